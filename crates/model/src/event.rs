@@ -1,0 +1,386 @@
+//! Events: committed facts, named in the past tense. This enum is the journal's whole vocabulary.
+
+use crate::{
+    AgentName, AgentNameError, Board, BoardId, Checkpoint, FileChange, LockChange, MergedPlan, Message,
+    MessageDraft, Notice, Participant, ParticipantId, ParticipantStatus, Plan, PlanId, Proposal, RefusedEdit,
+    Registration, RegistrationId, Repo, RepoId, Run, RunExit, RunId, Session, SessionId, Task, TaskId,
+    TestReport, Turn, TurnId, TurnOutcome, Usage, User, Vendor,
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// Version of the payload shapes below, written into every record. A change of shape raises it and
+/// adds an upcaster to the journal.
+pub const EVENT_VERSION: u16 = 1;
+
+/// Who caused an event. Written `user`, `system` or the agent's name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Actor {
+    User,
+    System,
+    Agent(AgentName),
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User => f.write_str("user"),
+            Self::System => f.write_str("system"),
+            Self::Agent(name) => fmt::Display::fmt(name, f),
+        }
+    }
+}
+
+impl FromStr for Actor {
+    type Err = AgentNameError;
+
+    fn from_str(given: &str) -> Result<Self, AgentNameError> {
+        match given {
+            "user" => Ok(Self::User),
+            "system" => Ok(Self::System),
+            name => name.parse().map(Self::Agent),
+        }
+    }
+}
+
+impl TryFrom<String> for Actor {
+    type Error = AgentNameError;
+
+    fn try_from(given: String) -> Result<Self, AgentNameError> {
+        given.parse()
+    }
+}
+
+impl From<Actor> for String {
+    fn from(actor: Actor) -> Self {
+        actor.to_string()
+    }
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $variant:ident($payload:ty) $kind:literal),+ $(,)?) => {
+        /// A committed fact. The serde form is `{"kind": "task.submitted", "payload": {…}}`.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "kind", content = "payload")]
+        pub enum Event {
+            $($(#[$doc])* #[serde(rename = $kind)] $variant($payload)),+
+        }
+
+        impl Event {
+            /// Every kind there is, in the order of declaration.
+            pub const KINDS: &'static [&'static str] = &[$($kind),+];
+
+            pub const fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $kind),+
+                }
+            }
+
+            /// The payload alone, as JSON.
+            pub fn payload(&self) -> Result<String, serde_json::Error> {
+                match self {
+                    $(Self::$variant(payload) => serde_json::to_string(payload)),+
+                }
+            }
+
+            /// Reads a payload of the given kind.
+            pub fn parse(kind: &str, payload: &str) -> Result<Self, EventError> {
+                let malformed = |error| EventError::Payload { kind: kind.to_owned(), error };
+                match kind {
+                    $($kind => serde_json::from_str(payload).map(Self::$variant).map_err(malformed),)+
+                    _ => Err(EventError::Kind(kind.to_owned())),
+                }
+            }
+        }
+    };
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    #[error("`{0}` is no kind of event this version knows")]
+    Kind(String),
+    #[error("the payload of a {kind} event is malformed: {error}")]
+    Payload { kind: String, error: serde_json::Error },
+}
+
+events! {
+    UserCreated(User) "user.created",
+    BoardCreated(Board) "board.created",
+    BoardRemoved(BoardRemoved) "board.removed",
+    RepoAdded(Repo) "repo.added",
+    RepoChanged(Repo) "repo.changed",
+    RepoRemoved(RepoRemoved) "repo.removed",
+    SessionCreated(Session) "session.created",
+    SessionRenamed(SessionRenamed) "session.renamed",
+    SessionArchived(SessionArchived) "session.archived",
+    ParticipantJoined(Participant) "participant.joined",
+    ParticipantStatusChanged(StatusChange) "participant.status_changed",
+    TaskSubmitted(Task) "task.submitted",
+    TaskStarted(TaskRef) "task.started",
+    TaskInputRequested(Question) "task.input_requested",
+    TaskInputAnswered(Answer) "task.input_answered",
+    TaskCompleted(TaskEnd) "task.completed",
+    TaskFailed(TaskEnd) "task.failed",
+    TaskCanceled(TaskEnd) "task.canceled",
+    TaskRejected(TaskEnd) "task.rejected",
+    /// The task goes back to the queue with the next attempt.
+    TaskResubmitted(Resubmission) "task.resubmitted",
+    TurnStarted(Turn) "turn.started",
+    TurnEnded(TurnEnd) "turn.ended",
+    RunStarted(Run) "run.started",
+    RunExited(RunExit) "run.exited",
+    MessageAppended(Message) "message.appended",
+    MessageDrafted(MessageDraft) "message.drafted",
+    ModelCalled(ModelCall) "model.called",
+    ModelAnswered(ModelAnswer) "model.answered",
+    PlanCreated(Plan) "plan.created",
+    PlanProposed(Proposal) "plan.proposed",
+    PlanMerged(PlanMerge) "plan.merged",
+    PlanTested(PlanTest) "plan.tested",
+    PlanCompleted(PlanEnd) "plan.completed",
+    PlanFailed(PlanEnd) "plan.failed",
+    FileModified(FileChange) "file.modified",
+    EditRefused(RefusedEdit) "edit.refused",
+    CheckpointCreated(Checkpoint) "checkpoint.created",
+    RegistrationAnnounced(Registration) "registration.announced",
+    RegistrationEnded(RegistrationEnd) "registration.ended",
+    LockChanged(LockChange) "lock.changed",
+    NoticePublished(Notice) "notice.published",
+    JournalRepaired(JournalRepair) "journal.repaired",
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoardRemoved {
+    pub board: BoardId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepoRemoved {
+    pub repo: RepoId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRenamed {
+    pub session: SessionId,
+    pub title: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionArchived {
+    pub session: SessionId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusChange {
+    pub session: SessionId,
+    pub participant: ParticipantId,
+    pub status: ParticipantStatus,
+    /// What it is about: a file, a tool, an error.
+    pub detail: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskRef {
+    pub session: SessionId,
+    pub task: TaskId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskEnd {
+    pub session: SessionId,
+    pub task: TaskId,
+    /// A summary of what was done, or the reason why not.
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    pub session: SessionId,
+    pub task: TaskId,
+    pub turn: TurnId,
+    pub participant: ParticipantId,
+    pub question: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    pub session: SessionId,
+    pub task: TaskId,
+    pub turn: TurnId,
+    pub answer: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resubmission {
+    pub session: SessionId,
+    pub task: TaskId,
+    pub attempt: u32,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnEnd {
+    pub session: SessionId,
+    pub task: TaskId,
+    pub turn: TurnId,
+    pub participant: ParticipantId,
+    pub outcome: TurnOutcome,
+    pub usage: Usage,
+    pub iterations: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelCall {
+    pub session: SessionId,
+    pub turn: TurnId,
+    pub run: RunId,
+    pub vendor: Vendor,
+    pub model: String,
+    /// Estimate made before the call: bytes / 4.
+    pub prompt_tokens: u64,
+    pub estimated_cost_micros: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelAnswer {
+    pub session: SessionId,
+    pub turn: TurnId,
+    pub run: RunId,
+    pub vendor: Vendor,
+    pub model: String,
+    pub usage: Usage,
+    pub latency_ms: u64,
+    /// Retries before the answer came.
+    pub retries: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanMerge {
+    pub plan: PlanId,
+    pub session: SessionId,
+    pub merged: MergedPlan,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanTest {
+    pub plan: PlanId,
+    pub session: SessionId,
+    pub report: TestReport,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanEnd {
+    pub plan: PlanId,
+    pub session: SessionId,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistrationEnd {
+    pub registration: RegistrationId,
+    pub session: Option<SessionId>,
+    /// `finished`, `died` or `expired`.
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalRepair {
+    /// Name of the file that keeps the torn bytes, relative to the journal.
+    pub side_file: String,
+    pub torn_bytes: u64,
+    pub previous_epoch: u64,
+}
+
+impl Event {
+    /// The session the event belongs to, for the header of its record.
+    pub fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::UserCreated(_)
+            | Self::BoardCreated(_)
+            | Self::BoardRemoved(_)
+            | Self::RepoAdded(_)
+            | Self::RepoChanged(_)
+            | Self::RepoRemoved(_)
+            | Self::NoticePublished(_)
+            | Self::JournalRepaired(_) => None,
+            Self::SessionCreated(session) => Some(session.id),
+            Self::SessionRenamed(e) => Some(e.session),
+            Self::SessionArchived(e) => Some(e.session),
+            Self::ParticipantJoined(e) => Some(e.session),
+            Self::ParticipantStatusChanged(e) => Some(e.session),
+            Self::TaskSubmitted(e) => Some(e.session),
+            Self::TaskStarted(e) => Some(e.session),
+            Self::TaskInputRequested(e) => Some(e.session),
+            Self::TaskInputAnswered(e) => Some(e.session),
+            Self::TaskCompleted(e) | Self::TaskFailed(e) | Self::TaskCanceled(e) | Self::TaskRejected(e) => {
+                Some(e.session)
+            }
+            Self::TaskResubmitted(e) => Some(e.session),
+            Self::TurnStarted(e) => Some(e.session),
+            Self::TurnEnded(e) => Some(e.session),
+            Self::RunStarted(e) => Some(e.session),
+            Self::RunExited(e) => Some(e.session),
+            Self::MessageAppended(e) => Some(e.session),
+            Self::MessageDrafted(e) => Some(e.session),
+            Self::ModelCalled(e) => Some(e.session),
+            Self::ModelAnswered(e) => Some(e.session),
+            Self::PlanCreated(e) => Some(e.session),
+            Self::PlanProposed(e) => Some(e.session),
+            Self::PlanMerged(e) => Some(e.session),
+            Self::PlanTested(e) => Some(e.session),
+            Self::PlanCompleted(e) | Self::PlanFailed(e) => Some(e.session),
+            Self::FileModified(e) => Some(e.session),
+            Self::EditRefused(e) => Some(e.session),
+            Self::CheckpointCreated(e) => Some(e.session),
+            Self::RegistrationAnnounced(e) => e.session,
+            Self::RegistrationEnded(e) => e.session,
+            Self::LockChanged(e) => e.session,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_reads_back_from_kind_and_payload() {
+        let event = Event::JournalRepaired(JournalRepair {
+            side_file: "torn-2.bin".to_owned(),
+            torn_bytes: 17,
+            previous_epoch: 2,
+        });
+        let again = Event::parse(event.kind(), &event.payload().unwrap()).unwrap();
+        assert_eq!(again, event);
+    }
+
+    #[test]
+    fn unknown_kinds_and_malformed_payloads_are_told_apart() {
+        assert!(matches!(Event::parse("task.vanished", "{}"), Err(EventError::Kind(_))));
+        assert!(matches!(Event::parse("task.started", "{}"), Err(EventError::Payload { .. })));
+    }
+
+    #[test]
+    fn kinds_are_noun_and_past_tense_and_unique() {
+        let mut seen = std::collections::BTreeSet::new();
+        for kind in Event::KINDS {
+            assert!(
+                kind.split_once('.')
+                    .is_some_and(|(noun, verb)| !noun.is_empty() && verb.ends_with("ed")
+                        || kind == &"checkpoint.created"),
+                "{kind}"
+            );
+            assert!(seen.insert(kind), "{kind} twice");
+        }
+    }
+
+    #[test]
+    fn actors_are_words() {
+        for word in ["user", "system", "claude"] {
+            assert_eq!(word.parse::<Actor>().unwrap().to_string(), word);
+        }
+        assert!("Claude Code".parse::<Actor>().is_err());
+    }
+}

@@ -1,0 +1,188 @@
+//! Identifiers: UUIDv7 inside, a prefix on the wire, ten base32 characters for people.
+
+use crate::{Clock, Entropy};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// Characters in a short id: 50 random bits. The time half of a UUIDv7 repeats for 65 seconds, so
+/// the short id is cut from its random tail.
+pub const SHORT_ID_LEN: usize = 10;
+/// Shortest prefix of a short id that a look-up accepts.
+pub const SHORT_ID_MIN: usize = 4;
+
+const CROCKFORD: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// What an id names; gives the wire prefix.
+pub trait Kind {
+    const PREFIX: &'static str;
+}
+
+/// An id of one kind. Written `ses_018f…` (prefix, underscore, 32 hex digits).
+pub struct Id<K> {
+    uuid: Uuid,
+    kind: PhantomData<fn() -> K>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` is not a {prefix}_… id")]
+pub struct IdError {
+    given: String,
+    prefix: &'static str,
+}
+
+impl<K: Kind> Id<K> {
+    /// Makes a new id from the given time and dice.
+    pub fn new(clock: &dyn Clock, entropy: &dyn Entropy) -> Self {
+        let millis = u64::try_from(clock.now().as_millis()).unwrap_or(0);
+        let mut random = [0u8; 10];
+        entropy.fill(&mut random);
+        Self::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+
+    pub const fn from_uuid(uuid: Uuid) -> Self {
+        Self { uuid, kind: PhantomData }
+    }
+
+    /// The ten characters people type; any unambiguous prefix of at least [`SHORT_ID_MIN`] finds it.
+    pub fn short(&self) -> String {
+        let tail = self.uuid.as_u128() & ((1 << 50) - 1);
+        (0..SHORT_ID_LEN).rev().map(|i| CROCKFORD[((tail >> (5 * i)) & 31) as usize] as char).collect()
+    }
+}
+
+impl<K: Kind> fmt::Display for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", K::PREFIX, self.uuid.simple())
+    }
+}
+
+impl<K: Kind> fmt::Debug for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<K: Kind> FromStr for Id<K> {
+    type Err = IdError;
+
+    fn from_str(given: &str) -> Result<Self, IdError> {
+        given
+            .strip_prefix(K::PREFIX)
+            .and_then(|rest| rest.strip_prefix('_'))
+            .filter(|hex| hex.len() == 32)
+            .and_then(|hex| Uuid::try_parse(hex).ok())
+            .map(Self::from_uuid)
+            .ok_or_else(|| IdError { given: given.chars().take(80).collect(), prefix: K::PREFIX })
+    }
+}
+
+impl<K> Clone for Id<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<K> Copy for Id<K> {}
+impl<K> PartialEq for Id<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.uuid == other.uuid
+    }
+}
+impl<K> Eq for Id<K> {}
+impl<K> PartialOrd for Id<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<K> Ord for Id<K> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.uuid.cmp(&other.uuid)
+    }
+}
+impl<K> Hash for Id<K> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.uuid.hash(state);
+    }
+}
+
+impl<K: Kind> Serialize for Id<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de, K: Kind> Deserialize<'de> for Id<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+macro_rules! kinds {
+    ($($alias:ident $marker:ident $prefix:literal),+ $(,)?) => {
+        /// Marker types, one per noun.
+        pub mod kind {
+            $(
+                #[derive(Debug)]
+                pub enum $marker {}
+                impl super::Kind for $marker {
+                    const PREFIX: &'static str = $prefix;
+                }
+            )+
+        }
+        $(pub type $alias = Id<kind::$marker>;)+
+    };
+}
+
+kinds! {
+    BoardId Board "brd",
+    CheckpointId Checkpoint "chk",
+    MessageId Message "msg",
+    NoticeId Notice "ntc",
+    ParticipantId Participant "par",
+    PlanId Plan "pln",
+    RegistrationId Registration "reg",
+    RepoId Repo "rep",
+    RunId Run "run",
+    SessionId Session "ses",
+    TaskId Task "tsk",
+    TurnId Turn "trn",
+    UserId User "usr",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(tail: u128) -> SessionId {
+        SessionId::from_uuid(Uuid::from_u128(0x018f_0000_0000_7000_8000_0000_0000_0000 | tail))
+    }
+
+    #[test]
+    fn wire_form_round_trips() {
+        let text = id(7).to_string();
+        assert!(text.starts_with("ses_018f"), "{text}");
+        assert_eq!(text.parse::<SessionId>().unwrap(), id(7));
+        assert_eq!(serde_json::from_str::<SessionId>(&format!("\"{text}\"")).unwrap(), id(7));
+    }
+
+    #[test]
+    fn foreign_prefix_and_malformed_ids_are_refused() {
+        let task = id(7).to_string().replace("ses_", "tsk_");
+        for bad in [task.as_str(), "ses_", "ses_zz", "", "018f0000000070008000000000000007", "ses_018f"] {
+            assert!(bad.parse::<SessionId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn short_id_is_the_random_tail() {
+        assert_eq!(id(0).short(), "0000000000");
+        assert_eq!(id(31).short(), "000000000z");
+        assert_eq!(id(1 << 45).short(), "1000000000");
+        assert_ne!(id(1).short(), id(2).short());
+    }
+}

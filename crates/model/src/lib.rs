@@ -1,0 +1,64 @@
+//! The nouns of the product: ids, records, events and state machines.
+//!
+//! Nothing here does IO, waits, or reads a clock: time and randomness come in as values made by a
+//! [`Clock`] and an [`Entropy`] somebody else owns. Records and events derive serde because the
+//! journal is the truth and this is what it stores; what travels to clients has shapes of its own
+//! in `protocol`.
+//!
+//! To add a fact: add its payload to the noun's file, a variant to [`Event`], a line to the
+//! projection in `store/src/apply.rs`, and a fixture to `store/tests`.
+
+mod agent;
+mod ambient;
+mod board;
+mod checkpoint;
+mod cursor;
+mod event;
+mod id;
+mod layout;
+mod lock;
+mod message;
+mod notice;
+mod path;
+mod plan;
+mod refusal;
+mod registration;
+mod repo;
+mod run;
+mod session;
+mod task;
+mod time;
+mod turn;
+mod user;
+
+pub use agent::{AgentName, AgentNameError, Driver, Vendor};
+pub use ambient::{Clock, Entropy};
+pub use board::Board;
+pub use checkpoint::Checkpoint;
+pub use cursor::Cursor;
+pub use event::{
+    Actor, Answer, BoardRemoved, EVENT_VERSION, Event, EventError, JournalRepair, ModelAnswer, ModelCall,
+    PlanEnd, PlanMerge, PlanTest, Question, RegistrationEnd, RepoRemoved, Resubmission, SessionArchived,
+    SessionRenamed, StatusChange, TaskEnd, TaskRef, TurnEnd,
+};
+pub use id::{
+    BoardId, CheckpointId, Id, IdError, MessageId, NoticeId, ParticipantId, PlanId, RegistrationId, RepoId,
+    RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId, TurnId, UserId,
+};
+pub use layout::{DEFAULT_WORKSPACE, DataRoot, WorkspaceDir};
+pub use lock::{Lock, LockChange, LockMode, LockPhase};
+pub use message::{Block, Message, MessageDraft, PROMPT_MAX, Role, Usage};
+pub use notice::{Channel, NOTICE_PAYLOAD_MAX, Notice};
+pub use path::{RepoPath, RepoPathError};
+pub use plan::{
+    Claim, MergedPlan, MergedTask, Plan, PlanState, PlannedTask, Proposal, RefusedEdit, TestReport,
+};
+pub use refusal::{Refusal, RefusalKind};
+pub use registration::{Registration, RegistrationPhase};
+pub use repo::Repo;
+pub use run::{Run, RunExit};
+pub use session::{Participant, ParticipantStatus, Session, SessionState};
+pub use task::{Task, TaskKind, TaskState, TaskStep, TaskStepError};
+pub use time::{Timestamp, TimestampError};
+pub use turn::{FileChange, Turn, TurnOutcome};
+pub use user::User;

@@ -1,0 +1,122 @@
+//! Messages: one entry of a conversation, a role and content blocks.
+
+use crate::{MessageId, ParticipantId, SessionId, TaskId, Timestamp, TurnId};
+use serde::{Deserialize, Serialize};
+
+/// Longest text of a prompt, in bytes.
+pub const PROMPT_MAX: usize = 256 * 1024;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    pub id: MessageId,
+    pub session: SessionId,
+    pub task: Option<TaskId>,
+    pub turn: Option<TurnId>,
+    /// The participant who said it; none for the user and the system.
+    pub participant: Option<ParticipantId>,
+    pub parent: Option<MessageId>,
+    pub role: Role,
+    pub blocks: Vec<Block>,
+    /// What the model call behind it used; none for messages no model wrote.
+    pub usage: Option<Usage>,
+    /// Milliseconds from request to the last byte of the answer.
+    pub latency_ms: Option<u64>,
+    pub created_at: Timestamp,
+}
+
+impl Message {
+    /// The text a reader sees first: text blocks only, joined by blank lines.
+    pub fn text(&self) -> String {
+        let texts: Vec<&str> = self
+            .blocks
+            .iter()
+            .filter_map(|block| match block {
+                Block::Text { text } => Some(text.as_str()),
+                _ => None,
+            })
+            .collect();
+        texts.join("\n\n")
+    }
+
+    /// The seed's word for what the message is: `chat`, `tool_call` or `system`.
+    pub fn message_type(&self) -> &'static str {
+        if self.role == Role::System {
+            "system"
+        } else if self.blocks.iter().any(|b| matches!(b, Block::ToolCall { .. } | Block::ToolResult { .. })) {
+            "tool_call"
+        } else {
+            "chat"
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    User,
+    Assistant,
+    Tool,
+    System,
+}
+
+impl Role {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+            Self::System => "system",
+        }
+    }
+}
+
+/// A piece of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Block {
+    Text {
+        text: String,
+    },
+    Thinking {
+        text: String,
+        signature: Option<String>,
+    },
+    ToolCall {
+        call_id: String,
+        tool: String,
+        arguments: serde_json::Value,
+    },
+    ToolResult {
+        call_id: String,
+        tool: String,
+        output: String,
+        is_error: bool,
+        exit_code: Option<i32>,
+    },
+    /// `hash` names the bytes in the blob store.
+    Image {
+        media_type: String,
+        hash: String,
+    },
+}
+
+/// What a model call used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub cache_read_tokens: u64,
+    pub cache_write_tokens: u64,
+    /// Millionths of a US dollar, by our own price table; 0 when the model has no price there.
+    pub cost_micros: u64,
+}
+
+/// Text of a message that is still being written, kept so that a crash loses at most a second of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageDraft {
+    pub session: SessionId,
+    pub turn: TurnId,
+    pub participant: ParticipantId,
+    pub text: String,
+    pub thinking: String,
+}

@@ -1,0 +1,64 @@
+//! Turns: one participant's work on a task, from prompt until the agent reports its end.
+
+use crate::{ParticipantId, RepoPath, RunId, SessionId, TaskId, Timestamp, TurnId, Usage};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    pub id: TurnId,
+    pub session: SessionId,
+    pub task: TaskId,
+    pub participant: ParticipantId,
+    pub run: RunId,
+    /// Counts from 1; a crash resubmits the task with the next one.
+    pub attempt: u32,
+    pub started_at: Timestamp,
+}
+
+/// How a turn ended. There is always one: a deadline, a death and a restart are endings too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum TurnOutcome {
+    Completed { summary: String },
+    Failed { code: String, message: String },
+    Canceled,
+}
+
+impl TurnOutcome {
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Completed { .. } => "completed",
+            Self::Failed { .. } => "failed",
+            Self::Canceled => "canceled",
+        }
+    }
+}
+
+/// One file an agent changed through the worktree's writer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileChange {
+    pub session: SessionId,
+    pub task: TaskId,
+    pub turn: TurnId,
+    pub participant: ParticipantId,
+    pub path: RepoPath,
+    /// BLAKE3 of the content before, in hex; none when the file was created.
+    pub before: Option<String>,
+    /// BLAKE3 of the content after, in hex.
+    pub after: String,
+    pub lines_added: u32,
+    pub lines_removed: u32,
+    /// Fencing token of the lock it was made under.
+    pub token: u64,
+}
+
+/// Sums over the model calls of a turn.
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, more: Self) {
+        self.input_tokens += more.input_tokens;
+        self.output_tokens += more.output_tokens;
+        self.cache_read_tokens += more.cache_read_tokens;
+        self.cache_write_tokens += more.cache_write_tokens;
+        self.cost_micros += more.cost_micros;
+    }
+}
