@@ -1,1 +1,39 @@
-//! engine.
+//! What the product does: one file per use-case noun, and the actors that keep turns going.
+//!
+//! The faces call [`Engine`]; it validates, commits events through `store`, and lets one actor per
+//! session drive turns. Nothing outside this crate decides what may happen; nothing inside it
+//! knows HTTP, terminals or pages.
+
+mod agent;
+mod call;
+mod checkpoint;
+mod config;
+mod data;
+mod doctor;
+mod engine;
+mod event;
+mod live;
+mod lock;
+mod message;
+mod notice;
+mod plan;
+mod repo;
+mod session;
+mod task;
+mod view;
+
+pub use call::{Call, Caller, Key};
+pub use config::{AgentConfig, Config, ConfigError, Limits, ServerConfig, Snapshot};
+pub use doctor::{Finding, Severity};
+pub use engine::{Engine, EngineOptions, StartReport};
+pub use event::{EventEntry, EventsPage};
+pub use live::{Delta, DeltaKind, LiveTurn};
+pub use lock::NewLock;
+pub use message::{MessagePage, NewPrompt};
+pub use notice::NewNotice;
+pub use plan::NewPlan;
+pub use repo::{NewRepo, RepoChange};
+pub use session::{NewSession, SessionFilter};
+pub use view::{
+    AgentView, DataReport, ParticipantView, PlanView, SessionView, Status, TargetView, TaskView, WaitView,
+};

@@ -1,0 +1,65 @@
+//! Who asks, and how often they may have asked before.
+
+use model::{Actor, AgentName, ParticipantId, RegistrationId, RunId, SessionId};
+
+/// What every mutation carries.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub caller: Caller,
+    /// Makes a repeated request harmless: the second one gets the first one's answer.
+    pub key: Option<Key>,
+    /// Ties log lines and errors to the request; made by the face when the client gave none.
+    pub correlation: String,
+}
+
+/// An idempotency key and what it was used for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// At most [`KEY_MAX`] characters.
+    pub key: String,
+    /// Hash of method, path and body; the same key with another hash is a conflict.
+    pub request_hash: String,
+}
+
+/// Longest idempotency key, in characters.
+pub const KEY_MAX: usize = 128;
+
+/// Identity comes from the credential, never from what a request says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    User,
+    /// A running agent, by the credential minted for its run.
+    Run {
+        run: RunId,
+        registration: RegistrationId,
+        participant: ParticipantId,
+        session: SessionId,
+        agent: AgentName,
+    },
+}
+
+impl Call {
+    pub fn user(correlation: impl Into<String>) -> Self {
+        Self { caller: Caller::User, key: None, correlation: correlation.into() }
+    }
+
+    pub(crate) fn actor(&self) -> Actor {
+        match &self.caller {
+            Caller::User => Actor::User,
+            Caller::Run { agent, .. } => Actor::Agent(agent.clone()),
+        }
+    }
+
+    /// Most commands are the user's alone.
+    pub(crate) fn only_user(&self) -> Result<(), model::Refusal> {
+        match &self.caller {
+            Caller::User => Ok(()),
+            Caller::Run { .. } => Err(model::Refusal::new(
+                model::RefusalKind::Forbidden,
+                "not_for_agents",
+                "an agent's credential may not do this",
+            )
+            .hint("agents may send notices and hold locks; ask the user for the rest")),
+        }
+    }
+}

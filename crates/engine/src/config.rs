@@ -1,0 +1,275 @@
+//! Configuration: one versioned snapshot, read per request and never captured.
+
+use model::{AgentName, Driver, Vendor};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+/// Largest config.json, in bytes.
+const CONFIG_MAX: u64 = 1024 * 1024;
+
+/// `config.json` of the data root. Every field has a default; unknown ones are refused so that a
+/// typing error is seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    pub agents: BTreeMap<AgentName, AgentConfig>,
+    pub limits: Limits,
+    pub server: ServerConfig,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentConfig {
+    pub vendor: Vendor,
+    #[serde(default = "native")]
+    pub driver: Driver,
+    pub model: String,
+    /// Where the model answers; none means the vendor's own address.
+    #[serde(default)]
+    pub base_url: Option<String>,
+    /// Name of the environment variable that holds the key. The key itself is never in this file.
+    pub api_key_env: String,
+    /// Tokens.
+    #[serde(default = "default_window")]
+    pub context_window: u64,
+    /// Added to the agent's system prompt.
+    #[serde(default)]
+    pub instructions: String,
+}
+
+fn native() -> Driver {
+    Driver::Native
+}
+
+fn default_window() -> u64 {
+    200_000
+}
+
+/// Bounds of what one workspace takes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Tasks of one session that may wait; one more is refused with `queue_full`.
+    pub queue_depth: u32,
+    /// Seconds a turn may take, not counting the wait for an answer of the user.
+    pub turn_deadline_seconds: u64,
+    /// Seconds a question may wait for an answer.
+    pub answer_deadline_seconds: u64,
+    /// Model calls in one turn.
+    pub max_iterations: u32,
+    /// Attempts of one task, crashes included.
+    pub max_attempts: u32,
+    /// Seconds an edit waits for somebody else's lock.
+    pub lock_wait_seconds: u64,
+    /// Seconds a lock lives without renewal.
+    pub lock_ttl_seconds: u64,
+    /// Runs alive at the same time in the workspace.
+    pub max_runs: u32,
+    /// Seconds the repository's tests may take.
+    pub test_deadline_seconds: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// TCP port on 127.0.0.1; 0 lets the system choose.
+    pub port: u16,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { agents: default_agents(), limits: Limits::default(), server: ServerConfig::default() }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            queue_depth: 64,
+            turn_deadline_seconds: 1800,
+            answer_deadline_seconds: 24 * 3600,
+            max_iterations: 50,
+            max_attempts: 3,
+            lock_wait_seconds: 300,
+            lock_ttl_seconds: 60,
+            max_runs: 32,
+            test_deadline_seconds: 600,
+        }
+    }
+}
+
+#[expect(clippy::derivable_impls, reason = "0 means: the system chooses; that is worth a word here")]
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self { port: 0 }
+    }
+}
+
+fn default_agents() -> BTreeMap<AgentName, AgentConfig> {
+    let table = [
+        ("claude", Vendor::Anthropic, "claude-sonnet-4-5", "ANTHROPIC_API_KEY", 200_000),
+        ("gemini", Vendor::Google, "gemini-2.5-pro", "GEMINI_API_KEY", 1_000_000),
+        ("kimi", Vendor::Moonshot, "kimi-k2", "MOONSHOT_API_KEY", 262_144),
+        ("codex", Vendor::Openai, "gpt-5.5", "OPENAI_API_KEY", 400_000),
+    ];
+    table
+        .into_iter()
+        .filter_map(|(name, vendor, model, key, context_window)| {
+            let config = AgentConfig {
+                vendor,
+                driver: Driver::Native,
+                model: model.to_owned(),
+                base_url: None,
+                api_key_env: key.to_owned(),
+                context_window,
+                instructions: String::new(),
+            };
+            Some((name.parse().ok()?, config))
+        })
+        .collect()
+}
+
+/// What readers hold for the length of one request.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Rises with every accepted reload.
+    pub version: u64,
+    pub config: Config,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{path} cannot be read: {error}", path = path.display())]
+    Read { path: PathBuf, error: std::io::Error },
+    #[error("{path} is larger than {CONFIG_MAX} bytes", path = path.display())]
+    TooLarge { path: PathBuf },
+    #[error("{path} is not valid: {error}", path = path.display())]
+    Parse { path: PathBuf, error: serde_json::Error },
+    #[error("{path} is not valid: {reason}", path = path.display())]
+    Value { path: PathBuf, reason: String },
+}
+
+/// Hands out the current snapshot; a bad file leaves the old one in force.
+#[derive(Debug)]
+pub(crate) struct ConfigProvider {
+    path: PathBuf,
+    current: RwLock<Arc<Snapshot>>,
+}
+
+impl ConfigProvider {
+    pub(crate) fn open(path: PathBuf) -> Result<Self, ConfigError> {
+        let config = read(&path)?;
+        Ok(Self { path, current: RwLock::new(Arc::new(Snapshot { version: 1, config })) })
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        match self.current.read() {
+            Ok(current) => Arc::clone(&current),
+            Err(poisoned) => Arc::clone(&poisoned.into_inner()),
+        }
+    }
+
+    /// Reads the file again. The version rises only when something changed.
+    pub(crate) fn reload(&self) -> Result<Arc<Snapshot>, ConfigError> {
+        let config = read(&self.path)?;
+        let mut current = match self.current.write() {
+            Ok(current) => current,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        if current.config != config {
+            *current = Arc::new(Snapshot { version: current.version + 1, config });
+        }
+        Ok(Arc::clone(&current))
+    }
+}
+
+fn read(path: &Path) -> Result<Config, ConfigError> {
+    let fault = |error| ConfigError::Read { path: path.to_owned(), error };
+    let text = match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Config::default()),
+        Err(error) => return Err(fault(error)),
+        Ok(meta) if meta.len() > CONFIG_MAX => return Err(ConfigError::TooLarge { path: path.to_owned() }),
+        Ok(_) => std::fs::read_to_string(path).map_err(fault)?,
+    };
+    let config: Config =
+        serde_json::from_str(&text).map_err(|error| ConfigError::Parse { path: path.to_owned(), error })?;
+    check(&config).map_err(|reason| ConfigError::Value { path: path.to_owned(), reason })?;
+    Ok(config)
+}
+
+fn check(config: &Config) -> Result<(), String> {
+    let limits = &config.limits;
+    for (name, value) in [
+        ("queue_depth", u64::from(limits.queue_depth)),
+        ("turn_deadline_seconds", limits.turn_deadline_seconds),
+        ("answer_deadline_seconds", limits.answer_deadline_seconds),
+        ("max_iterations", u64::from(limits.max_iterations)),
+        ("max_attempts", u64::from(limits.max_attempts)),
+        ("lock_wait_seconds", limits.lock_wait_seconds),
+        ("lock_ttl_seconds", limits.lock_ttl_seconds),
+        ("max_runs", u64::from(limits.max_runs)),
+        ("test_deadline_seconds", limits.test_deadline_seconds),
+    ] {
+        if value == 0 || value > 10_000_000 {
+            return Err(format!("limits.{name} must be between 1 and 10000000"));
+        }
+    }
+    for (name, agent) in &config.agents {
+        if agent.model.is_empty() {
+            return Err(format!("agents.{name}.model is empty"));
+        }
+        if let Some(url) = &agent.base_url
+            && !url.starts_with("http://")
+            && !url.starts_with("https://")
+        {
+            return Err(format!("agents.{name}.base_url must start with http:// or https://"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn provider(text: &str) -> (tempfile::TempDir, Result<ConfigProvider, ConfigError>) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.json");
+        std::fs::write(&path, text).unwrap();
+        let provider = ConfigProvider::open(path);
+        (dir, provider)
+    }
+
+    #[test]
+    fn no_file_means_defaults() {
+        let dir = tempfile::tempdir().unwrap();
+        let provider = ConfigProvider::open(dir.path().join("config.json")).unwrap();
+        assert_eq!(provider.snapshot().config.agents.len(), 4);
+    }
+
+    #[test]
+    fn a_bad_reload_keeps_the_old_snapshot() {
+        let (dir, provider) = provider(r#"{"limits":{"queue_depth":7}}"#);
+        let provider = provider.unwrap();
+        assert_eq!(provider.snapshot().config.limits.queue_depth, 7);
+        for bad in
+            ["{", r#"{"limit":{}}"#, r#"{"limits":{"queue_depth":0}}"#, r#"{"agents":{"Bad Name":{}}}"#]
+        {
+            std::fs::write(dir.path().join("config.json"), bad).unwrap();
+            assert!(provider.reload().is_err(), "{bad}");
+            assert_eq!(provider.snapshot().config.limits.queue_depth, 7);
+            assert_eq!(provider.snapshot().version, 1);
+        }
+        std::fs::write(dir.path().join("config.json"), r#"{"limits":{"queue_depth":9}}"#).unwrap();
+        assert_eq!(provider.reload().unwrap().version, 2);
+        assert_eq!(provider.reload().unwrap().version, 2);
+    }
+
+    #[test]
+    fn a_file_over_the_limit_is_refused() {
+        let (_dir, provider) = provider(&" ".repeat(CONFIG_MAX as usize + 1));
+        assert!(matches!(provider, Err(ConfigError::TooLarge { .. })));
+    }
+}

@@ -1,0 +1,119 @@
+//! What the faces are shown of each noun: the record and what is derived from others.
+
+use model::{
+    AgentName, FileChange, Lock, MergedPlan, Participant, ParticipantId, ParticipantStatus, Plan, PlanState,
+    Proposal, Question, RegistrationId, Session, SessionState, Task, TaskState, TestReport, Timestamp, Usage,
+    Vendor,
+};
+
+#[derive(Debug, Clone)]
+pub struct SessionView {
+    pub session: Session,
+    pub short_id: String,
+    pub state: SessionState,
+    pub archived: bool,
+    pub participants: Vec<ParticipantView>,
+    pub usage: Usage,
+    /// Tasks that wait for an answer.
+    pub needs_input: u32,
+    pub updated_at: Timestamp,
+}
+
+#[derive(Debug, Clone)]
+pub struct ParticipantView {
+    pub participant: Participant,
+    pub status: ParticipantStatus,
+    pub detail: Option<String>,
+    pub since: Timestamp,
+    /// Tokens of the last model call's prompt.
+    pub context_used: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct TaskView {
+    pub task: Task,
+    pub short_id: String,
+    pub state: TaskState,
+    pub attempt: u32,
+    /// The summary when it is completed, the reason when it is not.
+    pub text: Option<String>,
+    pub question: Option<Question>,
+    pub targets: Vec<TargetView>,
+    pub files: Vec<FileChange>,
+    pub updated_at: Timestamp,
+}
+
+#[derive(Debug, Clone)]
+pub struct TargetView {
+    pub participant: ParticipantId,
+    pub agent: AgentName,
+    pub state: TaskState,
+    pub attempt: u32,
+}
+
+#[derive(Debug, Clone)]
+pub struct PlanView {
+    pub plan: Plan,
+    pub state: PlanState,
+    pub proposals: Vec<Proposal>,
+    pub merged: Option<MergedPlan>,
+    pub tests: Option<TestReport>,
+    /// Summary or reason, once it has ended.
+    pub text: Option<String>,
+    pub tasks: Vec<TaskView>,
+}
+
+#[derive(Debug, Clone)]
+pub struct AgentView {
+    pub name: AgentName,
+    pub vendor: Vendor,
+    pub driver: model::Driver,
+    pub model: String,
+    pub base_url: Option<String>,
+    pub context_window: u64,
+    pub api_key_env: String,
+    /// Whether the key is there; never the key.
+    pub key_present: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct WaitView {
+    pub waiter: RegistrationId,
+    pub agent: String,
+    pub worktree: String,
+    pub paths: Vec<String>,
+    pub since: Timestamp,
+    /// Locks that stand in the way.
+    pub blocked_by: Vec<Lock>,
+}
+
+/// One look at the daemon.
+#[derive(Debug, Clone)]
+pub struct Status {
+    pub version: &'static str,
+    pub workspace: String,
+    pub started_at: Timestamp,
+    pub cursor: model::Cursor,
+    pub sessions: u64,
+    pub running_turns: u32,
+    pub locks: u32,
+    pub needs_input: u32,
+    pub usage: Usage,
+    pub config_version: u64,
+    /// Messages for slow readers, refused submissions and the like since start.
+    pub dropped: u64,
+}
+
+/// Outcome of a maintenance command.
+#[derive(Debug, Clone, Default)]
+pub struct DataReport {
+    pub ok: bool,
+    pub events: u64,
+    pub segments: u64,
+    pub blobs: u64,
+    pub bytes: u64,
+    pub path: Option<String>,
+    /// One sentence per problem found.
+    pub problems: Vec<String>,
+    pub elapsed_ms: u64,
+}
