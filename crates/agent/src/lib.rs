@@ -1,1 +1,21 @@
-//! agent.
+//! Runs: the operating-system processes behind participants, and what happens inside them.
+//!
+//! This is the only place that starts agents. A run is two processes: a guard (`guard`) that owns
+//! every descendant and proves by a file lock that some are alive, and below it the driver — today
+//! the native loop (`native`), which streams from a model and carries out its tool calls. Daemon
+//! and run talk NDJSON over the run's stdin and stdout (`run::wire`).
+//!
+//! Invariant: when a run's pipe from the daemon closes, every process the run ever started dies,
+//! and its liveness file stays locked until the last of them has.
+
+mod guard;
+mod native;
+mod run;
+
+pub use guard::guard_main;
+pub use native::native_main;
+pub use run::handle::{RunControl, RunExitStatus, RunHandle, SendError};
+pub use run::launch::{ENV_ALLOWED, Launch, LaunchError, RunLimits, launch, sweep};
+pub use run::wire::{
+    ApiKey, BashPolicy, Endpoint, PastMessage, Reply, Request, RunCommand, RunEvent, Start, TextKind,
+};

@@ -1,0 +1,11 @@
+//! The native driver.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Entry of the hidden subcommand `__native`; `args` are those after it. Call it before any thread
+/// or runtime is started.
+pub fn native_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let _ = args.into_iter().count();
+    ExitCode::FAILURE
+}

@@ -1,0 +1,5 @@
+//! The daemon's side of a run: starting it, talking to it, knowing when it is gone.
+
+pub(crate) mod handle;
+pub(crate) mod launch;
+pub(crate) mod wire;

@@ -1,0 +1,176 @@
+//! What daemon and run say to each other: one JSON object a line, commands down the run's stdin,
+//! events up its stdout.
+//!
+//! Invariant: a line has a limit in both directions, and no line, however broken, stops the reader.
+
+use model::{
+    Block, ParticipantStatus, PlannedTask, Refusal, RepoPath, Role, TaskKind, TurnOutcome, Usage, Vendor,
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use super::handle::RunExitStatus;
+
+/// What the daemon hears of a run, in the order in which it happened. The last one is always
+/// [`RunEvent::Exited`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum RunEvent {
+    /// The driver has read its [`Start`] and begins.
+    Ready,
+    /// What the participant does now. `WaitingLock` never comes from a run: the daemon knows better
+    /// whether a lock request waits.
+    Status { status: ParticipantStatus, detail: String },
+    /// Text as it is written, collected for about 30 ms. It comes again, whole, in `Message`.
+    Delta { kind: TextKind, text: String },
+    /// A request goes to the model now. The figures are estimates.
+    ModelCalled { prompt_tokens: u64, estimated_cost_micros: u64 },
+    /// The model's answer is complete.
+    ModelAnswered { usage: Usage, latency_ms: u64, retries: u32 },
+    /// A whole message: the model's answer (`Role::Assistant`, with usage and latency) or the
+    /// results of its tool calls (`Role::Tool`).
+    Message { role: Role, blocks: Vec<Block>, usage: Option<Usage>, latency_ms: Option<u64> },
+    /// Something only the daemon can do; answered by [`RunCommand::Reply`] with the same id.
+    Request { id: u64, request: Request },
+    /// The turn is over; the process exits next.
+    Ended { outcome: TurnOutcome, iterations: u32, usage: Usage },
+    /// A line the run's processes wrote to stderr, cut at 4 KiB.
+    #[serde(skip)]
+    Stderr(String),
+    /// The beginning of a line that is not an event, or was longer than the limit.
+    #[serde(skip)]
+    Malformed(String),
+    /// Every process of the run is dead.
+    #[serde(skip)]
+    Exited(RunExitStatus),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TextKind {
+    Text,
+    Thinking,
+}
+
+/// What a run asks of the daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum Request {
+    /// An exclusive lock on the path, waited for. Answered `Locked`. Asking again for a path that is
+    /// held already is fine and answers the same lock.
+    Lock { path: RepoPath },
+    /// Write the file under the lock the run holds. `base` is the BLAKE3 (hex) of the content the
+    /// edit was made from; none means that the file must not exist. Answered `Written`.
+    Write { path: RepoPath, base: Option<String>, content: String },
+    /// A question for the user. Answered `Answer`, perhaps hours later.
+    Ask { question: String },
+    /// The plan of a `TaskKind::Propose` turn. Answered `Accepted`.
+    Propose { tasks: Vec<PlannedTask> },
+    /// A notice for the other agents. Answered `Accepted`.
+    Notice { channel: String, text: String },
+}
+
+/// The daemon's answer to a [`Request`] it carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Reply {
+    Locked { token: u64 },
+    Written { hash: String, lines_added: u32, lines_removed: u32 },
+    Answer { text: String },
+    Accepted,
+}
+
+/// What the daemon tells a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum RunCommand {
+    /// Always the first; sent by [`crate::launch`].
+    Start(Box<Start>),
+    Reply {
+        id: u64,
+        result: Result<Reply, Refusal>,
+    },
+    /// End the turn as `Canceled`, whatever it waits for.
+    Cancel,
+}
+
+/// Everything a turn needs. It travels over the pipe only: nothing of it is in an argument list, in
+/// an environment or on disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// The agent's name; the system prompt begins `You are <agent>,`.
+    pub agent: String,
+    /// Instructions that follow the opening line of the system prompt.
+    pub system: String,
+    /// The conversation so far, oldest first, as this agent is to see it.
+    pub history: Vec<PastMessage>,
+    pub prompt: String,
+    /// Decides the tools: `Prompt` and `Work` have all but `propose_plan`, `Propose` reads and proposes,
+    /// `Review` only reads.
+    pub kind: TaskKind,
+    pub endpoint: Endpoint,
+    pub model: String,
+    /// Model calls before the turn fails with `iteration_cap`.
+    pub max_iterations: u32,
+    /// Milliseconds from here until the turn fails with `deadline`.
+    pub deadline_ms: u64,
+    /// Upper bound of one answer; the provider's default when none.
+    pub max_tokens: Option<u32>,
+    pub bash: BashPolicy,
+    /// Ask the model to show its thinking.
+    pub thinking: bool,
+}
+
+/// One message of the conversation so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastMessage {
+    pub role: Role,
+    pub blocks: Vec<Block>,
+}
+
+/// Where the model answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    pub vendor: Vendor,
+    /// The vendor's own address when none.
+    pub base_url: Option<String>,
+    pub api_key: ApiKey,
+}
+
+/// A secret; shown as `…` in debug output.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ApiKey(String);
+
+impl ApiKey {
+    pub fn new(key: impl Into<String>) -> Self {
+        Self(key.into())
+    }
+
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(…)")
+    }
+}
+
+/// What the bash tool may use up. Its environment is that of the run, see [`crate::ENV_ALLOWED`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BashPolicy {
+    /// For commands that name none.
+    pub timeout_ms: u64,
+    /// The longest a command may ask for.
+    pub max_timeout_ms: u64,
+    /// Bytes of output the model gets to see.
+    pub output_cap: usize,
+}
+
+impl Default for BashPolicy {
+    fn default() -> Self {
+        Self { timeout_ms: 120_000, max_timeout_ms: 600_000, output_cap: 32 * 1024 }
+    }
+}
