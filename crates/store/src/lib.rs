@@ -1,1 +1,44 @@
-//! store.
+//! The workspace's databases as projections of its journal.
+//!
+//! [`Store`] owns the journal and one committer thread. A [`Commit`] is validated and applied inside
+//! open transactions on sessions.db and messages.db, its events are written to the journal, one sync makes
+//! the whole batch durable, and only then are the transactions committed and the callers answered.
+//! Reads go through [`View`], on connections of their own.
+//!
+//! Invariant: a database never holds anything the journal does not say. Every row follows from the records up to the
+//! watermark stored beside it, so each file can be thrown away and folded again.
+
+mod board;
+mod checkpoint;
+mod commit;
+mod doctor;
+mod error;
+mod lock;
+mod message;
+mod notice;
+mod plan;
+mod registration;
+mod repo;
+mod resolve;
+mod run;
+mod session;
+mod store;
+mod task;
+mod turn;
+mod user;
+mod view;
+
+pub use checkpoint::FileChangeRow;
+pub use commit::{COMMIT_QUEUE, Commit, CommitError, Receipt};
+pub use doctor::Counts;
+pub use error::StoreError;
+pub use lock::LockChangeRow;
+pub use plan::PlanRow;
+pub use registration::RegistrationRow;
+pub use resolve::{RESOLVE_MAX, Resolved, ShortId};
+pub use run::RunRow;
+pub use session::{ActiveSession, Kin, ParticipantRow, SessionFilter, SessionRow, StatusRow};
+pub use store::{ArchiveStatus, OpenReport, Opening, RebuildReport, Store, StoreOptions, StoreReport};
+pub use task::{TargetRow, TaskRow};
+pub use turn::TurnRow;
+pub use view::View;
