@@ -1,1 +1,35 @@
-//! git.
+//! Repositories, snapshots, diffs and refs: the only place that runs git.
+//!
+//! Invariant: no byte of a repository is ever executed. Every git process gets an environment made
+//! here from nothing and a configuration written here; the repository's own configuration, hooks and
+//! filters are not read by any verb this crate runs (docs/decisions/0006-git.md says how).
+//!
+//! The user's checkout belongs to the user: a snapshot touches neither HEAD, nor a branch, nor the
+//! index; moving the branch touches the index only at the moved paths, and only where nothing else was staged.
+
+mod advance;
+mod author;
+mod commit;
+mod diff;
+mod discover;
+mod error;
+mod log;
+mod oid;
+mod process;
+mod replay;
+mod repository;
+mod sealed;
+mod snapshot;
+mod status;
+
+pub use advance::{Advanced, IndexRefresh};
+pub use author::{Author, UserHome};
+pub use diff::{DIFF_MAX, Diff};
+pub use error::GitError;
+pub use log::{LOG_MAX, LogEntry};
+pub use oid::{Oid, OidError};
+pub use process::{Git, OUTPUT_MAX, TIMEOUT};
+pub use replay::Replayed;
+pub use repository::{REF_PREFIX, Repository};
+pub use snapshot::{FILE_MAX, MESSAGE_MAX, PATHS_MAX, Snapshot, Taken};
+pub use status::{Change, Status, StatusEntry};

@@ -1,0 +1,122 @@
+//! Why a git operation was not done.
+
+use crate::Oid;
+use model::{Refusal, RefusalKind, RepoPath};
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    #[error("there is no git on the search path; install git {needed} or newer")]
+    GitMissing { needed: &'static str },
+    #[error("git {found} is too old; install git {needed} or newer")]
+    GitTooOld { found: String, needed: &'static str },
+    #[error("`{0}` does not exist or is not a directory")]
+    Missing(PathBuf),
+    #[error("`{0}` is not inside a git repository; run `git init` there or give another path")]
+    NotARepo(PathBuf),
+    #[error("`{0}` is a bare repository; give a checkout of it")]
+    Bare(PathBuf),
+    #[error(
+        "`{git}` leads to `{target}`, which does not lead back; if that is wanted, set core.worktree there"
+    )]
+    Unlinked { git: PathBuf, target: PathBuf },
+    #[error("the repository uses the extension `{0}`, which is not supported")]
+    Extension(String),
+    #[error("the branch moved: expected {}, found {}", word(.expected.as_ref()), word(.found.as_ref()))]
+    Moved { expected: Option<Oid>, found: Option<Oid> },
+    #[error("{commit} cannot be replayed: {} changed on the branch in another way", list(.paths))]
+    ReplayConflict { commit: Oid, paths: Vec<RepoPath> },
+    #[error("{0} has more than one parent and is no snapshot")]
+    NotASnapshot(Oid),
+    #[error("`{0}` lies behind a symbolic link")]
+    BeyondSymlink(RepoPath),
+    #[error("`{0}` is neither a file nor a symbolic link")]
+    NotAFile(RepoPath),
+    #[error("`{path}` has {bytes} bytes, more than the {max} a snapshot takes")]
+    FileTooLarge { path: RepoPath, bytes: u64, max: u64 },
+    #[error("{given} {what} are more than the {max} allowed")]
+    TooMany { what: &'static str, given: usize, max: usize },
+    #[error(
+        "`{0}` is not a ref name this program writes: refs/coditect/… of letters, digits, `.`, `_`, `-`, `/`"
+    )]
+    BadRef(String),
+    #[error("no object {0} in the repository")]
+    NoObject(Oid),
+    #[error("git {verb} took longer than {} s and was ended", .limit.as_secs())]
+    TimedOut { verb: String, limit: Duration },
+    #[error("git {verb} wrote more than {max} bytes")]
+    OutputTooLarge { verb: String, max: usize },
+    #[error("git {verb} failed with {code}: {stderr}")]
+    Failed { verb: String, code: i32, stderr: String },
+    #[error("git {verb} answered something unexpected")]
+    Unexpected { verb: String },
+    #[error("{what}: {error}")]
+    Io { what: String, error: std::io::Error },
+}
+
+fn word(oid: Option<&Oid>) -> &str {
+    oid.map_or("no commit", Oid::as_str)
+}
+
+fn list(paths: &[RepoPath]) -> String {
+    paths.iter().map(RepoPath::as_str).collect::<Vec<_>>().join(", ")
+}
+
+impl GitError {
+    pub(crate) fn io(what: impl Into<String>, error: std::io::Error) -> Self {
+        Self::Io { what: what.into(), error }
+    }
+
+    /// Stable code of the error for faces and logs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::GitMissing { .. } => "git_missing",
+            Self::GitTooOld { .. } => "git_too_old",
+            Self::Missing(_) => "path_missing",
+            Self::NotARepo(_) => "not_a_repo",
+            Self::Bare(_) => "bare_repo",
+            Self::Unlinked { .. } => "repo_unlinked",
+            Self::Extension(_) => "repo_extension",
+            Self::Moved { .. } => "branch_moved",
+            Self::ReplayConflict { .. } => "replay_conflict",
+            Self::NotASnapshot(_) => "not_a_snapshot",
+            Self::BeyondSymlink(_) | Self::NotAFile(_) => "path_refused",
+            Self::FileTooLarge { .. } => "file_too_large",
+            Self::TooMany { .. } => "too_many",
+            Self::BadRef(_) => "bad_ref",
+            Self::NoObject(_) => "no_object",
+            Self::TimedOut { .. } => "git_timed_out",
+            Self::OutputTooLarge { .. } => "git_output_too_large",
+            Self::Failed { .. } | Self::Unexpected { .. } => "git_failed",
+            Self::Io { .. } => "io",
+        }
+    }
+}
+
+impl From<GitError> for Refusal {
+    fn from(error: GitError) -> Self {
+        let kind = match &error {
+            GitError::GitMissing { .. } | GitError::GitTooOld { .. } => RefusalKind::Unavailable,
+            GitError::Moved { .. } | GitError::ReplayConflict { .. } => RefusalKind::Conflict,
+            GitError::TimedOut { .. } => RefusalKind::Busy,
+            GitError::Missing(_)
+            | GitError::NotARepo(_)
+            | GitError::Bare(_)
+            | GitError::Unlinked { .. }
+            | GitError::Extension(_)
+            | GitError::NotASnapshot(_)
+            | GitError::BeyondSymlink(_)
+            | GitError::NotAFile(_)
+            | GitError::FileTooLarge { .. }
+            | GitError::TooMany { .. }
+            | GitError::BadRef(_)
+            | GitError::NoObject(_) => RefusalKind::Invalid,
+            GitError::OutputTooLarge { .. }
+            | GitError::Failed { .. }
+            | GitError::Unexpected { .. }
+            | GitError::Io { .. } => RefusalKind::Internal,
+        };
+        Self::new(kind, error.code(), error.to_string())
+    }
+}
