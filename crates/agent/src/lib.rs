@@ -16,6 +16,4 @@ pub use guard::guard_main;
 pub use native::native_main;
 pub use run::handle::{RunControl, RunExitStatus, RunHandle, SendError};
 pub use run::launch::{ENV_ALLOWED, Launch, LaunchError, RunLimits, launch, sweep};
-pub use run::wire::{
-    ApiKey, BashPolicy, Endpoint, PastMessage, Reply, Request, RunCommand, RunEvent, Start, TextKind,
-};
+pub use run::wire::{BashPolicy, Reply, Request, RunCommand, RunEvent, Start, TextKind};

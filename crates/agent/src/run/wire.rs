@@ -3,11 +3,9 @@
 //!
 //! Invariant: a line has a limit in both directions, and no line, however broken, stops the reader.
 
-use model::{
-    Block, ParticipantStatus, PlannedTask, Refusal, RepoPath, Role, TaskKind, TurnOutcome, Usage, Vendor,
-};
+use llm::{Endpoint, Thinking, Turn};
+use model::{Block, ParticipantStatus, PlannedTask, Refusal, RepoPath, Role, TaskKind, TurnOutcome, Usage};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 use super::handle::RunExitStatus;
 
@@ -103,7 +101,7 @@ pub struct Start {
     /// Instructions that follow the opening line of the system prompt.
     pub system: String,
     /// The conversation so far, oldest first, as this agent is to see it.
-    pub history: Vec<PastMessage>,
+    pub history: Vec<Turn>,
     pub prompt: String,
     /// Decides the tools: `Prompt` and `Work` have all but `propose_plan`, `Propose` reads and proposes,
     /// `Review` only reads.
@@ -112,50 +110,13 @@ pub struct Start {
     pub model: String,
     /// Model calls before the turn fails with `iteration_cap`.
     pub max_iterations: u32,
-    /// Milliseconds from here until the turn fails with `deadline`.
+    /// Milliseconds from here until the turn fails with `deadline`. Time spent waiting for the user's
+    /// answer does not count.
     pub deadline_ms: u64,
     /// Upper bound of one answer; the provider's default when none.
     pub max_tokens: Option<u32>,
     pub bash: BashPolicy,
-    /// Ask the model to show its thinking.
-    pub thinking: bool,
-}
-
-/// One message of the conversation so far.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PastMessage {
-    pub role: Role,
-    pub blocks: Vec<Block>,
-}
-
-/// Where the model answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Endpoint {
-    pub vendor: Vendor,
-    /// The vendor's own address when none.
-    pub base_url: Option<String>,
-    pub api_key: ApiKey,
-}
-
-/// A secret; shown as `…` in debug output.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ApiKey(String);
-
-impl ApiKey {
-    pub fn new(key: impl Into<String>) -> Self {
-        Self(key.into())
-    }
-
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiKey(…)")
-    }
+    pub thinking: Thinking,
 }
 
 /// What the bash tool may use up. Its environment is that of the run, see [`crate::ENV_ALLOWED`].
