@@ -1,1 +1,21 @@
-//! journal.
+//! The append-only log of events: the truth everything else is a projection of.
+//!
+//! One [`Journal`] writes; any number of [`Reader`]s read. A record exists for readers once
+//! [`Journal::sync`] has returned: **nobody sees what a power cut could still take back.** The records
+//! of one [`Journal::write`] stand or fall together, also when the tail is torn. The format on disk
+//! is described in `docs/decisions/0003-journal-format.md`.
+
+pub mod archive;
+mod error;
+mod journal;
+mod reader;
+mod record;
+mod transfer;
+mod verify;
+
+pub use error::JournalError;
+pub use journal::{Journal, Opened, Options};
+pub use reader::{JournalStats, PAGE_MAX, ReadPage, Reader, Replay};
+pub use record::{Draft, IdempotencyKey, KEY_MAX, PAYLOAD_MAX, Position, REQUEST_HASH_MAX, Record};
+pub use transfer::{ExportReport, RestoreReport, restore};
+pub use verify::{Problem, VerifyReport};
