@@ -89,6 +89,8 @@ pub enum Driver {
 }
 
 impl Driver {
+    pub const ALL: [Self; 1] = [Self::Native];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Native => "native",

@@ -14,6 +14,8 @@ pub enum LockMode {
 }
 
 impl LockMode {
+    pub const ALL: [Self; 3] = [Self::Shared, Self::Exclusive, Self::Advisory];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Shared => "shared",
@@ -77,6 +79,11 @@ pub enum LockPhase {
     TakenOver,
     /// A person broke it.
     Broken,
+}
+
+impl LockPhase {
+    pub const ALL: [Self; 6] =
+        [Self::Waiting, Self::Acquired, Self::Released, Self::Expired, Self::TakenOver, Self::Broken];
 }
 
 #[cfg(test)]

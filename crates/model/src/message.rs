@@ -60,6 +60,8 @@ pub enum Role {
 }
 
 impl Role {
+    pub const ALL: [Self; 4] = [Self::User, Self::Assistant, Self::Tool, Self::System];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",

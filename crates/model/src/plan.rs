@@ -27,6 +27,9 @@ pub enum PlanState {
 }
 
 impl PlanState {
+    pub const ALL: [Self; 5] =
+        [Self::Proposing, Self::Executing, Self::Testing, Self::Completed, Self::Failed];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Proposing => "proposing",

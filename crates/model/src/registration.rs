@@ -30,6 +30,8 @@ pub enum RegistrationPhase {
 }
 
 impl RegistrationPhase {
+    pub const ALL: [Self; 3] = [Self::Active, Self::Idle, Self::Terminated];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",

@@ -33,6 +33,8 @@ pub enum SessionState {
 }
 
 impl SessionState {
+    pub const ALL: [Self; 4] = [Self::Idle, Self::Running, Self::Completed, Self::Failed];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Idle => "idle",

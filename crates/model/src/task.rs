@@ -38,6 +38,8 @@ pub enum TaskKind {
 }
 
 impl TaskKind {
+    pub const ALL: [Self; 4] = [Self::Prompt, Self::Propose, Self::Work, Self::Review];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Prompt => "prompt",
