@@ -1,0 +1,176 @@
+//! What can go wrong on the bus, typed, with the next step where a person reads it.
+
+use crate::lock::Wait;
+use model::{Lock, Refusal, RefusalKind, RegistrationId};
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why an operation on the bus was not carried out. Unless a variant says otherwise nothing changed.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// Somebody else holds, or waits before us for, what was asked.
+    #[error("{0}")]
+    Contended(Contended),
+    /// The wait ended with its time; the request has left the queue.
+    #[error("gave up waiting: {0}")]
+    TimedOut(Contended),
+    /// The wait was ended by [`crate::Bus::cancel_waits`] or by the end of its registration.
+    #[error("the wait for a lock was canceled")]
+    Canceled,
+    /// Waiting would close a ring of sessions that wait for each other. Starts and ends with the asker.
+    #[error(
+        "waiting would never end: {}; release a lock of yours first",
+        .cycle.iter().map(ToString::to_string).collect::<Vec<_>>().join(" waits for ")
+    )]
+    WouldDeadlock { cycle: Vec<RegistrationId> },
+    /// A shared lock cannot become exclusive while others share it.
+    #[error("`{path}` is shared with {} other(s); release it and ask for exclusive again", .holders.len())]
+    Upgrade { path: String, holders: Vec<Lock> },
+    /// The lock is not (or no longer) the caller's.
+    #[error(transparent)]
+    Lost(#[from] LockLost),
+    #[error("no registration {0} on the bus; register first")]
+    NotRegistered(RegistrationId),
+    #[error("registration {0} has ended; register anew")]
+    Ended(RegistrationId),
+    /// The liveness given at registration shows a dead process.
+    #[error("{0} shows no living process; register while its lock is held or its process runs")]
+    NotAlive(String),
+    /// The same idempotency key was used for another notice.
+    #[error("key `{key}` was already used for another notice")]
+    KeyReused { key: String },
+    /// messaging.db was made anew since the cursor was handed out; read from 0 of this generation.
+    #[error("the bus was made anew; read again from the start of generation {generation}")]
+    GenerationChanged { generation: String },
+    /// The cursor is beyond the newest notice.
+    #[error("cursor {after} is beyond the newest notice, {newest}")]
+    CursorAhead { after: i64, newest: i64 },
+    /// The request itself is wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// Writers were in the way for longer than [`crate::WRITE_WAIT_MAX`].
+    #[error("messaging.db was busy for {} s; is a session stopped in the middle of a write?", .0.as_secs())]
+    Busy(std::time::Duration),
+    /// Disk full: nothing was written.
+    #[error("the disk is full; the bus wrote nothing")]
+    Full,
+    #[error("{} is not a messaging.db of ours; move it away, or give another data root", .0.display())]
+    Foreign(PathBuf),
+    #[error("{} was written by a newer version (schema {found}, this one knows {known}); update", .path.display())]
+    Newer { path: PathBuf, found: i64, known: i64 },
+    #[error("migration {0} in messaging.db differs from the one this version was built with")]
+    Migration(i64),
+    #[error("{} is on {kind}; the bus needs a local file system", .path.display())]
+    RemoteFileSystem { path: PathBuf, kind: &'static str },
+    #[error("SQLite {0} can corrupt a shared WAL database; 3.51.3 or newer is needed")]
+    SqliteTooOld(String),
+    #[error("{what} in messaging.db cannot be read: {detail}")]
+    Malformed { what: &'static str, detail: String },
+    #[error("{action}: {error}")]
+    Io { action: String, error: std::io::Error },
+    #[error("messaging.db: {0}")]
+    Sqlite(rusqlite::Error),
+}
+
+/// Who stands in the way of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Contended {
+    /// Locks of others that exclude the request.
+    pub holders: Vec<Lock>,
+    /// Conflicting requests that came earlier and still wait.
+    pub waiting: Vec<Wait>,
+}
+
+impl fmt::Display for Contended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(lock) = self.holders.first() {
+            write!(f, "`{}` is locked ({}) by {}", lock.path, lock.mode.as_str(), lock.agent)?;
+            match self.holders.len() {
+                1 => Ok(()),
+                more => write!(f, " and {} more", more - 1),
+            }
+        } else if let Some(wait) = self.waiting.first() {
+            write!(f, "{} waits for `{}` and came first", wait.agent, wait.paths.join("`, `"))
+        } else {
+            f.write_str("the lock is not free")
+        }
+    }
+}
+
+/// Why a lock no longer protects its holder. A write made under it must be refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LockLost {
+    /// The lease ran out; nobody else may have taken the lock yet, but it is not the caller's.
+    #[error("lock {token} ran out; take it again and start from the file as it is now")]
+    Expired { token: u64 },
+    /// Somebody else holds the path now, under a higher token.
+    #[error("lock {token} was lost and {} holds `{}` now", .by.agent, .by.path)]
+    Taken { token: u64, by: Box<Lock> },
+    /// Released, broken or never granted.
+    #[error("there is no lock {token}; it was released, broken or never granted")]
+    Gone { token: u64 },
+    #[error("lock {token} belongs to {owner}")]
+    NotYours { token: u64, owner: RegistrationId },
+    #[error("lock {token} on `{held}` does not cover `{path}`")]
+    NotCovered { token: u64, held: String, path: String },
+    #[error("lock {token} on `{path}` is not exclusive; writing needs an exclusive one")]
+    NotExclusive { token: u64, path: String },
+}
+
+impl LockLost {
+    /// Stable code for faces and tests.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Expired { .. } | Self::Taken { .. } | Self::Gone { .. } => "lock_lost",
+            Self::NotYours { .. } => "lock_not_yours",
+            Self::NotCovered { .. } => "lock_not_covering",
+            Self::NotExclusive { .. } => "lock_not_exclusive",
+        }
+    }
+}
+
+impl BusError {
+    /// The error as every face shows it.
+    pub fn refusal(&self) -> Refusal {
+        use RefusalKind::{Busy, Conflict, Forbidden, Full, Internal, Invalid, NotFound, Unavailable};
+        let (kind, code) = match self {
+            Self::Contended(_) => (Conflict, "lock_held"),
+            Self::TimedOut(_) => (Conflict, "lock_wait_timeout"),
+            Self::Canceled => (Conflict, "lock_wait_canceled"),
+            Self::WouldDeadlock { .. } => (Conflict, "would_deadlock"),
+            Self::Upgrade { .. } => (Conflict, "lock_shared"),
+            Self::Lost(lost @ LockLost::NotYours { .. }) => (Forbidden, lost.code()),
+            Self::Lost(lost) => (Conflict, lost.code()),
+            Self::NotRegistered(_) => (NotFound, "not_registered"),
+            Self::Ended(_) | Self::NotAlive(_) => (Conflict, "registration_ended"),
+            Self::KeyReused { .. } => (Conflict, "idempotency_conflict"),
+            Self::GenerationChanged { .. } => (Conflict, "generation_changed"),
+            Self::CursorAhead { .. } => (Invalid, "cursor_ahead"),
+            Self::Invalid(_) => (Invalid, "invalid"),
+            Self::Busy(_) => (Busy, "bus_busy"),
+            Self::Full => (Full, "disk_full"),
+            Self::Foreign(_)
+            | Self::Newer { .. }
+            | Self::Migration(_)
+            | Self::RemoteFileSystem { .. }
+            | Self::SqliteTooOld(_) => (Unavailable, "bus_unavailable"),
+            Self::Malformed { .. } | Self::Io { .. } | Self::Sqlite(_) => (Internal, "bus_failed"),
+        };
+        Refusal::new(kind, code, self.to_string())
+    }
+
+    pub(crate) fn io(action: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let action = action.into();
+        move |error| Self::Io { action, error }
+    }
+}
+
+impl From<rusqlite::Error> for BusError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            _ => Self::Sqlite(error),
+        }
+    }
+}
