@@ -66,9 +66,33 @@ impl std::fmt::Display for Author {
 }
 
 impl Repository {
-    /// The identity `git commit` would use for this user here, or the fallback. Reads only.
+    /// The identity `git commit` would use for this user here, or the fallback for what is not set. Reads
+    /// only: the user's configuration and the repository's, as data.
     pub fn identity(&self, user: &UserHome) -> Result<Author, GitError> {
-        let _ = user;
-        todo!()
+        let value = |key: &str| -> Result<String, GitError> {
+            let call = self.call_unsealed_config().args(["-z", "--get", key]).reading(user);
+            let answer = call.cut_at(4 * IDENTITY_MAX).codes(&[0, 1]).run()?;
+            Ok(String::from_utf8_lossy(&answer.stdout).trim_end_matches('\0').to_owned())
+        };
+        Ok(Author::new(&value("user.name")?, &value("user.email")?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_name_can_end_the_header_early() {
+        let author = Author::new("Eve <eve@x>\nparent 00", " e v e@x\0>");
+        assert_eq!(author.to_string(), "Eve eve@xparent 00 <eve@x>");
+        assert_eq!(Author::new(" . ", "<>"), Author::fallback());
+        assert_eq!(Author::new(&"é".repeat(IDENTITY_MAX + 5), "a@b").name().chars().count(), IDENTITY_MAX);
+    }
+
+    #[test]
+    fn an_agents_address_belongs_to_nobody() {
+        let author = Author::agent(&"claude".parse().unwrap());
+        assert_eq!(author.to_string(), "claude <claude@agents.coditect.invalid>");
     }
 }

@@ -21,14 +21,15 @@ mod repository;
 mod sealed;
 mod snapshot;
 mod status;
+mod tree;
 
-pub use advance::{Advanced, IndexRefresh};
+pub use advance::{Advanced, INDEX_WAIT, IndexRefresh};
 pub use author::{Author, UserHome};
-pub use diff::{DIFF_MAX, Diff};
+pub use diff::{DIFF_MAX, DIFF_PATHS_MAX, Diff};
 pub use error::GitError;
 pub use log::{LOG_MAX, LogEntry};
 pub use oid::{Oid, OidError};
-pub use process::{Git, OUTPUT_MAX, TIMEOUT};
+pub use process::{Git, Limits, OUTPUT_MAX, TIMEOUT};
 pub use replay::Replayed;
 pub use repository::{REF_PREFIX, Repository};
 pub use snapshot::{FILE_MAX, MESSAGE_MAX, PATHS_MAX, Snapshot, Taken};

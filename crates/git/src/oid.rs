@@ -16,15 +16,6 @@ impl Oid {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// The id of the same width that means "no object".
-    pub(crate) fn zero_like(width: usize) -> String {
-        "0".repeat(width)
-    }
-
-    pub(crate) fn is_zero(&self) -> bool {
-        self.0.bytes().all(|byte| byte == b'0')
-    }
 }
 
 impl FromStr for Oid {

@@ -1,5 +1,6 @@
 //! What differs between HEAD, index and work tree.
 
+use crate::diff::DIFF_PATHS_MAX;
 use crate::{GitError, Repository};
 use model::RepoPath;
 
@@ -34,7 +35,41 @@ pub enum Change {
 impl Repository {
     /// No paths means the whole work tree; ignored files and the inside of submodules never show.
     pub fn status(&self, paths: &[RepoPath]) -> Result<Status, GitError> {
-        let _ = paths;
-        todo!()
+        if paths.len() > DIFF_PATHS_MAX {
+            return Err(GitError::TooMany { what: "paths", given: paths.len(), max: DIFF_PATHS_MAX });
+        }
+        let call =
+            self.call("status").args(["--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"]);
+        let call = call.args(["--ignore-submodules=all", "--"]).args(paths.iter().map(RepoPath::as_str));
+        let answer = call.run()?;
+        let mut status = Status::default();
+        for entry in answer.stdout.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
+            let ([x, y, _, path @ ..], 4..) = (entry, entry.len()) else {
+                return Err(GitError::Unexpected { verb: "status".to_owned() });
+            };
+            match std::str::from_utf8(path).ok().and_then(|path| path.parse().ok()) {
+                Some(path) => {
+                    let (staged, unstaged) = changes(*x, *y);
+                    status.entries.push(StatusEntry { path, staged, unstaged });
+                }
+                None => status.unnamable += 1,
+            }
+        }
+        status.entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(status)
     }
+}
+
+fn changes(x: u8, y: u8) -> (Option<Change>, Option<Change>) {
+    if x == b'U' || y == b'U' || (x == y && matches!(x, b'A' | b'D')) {
+        return (None, Some(Change::Unmerged));
+    }
+    let change = |letter| match letter {
+        b'A' => Some(Change::Added),
+        b'M' => Some(Change::Modified),
+        b'D' => Some(Change::Removed),
+        b'T' => Some(Change::Retyped),
+        _ => None,
+    };
+    if x == b'?' { (None, Some(Change::Untracked)) } else { (change(x), change(y)) }
 }

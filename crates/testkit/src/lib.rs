@@ -2,6 +2,8 @@
 
 mod clock;
 mod entropy;
+mod temp_repo;
 
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
+pub use temp_repo::{TempRepo, search_path};

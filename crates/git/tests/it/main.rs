@@ -1,0 +1,10 @@
+//! The git room against the real git, in temporary directories.
+
+mod advance;
+mod exec_vectors;
+mod history;
+mod open;
+mod process;
+mod replay;
+mod snapshot;
+mod world;

@@ -1,0 +1,77 @@
+//! The limits every git process is held to.
+
+use crate::open::fake_git_within;
+use crate::world::World;
+use git::{GitError, Limits, OUTPUT_MAX};
+use std::time::Duration;
+use testkit::TempRepo;
+
+const VERSION: &str = r#"for arg in "$@"; do [ "$arg" = version ] && echo git version 2.40.0 && exit; done"#;
+
+#[test]
+fn a_git_that_hangs_is_ended_with_its_children() {
+    let repo = TempRepo::with(&[("a", "1")]);
+    let pid_file = repo.beside("pid");
+    let script = format!("{VERSION}\nsleep 600 & echo $! > '{}'\nwait", pid_file.display());
+    let limits = Limits { timeout: Duration::from_millis(300), output: OUTPUT_MAX };
+    let git = fake_git_within(&repo, &script, limits);
+    let error = git.open(repo.path()).unwrap_err();
+    assert!(matches!(&error, GitError::TimedOut { limit, .. } if *limit == limits.timeout), "{error}");
+    let pid: i32 = std::fs::read_to_string(pid_file).unwrap().trim().parse().unwrap();
+    let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Gone, or a zombie that nobody has reaped yet.
+    assert!(state.is_empty() || state.contains(") Z "), "{state}");
+}
+
+#[test]
+fn endless_output_is_refused_at_the_limit() {
+    let repo = TempRepo::with(&[("a", "1")]);
+    let limits = Limits { timeout: Duration::from_secs(30), output: 4096 };
+    let git = fake_git_within(&repo, &format!("{VERSION}\nyes"), limits);
+    assert!(matches!(git.open(repo.path()), Err(GitError::OutputTooLarge { max: 4096, .. })));
+}
+
+#[test]
+fn a_failure_carries_the_exit_code_and_a_bounded_complaint() {
+    let repo = TempRepo::with(&[("a", "1")]);
+    let script = format!("{VERSION}\nhead -c 1000000 /dev/zero | tr '\\0' x >&2; exit 7");
+    let error = fake_git_within(&repo, &script, Limits::default()).open(repo.path()).unwrap_err();
+    let GitError::Failed { code, stderr, .. } = error else { panic!("{error}") };
+    assert_eq!((code, stderr.len()), (7, 4096));
+}
+
+#[test]
+fn the_environment_of_the_caller_does_not_reach_git() {
+    let repo = TempRepo::with(&[("a", "1")]);
+    let seen = repo.beside("seen");
+    let script = format!("{VERSION}\nenv > '{}'; exit 3", seen.display());
+    assert!(fake_git_within(&repo, &script, Limits::default()).open(repo.path()).is_err());
+    let seen = std::fs::read_to_string(seen).unwrap();
+    for name in seen.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name) {
+        let ours = name.starts_with("GIT_")
+            || ["PATH", "HOME", "XDG_CONFIG_HOME", "LC_ALL", "SSH_ASKPASS"].contains(&name);
+        // The last three are what /bin/sh itself sets.
+        assert!(ours || ["PWD", "_", "OLDPWD", "SHLVL"].contains(&name), "{name}");
+    }
+    assert!(seen.contains("GIT_CONFIG_GLOBAL=/dev/null") && seen.contains("GIT_TERMINAL_PROMPT=0"));
+}
+
+#[test]
+fn limits_hold_across_threads() {
+    let world = World::with(&[("a", "1"), ("b", "1")]);
+    world.repo.write("a", "2");
+    world.repo.write("b", "2");
+    let made: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..6)
+            .map(|i| {
+                scope.spawn({
+                    let world = &world;
+                    move || world.snapshot(&[["a", "b"][i % 2]])
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(made[0], made[2]);
+    assert_ne!(made[0], made[1]);
+}
