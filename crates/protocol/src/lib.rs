@@ -1,1 +1,76 @@
-//! protocol.
+//! What travels between the daemon and everybody else: REST and WebSocket shapes, errors, limits, and
+//! the list of operations from which OpenAPI is generated.
+//!
+//! One file per noun: its wire types, the conversion from the model, and its operations. To add a route: describe it in
+//! the noun's `operations()`, write its handler in `server/src/routes/<noun>/<verb>.rs`, and let the
+//! freshness test write `schema/openapi.json` again.
+//!
+//! Invariant: nothing here does IO or knows HTTP libraries, and nothing the model stores goes out
+//! except through a type of this crate; ids, times and plain enums are the model's own.
+
+mod agent;
+mod checkpoint;
+pub mod config;
+mod daemon;
+mod data;
+mod error;
+mod event;
+pub mod fact;
+pub mod limits;
+mod live;
+mod lock;
+mod message;
+mod notice;
+mod openapi;
+mod operation;
+mod page;
+mod participant;
+mod plan;
+mod proof;
+mod registration;
+mod repo;
+mod resource;
+mod run;
+mod session;
+mod task;
+mod turn;
+pub mod words;
+pub mod ws;
+
+pub use agent::Agent;
+pub use checkpoint::Checkpoint;
+pub use daemon::{
+    API_REVISION, ConfigVersion, DaemonInfo, Finding, HEALTH_PATH, Launch, LaunchQuery, Severity, Status,
+    Stopping, Version,
+};
+pub use data::{DataReport, NewExport};
+pub use error::{DRAINING, ErrorBody, ErrorDetail, ExitClass, INTERNAL_MESSAGE, status};
+pub use event::{EventPage, EventQuery, EventRecord};
+pub use live::{Delta, DeltaKind, LiveTurn};
+pub use lock::{Lock, LockChange, LockTable, LockWait, NewLock, ReleaseQuery};
+pub use message::{Block, Message, MessageQuery, NewPrompt, Usage, prompt_targets, prompt_text};
+pub use model::{
+    Actor, AgentName, BoardId, Channel, CheckpointId, Clock, Cursor, DataRoot, Driver, Entropy, Event,
+    LockMode, LockPhase, MessageId, ParticipantId, ParticipantStatus, PlanId, PlanState, RegistrationId,
+    RegistrationPhase, RepoId, RepoPath, Role, RunId, SessionId, SessionState, TaskId, TaskKind, TaskState,
+    Timestamp, TurnId, Vendor,
+};
+pub use notice::{NewNotice, Notice, NoticeQuery};
+pub use openapi::{config_schema, event_schema, openapi};
+pub use operation::{
+    API_PREFIX, Access, CORRELATION_HEADER, CURSOR_HEADER, IDEMPOTENCY_HEADER, Method, Operation, by_path,
+    operations,
+};
+pub use page::{Page, page_size};
+pub use participant::Participant;
+pub use plan::{
+    Claim, MergedPlan, MergedTask, NewPlan, Plan, PlannedTask, Proposal, RefusedEdit, TestReport,
+};
+pub use proof::{CHALLENGE_HEADER, Challenge, Endpoint, PROOF_HEADER, Token, TokenError};
+pub use registration::Registration;
+pub use repo::{NewRepo, Repo, RepoPatch};
+pub use resource::{Action, Noun, Resource, resources};
+pub use run::{Run, RunExit};
+pub use session::{NewSession, Session, SessionPatch, SessionQuery};
+pub use task::{NewAnswer, Question, Target, Task, TaskQuery};
+pub use turn::{FileChange, Turn, TurnOutcome};
