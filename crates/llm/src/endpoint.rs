@@ -12,10 +12,11 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     pub vendor: Vendor,
-    /// Root of the API with its version (`http://127.0.0.1:8080/v1/`); the vendor's own when none.
+    /// Root of the API with its version (`http://127.0.0.1:8080/v1`); without a path the vendor's own
+    /// version path is added; the vendor's own API when none.
     #[serde(default)]
     pub base_url: Option<String>,
-    /// Empty when none was configured: a call then ends with [`LlmError::MissingKey`].
+    /// Empty when none was configured: no provider can be made then, see [`LlmError::MissingKey`].
     ///
     /// [`LlmError::MissingKey`]: crate::LlmError::MissingKey
     #[serde(default, serialize_with = "in_clear")]

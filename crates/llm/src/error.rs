@@ -4,14 +4,16 @@ use crate::retry::seconds;
 use model::Vendor;
 use std::time::Duration;
 
-/// Longest piece of a vendor's own error text that is kept, in bytes.
-pub(crate) const DETAIL_MAX: usize = 600;
+/// Longest piece of a vendor's own error text that is kept, in characters.
+pub const DETAIL_MAX: usize = 400;
 
 /// A call that gave no answer. Texts of vendors are cut, and never contain the key we sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LlmError {
     #[error("no API key for {}: set the environment variable named by `api_key_env` of the agent", .0.as_str())]
     MissingKey(Vendor),
+    #[error("`{given}` is not a base URL ({detail}): write one like https://host/v1 in the agent's base_url")]
+    BaseUrl { given: String, detail: String },
     #[error("{} refused the API key ({detail}): check the key of the agent", vendor.as_str())]
     Auth { vendor: Vendor, detail: String },
     #[error("{} limits the rate of calls ({detail}){}", vendor.as_str(), seconds(*retry_after))]
@@ -28,7 +30,7 @@ pub enum LlmError {
     /// The request itself was not accepted: unknown model, parameter it does not know.
     #[error("{} did not accept the request ({detail}): check the agent's model and base_url", vendor.as_str())]
     Rejected { vendor: Vendor, detail: String },
-    /// The answer is not one: no JSON, wrong shapes, a call of a tool that was not offered.
+    /// The answer is not one: no JSON, wrong shapes, a call whose arguments are no object, no end.
     #[error("the model answered nonsense: {detail}")]
     Malformed { detail: String },
     #[error("cannot reach {} ({detail}): check the network and the agent's base_url", vendor.as_str())]
@@ -65,6 +67,7 @@ impl LlmError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::MissingKey(_) => "model_missing_key",
+            Self::BaseUrl { .. } => "model_base_url",
             Self::Auth { .. } => "model_auth",
             Self::RateLimited { .. } => "model_rate_limited",
             Self::NoCredit { .. } => "model_no_credit",
@@ -90,5 +93,36 @@ impl LlmError {
                 | Self::TimedOut { .. }
                 | Self::Interrupted { .. }
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_says_what_to_do_and_has_a_code_of_its_own() {
+        let vendor = Vendor::Moonshot;
+        let detail = || "told".to_owned();
+        let all = [
+            LlmError::MissingKey(vendor),
+            LlmError::BaseUrl { given: "x".into(), detail: detail() },
+            LlmError::Auth { vendor, detail: detail() },
+            LlmError::RateLimited { vendor, retry_after: Some(Duration::from_secs(90)), detail: detail() },
+            LlmError::NoCredit { vendor, detail: detail() },
+            LlmError::Overloaded { vendor, detail: detail() },
+            LlmError::ContextTooLong { detail: detail() },
+            LlmError::Rejected { vendor, detail: detail() },
+            LlmError::Malformed { detail: detail() },
+            LlmError::Unreachable { vendor, detail: detail() },
+            LlmError::TimedOut { vendor, phase: Phase::FirstByte },
+            LlmError::Interrupted { detail: detail() },
+            LlmError::Canceled,
+        ];
+        let codes: std::collections::HashSet<_> = all.iter().map(LlmError::code).collect();
+        assert_eq!(codes.len(), all.len());
+        assert!(all[3].to_string().contains("again in 90 s"), "{}", all[3]);
+        assert!(all[0].to_string().contains("api_key_env"), "{}", all[0]);
+        assert!(all.iter().filter(|error| error.is_transient()).count() == 5);
     }
 }

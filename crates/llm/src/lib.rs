@@ -4,16 +4,23 @@
 //! may bring their own. The invariant: a stream ends with exactly one [`Chunk::Done`] or one
 //! [`LlmError`], and nothing is tried again once a piece of the answer has been handed out.
 
+mod answer;
+mod call;
+mod conversation;
 mod endpoint;
 mod error;
+mod fault;
+mod price;
 mod provider;
 mod request;
 mod retry;
 
+pub use answer::ANSWER_MAX;
 pub use endpoint::{Endpoint, Secret};
-pub use error::{LlmError, Phase};
+pub use error::{DETAIL_MAX, LlmError, Phase};
+pub use price::{PRICES_AS_OF, Price, price_of};
 pub use provider::{CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT, IDLE_TIMEOUT, Provider, ProviderOptions, Timeouts};
-pub use request::{Answer, Chunk, MAX_TOKENS, Request, Stop, Thinking, ToolSpec, Turn};
+pub use request::{Answer, BYTES_PER_TOKEN, Chunk, Request, Stop, Thinking, ToolSpec, Turn};
 pub use retry::{RETRY_AFTER_CAP, RETRY_ATTEMPTS, RETRY_BASE, RETRY_CAP, RetryPolicy};
 pub use tokio_util::sync::CancellationToken;
 

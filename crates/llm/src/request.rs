@@ -4,8 +4,8 @@ use model::{Block, Role, Usage};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Tokens an answer may have when the caller has no opinion.
-pub const MAX_TOKENS: u32 = 32_000;
+/// Bytes of text counted as one token when a prompt's size is estimated before it is sent.
+pub const BYTES_PER_TOKEN: u64 = 4;
 
 /// A conversation to be continued.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +16,8 @@ pub struct Request {
     pub system: String,
     pub turns: Vec<Turn>,
     pub tools: Vec<ToolSpec>,
-    /// Most tokens the answer may have, thinking included.
-    pub max_tokens: u32,
+    /// Most tokens the answer may have, thinking included; as many as the model can when none.
+    pub max_tokens: Option<u32>,
     pub thinking: Thinking,
     /// Marks system, tools and history as worth keeping in the vendor's prompt cache.
     pub cache: bool,
@@ -31,15 +31,35 @@ impl Request {
             system: system.into(),
             turns,
             tools: Vec::new(),
-            max_tokens: MAX_TOKENS,
+            max_tokens: None,
             thinking: Thinking::Off,
             cache: true,
         }
     }
+
+    /// Roughly how many tokens the prompt has, for showing and for budgets before the vendor counts.
+    pub fn estimated_tokens(&self) -> u64 {
+        let tools: usize =
+            self.tools.iter().map(|t| t.name.len() + t.description.len() + t.schema.to_string().len()).sum();
+        let turns: usize = self.turns.iter().flat_map(|turn| &turn.blocks).map(block_bytes).sum();
+        (self.system.len() + tools + turns) as u64 / BYTES_PER_TOKEN
+    }
 }
 
-/// One entry of the conversation. Tool results come as turns of [`Role::Tool`]; each of them must
-/// answer a tool call of the assistant turn before. Image blocks are not sent.
+fn block_bytes(block: &Block) -> usize {
+    match block {
+        Block::Text { text } | Block::Thinking { text, .. } => text.len(),
+        Block::ToolCall { tool, arguments, .. } => tool.len() + arguments.to_string().len(),
+        Block::ToolResult { output, .. } => output.len(),
+        Block::Image { .. } => 0,
+    }
+}
+
+/// One entry of the conversation. Tool results come as turns of [`Role::Tool`].
+///
+/// Histories need not be tidy: a tool call without a result is answered with a note that its outcome
+/// is unknown, results that answer nothing are left out, and so are empty texts, image blocks and
+/// the thinking of another vendor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
     pub role: Role,
@@ -79,7 +99,7 @@ pub struct ToolSpec {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Thinking {
-    /// Whatever the model does when it is not told.
+    /// Not asked for: switched off where every model accepts that, else the model's own default.
     #[default]
     Off,
     Low,
@@ -99,7 +119,7 @@ pub enum Chunk {
     },
     Text(String),
     Thinking(String),
-    /// A whole call: its arguments are parsed and form an object. Comes after all text.
+    /// A whole call: its arguments are parsed and form an object. Calls come after all text.
     ToolCall {
         call_id: String,
         tool: String,
@@ -112,9 +132,11 @@ pub enum Chunk {
 /// An answer as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// What goes back as [`Turn::assistant`], with the vendor's signatures in place.
+    /// What goes back as [`Turn::assistant`]: thinking, then text, then tool calls. A thinking block
+    /// without text only carries a vendor's signature: to be kept, not shown.
     pub blocks: Vec<Block>,
-    /// With its cost by our price table.
+    /// The four counts do not overlap: their sum is what the vendor counted, and `input_tokens` is
+    /// the part of the prompt that was neither read from nor written to the cache. With its cost.
     pub usage: Usage,
     pub stop: Stop,
     /// How often the call was made again before it was answered.
@@ -132,4 +154,21 @@ pub enum Stop {
     MaxTokens,
     /// The vendor's filter or the model itself declined.
     Declined,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_estimate_counts_everything_that_is_sent() {
+        let mut request = Request::new("m", "x".repeat(400), vec![Turn::user("y".repeat(400))]);
+        assert_eq!(request.estimated_tokens(), 200);
+        request.turns.push(Turn::assistant(vec![Block::ToolCall {
+            call_id: "c".into(),
+            tool: "read".into(),
+            arguments: serde_json::json!({"path": "z".repeat(389)}),
+        }]));
+        assert_eq!(request.estimated_tokens(), 300 + 1);
+    }
 }
