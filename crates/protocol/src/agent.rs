@@ -1,0 +1,36 @@
+//! Agents on the wire.
+
+use crate::Page;
+use crate::operation::{Access::Run, Method::Get, Operation};
+use crate::words;
+use model::{AgentName, Driver, Vendor};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A configured agent, and whether it could work now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Agent {
+    #[schema(value_type = String)]
+    pub name: AgentName,
+    #[schema(value_type = words::Vendor)]
+    pub vendor: Vendor,
+    #[schema(value_type = words::Driver)]
+    pub driver: Driver,
+    pub model: String,
+    /// Where its model answers; none means the vendor's own address.
+    pub base_url: Option<String>,
+    /// Tokens the model can hold.
+    pub context_window: u64,
+    /// Name of the environment variable that holds its key.
+    pub api_key_env: String,
+    /// Whether the daemon found a key there. The key itself is never sent.
+    pub key_present: bool,
+}
+
+/// What can be done with agents.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new("agents", "list_agents", Get, "/agents", Run, "Lists the configured agents.")
+            .returns::<Page<Agent>>(),
+    ]
+}

@@ -1,0 +1,66 @@
+//! `config.json` of the data root, as a schema. The engine reads the file; a test of the server holds
+//! the engine's defaults against this, so that the two cannot drift apart.
+
+use crate::words;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// Agents, limits and the server. Every field has a default; unknown ones are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// By name: a lower-case letter, then up to 31 letters, digits, `-` or `_`.
+    pub agents: Option<BTreeMap<String, AgentConfig>>,
+    pub limits: Option<Limits>,
+    pub server: Option<ServerConfig>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgentConfig {
+    #[schema(value_type = words::Vendor)]
+    pub vendor: model::Vendor,
+    #[schema(value_type = Option<words::Driver>)]
+    pub driver: Option<model::Driver>,
+    pub model: String,
+    /// Where the model answers; none means the vendor's own address.
+    pub base_url: Option<String>,
+    /// Name of the environment variable that holds the key. The key itself is never in this file.
+    pub api_key_env: String,
+    /// Tokens.
+    pub context_window: Option<u64>,
+    /// Added to the agent's system prompt.
+    pub instructions: Option<String>,
+}
+
+/// Bounds of what one workspace takes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Tasks of one session that may wait; one more is refused with `queue_full`.
+    pub queue_depth: Option<u32>,
+    /// Seconds a turn may take, not counting the wait for an answer of the user.
+    pub turn_deadline_seconds: Option<u64>,
+    /// Seconds a question may wait for an answer.
+    pub answer_deadline_seconds: Option<u64>,
+    /// Model calls in one turn.
+    pub max_iterations: Option<u32>,
+    /// Attempts of one task, crashes included.
+    pub max_attempts: Option<u32>,
+    /// Seconds an edit waits for somebody else's lock.
+    pub lock_wait_seconds: Option<u64>,
+    /// Seconds a lock lives without renewal.
+    pub lock_ttl_seconds: Option<u64>,
+    /// Runs alive at the same time in the workspace.
+    pub max_runs: Option<u32>,
+    /// Seconds the repository's tests may take.
+    pub test_deadline_seconds: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// TCP port on 127.0.0.1; 0 lets the system choose.
+    pub port: Option<u16>,
+}

@@ -1,0 +1,254 @@
+//! The shape of every event payload, as a schema.
+//!
+//! The journal writes `model::Event`; what is here is never made or read, it only describes. A test
+//! holds one event of every kind against it, so that a field cannot be added without being described.
+
+use crate::words;
+use crate::{
+    Checkpoint, FileChange, LockChange, MergedPlan, Message, Notice, Proposal, Question, RefusedEdit,
+    Registration, Run, RunExit, TestReport, Turn, TurnOutcome, Usage,
+};
+use utoipa::ToSchema;
+
+/// What happened: a kind in the past tense and its payload.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(tag = "kind", content = "payload")]
+pub enum Fact {
+    #[serde(rename = "user.created")]
+    UserCreated(UserRecord),
+    #[serde(rename = "board.created")]
+    BoardCreated(Board),
+    #[serde(rename = "board.removed")]
+    BoardRemoved(BoardRemoved),
+    #[serde(rename = "repo.added")]
+    RepoAdded(RepoRecord),
+    #[serde(rename = "repo.changed")]
+    RepoChanged(RepoRecord),
+    #[serde(rename = "repo.removed")]
+    RepoRemoved(RepoRemoved),
+    #[serde(rename = "session.created")]
+    SessionCreated(SessionRecord),
+    #[serde(rename = "session.renamed")]
+    SessionRenamed(SessionRenamed),
+    #[serde(rename = "session.archived")]
+    SessionArchived(SessionArchived),
+    #[serde(rename = "participant.joined")]
+    ParticipantJoined(ParticipantRecord),
+    #[serde(rename = "participant.status_changed")]
+    ParticipantStatusChanged(StatusChange),
+    #[serde(rename = "task.submitted")]
+    TaskSubmitted(TaskRecord),
+    #[serde(rename = "task.started")]
+    TaskStarted(TaskRef),
+    #[serde(rename = "task.input_requested")]
+    TaskInputRequested(Question),
+    #[serde(rename = "task.input_answered")]
+    TaskInputAnswered(Answer),
+    #[serde(rename = "task.completed")]
+    TaskCompleted(TaskEnd),
+    #[serde(rename = "task.failed")]
+    TaskFailed(TaskEnd),
+    #[serde(rename = "task.canceled")]
+    TaskCanceled(TaskEnd),
+    #[serde(rename = "task.rejected")]
+    TaskRejected(TaskEnd),
+    #[serde(rename = "task.resubmitted")]
+    TaskResubmitted(Resubmission),
+    #[serde(rename = "turn.started")]
+    TurnStarted(Turn),
+    #[serde(rename = "turn.ended")]
+    TurnEnded(TurnEnd),
+    #[serde(rename = "run.started")]
+    RunStarted(Run),
+    #[serde(rename = "run.exited")]
+    RunExited(RunExit),
+    #[serde(rename = "message.appended")]
+    MessageAppended(Message),
+    #[serde(rename = "message.drafted")]
+    MessageDrafted(Draft),
+    #[serde(rename = "model.called")]
+    ModelCalled(ModelCall),
+    #[serde(rename = "model.answered")]
+    ModelAnswered(ModelAnswer),
+    #[serde(rename = "plan.created")]
+    PlanCreated(PlanRecord),
+    #[serde(rename = "plan.proposed")]
+    PlanProposed(Proposal),
+    #[serde(rename = "plan.merged")]
+    PlanMerged(PlanMerge),
+    #[serde(rename = "plan.tested")]
+    PlanTested(PlanTest),
+    #[serde(rename = "plan.completed")]
+    PlanCompleted(PlanEnd),
+    #[serde(rename = "plan.failed")]
+    PlanFailed(PlanEnd),
+    #[serde(rename = "file.modified")]
+    FileModified(FileChange),
+    #[serde(rename = "edit.refused")]
+    EditRefused(RefusedEdit),
+    #[serde(rename = "checkpoint.created")]
+    CheckpointCreated(Checkpoint),
+    #[serde(rename = "registration.announced")]
+    RegistrationAnnounced(Registration),
+    #[serde(rename = "registration.ended")]
+    RegistrationEnded(RegistrationEnd),
+    #[serde(rename = "lock.changed")]
+    LockChanged(LockChange),
+    #[serde(rename = "notice.published")]
+    NoticePublished(Notice),
+    #[serde(rename = "journal.repaired")]
+    JournalRepaired(JournalRepair),
+}
+
+macro_rules! payloads {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident : $kind:ty),+ $(,)? })+) => {$(
+        $(#[$doc])*
+        #[derive(serde::Serialize, ToSchema)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $kind),+
+        }
+    )+};
+}
+
+payloads! {
+    /// A person.
+    UserRecord {
+        id: String,
+        name: String,
+        email: Option<String>,
+        #[schema(format = DateTime)]
+        created_at: String,
+    }
+    /// A view of sessions that owns only positions.
+    Board {
+        id: String,
+        slug: String,
+        name: String,
+        #[schema(format = DateTime)]
+        created_at: String,
+    }
+    BoardRemoved { board: String }
+    /// A repository as it was registered.
+    RepoRecord {
+        id: String,
+        slug: String,
+        path: String,
+        default_branch: Option<String>,
+        test_command: Option<Vec<String>>,
+        #[schema(format = DateTime)]
+        added_at: String,
+    }
+    RepoRemoved { repo: String }
+    /// A session as it was created.
+    SessionRecord {
+        id: String,
+        workspace: String,
+        title: String,
+        repo: Option<String>,
+        board: Option<String>,
+        parent: Option<String>,
+        forked_from: Option<String>,
+        fork_point: Option<String>,
+        #[schema(format = DateTime)]
+        created_at: String,
+    }
+    SessionRenamed { session: String, title: String }
+    SessionArchived { session: String }
+    /// A participant as it joined.
+    ParticipantRecord {
+        id: String,
+        session: String,
+        agent: String,
+        driver: words::Driver,
+        vendor: words::Vendor,
+        model: String,
+        context_window: u64,
+        #[schema(format = DateTime)]
+        joined_at: String,
+    }
+    StatusChange {
+        session: String,
+        participant: String,
+        status: words::ParticipantStatus,
+        detail: Option<String>,
+    }
+    /// A task as it was submitted.
+    TaskRecord {
+        id: String,
+        session: String,
+        plan: Option<String>,
+        kind: words::TaskKind,
+        title: String,
+        prompt: String,
+        targets: Vec<String>,
+        priority: i32,
+        depends_on: Vec<String>,
+        files: Vec<String>,
+        #[schema(format = DateTime)]
+        created_at: String,
+    }
+    TaskRef { session: String, task: String }
+    Answer { session: String, task: String, turn: String, answer: String }
+    TaskEnd {
+        session: String,
+        task: String,
+        /// A summary of what was done, or the reason why not.
+        text: String,
+    }
+    Resubmission { session: String, task: String, attempt: u32, reason: String }
+    TurnEnd {
+        session: String,
+        task: String,
+        turn: String,
+        participant: String,
+        outcome: TurnOutcome,
+        usage: Usage,
+        iterations: u32,
+    }
+    /// Text of a message that is still being written.
+    Draft { session: String, turn: String, participant: String, text: String, thinking: String }
+    ModelCall {
+        session: String,
+        turn: String,
+        run: String,
+        vendor: words::Vendor,
+        model: String,
+        prompt_tokens: u64,
+        estimated_cost_micros: u64,
+    }
+    ModelAnswer {
+        session: String,
+        turn: String,
+        run: String,
+        vendor: words::Vendor,
+        model: String,
+        usage: Usage,
+        latency_ms: u64,
+        retries: u32,
+    }
+    /// A plan as it was created.
+    PlanRecord {
+        id: String,
+        session: String,
+        repo: String,
+        prompt: String,
+        participants: Vec<String>,
+        #[schema(format = DateTime)]
+        created_at: String,
+    }
+    PlanMerge { plan: String, session: String, merged: MergedPlan }
+    PlanTest { plan: String, session: String, report: TestReport }
+    PlanEnd { plan: String, session: String, text: String }
+    RegistrationEnd {
+        registration: String,
+        session: Option<String>,
+        /// `finished`, `died` or `expired`.
+        reason: String,
+    }
+    JournalRepair {
+        /// Name of the file that keeps the torn bytes, relative to the journal.
+        side_file: String,
+        torn_bytes: u64,
+        previous_epoch: u64,
+    }
+}

@@ -1,0 +1,46 @@
+//! Lists: items and where the next ones start.
+
+use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
+use model::Refusal;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Given back as the list's cursor parameter, it continues the list; none at its end.
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A list that is always whole.
+    pub fn whole(items: Vec<T>) -> Self {
+        Self { items, next: None }
+    }
+}
+
+/// The number of items to give: the default without a wish, and never more than [`PAGE_MAX`].
+pub fn page_size(wish: Option<usize>) -> Result<usize, Refusal> {
+    match wish {
+        None => Ok(PAGE_DEFAULT),
+        Some(n) if (1..=PAGE_MAX).contains(&n) => Ok(n),
+        Some(n) => {
+            Err(Refusal::invalid("limit_out_of_range", format!("limit {n} is not between 1 and {PAGE_MAX}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_never_larger_than_the_limit() {
+        assert_eq!(page_size(None), Ok(PAGE_DEFAULT));
+        assert_eq!(page_size(Some(PAGE_MAX)), Ok(PAGE_MAX));
+        for bad in [0, PAGE_MAX + 1, usize::MAX] {
+            assert_eq!(page_size(Some(bad)).unwrap_err().code, "limit_out_of_range");
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Resource events: what a domain event means for the resources a client shows.
+//!
+//! This is the one place that derives them. It is a pure function of the event, so that a client
+//! that resumes is told exactly what a client that never left was told.
+//!
+//! `created` carries the resource as it is right after the event. `patched` carries the fields that
+//! changed and nothing else; a client puts them over what it has. Figures that follow from many
+//! resources (a session's state and usage, the lock table's waits) are not in any one event: `updated_at` of
+//! the session tells that they may have moved, and the client reads them again.
+
+use crate::{
+    Checkpoint, FileChange, LockChange, MergedPlan, Message, Notice, Participant, Plan, Proposal, Question,
+    RefusedEdit, Registration, Repo, Run, Session, Task, TestReport, Turn, TurnOutcome, Usage,
+};
+use model::{Cursor, Event, LockPhase, PlanState, Role, SessionId, TaskId, TaskState, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// One change of one resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Resource {
+    pub action: Action,
+    pub noun: Noun,
+    /// Id of the resource. A lock goes by its token, a proposal by its participant, a draft by its turn,
+    /// a file change and a refused edit by the event's cursor.
+    pub id: String,
+    /// The event behind the change.
+    #[serde(with = "crate::event::cursor_text")]
+    #[schema(value_type = String)]
+    pub cursor: Cursor,
+    /// The resource, the changed fields of it, or nothing.
+    #[schema(value_type = Object)]
+    pub body: Value,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    Created,
+    Patched,
+    Removed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Noun {
+    User,
+    Board,
+    Repo,
+    Session,
+    Participant,
+    Task,
+    Turn,
+    Run,
+    Message,
+    Draft,
+    Plan,
+    Proposal,
+    FileChange,
+    RefusedEdit,
+    Checkpoint,
+    Registration,
+    Lock,
+    Notice,
+}
+
+/// What the event means for resources, in the order to apply it.
+pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> {
+    let mut changes = Changes { cursor, ts, out: Vec::new() };
+    match event {
+        Event::UserCreated(user) => changes.created(Noun::User, user.id, user),
+        Event::BoardCreated(board) => changes.created(Noun::Board, board.id, board),
+        Event::BoardRemoved(gone) => changes.removed(Noun::Board, gone.board),
+        Event::RepoAdded(repo) => changes.created(Noun::Repo, repo.id, Repo::from(repo.clone())),
+        Event::RepoChanged(repo) => changes.patched(Noun::Repo, repo.id, Repo::from(repo.clone())),
+        Event::RepoRemoved(gone) => changes.removed(Noun::Repo, gone.repo),
+        Event::SessionCreated(session) => {
+            changes.created(Noun::Session, session.id, Session::from(session.clone()));
+        }
+        Event::SessionRenamed(e) => changes.session(e.session, json!({ "title": e.title })),
+        Event::SessionArchived(e) => changes.session(e.session, json!({ "archived": true })),
+        Event::ParticipantJoined(participant) => {
+            changes.created(Noun::Participant, participant.id, Participant::from(participant.clone()));
+        }
+        Event::ParticipantStatusChanged(e) => {
+            let body = json!({ "session": e.session, "status": e.status, "detail": e.detail, "since": ts });
+            changes.patched(Noun::Participant, e.participant, body);
+        }
+        Event::MessageAppended(message) => changes.message(message),
+        Event::MessageDrafted(draft) => changes.patched(Noun::Draft, draft.turn, draft),
+        Event::FileModified(change) => {
+            changes.created(Noun::FileChange, cursor, FileChange::from(change.clone()));
+        }
+        Event::EditRefused(edit) => {
+            changes.created(Noun::RefusedEdit, cursor, RefusedEdit::from(edit.clone()));
+        }
+        Event::CheckpointCreated(checkpoint) => {
+            changes.created(Noun::Checkpoint, checkpoint.id, Checkpoint::from(checkpoint.clone()));
+        }
+        Event::RegistrationAnnounced(registration) => {
+            changes.created(Noun::Registration, registration.id, Registration::from(registration.clone()));
+        }
+        Event::RegistrationEnded(e) => changes.removed(Noun::Registration, e.registration),
+        Event::LockChanged(change) => changes.lock(change),
+        Event::NoticePublished(notice) => {
+            changes.created(Noun::Notice, notice.id, Notice::from(notice.clone()));
+        }
+        // They carry figures, not resources.
+        Event::ModelCalled(_) | Event::JournalRepaired(_) => {}
+        Event::ModelAnswered(e) => changes.session(e.session, json!({})),
+        Event::TaskSubmitted(_)
+        | Event::TaskStarted(_)
+        | Event::TaskInputRequested(_)
+        | Event::TaskInputAnswered(_)
+        | Event::TaskCompleted(_)
+        | Event::TaskFailed(_)
+        | Event::TaskCanceled(_)
+        | Event::TaskRejected(_)
+        | Event::TaskResubmitted(_) => changes.task(event),
+        Event::TurnStarted(_) | Event::TurnEnded(_) | Event::RunStarted(_) | Event::RunExited(_) => {
+            changes.turn(event);
+        }
+        Event::PlanCreated(_)
+        | Event::PlanProposed(_)
+        | Event::PlanMerged(_)
+        | Event::PlanTested(_)
+        | Event::PlanCompleted(_)
+        | Event::PlanFailed(_) => changes.plan(event),
+    }
+    changes.out
+}
+
+struct Changes {
+    cursor: Cursor,
+    ts: Timestamp,
+    out: Vec<Resource>,
+}
+
+impl Changes {
+    fn push(&mut self, action: Action, noun: Noun, id: impl ToString, body: Value) {
+        self.out.push(Resource { action, noun, id: id.to_string(), cursor: self.cursor, body });
+    }
+
+    fn created(&mut self, noun: Noun, id: impl ToString, body: impl Serialize) {
+        self.push(Action::Created, noun, id, to_value(body));
+    }
+
+    fn patched(&mut self, noun: Noun, id: impl ToString, body: impl Serialize) {
+        self.push(Action::Patched, noun, id, to_value(body));
+    }
+
+    fn removed(&mut self, noun: Noun, id: impl ToString) {
+        self.push(Action::Removed, noun, id, Value::Null);
+    }
+
+    /// Fields of a session, and that something of it moved.
+    fn session(&mut self, id: SessionId, mut body: Value) {
+        body["updated_at"] = to_value(self.ts);
+        self.push(Action::Patched, Noun::Session, id, body);
+    }
+
+    fn message(&mut self, message: &model::Message) {
+        // The finished message takes the place of what was being written.
+        if let (Role::Assistant, Some(turn)) = (message.role, message.turn) {
+            self.removed(Noun::Draft, turn);
+        }
+        self.created(Noun::Message, message.id, Message::from(message.clone()));
+    }
+
+    fn lock(&mut self, change: &model::LockChange) {
+        let body = LockChange::from(change.clone());
+        match change.phase {
+            // Who waits is read from the lock table: a wait that is given up leaves no event.
+            LockPhase::Waiting => {}
+            LockPhase::Acquired | LockPhase::TakenOver => self.created(Noun::Lock, change.token, body),
+            LockPhase::Released | LockPhase::Expired | LockPhase::Broken => {
+                self.removed(Noun::Lock, change.token);
+            }
+        }
+    }
+
+    fn task_fields(&mut self, session: SessionId, task: TaskId, mut body: Value) {
+        body["session"] = to_value(session);
+        body["updated_at"] = to_value(self.ts);
+        self.push(Action::Patched, Noun::Task, task, body);
+        self.session(session, json!({}));
+    }
+
+    fn task(&mut self, event: &Event) {
+        match event {
+            Event::TaskSubmitted(task) => {
+                self.created(Noun::Task, task.id, Task::from(task.clone()));
+                self.session(task.session, json!({}));
+            }
+            Event::TaskStarted(e) => {
+                self.task_fields(e.session, e.task, json!({ "state": TaskState::Working }));
+            }
+            Event::TaskInputRequested(asked) => {
+                let question = Question::from(asked.clone());
+                let body = json!({ "state": TaskState::InputRequired, "question": question });
+                self.task_fields(asked.session, asked.task, body);
+            }
+            Event::TaskInputAnswered(e) => {
+                let body = json!({ "state": TaskState::Working, "question": null });
+                self.task_fields(e.session, e.task, body);
+            }
+            Event::TaskCompleted(e) => self.task_end(e, TaskState::Completed),
+            Event::TaskFailed(e) => self.task_end(e, TaskState::Failed),
+            Event::TaskCanceled(e) => self.task_end(e, TaskState::Canceled),
+            Event::TaskRejected(e) => self.task_end(e, TaskState::Rejected),
+            Event::TaskResubmitted(e) => {
+                let body = json!({ "state": TaskState::Submitted, "attempt": e.attempt, "question": null });
+                self.task_fields(e.session, e.task, body);
+            }
+            _ => {}
+        }
+    }
+
+    fn task_end(&mut self, end: &model::TaskEnd, state: TaskState) {
+        let body = json!({ "state": state, "text": end.text, "question": null });
+        self.task_fields(end.session, end.task, body);
+    }
+
+    fn turn(&mut self, event: &Event) {
+        match event {
+            Event::TurnStarted(turn) => self.created(Noun::Turn, turn.id, Turn::from(turn.clone())),
+            Event::TurnEnded(e) => {
+                let body = json!({
+                    "session": e.session,
+                    "outcome": TurnOutcome::from(e.outcome.clone()),
+                    "usage": Usage::from(e.usage),
+                    "iterations": e.iterations,
+                    "ended_at": self.ts,
+                });
+                self.patched(Noun::Turn, e.turn, body);
+            }
+            Event::RunStarted(run) => self.created(Noun::Run, run.id, Run::from(run.clone())),
+            Event::RunExited(exit) => {
+                let body = json!({
+                    "session": exit.session,
+                    "code": exit.code,
+                    "signal": exit.signal,
+                    "reason": exit.reason,
+                    "exited_at": self.ts,
+                });
+                self.patched(Noun::Run, exit.run, body);
+            }
+            _ => {}
+        }
+    }
+
+    fn plan(&mut self, event: &Event) {
+        match event {
+            Event::PlanCreated(plan) => self.created(Noun::Plan, plan.id, Plan::from(plan.clone())),
+            Event::PlanProposed(proposal) => {
+                self.created(Noun::Proposal, proposal.participant, Proposal::from(proposal.clone()));
+            }
+            Event::PlanMerged(e) => {
+                let merged = MergedPlan::from(e.merged.clone());
+                let body = json!({ "session": e.session, "state": PlanState::Executing, "merged": merged });
+                self.patched(Noun::Plan, e.plan, body);
+            }
+            Event::PlanTested(e) => {
+                let tests = TestReport::from(e.report.clone());
+                self.patched(Noun::Plan, e.plan, json!({ "session": e.session, "tests": tests }));
+            }
+            Event::PlanCompleted(e) => self.plan_end(e, PlanState::Completed),
+            Event::PlanFailed(e) => self.plan_end(e, PlanState::Failed),
+            _ => {}
+        }
+    }
+
+    fn plan_end(&mut self, end: &model::PlanEnd, state: PlanState) {
+        let body = json!({ "session": end.session, "state": state, "text": end.text });
+        self.patched(Noun::Plan, end.plan, body);
+    }
+}
+
+/// Wire types always serialise; should one ever not, the change is still announced, without a body.
+fn to_value(body: impl Serialize) -> Value {
+    serde_json::to_value(body).unwrap_or(Value::Null)
+}

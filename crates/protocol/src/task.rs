@@ -1,0 +1,198 @@
+//! Tasks on the wire.
+
+use crate::Page;
+use crate::operation::{
+    Access::{Run, User},
+    Method::{Get, Post},
+    Operation,
+};
+use crate::{FileChange, words};
+use model::{
+    AgentName, ParticipantId, PlanId, RepoPath, SessionId, TaskId, TaskKind, TaskState, Timestamp, TurnId,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// A prompt with its targets, priority and dependencies, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Task {
+    #[schema(value_type = String)]
+    pub id: TaskId,
+    pub short_id: String,
+    #[schema(value_type = String)]
+    pub session: SessionId,
+    #[schema(value_type = Option<String>)]
+    pub plan: Option<PlanId>,
+    #[schema(value_type = words::TaskKind)]
+    pub kind: TaskKind,
+    pub title: String,
+    pub prompt: String,
+    #[schema(value_type = words::TaskState)]
+    pub state: TaskState,
+    /// Counts from 1; a crash resubmits the task with the next one.
+    pub attempt: u32,
+    pub targets: Vec<Target>,
+    /// Higher goes first; equal ones in the order of submission.
+    pub priority: i32,
+    /// Tasks that must be completed before this one starts.
+    #[schema(value_type = Vec<String>)]
+    pub depends_on: Vec<TaskId>,
+    /// Files the task is expected to change.
+    #[schema(value_type = Vec<String>)]
+    pub files: Vec<RepoPath>,
+    /// Files it did change.
+    pub changes: Vec<FileChange>,
+    /// The summary when it is completed, the reason when it is not.
+    pub text: Option<String>,
+    /// What a participant wants to know, while the state is `input_required`.
+    pub question: Option<Question>,
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+}
+
+/// One participant's share of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Target {
+    #[schema(value_type = String)]
+    pub participant: ParticipantId,
+    /// None in a resource event; the participant has it.
+    #[schema(value_type = Option<String>)]
+    pub agent: Option<AgentName>,
+    #[schema(value_type = words::TaskState)]
+    pub state: TaskState,
+    pub attempt: u32,
+}
+
+/// A participant waits for the user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Question {
+    #[schema(value_type = String)]
+    pub session: SessionId,
+    #[schema(value_type = String)]
+    pub task: TaskId,
+    #[schema(value_type = String)]
+    pub turn: TurnId,
+    #[schema(value_type = String)]
+    pub participant: ParticipantId,
+    pub question: String,
+}
+
+impl From<model::Question> for Question {
+    fn from(asked: model::Question) -> Self {
+        let model::Question { session, task, turn, participant, question } = asked;
+        Self { session, task, turn, participant, question }
+    }
+}
+
+impl From<model::Task> for Task {
+    /// A task as it is right after its submission.
+    fn from(task: model::Task) -> Self {
+        let target =
+            |&participant| Target { participant, agent: None, state: TaskState::Submitted, attempt: 1 };
+        Self {
+            short_id: task.id.short(),
+            id: task.id,
+            session: task.session,
+            plan: task.plan,
+            kind: task.kind,
+            title: task.title,
+            prompt: task.prompt,
+            state: TaskState::Submitted,
+            attempt: 1,
+            targets: task.targets.iter().map(target).collect(),
+            priority: task.priority,
+            depends_on: task.depends_on,
+            files: task.files,
+            changes: Vec::new(),
+            text: None,
+            question: None,
+            created_at: task.created_at,
+            updated_at: task.created_at,
+        }
+    }
+}
+
+/// Body of `POST /tasks/{id}/answer`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAnswer {
+    pub answer: String,
+}
+
+/// Which tasks of the workspace to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct TaskQuery {
+    /// One state, or several with commas between; without it the ones that have not ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+}
+
+impl TaskQuery {
+    /// The states wished for.
+    pub fn states(&self) -> Result<Vec<TaskState>, model::Refusal> {
+        let Some(given) = &self.state else {
+            return Ok(TaskState::ALL.into_iter().filter(|state| !state.is_terminal()).collect());
+        };
+        given
+            .split(',')
+            .map(|word| {
+                TaskState::ALL.into_iter().find(|state| state.as_str() == word.trim()).ok_or_else(|| {
+                    let words: Vec<&str> = TaskState::ALL.iter().map(|state| state.as_str()).collect();
+                    let shown: String = word.chars().take(40).collect();
+                    model::Refusal::invalid("unknown_state", format!("`{shown}` is no state of a task"))
+                        .hint(format!("one of {}", words.join(", ")))
+                })
+            })
+            .collect()
+    }
+}
+
+/// What can be done with tasks.
+pub(crate) fn operations() -> Vec<Operation> {
+    let op = |id, method, path, access, summary| Operation::new("tasks", id, method, path, access, summary);
+    vec![
+        op(
+            "list_session_tasks",
+            Get,
+            "/sessions/{id}/tasks",
+            Run,
+            "Lists the tasks of a session, oldest first.",
+        )
+        .returns::<Page<Task>>(),
+        op("list_tasks", Get, "/tasks", User, "Lists tasks of the workspace by state.")
+            .query::<TaskQuery>()
+            .returns::<Page<Task>>(),
+        op("get_task", Get, "/tasks/{id}", Run, "Shows a task.").returns::<Task>(),
+        op("cancel_task", Post, "/tasks/{id}/cancel", User, "Cancels a task and stops its turns.")
+            .returns::<Task>(),
+        op("answer_task", Post, "/tasks/{id}/answer", User, "Answers what a participant asked.")
+            .body::<NewAnswer>()
+            .returns::<Task>(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn states(given: &str) -> Result<Vec<TaskState>, String> {
+        TaskQuery { state: Some(given.to_owned()) }.states().map_err(|refusal| refusal.code.into_owned())
+    }
+
+    #[test]
+    fn states_are_words_with_commas() {
+        assert_eq!(states("working, failed"), Ok(vec![TaskState::Working, TaskState::Failed]));
+        assert_eq!(states("working,"), Err("unknown_state".to_owned()));
+        assert_eq!(states("done"), Err("unknown_state".to_owned()));
+    }
+
+    #[test]
+    fn without_a_wish_it_is_the_open_ones() {
+        let open = TaskQuery::default().states().unwrap();
+        assert_eq!(open, vec![TaskState::Submitted, TaskState::Working, TaskState::InputRequired]);
+    }
+}

@@ -1,0 +1,91 @@
+//! Turns and what they changed.
+
+use model::{ParticipantId, RepoPath, RunId, SessionId, TaskId, Timestamp, TurnId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One participant's work on a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Turn {
+    #[schema(value_type = String)]
+    pub id: TurnId,
+    #[schema(value_type = String)]
+    pub session: SessionId,
+    #[schema(value_type = String)]
+    pub task: TaskId,
+    #[schema(value_type = String)]
+    pub participant: ParticipantId,
+    #[schema(value_type = String)]
+    pub run: RunId,
+    /// Counts from 1; a crash resubmits the task with the next one.
+    pub attempt: u32,
+    #[schema(value_type = String, format = DateTime)]
+    pub started_at: Timestamp,
+}
+
+impl From<model::Turn> for Turn {
+    fn from(turn: model::Turn) -> Self {
+        let model::Turn { id, session, task, participant, run, attempt, started_at } = turn;
+        Self { id, session, task, participant, run, attempt, started_at }
+    }
+}
+
+/// How a turn ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum TurnOutcome {
+    Completed { summary: String },
+    Failed { code: String, message: String },
+    Canceled,
+}
+
+impl From<model::TurnOutcome> for TurnOutcome {
+    fn from(outcome: model::TurnOutcome) -> Self {
+        match outcome {
+            model::TurnOutcome::Completed { summary } => Self::Completed { summary },
+            model::TurnOutcome::Failed { code, message } => Self::Failed { code, message },
+            model::TurnOutcome::Canceled => Self::Canceled,
+        }
+    }
+}
+
+/// One file an agent changed through the worktree's writer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FileChange {
+    #[schema(value_type = String)]
+    pub session: SessionId,
+    #[schema(value_type = String)]
+    pub task: TaskId,
+    #[schema(value_type = String)]
+    pub turn: TurnId,
+    #[schema(value_type = String)]
+    pub participant: ParticipantId,
+    #[schema(value_type = String)]
+    pub path: RepoPath,
+    /// BLAKE3 of the content before, in hex; none when the file was created.
+    pub before: Option<String>,
+    /// BLAKE3 of the content after, in hex.
+    pub after: String,
+    pub lines_added: u32,
+    pub lines_removed: u32,
+    /// Fencing token of the lock it was made under.
+    pub token: u64,
+}
+
+impl From<model::FileChange> for FileChange {
+    fn from(change: model::FileChange) -> Self {
+        let model::FileChange {
+            session,
+            task,
+            turn,
+            participant,
+            path,
+            before,
+            after,
+            lines_added,
+            lines_removed,
+            token,
+        } = change;
+        Self { session, task, turn, participant, path, before, after, lines_added, lines_removed, token }
+    }
+}

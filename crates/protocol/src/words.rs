@@ -1,0 +1,42 @@
+//! Schemas of the model's plain enums. The words come from the enums themselves, so that the
+//! document cannot say another word than the wire.
+
+use serde::Serialize;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::{RefOr, schema};
+use utoipa::{PartialSchema, ToSchema};
+
+fn words<T: Serialize>(values: &[T]) -> RefOr<Schema> {
+    let words: Vec<serde_json::Value> = values.iter().filter_map(|v| serde_json::to_value(v).ok()).collect();
+    ObjectBuilder::new().schema_type(schema::SchemaType::new(Type::String)).enum_values(Some(words)).into()
+}
+
+macro_rules! words {
+    ($($name:ident),+ $(,)?) => {$(
+        /// Schema of the model's enum of the same name.
+        #[derive(Debug, Serialize)]
+        pub enum $name {}
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                words(&model::$name::ALL)
+            }
+        }
+
+        impl ToSchema for $name {}
+    )+};
+}
+
+words!(
+    Driver,
+    LockMode,
+    LockPhase,
+    ParticipantStatus,
+    PlanState,
+    RegistrationPhase,
+    Role,
+    SessionState,
+    TaskKind,
+    TaskState,
+    Vendor,
+);
