@@ -1,6 +1,5 @@
 //! Agents on the wire.
 
-use crate::Page;
 use crate::operation::{Access::Run, Method::Get, Operation};
 use crate::words;
 use model::{AgentName, Driver, Vendor};
@@ -31,6 +30,6 @@ pub struct Agent {
 pub(crate) fn operations() -> Vec<Operation> {
     vec![
         Operation::new("agents", "list_agents", Get, "/agents", Run, "Lists the configured agents.")
-            .returns::<Page<Agent>>(),
+            .lists::<Agent>(),
     ]
 }

@@ -1,6 +1,5 @@
 //! Checkpoints on the wire.
 
-use crate::Page;
 use crate::operation::{Access::Run, Method::Get, Operation};
 use model::{AgentName, CheckpointId, PlanId, RepoId, RepoPath, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -52,6 +51,6 @@ pub(crate) fn operations() -> Vec<Operation> {
     let summary = "Lists the checkpoints of a session, oldest first.";
     vec![
         Operation::new("checkpoints", "list_checkpoints", Get, "/sessions/{id}/checkpoints", Run, summary)
-            .returns::<Page<Checkpoint>>(),
+            .lists::<Checkpoint>(),
     ]
 }

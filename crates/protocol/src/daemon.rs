@@ -1,6 +1,5 @@
 //! The daemon itself on the wire: who it is, how it does, how a page gets in, what is wrong.
 
-use crate::Page;
 use crate::Usage;
 use crate::operation::{
     Access::{Open, Run, User},
@@ -140,7 +139,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         op("get_version", Get, "/version", Run, "Says who answers.").returns::<Version>(),
         op("get_status", Get, "/status", User, "Shows how the daemon does.").returns::<Status>(),
         op("doctor", Get, "/doctor", User, "Looks for what could be wrong on this machine.")
-            .returns::<Page<Finding>>(),
+            .lists::<Finding>(),
         op("reload_config", Post, "/config/reload", User, "Reads config.json again.")
             .returns::<ConfigVersion>(),
         op("create_launch", Post, "/launch", User, "Makes a code that lets one browser in, once.")

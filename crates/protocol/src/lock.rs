@@ -1,6 +1,5 @@
 //! Locks on the wire: what is held, who waits, and taking and giving back.
 
-use crate::Page;
 use crate::limits::{LOCK_PATHS_MAX, LOCK_TTL_MAX};
 use crate::operation::{
     Access::Run,
@@ -152,7 +151,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         op("list_locks", Get, "/locks", Run, "Shows what is held and who waits.").returns::<LockTable>(),
         op("acquire_locks", Post, "/locks", Run, "Takes locks on paths of a repository: all or none.")
             .body::<NewLock>()
-            .creates::<Page<Lock>>(),
+            .lists::<Lock>(),
         op("release_lock", Delete, "/locks/{token}", Run, "Gives a lock back, or breaks it.")
             .query::<ReleaseQuery>()
             .answers(204, Answer::Nothing),

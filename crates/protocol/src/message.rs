@@ -1,6 +1,7 @@
 //! The message codec: from what a face was given to a prompt the engine takes, and from a committed
 //! message to what a face shows. Every face goes through here, so that they cannot drift apart.
 
+use crate::Task;
 use crate::limits::{DEPENDENCIES_MAX, PRIORITY_MAX, TARGETS_MAX};
 use crate::operation::{
     Access::{Run, User},
@@ -8,7 +9,6 @@ use crate::operation::{
     Operation,
 };
 use crate::words;
-use crate::{Page, Task};
 use model::{
     AgentName, MessageId, PROMPT_MAX, ParticipantId, Refusal, Role, SessionId, TaskId, Timestamp, TurnId,
 };
@@ -241,7 +241,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             "Lists the newest messages, oldest of them first.",
         )
         .query::<MessageQuery>()
-        .returns::<Page<Message>>(),
+        .lists::<Message>(),
         op(
             "prompt",
             Post,

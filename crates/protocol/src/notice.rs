@@ -1,6 +1,5 @@
 //! Notices on the wire.
 
-use crate::Page;
 use crate::operation::{
     Access::Run,
     Method::{Get, Post},
@@ -93,7 +92,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             "Lists notices, oldest first; an agent sees those meant for it.",
         )
         .query::<NoticeQuery>()
-        .returns::<Page<Notice>>(),
+        .lists::<Notice>(),
         op("publish_notice", Post, "/notices", Run, "Sends a notice on a channel.")
             .body::<NewNotice>()
             .creates::<Notice>(),

@@ -4,6 +4,7 @@
 //! one is missing on either side, and OpenAPI is generated from the same list. A route therefore cannot exist
 //! undescribed or without its access class.
 
+use crate::Page;
 use std::collections::BTreeMap;
 use std::fmt;
 use utoipa::openapi::path::Parameter;
@@ -162,6 +163,10 @@ impl Operation {
     pub(crate) fn creates<R: ToSchema>(mut self) -> Self {
         self.status = 201;
         self.returns::<R>()
+    }
+
+    pub(crate) fn lists<T: ToSchema>(self) -> Self {
+        self.returns::<Page<T>>()
     }
 
     pub(crate) fn answers(mut self, status: u16, answer: Answer) -> Self {

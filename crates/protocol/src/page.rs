@@ -3,10 +3,13 @@
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
 use model::Refusal;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use std::borrow::Cow;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 /// One page of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {
     pub items: Vec<T>,
     /// Given back as the list's cursor parameter, it continues the list; none at its end.
@@ -17,6 +20,32 @@ impl<T> Page<T> {
     /// A list that is always whole.
     pub fn whole(items: Vec<T>) -> Self {
         Self { items, next: None }
+    }
+}
+
+impl<T: ToSchema> PartialSchema for Page<T> {
+    fn schema() -> RefOr<Schema> {
+        let items = ArrayBuilder::new().items(Ref::from_schema_name(T::name()));
+        ObjectBuilder::new()
+            .description(Some(
+                "One page of a list; `next`, given back as its cursor parameter, continues it.",
+            ))
+            .property("items", items)
+            .required("items")
+            .property("next", Option::<String>::schema())
+            .into()
+    }
+}
+
+/// Named after its items, as in `SessionPage`: one name for all pages would be one schema for all.
+impl<T: ToSchema> ToSchema for Page<T> {
+    fn name() -> Cow<'static, str> {
+        format!("{}Page", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
     }
 }
 

@@ -1,6 +1,5 @@
 //! Plans on the wire.
 
-use crate::Page;
 use crate::message::{prompt_targets, prompt_text};
 use crate::operation::{
     Access::{Run, User},
@@ -219,7 +218,7 @@ pub(crate) fn operations() -> Vec<Operation> {
     let op = |id, method, path, access, summary| Operation::new("plans", id, method, path, access, summary);
     vec![
         op("list_plans", Get, "/sessions/{id}/plans", Run, "Lists the plans of a session, oldest first.")
-            .returns::<Page<Plan>>(),
+            .lists::<Plan>(),
         op(
             "coordinate",
             Post,

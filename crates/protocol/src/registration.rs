@@ -1,6 +1,5 @@
 //! Registrations on the wire.
 
-use crate::Page;
 use crate::operation::{Access::Run, Method::Get, Operation};
 use crate::words;
 use model::{RegistrationId, RegistrationPhase, SessionId, Timestamp};
@@ -53,6 +52,6 @@ pub(crate) fn operations() -> Vec<Operation> {
     let summary = "Lists the live sessions on the bus, ours and the vendors' own.";
     vec![
         Operation::new("registrations", "list_registrations", Get, "/registrations", Run, summary)
-            .returns::<Page<Registration>>(),
+            .lists::<Registration>(),
     ]
 }

@@ -1,6 +1,5 @@
 //! Repositories on the wire.
 
-use crate::Page;
 use crate::operation::{
     Access::User,
     Answer,
@@ -69,7 +68,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<V
 pub(crate) fn operations() -> Vec<Operation> {
     let op = |id, method, path, summary| Operation::new("repos", id, method, path, User, summary);
     vec![
-        op("list_repos", Get, "/repos", "Lists the registered repositories.").returns::<Page<Repo>>(),
+        op("list_repos", Get, "/repos", "Lists the registered repositories.").lists::<Repo>(),
         op("add_repo", Post, "/repos", "Registers a repository; it stays where it is.")
             .body::<NewRepo>()
             .creates::<Repo>(),

@@ -30,7 +30,7 @@ pub struct Resource {
     #[schema(value_type = String)]
     pub cursor: Cursor,
     /// The resource, the changed fields of it, or nothing.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     pub body: Value,
 }
 

@@ -1,11 +1,11 @@
 //! Sessions on the wire.
 
+use crate::LiveTurn;
 use crate::operation::{
     Access::{Run, User},
     Method::{Delete, Get, Patch, Post},
     Operation,
 };
-use crate::{LiveTurn, Page};
 use crate::{Participant, Usage, words};
 use model::{AgentName, BoardId, RepoId, SessionId, SessionState, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -126,7 +126,7 @@ pub(crate) fn operations() -> Vec<Operation> {
     vec![
         op("list_sessions", Get, "/sessions", User, "Lists sessions, newest first.")
             .query::<SessionQuery>()
-            .returns::<Page<Session>>(),
+            .lists::<Session>(),
         op("create_session", Post, "/sessions", User, "Creates a session with a seat for each agent.")
             .body::<NewSession>()
             .creates::<Session>(),
@@ -137,8 +137,8 @@ pub(crate) fn operations() -> Vec<Operation> {
         op("archive_session", Delete, "/sessions/{id}", User, "Archives a session; nothing is deleted.")
             .returns::<Session>(),
         op("list_participants", Get, "/sessions/{id}/participants", Run, "Lists who sits in a session.")
-            .returns::<Page<Participant>>(),
+            .lists::<Participant>(),
         op("list_live_turns", Get, "/sessions/{id}/live", Run, "Shows what is being written right now.")
-            .returns::<Page<LiveTurn>>(),
+            .lists::<LiveTurn>(),
     ]
 }

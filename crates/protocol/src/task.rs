@@ -1,6 +1,5 @@
 //! Tasks on the wire.
 
-use crate::Page;
 use crate::operation::{
     Access::{Run, User},
     Method::{Get, Post},
@@ -162,10 +161,10 @@ pub(crate) fn operations() -> Vec<Operation> {
             Run,
             "Lists the tasks of a session, oldest first.",
         )
-        .returns::<Page<Task>>(),
+        .lists::<Task>(),
         op("list_tasks", Get, "/tasks", User, "Lists tasks of the workspace by state.")
             .query::<TaskQuery>()
-            .returns::<Page<Task>>(),
+            .lists::<Task>(),
         op("get_task", Get, "/tasks/{id}", Run, "Shows a task.").returns::<Task>(),
         op("cancel_task", Post, "/tasks/{id}/cancel", User, "Cancels a task and stops its turns.")
             .returns::<Task>(),

@@ -1,9 +1,11 @@
-//! What tests share: a clock that is set by hand, dice that are loaded. Dev-only.
+//! What tests share: a clock that is set by hand, dice that are loaded, events of every kind. Dev-only.
 
 mod clock;
 mod entropy;
+mod every_event;
 mod temp_repo;
 
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
+pub use every_event::every_event;
 pub use temp_repo::{TempRepo, search_path};

@@ -1,0 +1,243 @@
+//! One event of every kind with every optional field filled: what schemas, projections and replays
+//! are held against. The events tell one coherent story about one session.
+
+use model::Event;
+use serde_json::{Value, json};
+
+const AT: &str = "2026-01-31T14:23:01.000Z";
+
+fn id(prefix: &str) -> String {
+    format!("{prefix}_018f000000007000800000000000000a")
+}
+
+/// In the order of `Event::KINDS`.
+///
+/// # Panics
+///
+/// When a kind has no payload here or its payload no longer reads: then this file is to be mended.
+pub fn every_event() -> Vec<Event> {
+    Event::KINDS
+        .iter()
+        .map(|kind| match Event::parse(kind, &payload(kind).to_string()) {
+            Ok(event) => event,
+            Err(error) => panic!("{kind}: {error}"),
+        })
+        .collect()
+}
+
+fn payload(kind: &str) -> Value {
+    match kind.split_once('.').map(|(noun, _)| noun) {
+        Some("user") => {
+            json!({ "id": id("usr"), "name": "Ada", "email": "ada@example.org", "created_at": AT })
+        }
+        Some("board" | "repo") => place(kind),
+        Some("session" | "participant") => session(kind),
+        Some("task") => task(kind),
+        Some("turn" | "run") => turn(kind),
+        Some("message" | "model") => message(kind),
+        Some("plan") => plan(kind),
+        Some("file" | "edit" | "checkpoint") => change(kind),
+        Some("registration" | "lock" | "notice") => bus(kind),
+        Some("journal") => json!({ "side_file": "torn-2-1.bin", "torn_bytes": 17, "previous_epoch": 2 }),
+        _ => Value::Null,
+    }
+}
+
+fn place(kind: &str) -> Value {
+    match kind {
+        "board.created" => json!({ "id": id("brd"), "slug": "main", "name": "Main", "created_at": AT }),
+        "board.removed" => json!({ "board": id("brd") }),
+        "repo.removed" => json!({ "repo": id("rep") }),
+        _ => json!({
+            "id": id("rep"), "slug": "textkit", "path": "/srv/textkit", "default_branch": "main",
+            "test_command": ["make", "test"], "added_at": AT,
+        }),
+    }
+}
+
+fn session(kind: &str) -> Value {
+    match kind {
+        "session.created" => json!({
+            "id": id("ses"), "workspace": "default", "title": "Lock leases", "repo": id("rep"), "board": id("brd"),
+            "parent": "ses_018f000000007000800000000000000b", "forked_from": "ses_018f000000007000800000000000000c",
+            "fork_point": id("tsk"), "created_at": AT,
+        }),
+        "session.renamed" => json!({ "session": id("ses"), "title": "Leases" }),
+        "session.archived" => json!({ "session": id("ses") }),
+        "participant.joined" => json!({
+            "id": id("par"), "session": id("ses"), "agent": "claude", "driver": "native", "vendor": "anthropic",
+            "model": "claude-sonnet-4-5", "context_window": 200_000, "joined_at": AT,
+        }),
+        _ => json!({
+            "session": id("ses"), "participant": id("par"), "status": "editing", "detail": "src/lock.rs",
+        }),
+    }
+}
+
+fn task(kind: &str) -> Value {
+    match kind {
+        "task.submitted" => json!({
+            "id": id("tsk"), "session": id("ses"), "plan": id("pln"), "kind": "work", "title": "Add leases",
+            "prompt": "Add leases to the lock table", "targets": [id("par")], "priority": 2,
+            "depends_on": ["tsk_018f000000007000800000000000000b"], "files": ["src/lock.rs"], "created_at": AT,
+        }),
+        "task.started" => json!({ "session": id("ses"), "task": id("tsk") }),
+        "task.input_requested" => json!({
+            "session": id("ses"), "task": id("tsk"), "turn": id("trn"), "participant": id("par"),
+            "question": "In seconds?",
+        }),
+        "task.input_answered" => json!({
+            "session": id("ses"), "task": id("tsk"), "turn": id("trn"), "answer": "Yes",
+        }),
+        "task.resubmitted" => json!({
+            "session": id("ses"), "task": id("tsk"), "attempt": 2, "reason": "the daemon was restarted",
+        }),
+        _ => json!({ "session": id("ses"), "task": id("tsk"), "text": "leases are in" }),
+    }
+}
+
+fn turn(kind: &str) -> Value {
+    match kind {
+        "turn.started" => json!({
+            "id": id("trn"), "session": id("ses"), "task": id("tsk"), "participant": id("par"), "run": id("run"),
+            "attempt": 1, "started_at": AT,
+        }),
+        "turn.ended" => json!({
+            "session": id("ses"), "task": id("tsk"), "turn": id("trn"), "participant": id("par"),
+            "outcome": { "state": "failed", "code": "deadline", "message": "it took too long" },
+            "usage": usage(), "iterations": 3,
+        }),
+        "run.started" => json!({
+            "id": id("run"), "session": id("ses"), "participant": id("par"), "pid": 4711, "started_at": AT,
+        }),
+        _ => json!({
+            "run": id("run"), "session": id("ses"), "participant": id("par"), "code": 1, "signal": 9,
+            "reason": "crashed",
+        }),
+    }
+}
+
+fn usage() -> Value {
+    json!({
+        "input_tokens": 120, "output_tokens": 30, "cache_read_tokens": 7, "cache_write_tokens": 5,
+        "cost_micros": 900,
+    })
+}
+
+fn message(kind: &str) -> Value {
+    match kind {
+        "message.appended" => json!({
+            "id": id("msg"), "session": id("ses"), "task": id("tsk"), "turn": id("trn"), "participant": id("par"),
+            "parent": "msg_018f000000007000800000000000000b", "role": "assistant",
+            "blocks": [
+                { "type": "text", "text": "I add leases." },
+                { "type": "thinking", "text": "In seconds.", "signature": "c2ln" },
+                { "type": "tool_call", "call_id": "1", "tool": "bash", "arguments": { "command": "make" } },
+                { "type": "tool_result", "call_id": "1", "tool": "bash", "output": "ok", "is_error": false,
+                  "exit_code": 0 },
+                { "type": "image", "media_type": "image/png", "hash": "00ff" },
+            ],
+            "usage": usage(), "latency_ms": 812, "created_at": AT,
+        }),
+        "message.drafted" => json!({
+            "session": id("ses"), "turn": id("trn"), "participant": id("par"), "text": "I a", "thinking": "In s",
+        }),
+        "model.called" => json!({
+            "session": id("ses"), "turn": id("trn"), "run": id("run"), "vendor": "anthropic",
+            "model": "claude-sonnet-4-5", "prompt_tokens": 118, "estimated_cost_micros": 800,
+        }),
+        _ => json!({
+            "session": id("ses"), "turn": id("trn"), "run": id("run"), "vendor": "anthropic",
+            "model": "claude-sonnet-4-5", "usage": usage(), "latency_ms": 812, "retries": 1,
+        }),
+    }
+}
+
+fn plan(kind: &str) -> Value {
+    match kind {
+        "plan.created" => json!({
+            "id": id("pln"), "session": id("ses"), "repo": id("rep"), "prompt": "Add leases",
+            "participants": [id("par")], "created_at": AT,
+        }),
+        "plan.proposed" => json!({
+            "plan": id("pln"), "session": id("ses"), "participant": id("par"), "agent": "claude",
+            "tasks": [{
+                "name": "lease", "title": "Add leases", "instructions": "Edit the table", "files": ["src/lock.rs"],
+                "depends_on": ["clock"], "priority": 2,
+            }],
+        }),
+        "plan.merged" => json!({
+            "plan": id("pln"), "session": id("ses"),
+            "merged": {
+                "tasks": [{
+                    "name": "lease", "title": "Add leases", "instructions": "Edit the table",
+                    "files": ["src/lock.rs"], "assignee": "claude", "reviewers": ["kimi"],
+                    "depends_on": ["clock"], "priority": 2,
+                }],
+                "explanation": ["claude and kimi want src/lock.rs: claude does it, kimi reviews"],
+            },
+        }),
+        "plan.tested" => json!({
+            "plan": id("pln"), "session": id("ses"),
+            "report": {
+                "command": ["make", "test"], "exit_code": 0, "passed": 12, "failed": 1, "tail": "ok",
+                "elapsed_ms": 90,
+            },
+        }),
+        _ => json!({ "plan": id("pln"), "session": id("ses"), "text": "12 tests pass" }),
+    }
+}
+
+fn change(kind: &str) -> Value {
+    match kind {
+        "file.modified" => json!({
+            "session": id("ses"), "task": id("tsk"), "turn": id("trn"), "participant": id("par"),
+            "path": "src/lock.rs", "before": "00aa", "after": "00bb", "lines_added": 12, "lines_removed": 3,
+            "token": 1_099_511_627_777_u64,
+        }),
+        "edit.refused" => json!({
+            "session": id("ses"), "task": id("tsk"), "turn": id("trn"), "participant": id("par"),
+            "claim": { "path": "src/lock.rs", "token": 1_099_511_627_777_u64 }, "code": "stale_base",
+            "message": "the file changed meanwhile",
+        }),
+        _ => json!({
+            "id": id("chk"), "session": id("ses"), "plan": id("pln"), "repo": id("rep"),
+            "git_ref": "refs/coditect/checkpoints/1", "commit": "0123456789abcdef0123456789abcdef01234567",
+            "paths": ["src/lock.rs"], "co_authors": ["claude"], "message": "Add leases", "created_at": AT,
+        }),
+    }
+}
+
+fn bus(kind: &str) -> Value {
+    match kind {
+        "registration.announced" => json!({
+            "id": id("reg"), "agent": "claude", "vendor": "anthropic", "model": "claude-sonnet-4-5",
+            "session": id("ses"), "worktree": "/srv/textkit", "pid": 4711, "phase": "active",
+            "registered_at": AT, "heartbeat_at": AT,
+        }),
+        "registration.ended" => json!({
+            "registration": id("reg"), "session": id("ses"), "reason": "finished",
+        }),
+        "lock.changed" => json!({
+            "phase": "taken_over", "worktree": "/srv/textkit", "path": "src/lock.rs", "mode": "exclusive",
+            "holder": id("reg"), "agent": "claude", "session": id("ses"), "token": 1_099_511_627_777_u64,
+            "other": "reg_018f000000007000800000000000000b",
+        }),
+        _ => json!({
+            "id": 7, "sender": id("reg"), "agent": "claude", "channel": "file_conflict",
+            "recipient": "reg_018f000000007000800000000000000b", "payload": { "path": "src/lock.rs" },
+            "created_at": AT, "ttl_seconds": 300,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_there_once() {
+        let kinds: Vec<&str> = every_event().iter().map(Event::kind).collect();
+        assert_eq!(kinds, Event::KINDS);
+    }
+}
