@@ -10,10 +10,13 @@
 
 mod guard;
 mod native;
+mod processes;
 mod run;
+mod spawn;
 
 pub use guard::guard_main;
 pub use native::native_main;
 pub use run::handle::{RunControl, RunExitStatus, RunHandle, SendError};
 pub use run::launch::{ENV_ALLOWED, Launch, LaunchError, RunLimits, launch, sweep};
+pub use run::lines::LineTooLong;
 pub use run::wire::{BashPolicy, Reply, Request, RunCommand, RunEvent, Start, TextKind};

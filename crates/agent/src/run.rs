@@ -2,4 +2,6 @@
 
 pub(crate) mod handle;
 pub(crate) mod launch;
+pub(crate) mod lines;
+mod supervise;
 pub(crate) mod wire;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::lines::{COMMAND_LINE_MAX, LineTooLong, encode};
 use super::wire::{RunCommand, RunEvent};
 
 /// How a run ended, from our own `wait`, never from what it said.
@@ -31,7 +32,7 @@ pub struct RunHandle {
     /// listen stops, and nothing piles up.
     pub events: mpsc::Receiver<RunEvent>,
     pub(super) control: RunControl,
-    pub(super) tasks: JoinSet<()>,
+    pub(super) _tasks: JoinSet<()>,
 }
 
 /// The part of a handle that can be copied: commands and the exit.
@@ -39,18 +40,21 @@ pub struct RunHandle {
 pub struct RunControl {
     pub(super) run: RunId,
     pub(super) pid: u32,
-    pub(super) commands: mpsc::Sender<RunCommand>,
+    /// Lines, ready to be written.
+    pub(super) commands: mpsc::Sender<Vec<u8>>,
     pub(super) stop: watch::Sender<bool>,
     pub(super) exit: watch::Receiver<Option<RunExitStatus>>,
 }
 
 /// Why a command did not reach the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     #[error("the run is gone")]
     Gone,
     #[error("the run does not read its commands")]
     Full,
+    #[error(transparent)]
+    TooLong(#[from] LineTooLong),
 }
 
 impl RunHandle {
@@ -90,7 +94,8 @@ impl RunControl {
 
     /// Queues a command without waiting.
     pub fn send(&self, command: RunCommand) -> Result<(), SendError> {
-        self.commands.try_send(command).map_err(|error| match error {
+        let line = encode(&command, COMMAND_LINE_MAX)?;
+        self.commands.try_send(line).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => SendError::Full,
             mpsc::error::TrySendError::Closed(_) => SendError::Gone,
         })

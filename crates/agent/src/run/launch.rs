@@ -1,15 +1,37 @@
-//! Starting a run: the environment it gets, its limits, its guard.
+//! Starting a run: the environment it gets, its limits, its guard; and sweeping up after one whose
+//! guard was killed.
 
 use model::RunId;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::io::BufReader;
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
-use super::handle::RunHandle;
-use super::wire::Start;
+use super::handle::{RunControl, RunHandle};
+use super::lines::{COMMAND_LINE_MAX, EVENT_LINE_MAX, EXCERPT_MAX, Line, LineTooLong, Lines, encode};
+use super::supervise::{Supervised, last_words};
+use super::wire::{RunCommand, Start};
+use crate::guard::READY_LINE;
+use crate::{processes, spawn};
 
 /// Names a run's environment may have; also every `CODITECT_*` name that the caller gives, and the
 /// names in [`Launch::allow_env`].
 pub const ENV_ALLOWED: &[&str] = &["PATH", "HOME", "LANG", "TERM", "TMPDIR"];
+
+/// Events a run can be ahead of its listener.
+const EVENT_QUEUE: usize = 256;
+/// Commands that wait to be written. A run has few requests open at a time.
+const COMMAND_QUEUE: usize = 64;
+/// How long a guard may take to come up.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a sweep waits for those it killed to be gone.
+const SWEEP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause between two looks of a sweep.
+const SWEEP_NAP: Duration = Duration::from_millis(10);
 
 /// Everything needed to start a run.
 #[derive(Debug, Clone)]
@@ -55,27 +77,153 @@ impl Default for RunLimits {
 /// Why a run did not start. Nothing of it is left running.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
-    #[error("cannot prepare {path}: {error}")]
+    #[error("cannot prepare {}: {error}", path.display())]
     Prepare { path: PathBuf, error: std::io::Error },
-    #[error("cannot start {path}: {error}")]
+    #[error("cannot start {}: {error}", path.display())]
     Spawn { path: PathBuf, error: std::io::Error },
     #[error(
         "the model's key is in the environment variable {0}, where the run's commands could read it; take it out"
     )]
     SecretInEnvironment(String),
+    #[error("the conversation is too long for a run: {0}; start a new session")]
+    TooLong(#[from] LineTooLong),
     #[error("the run's guard did not come up: {0}")]
     NotReady(String),
 }
 
 /// Starts a run. When this returns, the guard holds the liveness lock and the driver has been
-/// started with `launch.start` in its pipe.
+/// started with `launch.start` in its pipe. Dropped before that, nothing stays behind.
 pub async fn launch(launch: Launch) -> Result<RunHandle, LaunchError> {
-    Err(LaunchError::NotReady(format!("{} is not built yet", launch.run)))
+    let env = environment(&launch)?;
+    let start = RunCommand::Start(Box::new(launch.start.clone()));
+    let start = encode(&start, COMMAND_LINE_MAX)?;
+    prepare_scratch(&launch.scratch)
+        .map_err(|error| LaunchError::Prepare { path: launch.scratch.clone(), error })?;
+    let mut guard = spawn_guard(&launch, env)?;
+    let lost = || LaunchError::NotReady("its pipes are missing".into());
+    let pid = guard.id().ok_or_else(lost)?;
+    let (Some(stdin), Some(stdout), Some(stderr)) =
+        (guard.stdin.take(), guard.stdout.take(), guard.stderr.take())
+    else {
+        return Err(lost());
+    };
+    let mut stdout = Lines::new(BufReader::new(stdout), EVENT_LINE_MAX, EXCERPT_MAX);
+    if let Err(reason) = await_ready(&mut stdout).await {
+        // The guard sees its pipe close and takes along whatever it may have started.
+        drop(stdin);
+        let words = last_words(stderr).await;
+        return Err(LaunchError::NotReady(if words.is_empty() { reason } else { words }));
+    }
+    let (commands, to_write) = mpsc::channel(COMMAND_QUEUE);
+    let (events_in, events) = mpsc::channel(EVENT_QUEUE);
+    let (exit_in, exit) = watch::channel(None);
+    let stop = watch::Sender::new(false);
+    // The queue is empty and ours alone, so there is room.
+    let _ = commands.try_send(start);
+    let supervised = Supervised {
+        run: launch.run,
+        guard,
+        stdin,
+        stdout,
+        stderr,
+        commands: to_write,
+        events: events_in,
+        stop: stop.clone(),
+        exit: exit_in,
+    };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(supervised.supervise());
+    Ok(RunHandle {
+        events,
+        control: RunControl { run: launch.run, pid, commands, stop, exit },
+        _tasks: tasks,
+    })
 }
 
-/// Kills every process of this user that carries the run's mark, and says how many there were. For
-/// runs whose guard was killed, or that a dead daemon left behind.
+/// The variables that pass, and the run's mark. A key among them is a mistake of ours and ends here.
+fn environment(launch: &Launch) -> Result<Vec<(String, String)>, LaunchError> {
+    let key = launch.start.endpoint.api_key.expose();
+    let mut env: Vec<(String, String)> = launch
+        .env
+        .iter()
+        .filter(|(name, _)| {
+            ENV_ALLOWED.contains(&name.as_str())
+                || name.starts_with("CODITECT_")
+                || launch.allow_env.iter().any(|allowed| allowed == name)
+        })
+        .filter(|(name, _)| name != "CODITECT_RUN")
+        .cloned()
+        .collect();
+    if !key.trim().is_empty()
+        && let Some((name, _)) = env.iter().find(|(_, value)| value.contains(key))
+    {
+        return Err(LaunchError::SecretInEnvironment(name.clone()));
+    }
+    env.push(("CODITECT_RUN".into(), launch.run.to_string()));
+    Ok(env)
+}
+
+fn prepare_scratch(path: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    // It may have existed with a wider mode.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+}
+
+fn spawn_guard(launch: &Launch, env: Vec<(String, String)>) -> Result<Child, LaunchError> {
+    let failed = |error| LaunchError::Spawn { path: launch.executable.clone(), error };
+    let executable = std::path::absolute(&launch.executable).map_err(failed)?;
+    let liveness = std::path::absolute(&launch.liveness)
+        .map_err(|error| LaunchError::Prepare { path: launch.liveness.clone(), error })?;
+    // A missing folder would be reported by the kernel as a missing program.
+    std::fs::metadata(&launch.worktree)
+        .map_err(|error| LaunchError::Prepare { path: launch.worktree.clone(), error })?;
+    let mut command = spawn::command(executable);
+    command.args(["__guard", "--run", &launch.run.to_string(), "--liveness"]).arg(liveness);
+    command.args(["--grace-ms", &launch.grace.as_millis().to_string()]);
+    let limits = launch.limits;
+    for (name, limit) in [
+        ("--open-files", limits.open_files),
+        ("--file-bytes", limits.file_bytes),
+        ("--memory-bytes", limits.memory_bytes),
+        ("--cpu-seconds", limits.cpu_seconds),
+    ] {
+        if let Some(limit) = limit {
+            command.args([name, &limit.to_string()]);
+        }
+    }
+    command.current_dir(&launch.worktree).env_clear().envs(env);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Command::from(command).spawn().map_err(failed)
+}
+
+async fn await_ready(stdout: &mut Lines<BufReader<ChildStdout>>) -> Result<(), String> {
+    match tokio::time::timeout(READY_TIMEOUT, stdout.next()).await {
+        Err(_) => Err(format!("no word of it within {} s", READY_TIMEOUT.as_secs())),
+        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Ok(Some(Line::Whole(line)))) if line == READY_LINE.as_bytes() => Ok(()),
+        Ok(Ok(Some(_))) => Err("it answered nonsense; is the program ours?".into()),
+        Ok(Ok(None)) => Err("it ended at once".into()),
+    }
+}
+
+/// Kills every process of this user that carries the run's mark, waits up to 5 s until they are
+/// gone, and says how many there were. For runs whose guard was killed, or that a dead daemon left
+/// behind. It blocks, and does not see processes that have emptied their environment.
 pub fn sweep(run: RunId) -> usize {
-    let _ = run;
-    0
+    let run = run.to_string();
+    let me = std::process::id().cast_signed();
+    let mut found = std::collections::HashSet::new();
+    let deadline = Instant::now() + SWEEP_TIMEOUT;
+    loop {
+        let mut marked = processes::all();
+        marked.retain(|process| process.alive && process.pid != me && process.belongs_to(&run));
+        if marked.is_empty() || Instant::now() >= deadline {
+            return found.len();
+        }
+        for process in marked {
+            process.signal(rustix::process::Signal::KILL);
+            found.insert((process.pid, process.started));
+        }
+        std::thread::sleep(SWEEP_NAP);
+    }
 }

@@ -1,0 +1,95 @@
+//! Output with a limit: the beginning and the end of a text are kept, what lies between is counted.
+
+use std::collections::VecDeque;
+
+/// Collects bytes; never holds more than its limit.
+#[derive(Debug)]
+pub(crate) struct Capped {
+    head: Vec<u8>,
+    tail: VecDeque<u8>,
+    half: usize,
+    bytes: u64,
+}
+
+impl Capped {
+    pub(crate) fn new(cap: usize) -> Self {
+        Self { head: Vec::new(), tail: VecDeque::new(), half: cap / 2, bytes: 0 }
+    }
+
+    pub(crate) fn push(&mut self, piece: &[u8]) {
+        self.bytes += piece.len() as u64;
+        let to_head = piece.len().min(self.half - self.head.len());
+        self.head.extend_from_slice(&piece[..to_head]);
+        let rest = &piece[to_head..];
+        let kept = &rest[rest.len().saturating_sub(self.half)..];
+        let overflow = (self.tail.len() + kept.len()).saturating_sub(self.half);
+        self.tail.drain(..overflow.min(self.tail.len()));
+        self.tail.extend(kept);
+    }
+
+    /// The text, with a marker where something was left out. What is not UTF-8 is replaced.
+    pub(crate) fn finish(self) -> String {
+        let kept = (self.head.len() + self.tail.len()) as u64;
+        let tail: Vec<u8> = self.tail.into();
+        if self.bytes == kept {
+            let whole = [self.head, tail].concat();
+            return String::from_utf8_lossy(&whole).into_owned();
+        }
+        format!(
+            "{}\n[… {} bytes left out …]\n{}",
+            String::from_utf8_lossy(&self.head),
+            self.bytes - kept,
+            String::from_utf8_lossy(&tail)
+        )
+    }
+}
+
+/// The text cut to at most `max` bytes at a character's edge.
+pub(crate) fn cut(text: &str, max: usize) -> &str {
+    &text[..text.floor_char_boundary(max)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_middle_is_left_out_and_counted() {
+        let mut output = Capped::new(8);
+        output.push(b"abcdefgh");
+        output.push(b"ijkl");
+        assert_eq!(output.finish(), "abcd\n[… 4 bytes left out …]\nijkl");
+    }
+
+    #[test]
+    fn a_cut_stays_on_characters() {
+        assert_eq!(cut("aä", 2), "a");
+        assert_eq!(cut("aä", 3), "aä");
+        assert_eq!(cut("aä", 99), "aä");
+    }
+
+    proptest! {
+        #[test]
+        fn what_fits_is_whole_and_what_does_not_is_bounded(
+            pieces in proptest::collection::vec("[a-z]{0,40}", 0..30), cap in 2usize..64,
+        ) {
+            let whole = pieces.concat();
+            let mut output = Capped::new(cap);
+            for piece in &pieces {
+                output.push(piece.as_bytes());
+                prop_assert!(output.head.len() + output.tail.len() <= cap);
+            }
+            let text = output.finish();
+            let half = cap / 2;
+            if whole.len() <= half * 2 {
+                prop_assert_eq!(text, whole);
+            } else {
+                prop_assert!(text.starts_with(&whole[..half]));
+                prop_assert!(text.ends_with(&whole[whole.len() - half..]));
+                let marker = format!("{} bytes left out", whole.len() - half * 2);
+                prop_assert!(text.contains(&marker));
+            }
+        }
+    }
+}
