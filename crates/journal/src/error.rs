@@ -28,6 +28,10 @@ pub enum JournalError {
     UnknownPosition { after: Cursor },
     #[error("a {kind} event of {bytes} bytes is over the limit of {limit}")]
     PayloadTooLarge { kind: &'static str, bytes: usize, limit: usize },
+    #[error("a {kind} event cannot be written as JSON: {source}")]
+    Encode { kind: &'static str, source: serde_json::Error },
+    #[error("{what} (blob {hash})")]
+    Blob { hash: String, what: String },
     #[error("an idempotency key has 1 to {key} characters and its request hash at most {hash}",
         key = crate::KEY_MAX, hash = crate::REQUEST_HASH_MAX)]
     Key,

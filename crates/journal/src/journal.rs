@@ -1,15 +1,31 @@
-//! The one writer.
+//! The one writer: stamps, chains, writes and syncs.
+//!
+//! **Nothing is shown before the sync that makes it durable, and nothing is shown after a sync that
+//! failed.** A write that fails for lack of room leaves no trace.
 
-use crate::{Draft, JournalError, Position, Reader, Record};
-use model::{Clock, Entropy, JournalRepair};
+use crate::blob::Blobs;
+use crate::catalog::{Catalog, Snapshot};
+use crate::line::{INLINE_MAX, SALT_LEN, Stamp, encode};
+use crate::mark::{MARK_EVERY, Mark};
+use crate::reserve::Reserve;
+use crate::sealer::Sealer;
+use crate::segment::Segment;
+use crate::survey::Survey;
+use crate::{Draft, IdempotencyKey, JournalError, KEY_MAX, PAYLOAD_MAX, Position, REQUEST_HASH_MAX};
+use crate::{Reader, Record, disk, error, repair};
+use model::{Clock, Cursor, EVENT_VERSION, Entropy, JournalRepair};
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+
+const LOCK_FILE: &str = "lock";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// A segment that has reached this size is closed, and the next write starts a new one.
     pub segment_bytes: u64,
-    /// Payloads over this many bytes become blobs.
+    /// Payloads over this many bytes become blobs; at most 512 KiB count.
     pub blob_threshold: usize,
     /// Size of the file that is given up when the disk is full; 0 for none.
     pub reserve_bytes: u64,
@@ -33,43 +49,246 @@ impl Default for Options {
 pub struct Opened {
     pub journal: Journal,
     /// Set when the tail was torn or records that had been durable are gone. The epoch has risen;
-    /// the caller appends it as a `journal.repaired` event.
+    /// the caller appends it as a `journal.repaired` event. `side_file` is empty when there were no
+    /// bytes to keep.
     pub repaired: Option<JournalRepair>,
 }
 
 /// The single writer. Holds a lock on its directory for as long as it lives.
-#[derive(Debug)]
 pub struct Journal {
-    reader: Reader,
+    catalog: Arc<Catalog>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    options: Options,
+    epoch: u64,
+    segment: Arc<Segment>,
+    file: File,
+    /// The last written record, and where it ends in the file.
+    position: Position,
+    end: u64,
+    /// Writes that are not durable yet, oldest first.
+    pending: Vec<Pending>,
+    /// Where the last durable record ends in the file.
+    durable_end: u64,
+    /// `durable_end` when the mark was last saved.
+    marked_end: u64,
+    poisoned: Option<String>,
+    lines: Vec<u8>,
+    reserve: Reserve,
+    sealer: Sealer,
+    /// Locked; the lock goes with the file.
+    _lock: File,
+}
+
+/// One write that is not durable yet.
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    first: u64,
+    start: u64,
+    position: Position,
+    end: u64,
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal").field("dir", &self.catalog.dir).field("position", &self.position).finish()
+    }
 }
 
 impl Journal {
+    /// Opens the journal in `dir` for writing, making it if there is none, and repairs its tail.
+    /// Payloads that do not fit a line live in `blobs`.
     pub fn open(
-        _dir: &Path,
-        _blobs: &Path,
-        _clock: Arc<dyn Clock>,
-        _entropy: Arc<dyn Entropy>,
-        _options: Options,
+        dir: &Path,
+        blobs: &Path,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        options: Options,
     ) -> Result<Opened, JournalError> {
-        Err(JournalError::Poisoned("not built yet".to_owned()))
+        disk::create_dirs(dir)?;
+        disk::create_dirs(blobs)?;
+        let lock = lock(dir)?;
+        let reserve = Reserve::new(dir, options.reserve_bytes);
+        let blobs = Blobs::at(blobs);
+        sweep(dir, &blobs)?;
+        let mut survey = Survey::of(dir)?;
+        let repaired = match repair::repair(dir, &mut survey, options.cut_damage) {
+            // Coming up again on a full disk is what the reserve is for.
+            Err(JournalError::Full) if reserve.spend() => {
+                repair::repair(dir, &mut survey, options.cut_damage)?
+            }
+            repaired => repaired?,
+        };
+        let (segments, file, end) = active_segment(dir, &mut survey)?;
+        let (closed, segment) =
+            (segments[..segments.len() - 1].to_vec(), Arc::clone(&segments[segments.len() - 1]));
+        let (position, epoch) = (survey.position, survey.epochs.current());
+        let state = Snapshot { segments: Arc::new(segments), tip: position, epochs: Arc::new(survey.epochs) };
+        let catalog = Arc::new(Catalog::new(dir.to_owned(), blobs, Vec::new(), state));
+        let sealer = Sealer::start(Arc::clone(&catalog))
+            .map_err(|error| JournalError::io("start the sealer of", dir, error))?;
+        for segment in closed.into_iter().filter(|segment| segment.plain(dir).exists()) {
+            sealer.seal(segment);
+        }
+        reserve.stock();
+        let mut journal = Self {
+            catalog,
+            clock,
+            entropy,
+            options,
+            epoch,
+            segment,
+            file,
+            position,
+            end,
+            pending: Vec::new(),
+            durable_end: end,
+            marked_end: 0,
+            poisoned: None,
+            lines: Vec::new(),
+            reserve,
+            sealer,
+            _lock: lock,
+        };
+        journal.save_mark();
+        Ok(Opened { journal, repaired })
     }
 
     /// Stamps, chains and writes the drafts. They are not durable yet and no reader sees them, but
     /// after a crash either all of them remain or none. On [`JournalError::Full`] and on refused
     /// drafts nothing was written and the journal stays usable.
-    pub fn write(&mut self, _drafts: &[Draft]) -> Result<Vec<Record>, JournalError> {
-        Err(JournalError::Poisoned("not built yet".to_owned()))
+    pub fn write(&mut self, drafts: &[Draft]) -> Result<Vec<Record>, JournalError> {
+        self.check_sound()?;
+        if drafts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let payloads = drafts.iter().map(payload_of).collect::<Result<Vec<_>, _>>()?;
+        self.rotate_if_due()?;
+        let blobs = self.store_blobs(&payloads)?;
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.clear();
+        let written = self.encode(drafts, &payloads, &blobs, &mut lines);
+        let written = written.and_then(|records| self.put(&lines).map(|()| records));
+        lines.shrink_to(KEPT_BUFFER);
+        self.lines = lines;
+        let records = written?;
+        if let (Some(first), Some(last)) = (records.first(), records.last()) {
+            let start = self.pending.last().map_or(self.durable_end, |pending| pending.end);
+            self.position = last.position;
+            let first = first.position.cursor.seq;
+            self.pending.push(Pending { first, start, position: self.position, end: self.end });
+        }
+        Ok(records)
+    }
+
+    fn encode(
+        &self,
+        drafts: &[Draft],
+        payloads: &[String],
+        blobs: &[Option<[u8; 32]>],
+        lines: &mut Vec<u8>,
+    ) -> Result<Vec<Record>, JournalError> {
+        let ts = self.clock.now();
+        let ts_text = ts.to_string();
+        let mut salts = vec![0; drafts.len() * SALT_LEN];
+        self.entropy.fill(&mut salts);
+        let mut records = Vec::with_capacity(drafts.len());
+        let mut last = self.position;
+        let together = drafts.iter().zip(payloads).zip(blobs).zip(salts.chunks_exact(SALT_LEN)).enumerate();
+        for (at, (((draft, payload), &blob), salt)) in together {
+            let more = u32::try_from(drafts.len() - 1 - at).unwrap_or(u32::MAX);
+            let cursor = Cursor { epoch: self.epoch, seq: last.cursor.seq + 1 };
+            let mut stamp = Stamp { cursor, ts: &ts_text, more, prev: last.hash, salt: [0; SALT_LEN] };
+            stamp.salt.copy_from_slice(salt);
+            let hash = encode(lines, draft, &stamp, payload, blob)
+                .map_err(|error| JournalError::io("encode a record for", &self.catalog.dir, error))?;
+            last = Position { cursor, hash };
+            records.push(Record {
+                position: last,
+                ts,
+                session: draft.event.session(),
+                actor: draft.actor.clone(),
+                key: draft.key.clone(),
+                event: draft.event.clone(),
+                version: EVENT_VERSION,
+                more,
+            });
+        }
+        Ok(records)
+    }
+
+    fn store_blobs(&mut self, payloads: &[String]) -> Result<Vec<Option<[u8; 32]>>, JournalError> {
+        let threshold = self.options.blob_threshold.min(INLINE_MAX);
+        let large: Vec<&[u8]> =
+            payloads.iter().filter(|payload| payload.len() > threshold).map(|p| p.as_bytes()).collect();
+        let stored = match self.catalog.blobs.put(&large) {
+            Err(error) if !matches!(error, JournalError::Full) => return Err(self.poison(&error)),
+            stored => stored?,
+        };
+        let mut stored = stored.into_iter();
+        Ok(payloads
+            .iter()
+            .map(|payload| if payload.len() > threshold { stored.next() } else { None })
+            .collect())
+    }
+
+    /// Puts the bytes behind the last ones, or none of them.
+    fn put(&mut self, lines: &[u8]) -> Result<(), JournalError> {
+        let Err(error) = self.file.write_all_at(lines, self.end) else {
+            self.end += lines.len() as u64;
+            return Ok(());
+        };
+        if !error::is_full(&error) {
+            return Err(self.poison(&error));
+        }
+        self.cut(self.end)?;
+        Err(JournalError::Full)
+    }
+
+    /// Shortens the file durably: what was refused must not come back after a power cut.
+    fn cut(&mut self, end: u64) -> Result<(), JournalError> {
+        self.file.set_len(end).and_then(|()| self.file.sync_data()).map_err(|error| self.poison(&error))
     }
 
     /// Drops the records after `to` that were not synced yet. `to` is the last record of a write,
     /// or the durable position.
-    pub fn rewind(&mut self, _to: Position) -> Result<(), JournalError> {
-        Err(JournalError::Poisoned("not built yet".to_owned()))
+    pub fn rewind(&mut self, to: Position) -> Result<(), JournalError> {
+        self.check_sound()?;
+        if to == self.position {
+            return Ok(());
+        }
+        let keep = match self.pending.iter().position(|pending| pending.position == to) {
+            Some(at) => at + 1,
+            None if to == self.catalog.tip() => 0,
+            None => return Err(JournalError::UnknownPosition { after: to.cursor }),
+        };
+        let end = self.pending[..keep].last().map_or(self.durable_end, |pending| pending.end);
+        self.cut(end)?;
+        self.pending.truncate(keep);
+        self.end = end;
+        self.position = to;
+        Ok(())
     }
 
-    /// Makes everything written durable with one fdatasync, and shows it to readers.
+    /// Makes everything written durable with one fdatasync, and shows it to readers. A failure
+    /// poisons the journal: whether the records are on the disk is then unknown.
     pub fn sync(&mut self) -> Result<(), JournalError> {
-        Err(JournalError::Poisoned("not built yet".to_owned()))
+        self.check_sound()?;
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.file.sync_data() {
+            return Err(self.poison(&error));
+        }
+        for pending in self.pending.drain(..) {
+            self.segment.note(pending.first, pending.start);
+        }
+        self.durable_end = self.end;
+        self.catalog.publish(self.position);
+        if self.durable_end - self.marked_end >= MARK_EVERY {
+            self.save_mark();
+        }
+        Ok(())
     }
 
     /// [`Self::write`] and [`Self::sync`].
@@ -81,24 +300,147 @@ impl Journal {
 
     /// Of the last written record.
     pub fn position(&self) -> Position {
-        Position::START
+        self.position
     }
 
     pub fn reader(&self) -> Reader {
-        self.reader.clone()
+        Reader { catalog: Arc::clone(&self.catalog) }
     }
 
-    /// Waits until every closed segment is compressed.
-    pub fn wait_sealed(&self) {}
+    /// Waits until every closed segment is compressed, or was tried.
+    pub fn wait_sealed(&self) {
+        self.sealer.wait();
+    }
 
     /// Gives up the reserve file, so that what must be recorded on a full disk can be. True when
     /// there was one.
     pub fn spend_reserve(&mut self) -> bool {
-        false
+        self.reserve.spend()
     }
 
     /// Makes the reserve file again. True when it is there.
     pub fn restock_reserve(&mut self) -> bool {
-        false
+        self.reserve.stock()
     }
+
+    /// Starts a new segment when the present one is full and all of it is durable, so that a rewind
+    /// never has to go back over a file.
+    fn rotate_if_due(&mut self) -> Result<(), JournalError> {
+        if self.end < self.options.segment_bytes || self.end == 0 || !self.pending.is_empty() {
+            return Ok(());
+        }
+        let segment = Arc::new(Segment::new(self.position.cursor.seq + 1));
+        self.file = create_segment(&self.catalog.dir, &segment)?;
+        let closed = std::mem::replace(&mut self.segment, Arc::clone(&segment));
+        self.catalog.add(segment);
+        self.end = 0;
+        self.durable_end = 0;
+        self.save_mark();
+        self.sealer.seal(closed);
+        Ok(())
+    }
+
+    fn save_mark(&mut self) {
+        let mark =
+            Mark { segment: self.segment.first, offset: self.durable_end, position: self.catalog.tip() };
+        if mark.save(&self.catalog.dir).is_err() {
+            // No mark is a slower open; a stale one could pass for damage later.
+            let _ = disk::remove_if_there(&self.catalog.dir.join(crate::mark::MARK_FILE));
+        }
+        self.marked_end = self.durable_end;
+    }
+
+    fn check_sound(&self) -> Result<(), JournalError> {
+        self.poisoned.as_ref().map_or(Ok(()), |why| Err(JournalError::Poisoned(why.clone())))
+    }
+
+    fn poison(&mut self, error: &dyn std::error::Error) -> JournalError {
+        let why = error.to_string();
+        self.poisoned = Some(why.clone());
+        JournalError::Poisoned(why)
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        if self.poisoned.is_none() && self.marked_end != self.durable_end {
+            self.save_mark();
+        }
+    }
+}
+
+/// The line buffer is kept for the next write up to this size.
+const KEPT_BUFFER: usize = 1024 * 1024;
+
+fn lock(dir: &Path) -> Result<File, JournalError> {
+    let path = dir.join(LOCK_FILE);
+    let file = disk::open_or_create(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(JournalError::Locked(dir.to_owned())),
+        Err(fs::TryLockError::Error(error)) => Err(JournalError::io("lock", &path, error)),
+    }
+}
+
+/// Removes what an interrupted process left half written.
+fn sweep(dir: &Path, blobs: &Blobs) -> Result<(), JournalError> {
+    blobs.sweep()?;
+    let failed = |error| JournalError::io("list", dir, error);
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|end| end == disk::TEMPORARY) {
+            disk::remove_if_there(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The segments, with the one to write on at the end, and where to go on in it.
+fn active_segment(dir: &Path, survey: &mut Survey) -> Result<(Vec<Arc<Segment>>, File, u64), JournalError> {
+    let next = survey.position.cursor.seq + 1;
+    let mut segments: Vec<Arc<Segment>> =
+        survey.segments.iter().map(|&first| Arc::new(Segment::new(first))).collect();
+    if let (Some(active), Some(segment)) = (survey.active.take(), segments.last()) {
+        if active.end > 0 || active.first == next {
+            let file = disk::open_or_create(&segment.plain(dir))?;
+            for (seq, offset) in active.index {
+                segment.note(seq, offset);
+            }
+            return Ok((segments, file, active.end));
+        }
+        // Empty, and records before it are gone: its name would promise a wrong number.
+        disk::remove_if_there(&segment.plain(dir))?;
+        segments.pop();
+    }
+    survey.epochs.save(dir)?;
+    let segment = Segment::new(next);
+    let file = create_segment(dir, &segment)?;
+    segments.push(Arc::new(segment));
+    Ok((segments, file, 0))
+}
+
+fn create_segment(dir: &Path, segment: &Segment) -> Result<File, JournalError> {
+    let path = segment.plain(dir);
+    let file = disk::create_new(&path)?;
+    if let Err(error) = disk::sync_dir(dir) {
+        disk::remove_if_there(&path)?;
+        return Err(error);
+    }
+    Ok(file)
+}
+
+/// The draft's payload, once it and its key are within the limits.
+fn payload_of(draft: &Draft) -> Result<String, JournalError> {
+    if let Some(IdempotencyKey { key, request_hash }) = &draft.key {
+        let characters = key.chars().take(KEY_MAX + 1).count();
+        if characters == 0 || characters > KEY_MAX || request_hash.len() > REQUEST_HASH_MAX {
+            return Err(JournalError::Key);
+        }
+    }
+    let kind = draft.event.kind();
+    let payload = draft.event.payload().map_err(|source| JournalError::Encode { kind, source })?;
+    if payload.len() > PAYLOAD_MAX {
+        return Err(JournalError::PayloadTooLarge { kind, bytes: payload.len(), limit: PAYLOAD_MAX });
+    }
+    Ok(payload)
 }

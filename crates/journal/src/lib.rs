@@ -6,16 +6,31 @@
 //! is described in `docs/decisions/0003-journal-format.md`.
 
 pub mod archive;
+mod blob;
+mod catalog;
+mod disk;
+mod epochs;
 mod error;
+mod hex;
 mod journal;
+mod line;
+mod mark;
 mod reader;
 mod record;
+mod repair;
+mod reserve;
+mod sealed;
+mod sealer;
+mod segment;
+mod survey;
 mod transfer;
 mod verify;
+mod walk;
 
+pub use blob::{BLOB_MAX, Blobs};
 pub use error::JournalError;
 pub use journal::{Journal, Opened, Options};
-pub use reader::{JournalStats, PAGE_MAX, ReadPage, Reader, Replay};
+pub use reader::{JournalStats, PAGE_BYTES_MAX, PAGE_MAX, ReadPage, Reader, Replay};
 pub use record::{Draft, IdempotencyKey, KEY_MAX, PAYLOAD_MAX, Position, REQUEST_HASH_MAX, Record};
 pub use transfer::{ExportReport, RestoreReport, restore};
-pub use verify::{Problem, VerifyReport};
+pub use verify::{PROBLEMS_MAX, Problem, VerifyReport};

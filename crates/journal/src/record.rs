@@ -1,4 +1,4 @@
-//! Records: what is asked to be written, and what was.
+//! Records: what is asked to be written, and what was written.
 
 use model::{Actor, Cursor, Event, SessionId, Timestamp};
 

@@ -1,27 +1,54 @@
-//! Export and restore of a whole journal.
+//! Export and restore of a whole journal as one self-checking file.
+//!
+//! An archive is one zstd stream of entries, each a line of JSON that names how many bytes follow:
+//! `journal` (what is to come), `lines` (whole lines of records), `blob`, and `end` with the hash of
+//! everything before it. **A restore puts nothing in place before all of it was verified.**
 
-use crate::{JournalError, Position};
-use std::io::Read;
-use std::path::Path;
+mod export;
+mod restore;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExportReport {
-    pub records: u64,
-    pub blobs: u64,
-    pub head: Position,
+pub use export::ExportReport;
+pub use restore::{RestoreReport, restore};
+
+use crate::epochs::Epoch;
+use crate::hex;
+use serde::{Deserialize, Serialize};
+
+/// Version of the archive; a higher one is refused.
+const ARCHIVE_FORMAT: u32 = 1;
+/// An entry of lines is closed when it holds this many bytes.
+const LINES_BYTES: usize = 1024 * 1024;
+/// Longest line that describes an entry, in bytes.
+const ENTRY_MAX: u64 = 16 * 1024 * 1024;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case", deny_unknown_fields)]
+enum Entry {
+    Journal(Contents),
+    Lines {
+        bytes: u64,
+    },
+    Blob {
+        #[serde(with = "hex::hash")]
+        hash: [u8; 32],
+        bytes: u64,
+    },
+    End {
+        #[serde(with = "hex::hash")]
+        hash: [u8; 32],
+    },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RestoreReport {
-    pub records: u64,
-    pub blobs: u64,
-    pub head: Position,
-    /// The epoch the restored journal goes on in.
-    pub epoch: u64,
-}
-
-/// Restores an export into an empty (or absent) place. The archive is verified first; until then
-/// nothing appears under `dir` or `blobs`.
-pub fn restore(_archive: impl Read, _dir: &Path, _blobs: &Path) -> Result<RestoreReport, JournalError> {
-    Err(JournalError::Archive("not built yet".to_owned()))
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Contents {
+    format: u32,
+    records: u64,
+    blobs: u64,
+    /// The lines and blobs are no more than this many bytes: a restore needs so much room and never
+    /// unpacks more.
+    bytes: u64,
+    epoch: u64,
+    #[serde(with = "hex::hash")]
+    head: [u8; 32],
+    epochs: Vec<Epoch>,
 }

@@ -1,6 +1,6 @@
 //! Identifiers: UUIDv7 inside, a prefix on the wire, ten base32 characters for people.
 
-use crate::{Clock, Entropy};
+use crate::{Clock, Entropy, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::cmp::Ordering;
 use std::fmt;
@@ -46,6 +46,11 @@ impl<K: Kind> Id<K> {
 
     pub const fn from_uuid(uuid: Uuid) -> Self {
         Self { uuid, kind: PhantomData }
+    }
+
+    /// When the id was made: the time half of the UUIDv7.
+    pub fn made_at(&self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(self.uuid.as_u128() >> 80).unwrap_or(i64::MAX))
     }
 
     /// The ten characters people type; any unambiguous prefix of at least [`SHORT_ID_MIN`] finds it.
@@ -176,6 +181,11 @@ mod tests {
         for bad in [task.as_str(), "ses_", "ses_zz", "", "018f0000000070008000000000000007", "ses_018f"] {
             assert!(bad.parse::<SessionId>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_id_knows_when_it_was_made() {
+        assert_eq!(id(7).made_at(), Timestamp::from_millis(0x018f_0000_0000));
     }
 
     #[test]

@@ -1,0 +1,154 @@
+//! Walks over the lines of a journal in order, across segments, and trusts none of them.
+//!
+//! Every line is held against its own hash, the hash before it and the number it should have.
+
+use crate::catalog::{Catalog, Snapshot};
+use crate::line::{Fault, Line, Payload, peek_seq};
+use crate::segment::{Lines, Taken};
+use crate::{JournalError, Position, Record};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(crate) struct Walk {
+    catalog: Arc<Catalog>,
+    snapshot: Snapshot,
+    segment: usize,
+    lines: Option<Lines>,
+    /// Number the next line must have.
+    next: u64,
+    /// Hash the next line must continue; unknown before the first.
+    prev: Option<[u8; 32]>,
+    line: Vec<u8>,
+}
+
+impl Walk {
+    /// Starts with record `from` (1 or more) and ends with the last durable one.
+    pub(crate) fn new(catalog: Arc<Catalog>, snapshot: Snapshot, from: u64) -> Result<Self, JournalError> {
+        let mut walk = Self {
+            catalog,
+            snapshot,
+            segment: 0,
+            lines: None,
+            next: from,
+            prev: (from == 1).then_some(Position::START.hash),
+            line: Vec::new(),
+        };
+        if from <= walk.snapshot.tip.cursor.seq {
+            walk.segment = walk.snapshot.locate(from)?;
+            walk.skip_to(from)?;
+        }
+        Ok(walk)
+    }
+
+    fn skip_to(&mut self, from: u64) -> Result<(), JournalError> {
+        let segment = Arc::clone(&self.snapshot.segments[self.segment]);
+        if segment.first == from {
+            return Ok(());
+        }
+        let mut lines = segment.lines(&self.catalog.dir, from)?;
+        loop {
+            if lines.next(&mut self.line)? != Taken::Line {
+                return Err(segment.damaged(from, "the record is missing"));
+            }
+            // The record before is read whole, so that the chain is checked from the first one on.
+            match peek_seq(&self.line) {
+                Some(seq) if seq < from - 1 => {}
+                Some(seq) if seq == from - 1 => {
+                    let line = Line::parse(&self.line).map_err(|e| segment.damaged(seq, e.to_string()))?;
+                    self.prev = Some(line.position.hash);
+                    self.lines = Some(lines);
+                    return Ok(());
+                }
+                _ => return Err(segment.damaged(from, "the record before it is missing")),
+            }
+        }
+    }
+
+    /// The next line, or none after the last durable record.
+    pub(crate) fn next(&mut self) -> Result<Option<Step<'_>>, JournalError> {
+        if self.next > self.snapshot.tip.cursor.seq {
+            return Ok(None);
+        }
+        self.take()?;
+        let damaged = |what: String| self.snapshot.segments[self.segment].damaged(self.next, what);
+        let line = Line::parse(&self.line).map_err(|fault| damaged(fault.to_string()))?;
+        if line.seq() != self.next {
+            return Err(damaged(format!("it has the number {}", line.seq())));
+        }
+        if self.prev.is_some_and(|prev| prev != line.prev) {
+            return Err(damaged("it does not continue the record before it".to_owned()));
+        }
+        self.prev = Some(line.position.hash);
+        self.next += 1;
+        Ok(Some(Step { line, raw: &self.line, catalog: &self.catalog, snapshot: &self.snapshot }))
+    }
+
+    fn take(&mut self) -> Result<(), JournalError> {
+        loop {
+            let Some(segment) = self.snapshot.segments.get(self.segment) else {
+                let last = self.snapshot.segments.last();
+                return Err(last.map_or_else(
+                    || JournalError::Damaged {
+                        segment: crate::segment::name(self.next),
+                        seq: self.next,
+                        what: "the file is missing".to_owned(),
+                    },
+                    |last| last.damaged(self.next, "the record is missing"),
+                ));
+            };
+            let lines = match &mut self.lines {
+                Some(lines) => lines,
+                None => {
+                    if segment.first != self.next {
+                        return Err(segment.damaged(self.next, "the segment with this record is missing"));
+                    }
+                    self.lines.insert(segment.lines(&self.catalog.dir, segment.first)?)
+                }
+            };
+            match lines.next(&mut self.line)? {
+                Taken::Line => return Ok(()),
+                Taken::Unfinished => return Err(segment.damaged(self.next, "its line does not end")),
+                Taken::End => {
+                    self.lines = None;
+                    self.segment += 1;
+                }
+            }
+        }
+    }
+}
+
+/// One line of a walk.
+pub(crate) struct Step<'a> {
+    pub(crate) line: Line<'a>,
+    pub(crate) raw: &'a [u8],
+    catalog: &'a Catalog,
+    snapshot: &'a Snapshot,
+}
+
+impl<'a> Step<'a> {
+    /// The payload, from the line or its blob, checked against the commitment.
+    pub(crate) fn payload(&self) -> Result<Cow<'a, str>, Fault> {
+        let payload = match self.line.payload {
+            Payload::Inline(payload) => Cow::Borrowed(payload),
+            Payload::Blob(hash) => {
+                let content = self.catalog.blobs.read(&hash)?;
+                Cow::Owned(String::from_utf8(content).map_err(|_| Fault::Commitment)?)
+            }
+        };
+        self.line.check(payload.as_bytes())?;
+        Ok(payload)
+    }
+
+    pub(crate) fn record(self) -> Result<Record, JournalError> {
+        let payload = self.payload().map_err(|fault| self.damaged(fault.to_string()))?;
+        let event = self.line.event(&payload)?;
+        Ok(self.line.into_record(event))
+    }
+
+    pub(crate) fn damaged(&self, what: String) -> JournalError {
+        let seq = self.line.seq();
+        let at = self.snapshot.segments.partition_point(|segment| segment.first <= seq).saturating_sub(1);
+        self.snapshot.segments[at].damaged(seq, what)
+    }
+}
