@@ -14,6 +14,7 @@ mod engine;
 mod event;
 mod live;
 mod lock;
+mod merge;
 mod message;
 mod notice;
 mod plan;
