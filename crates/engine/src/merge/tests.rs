@@ -93,8 +93,8 @@ fn the_rule_is_load_then_files_then_priority_then_order() {
     // A file nobody else wants makes a task sure, and so it counts.
     let (owner, why) = decided(vec![x(0)], vec![task("xz", &["x", "z"], &[], 9)]);
     assert!(owner == "claude" && why.contains("fewer tasks so far (0 against 1)"), "{why}");
-    let two = vec![task("x", &["x"], &[], 0), task("a", &["a"], &[], 0)];
-    let (owner, why) = decided(vec![task("xa", &["x", "a"], &[], 9)], two);
+    let two = vec![task("x", &["x"], &[], 0), task("y", &["y"], &[], 0)];
+    let (owner, why) = decided(vec![task("xy", &["x", "y"], &[], 9)], two);
     assert!(owner == "kimi" && why.contains("more specific (1 files against 2)"), "{why}");
     let (owner, why) = decided(vec![x(1)], vec![x(2)]);
     assert!(owner == "kimi" && why.contains("higher priority (2 against 1)"), "{why}");
