@@ -148,7 +148,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             .query::<LaunchQuery>()
             .answers(303, Answer::Redirect),
         op("shut_down", Post, "/shutdown", User, "Stops the daemon in good order.")
-            .answers(202, Answer::Json(Shape::of::<Stopping>())),
+            .answers(202, Answer::Json(Box::new(Shape::of::<Stopping>()))),
         op("openapi", Get, "/openapi.json", User, "This document.").answers(200, Answer::AnyJson),
     ]
 }

@@ -88,7 +88,7 @@ impl Shape {
 /// What a successful response carries.
 #[derive(Clone)]
 pub(crate) enum Answer {
-    Json(Shape),
+    Json(Box<Shape>),
     Nothing,
     /// 303 to the page.
     Redirect,
@@ -156,7 +156,7 @@ impl Operation {
     }
 
     pub(crate) fn returns<R: ToSchema>(mut self) -> Self {
-        self.answer = Answer::Json(Shape::of::<R>());
+        self.answer = Answer::Json(Box::new(Shape::of::<R>()));
         self
     }
 

@@ -1,5 +1,8 @@
 //! The contract as files: the generated documents are fresh, and what they say is true.
 
+#[cfg(test)]
 mod documents;
+#[cfg(test)]
 mod json_schema;
+#[cfg(test)]
 mod resources;

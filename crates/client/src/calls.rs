@@ -1,0 +1,202 @@
+//! One method per operation of the API, in the order of its nouns.
+//!
+//! Ids are given as people give them: whole, short, or an unambiguous prefix of the short form.
+//! Mutations take an optional idempotency key; without one a fresh key is made, which protects a repeat
+//! inside this client only.
+
+use crate::client::{Ask, Client, Fresh};
+use crate::{ClientError, path};
+use protocol::Method::{Delete, Get, Patch, Post};
+use protocol::{
+    Agent, Checkpoint, ConfigVersion, DataReport, EventPage, EventQuery, Finding, Launch, LiveTurn, Lock,
+    LockTable, Message, MessageQuery, NewAnswer, NewExport, NewLock, NewNotice, NewPlan, NewPrompt, NewRepo,
+    NewSession, Notice, NoticeQuery, Page, Participant, Plan, Registration, Repo, RepoPatch, Session,
+    SessionPatch, SessionQuery, Status, Stopping, Task, TaskQuery, Version,
+};
+
+type Key<'a> = Option<&'a str>;
+
+impl Client {
+    pub async fn version(&self) -> Result<Version, ClientError> {
+        self.ask(Ask::new(Get, "/version")).await
+    }
+
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.ask(Ask::new(Get, "/status")).await
+    }
+
+    pub async fn doctor(&self) -> Result<Page<Finding>, ClientError> {
+        self.ask(Ask::new(Get, "/doctor")).await
+    }
+
+    pub async fn reload_config(&self) -> Result<ConfigVersion, ClientError> {
+        self.ask(Ask::new(Post, "/config/reload")).await
+    }
+
+    /// A code, and the address that lets one browser in with it.
+    pub async fn launch(&self) -> Result<Launch, ClientError> {
+        self.ask(Ask::new(Post, "/launch")).await
+    }
+
+    /// Asks the daemon to stop in good order; it answers before it does.
+    pub async fn shut_down(&self) -> Result<Stopping, ClientError> {
+        self.ask(Ask::new(Post, "/shutdown")).await
+    }
+
+    pub async fn sessions(&self, query: &SessionQuery) -> Result<Fresh<Page<Session>>, ClientError> {
+        self.ask_fresh(Ask::new(Get, path::with_query("/sessions", query)?)).await
+    }
+
+    pub async fn create_session(&self, new: &NewSession, key: Key<'_>) -> Result<Session, ClientError> {
+        self.ask(Ask::new(Post, "/sessions").body(new)?.key(key)).await
+    }
+
+    pub async fn session(&self, id: &str) -> Result<Fresh<Session>, ClientError> {
+        self.ask_fresh(Ask::new(Get, path::under("sessions", id, ""))).await
+    }
+
+    pub async fn change_session(
+        &self,
+        id: &str,
+        patch: &SessionPatch,
+        key: Key<'_>,
+    ) -> Result<Session, ClientError> {
+        self.ask(Ask::new(Patch, path::under("sessions", id, "")).body(patch)?.key(key)).await
+    }
+
+    pub async fn archive_session(&self, id: &str, key: Key<'_>) -> Result<Session, ClientError> {
+        self.ask(Ask::new(Delete, path::under("sessions", id, "")).key(key)).await
+    }
+
+    pub async fn participants(&self, session: &str) -> Result<Page<Participant>, ClientError> {
+        self.ask(Ask::new(Get, path::under("sessions", session, "/participants"))).await
+    }
+
+    pub async fn live(&self, session: &str) -> Result<Page<LiveTurn>, ClientError> {
+        self.ask(Ask::new(Get, path::under("sessions", session, "/live"))).await
+    }
+
+    pub async fn messages(
+        &self,
+        session: &str,
+        query: &MessageQuery,
+    ) -> Result<Fresh<Page<Message>>, ClientError> {
+        let path = path::under("sessions", session, "/messages");
+        self.ask_fresh(Ask::new(Get, path::with_query(&path, query)?)).await
+    }
+
+    pub async fn prompt(&self, session: &str, prompt: &NewPrompt, key: Key<'_>) -> Result<Task, ClientError> {
+        self.ask(Ask::new(Post, path::under("sessions", session, "/messages")).body(prompt)?.key(key)).await
+    }
+
+    pub async fn session_tasks(&self, session: &str) -> Result<Fresh<Page<Task>>, ClientError> {
+        self.ask_fresh(Ask::new(Get, path::under("sessions", session, "/tasks"))).await
+    }
+
+    pub async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>, ClientError> {
+        self.ask(Ask::new(Get, path::with_query("/tasks", query)?)).await
+    }
+
+    pub async fn task(&self, id: &str) -> Result<Fresh<Task>, ClientError> {
+        self.ask_fresh(Ask::new(Get, path::under("tasks", id, ""))).await
+    }
+
+    pub async fn cancel_task(&self, id: &str, key: Key<'_>) -> Result<Task, ClientError> {
+        self.ask(Ask::new(Post, path::under("tasks", id, "/cancel")).key(key)).await
+    }
+
+    pub async fn answer_task(&self, id: &str, answer: &NewAnswer, key: Key<'_>) -> Result<Task, ClientError> {
+        self.ask(Ask::new(Post, path::under("tasks", id, "/answer")).body(answer)?.key(key)).await
+    }
+
+    pub async fn plans(&self, session: &str) -> Result<Page<Plan>, ClientError> {
+        self.ask(Ask::new(Get, path::under("sessions", session, "/plans"))).await
+    }
+
+    /// Lets the agents of a session plan and change its repository together.
+    pub async fn coordinate(&self, session: &str, new: &NewPlan, key: Key<'_>) -> Result<Plan, ClientError> {
+        self.ask(Ask::new(Post, path::under("sessions", session, "/plans")).body(new)?.key(key)).await
+    }
+
+    pub async fn plan(&self, id: &str) -> Result<Fresh<Plan>, ClientError> {
+        self.ask_fresh(Ask::new(Get, path::under("plans", id, ""))).await
+    }
+
+    pub async fn checkpoints(&self, session: &str) -> Result<Page<Checkpoint>, ClientError> {
+        self.ask(Ask::new(Get, path::under("sessions", session, "/checkpoints"))).await
+    }
+
+    pub async fn agents(&self) -> Result<Page<Agent>, ClientError> {
+        self.ask(Ask::new(Get, "/agents")).await
+    }
+
+    pub async fn locks(&self) -> Result<LockTable, ClientError> {
+        self.ask(Ask::new(Get, "/locks")).await
+    }
+
+    pub async fn acquire_locks(&self, new: &NewLock, key: Key<'_>) -> Result<Page<Lock>, ClientError> {
+        self.ask(Ask::new(Post, "/locks").body(new)?.key(key)).await
+    }
+
+    pub async fn release_lock(&self, token: u64, key: Key<'_>) -> Result<(), ClientError> {
+        self.ask(Ask::new(Delete, format!("/locks/{token}")).key(key)).await
+    }
+
+    /// Takes a lock away from its holder, who is told.
+    pub async fn break_lock(&self, token: u64, key: Key<'_>) -> Result<(), ClientError> {
+        self.ask(Ask::new(Delete, format!("/locks/{token}?break=true")).key(key)).await
+    }
+
+    pub async fn notices(&self, query: &NoticeQuery) -> Result<Page<Notice>, ClientError> {
+        self.ask(Ask::new(Get, path::with_query("/notices", query)?)).await
+    }
+
+    pub async fn publish_notice(&self, new: &NewNotice, key: Key<'_>) -> Result<Notice, ClientError> {
+        self.ask(Ask::new(Post, "/notices").body(new)?.key(key)).await
+    }
+
+    pub async fn registrations(&self) -> Result<Page<Registration>, ClientError> {
+        self.ask(Ask::new(Get, "/registrations")).await
+    }
+
+    pub async fn repos(&self) -> Result<Page<Repo>, ClientError> {
+        self.ask(Ask::new(Get, "/repos")).await
+    }
+
+    pub async fn add_repo(&self, new: &NewRepo, key: Key<'_>) -> Result<Repo, ClientError> {
+        self.ask(Ask::new(Post, "/repos").body(new)?.key(key)).await
+    }
+
+    pub async fn repo(&self, id: &str) -> Result<Repo, ClientError> {
+        self.ask(Ask::new(Get, path::under("repos", id, ""))).await
+    }
+
+    pub async fn change_repo(&self, id: &str, patch: &RepoPatch, key: Key<'_>) -> Result<Repo, ClientError> {
+        self.ask(Ask::new(Patch, path::under("repos", id, "")).body(patch)?.key(key)).await
+    }
+
+    pub async fn remove_repo(&self, id: &str, key: Key<'_>) -> Result<(), ClientError> {
+        self.ask(Ask::new(Delete, path::under("repos", id, "")).key(key)).await
+    }
+
+    pub async fn events(&self, query: &EventQuery) -> Result<EventPage, ClientError> {
+        self.ask(Ask::new(Get, path::with_query("/events", query)?)).await
+    }
+
+    pub async fn verify_data(&self) -> Result<DataReport, ClientError> {
+        self.ask(Ask::new(Post, "/data/verify")).await
+    }
+
+    pub async fn rebuild_data(&self) -> Result<DataReport, ClientError> {
+        self.ask(Ask::new(Post, "/data/rebuild")).await
+    }
+
+    pub async fn export_data(&self, new: &NewExport) -> Result<DataReport, ClientError> {
+        self.ask(Ask::new(Post, "/data/export").body(new)?).await
+    }
+
+    /// The API's own description.
+    pub async fn openapi(&self) -> Result<serde_json::Value, ClientError> {
+        self.ask(Ask::new(Get, "/openapi.json")).await
+    }
+}
