@@ -34,25 +34,33 @@ impl Bell {
     }
 }
 
-/// An open doorbell. One listener per bell: two would take each other's rings. Dropping it stops listening
-/// and removes the FIFO.
+/// An open doorbell. One listener per bell: two would take each other's rings. Dropping it stops listening.
 #[derive(Debug)]
 pub struct Doorbell {
     fd: OwnedFd,
-    path: PathBuf,
+    /// Set for a bell with a name nobody else will use: the FIFO goes with its listener. The other bells
+    /// stay, since a successor may already listen at them.
+    own: Option<PathBuf>,
 }
 
 impl Doorbell {
-    pub(crate) fn listen(path: PathBuf) -> Result<Self, BusError> {
-        let made = mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0);
+    /// Listens at a bell whose name nobody else uses, and removes it in the end.
+    pub(crate) fn listen_once(path: &Path) -> Result<Self, BusError> {
+        let mut bell = Self::listen(path)?;
+        bell.own = Some(path.to_owned());
+        Ok(bell)
+    }
+
+    pub(crate) fn listen(path: &Path) -> Result<Self, BusError> {
+        let made = mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0);
         if let Err(error) = made
             && error != Errno::EXIST
         {
             return Err(BusError::io(format!("making doorbell {}", path.display()))(error.into()));
         }
-        let fd = open(&path, OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
+        let fd = open(path, OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
             .map_err(|error| BusError::io(format!("opening doorbell {}", path.display()))(error.into()))?;
-        Ok(Self { fd, path })
+        Ok(Self { fd, own: None })
     }
 
     /// Blocks until the bell rings or the time is over, and takes all rings so far. True when it rang.
@@ -88,31 +96,54 @@ impl AsFd for Doorbell {
 
 impl Drop for Doorbell {
     fn drop(&mut self) {
-        // The name may already be gone with its registration.
-        let _ = rustix::fs::unlink(&self.path);
+        if let Some(path) = &self.own {
+            let _ = rustix::fs::unlink(path);
+        }
     }
 }
 
-/// What became of a ring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ring {
-    /// Somebody listens: woken, or about to look anyway.
-    Heard,
-    /// Nobody has the bell open.
-    Nobody,
-}
-
 /// Rings a bell. Never fails and never blocks: the rows are the truth, the bell only says "look".
-pub(crate) fn ring(path: &Path) -> Ring {
-    let Ok(fd) = open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) else {
-        return Ring::Nobody;
-    };
-    // A full pipe means that rings are already waiting to be heard.
-    let _ = rustix::io::write(&fd, &[1]);
-    Ring::Heard
+pub(crate) fn ring(path: &Path) {
+    // `ENXIO` and `ENOENT` mean that nobody listens; a full pipe, that rings already wait to be heard.
+    if let Ok(fd) = open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
+        let _ = rustix::io::write(&fd, &[1]);
+    }
 }
 
 /// True while somebody listens at the bell; rings nothing.
 pub(crate) fn is_heard(path: &Path) -> bool {
     open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_is_kept_until_somebody_looks_and_many_are_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.bell");
+        let bell = Doorbell::listen(&path).unwrap();
+        assert!(!bell.wait(Duration::ZERO).unwrap());
+        for _ in 0..100_000 {
+            ring(&path);
+        }
+        assert!(bell.wait(Duration::from_secs(10)).unwrap());
+        assert!(!bell.wait(Duration::ZERO).unwrap());
+    }
+
+    #[test]
+    fn ringing_where_nobody_listens_is_no_error_and_shows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.bell");
+        ring(&path);
+        assert!(!is_heard(&path));
+        let bell = Doorbell::listen(&path).unwrap();
+        assert!(is_heard(&path));
+        drop(bell);
+        ring(&path);
+        assert!(path.exists() && !is_heard(&path));
+        drop(Doorbell::listen_once(&path).unwrap());
+        assert!(!path.exists());
+    }
 }

@@ -1,0 +1,201 @@
+//! Opening messaging.db: is it ours, is its schema ours, and does the fence still stand for it.
+//!
+//! Everything here happens under the `opening` lock, so one process at a time creates, migrates or
+//! raises the fence. Only SQLite opens the file; see the crate's first page for why.
+
+use crate::bus::Inner;
+use crate::error::BusError;
+use crate::fence::{Fence, Identity, TOKEN_COUNTER_BITS};
+use crate::queue;
+use crate::registration;
+use crate::scene::{self, Scope};
+use crate::schema::{self, Standing};
+use crate::write::{self, Write};
+use model::{Event, LockPhase};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// First SQLite without the WAL-reset bug, which corrupts exactly our use: several connections, WAL.
+const SQLITE_MIN: i32 = 3_051_003;
+/// Highest epoch: token and epoch share 63 bits.
+const EPOCH_MAX: u64 = (1 << (63 - TOKEN_COUNTER_BITS)) - 1;
+/// Pages of WAL after which whoever commits next also checkpoints.
+const CHECKPOINT_PAGES: u32 = 1000;
+/// A WAL that was reset is cut back to this, in bytes.
+const WAL_KEPT: u32 = 16 * 1024 * 1024;
+/// Attempts of the busy handler before a writer queues up at `wlock`: about 2 ms in all.
+const HASTY_ATTEMPTS: i32 = 6;
+
+/// An open connection and the file it is on.
+pub(crate) struct Database {
+    pub(crate) conn: Connection,
+    pub(crate) identity: Identity,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Writer,
+    Reader,
+}
+
+pub(crate) fn open(inner: &Inner, role: Role) -> Result<Database, BusError> {
+    if rusqlite::version_number() < SQLITE_MIN {
+        return Err(BusError::SqliteTooOld(rusqlite::version().to_owned()));
+    }
+    let _opening = inner.opening()?;
+    let before = Identity::of(&inner.path)?;
+    let fence = Fence::read(&inner.dir)?;
+    if let Some(found) = before
+        && fence.as_ref().is_none_or(|fence| fence.identity != found)
+    {
+        inspect(&inner.path)?;
+    }
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut conn = Connection::open_with_flags(&inner.path, flags)?;
+    configure(&mut conn, &inner.dice)?;
+    if schema::standing(&conn)? != Standing::Ours(schema::VERSION) {
+        create(inner, &conn)?;
+    }
+    let Some(identity) = Identity::of(&inner.path)? else {
+        return Err(BusError::Malformed {
+            what: "the file",
+            detail: "it vanished while it was opened".to_owned(),
+        });
+    };
+    guard(inner, &conn, fence, identity)?;
+    if role == Role::Reader {
+        conn.pragma_update(None, "query_only", true)?;
+    }
+    Ok(Database { conn, identity })
+}
+
+/// Refuses a file that is not ours, without a connection that could write to it.
+fn inspect(path: &Path) -> Result<(), BusError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let standing = Connection::open_with_flags(path, flags)
+        .map_err(BusError::from)
+        .and_then(|conn| schema::standing(&conn));
+    match standing {
+        Ok(Standing::Foreign) => Err(BusError::Foreign(path.to_owned())),
+        Err(BusError::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            Err(BusError::Foreign(path.to_owned()))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn configure(conn: &mut Connection, dice: &Arc<AtomicU64>) -> Result<(), BusError> {
+    let dice = Arc::clone(dice);
+    conn.busy_handler(Some(move |tries| {
+        let hasty = tries < HASTY_ATTEMPTS;
+        if hasty {
+            std::thread::sleep(jitter(&dice, tries));
+        }
+        hasty
+    }))?;
+    // A session that ends must not pay for a checkpoint, least of all a hook that lives for milliseconds.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    // A killed process loses nothing. A power cut may take the last commits: leases are void after a boot anyway, and the
+    // daemon's journal, synced on its own, is what history rests on.
+    conn.pragma_update(None, "synchronous", "NORMAL")?;
+    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    conn.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.pragma_update(None, "cache_size", -2000)?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// 20 µs and a random part that doubles with each try, to 1.6 ms.
+fn jitter(dice: &AtomicU64, tries: i32) -> Duration {
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut roll = dice.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+    roll = (roll ^ (roll >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let span = 50u64 << tries.clamp(0, 5);
+    Duration::from_micros(20 + (roll >> 33) % span)
+}
+
+fn create(inner: &Inner, conn: &Connection) -> Result<(), BusError> {
+    let _turn = write::begin(inner, conn)?;
+    let mut random = [0u8; 8];
+    inner.entropy.fill(&mut random);
+    let birth = format!("{:016x}", u64::from_le_bytes(random));
+    let filled = schema::migrate(conn, &inner.path, &inner.clock.now().to_string()).and_then(|()| {
+        conn.execute(
+            "INSERT INTO bus_state (id, birth, epoch, token) VALUES (1, ?1, 0, 0) ON CONFLICT DO NOTHING",
+            [birth],
+        )?;
+        conn.execute_batch("COMMIT")?;
+        Ok(())
+    });
+    if filled.is_err() {
+        write::roll_back(conn);
+    }
+    filled
+}
+
+/// Raises the epoch unless the fence stands for exactly this file in this boot.
+fn guard(inner: &Inner, conn: &Connection, fence: Option<Fence>, identity: Identity) -> Result<(), BusError> {
+    let state = |conn: &Connection| -> Result<(String, u64), BusError> {
+        let row = conn.query_row("SELECT birth, epoch FROM bus_state WHERE id = 1", [], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?))
+        })?;
+        Ok((row.0, u64::try_from(row.1).unwrap_or(0)))
+    };
+    let (birth, epoch) = state(conn)?;
+    let expected = Fence { epoch, birth: birth.clone(), boot: inner.boot.clone(), identity };
+    if epoch > 0 && fence.as_ref() == Some(&expected) {
+        return Ok(());
+    }
+    let raised = fence.as_ref().map_or(0, |fence| fence.epoch).max(epoch) + 1;
+    if raised > EPOCH_MAX {
+        return Err(BusError::Malformed { what: "the fence epoch", detail: format!("{raised} is too high") });
+    }
+    // First the file: a crash in between leaves the two different, and the next one raises again.
+    Fence { epoch: raised, ..expected }.write(&inner.dir)?;
+    inner.write_on(conn, |w| void(w, raised))
+}
+
+/// What was leased before means nothing any more.
+fn void(w: &mut Write<'_>, epoch: u64) -> Result<(), BusError> {
+    w.enter_epoch(epoch)?;
+    for held in scene::held(w.conn, Scope::All, w.now)? {
+        queue::free(w, &held, LockPhase::Expired)?;
+    }
+    w.conn.execute("DELETE FROM lock_waits", [])?;
+    for row in registration::of_other_boots(w.conn, &w.inner.boot)? {
+        let ended = row.end(w, "died")?;
+        w.tell(&Event::RegistrationEnded(ended))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hasty_attempts_last_about_two_milliseconds() {
+        let dice = AtomicU64::new(1);
+        for _ in 0..100 {
+            let total: Duration = (0..HASTY_ATTEMPTS).map(|tries| jitter(&dice, tries)).sum();
+            assert!(total < Duration::from_micros(3300), "{total:?}");
+        }
+        assert_ne!(jitter(&dice, 5), jitter(&dice, 5));
+    }
+
+    #[test]
+    fn the_bundled_sqlite_is_new_enough() {
+        assert!(rusqlite::version_number() >= SQLITE_MIN);
+    }
+}
