@@ -38,7 +38,7 @@ use crate::spawn;
 pub(crate) const EXIT_GUARD_FAILED: u8 = 125;
 /// A driver ended by signal `n` is reported as exit code `128 + n`.
 pub(crate) const EXIT_SIGNAL_BASE: i32 = 128;
-/// What the guard writes when the lock is held and the driver runs.
+/// The guard's first line: it holds the lock and starts the driver.
 pub(crate) const READY_LINE: &str = "{\"guard\":\"ready\"}";
 
 /// How long a lock that somebody else holds is tried again: a look whether a run lives takes the
@@ -115,7 +115,7 @@ struct Guard {
 }
 
 impl Guard {
-    /// Takes the lock, starts the driver, says so.
+    /// Takes the lock, says so, starts the driver.
     fn begin(orders: Orders) -> Result<Self, String> {
         // The driver gets a model key through our pipe; nobody but root may look into our memory.
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
@@ -128,12 +128,12 @@ impl Guard {
         let (wake, bell) = UnixStream::pair().map_err(|error| format!("cannot make a pipe: {error}"))?;
         let ending = Arc::new(AtomicBool::new(false));
         listen(&bell, &ending).map_err(|error| format!("cannot listen for signals: {error}"))?;
-        let driver = start_driver(&orders.run, &bell, &ending)?;
+        // Said before there is a driver: whatever that one says comes after.
         let mut stdout = std::io::stdout();
-        let said = writeln!(stdout, "{READY_LINE}").and_then(|()| stdout.flush());
-        if said.is_err() {
-            ending.store(true, Ordering::SeqCst);
-        }
+        writeln!(stdout, "{READY_LINE}")
+            .and_then(|()| stdout.flush())
+            .map_err(|error| format!("nobody listens: {error}"))?;
+        let driver = start_driver(&orders.run, &bell, &ending)?;
         Ok(Self { grace: orders.grace, driver, driver_status: None, wake, ending, _liveness: liveness })
     }
 

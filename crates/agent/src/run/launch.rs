@@ -91,8 +91,8 @@ pub enum LaunchError {
     NotReady(String),
 }
 
-/// Starts a run. When this returns, the guard holds the liveness lock and the driver has been
-/// started with `launch.start` in its pipe. Dropped before that, nothing stays behind.
+/// Starts a run. When this returns, the guard holds the liveness lock, starts the driver, and has
+/// `launch.start` in its pipe. Dropped before that, nothing stays behind.
 pub async fn launch(launch: Launch) -> Result<RunHandle, LaunchError> {
     let env = environment(&launch)?;
     let start = RunCommand::Start(Box::new(launch.start.clone()));

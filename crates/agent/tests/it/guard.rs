@@ -127,30 +127,25 @@ async fn a_killed_guard_is_noticed_and_its_flock_swept() {
 
 #[tokio::test]
 async fn the_lock_stands_as_long_as_any_descendant_lives() {
-    // The driver is gone at once; what it leaves is deaf to TERM, and the grace is an hour.
-    let scene = Scene::with_driver("setsid -f bash -c 'trap \"\" TERM; while :; do sleep 1000; done'");
+    // The driver ends as soon as what it leaves is deaf to TERM; the grace is an hour.
+    let scene = Scene::with_driver(
+        "setsid -f bash -c 'trap \"\" TERM; echo $$ > deaf; exec sleep 1000'\n\
+         until [ -s deaf ]; do sleep 0.01; done",
+    );
     let mut launching = scene.launching();
     launching.grace = Duration::from_secs(3600);
     let mut handle = launch(launching).await.unwrap();
     let guard = handle.pid().cast_signed();
-    until("the driver is gone and its child was given to the guard", || {
-        let children = children(guard);
-        children.len() == 1
-            && !scene.marked().is_empty()
-            && sleepers(&scene).len() <= 1
-            && std::fs::read_to_string(format!("/proc/{}/stat", children[0]))
-                .is_ok_and(|stat| stat.contains("(bash)"))
-            && crate::scene::cmdline(children[0]).iter().any(|arg| arg.contains("trap"))
+    let deaf = scene.worktree().join("deaf");
+    until("only the straggler is left", || {
+        let straggler = std::fs::read_to_string(&deaf).ok().and_then(|pid| pid.trim().parse().ok());
+        straggler.is_some_and(|straggler: i32| children(guard) == [straggler])
     })
     .await;
     let straggler = children(guard)[0];
     assert!(scene.is_locked());
     assert!(is_alive(guard));
     kill(straggler, Signal::KILL);
-    until("its sleep was given to the guard", || children(guard) == sleepers(&scene)).await;
-    for sleeper in sleepers(&scene) {
-        kill(sleeper, Signal::KILL);
-    }
     handle.exited().await;
     assert!(!scene.is_locked());
     drain(&mut handle).await;

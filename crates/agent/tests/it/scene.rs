@@ -82,11 +82,7 @@ impl Scene {
     /// Living processes that carry the run's mark in their environment.
     pub(crate) fn marked(&self) -> Vec<i32> {
         let mark = format!("CODITECT_RUN={}", self.run);
-        pids()
-            .into_iter()
-            .filter(|pid| is_alive(*pid))
-            .filter(|pid| environ(*pid).iter().any(|entry| *entry == mark))
-            .collect()
+        pids().into_iter().filter(|pid| is_alive(*pid)).filter(|pid| environ(*pid).contains(&mark)).collect()
     }
 
     /// Waits until nothing of the run is left and its lock is free.
