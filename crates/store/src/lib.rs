@@ -8,25 +8,40 @@
 //! Invariant: a database never holds anything the journal does not say. Every row follows from the records up to the
 //! watermark stored beside it, so each file can be thrown away and folded again.
 
+mod apply;
+mod archive;
+mod batch;
 mod board;
 mod checkpoint;
+mod column;
 mod commit;
+mod committer;
+mod connection;
 mod doctor;
+mod dump;
 mod error;
+mod fold;
+mod idempotency;
 mod lock;
 mod message;
+mod migrate;
 mod notice;
 mod plan;
+mod readers;
+mod rebuild;
 mod registration;
 mod repo;
 mod resolve;
 mod run;
 mod session;
+mod statement;
 mod store;
 mod task;
 mod turn;
 mod user;
 mod view;
+mod wal;
+mod watermark;
 
 pub use checkpoint::FileChangeRow;
 pub use commit::{COMMIT_QUEUE, Commit, CommitError, Receipt};
@@ -37,7 +52,9 @@ pub use plan::PlanRow;
 pub use registration::RegistrationRow;
 pub use resolve::{RESOLVE_MAX, Resolved, ShortId};
 pub use run::RunRow;
-pub use session::{ActiveSession, Kin, ParticipantRow, SessionFilter, SessionRow, StatusRow};
+pub use session::{
+    ActiveSession, GENEALOGY_DEPTH, Kin, ParticipantRow, SessionFilter, SessionRow, StatusRow,
+};
 pub use store::{ArchiveStatus, OpenReport, Opening, RebuildReport, Store, StoreOptions, StoreReport};
 pub use task::{TargetRow, TaskRow};
 pub use turn::TurnRow;

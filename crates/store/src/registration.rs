@@ -1,7 +1,9 @@
 //! History of registrations as the journal knows it. Who lives now is the bus's to say.
 
-use crate::{StoreError, View};
+use crate::statement::statements;
+use crate::{StoreError, View, column};
 use model::{Registration, RegistrationId, Timestamp};
+use rusqlite::Row;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistrationRow {
@@ -11,13 +13,26 @@ pub struct RegistrationRow {
     pub ended_at: Option<Timestamp>,
 }
 
+statements! { QUERIES in Sessions {
+    REGISTRATION = "SELECT data, reason, ended_at FROM registrations WHERE registration_id = ?1";
+    OPEN_REGISTRATIONS = "SELECT data, reason, ended_at FROM registrations WHERE open = 1 ORDER BY seq";
+} }
+
 impl View<'_> {
     pub fn registration(&self, id: RegistrationId) -> Result<Option<RegistrationRow>, StoreError> {
-        crate::store::unfinished(id)
+        self.row(&REGISTRATION, [id.to_string()], read_registration)
     }
 
     /// Announced and not ended, oldest first.
     pub fn open_registrations(&self) -> Result<Vec<RegistrationRow>, StoreError> {
-        crate::store::unfinished(())
+        self.rows(&OPEN_REGISTRATIONS, [], read_registration)
     }
+}
+
+fn read_registration(row: &Row<'_>) -> Result<RegistrationRow, StoreError> {
+    Ok(RegistrationRow {
+        registration: column::json(row, "data")?,
+        reason: row.get("reason")?,
+        ended_at: column::time_or_none(row, "ended_at")?,
+    })
 }

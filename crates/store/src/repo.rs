@@ -1,24 +1,32 @@
 //! Repositories.
 
-use crate::{StoreError, View};
+use crate::statement::statements;
+use crate::{StoreError, View, column};
 use model::{Repo, RepoId};
+
+statements! { QUERIES in Sessions {
+    REPOS = "SELECT data FROM repos ORDER BY slug, seq";
+    REPO = "SELECT data FROM repos WHERE repo_id = ?1";
+    REPO_BY_SLUG = "SELECT data FROM repos WHERE slug = ?1 ORDER BY seq LIMIT 1";
+    REPO_BY_PATH = "SELECT data FROM repos WHERE path = ?1 ORDER BY seq LIMIT 1";
+} }
 
 impl View<'_> {
     /// By slug.
     pub fn repos(&self) -> Result<Vec<Repo>, StoreError> {
-        crate::store::unfinished(())
+        self.rows(&REPOS, [], |row| column::json(row, "data"))
     }
 
     pub fn repo(&self, id: RepoId) -> Result<Option<Repo>, StoreError> {
-        crate::store::unfinished(id)
+        self.row(&REPO, [id.to_string()], |row| column::json(row, "data"))
     }
 
     pub fn repo_by_slug(&self, slug: &str) -> Result<Option<Repo>, StoreError> {
-        crate::store::unfinished(slug)
+        self.row(&REPO_BY_SLUG, [slug], |row| column::json(row, "data"))
     }
 
     /// By the canonical path of the main worktree.
     pub fn repo_by_path(&self, path: &str) -> Result<Option<Repo>, StoreError> {
-        crate::store::unfinished(path)
+        self.row(&REPO_BY_PATH, [path], |row| column::json(row, "data"))
     }
 }

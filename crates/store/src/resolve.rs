@@ -1,6 +1,12 @@
 //! From what people type to the id they mean.
 
-use crate::{StoreError, View};
+use crate::statement::Statement;
+use crate::view::limit;
+use crate::{StoreError, View, column};
+use model::{SHORT_ID_LEN, SHORT_ID_MIN};
+use rusqlite::params;
+use std::fmt::Display;
+use std::str::FromStr;
 
 /// Candidates listed when a prefix is ambiguous.
 pub const RESOLVE_MAX: usize = 10;
@@ -15,50 +21,118 @@ pub enum Resolved<I> {
 }
 
 /// Ids that can be looked up by their short form.
-pub trait ShortId: Sized + std::str::FromStr {
+pub trait ShortId: sealed::Stored + FromStr<Err: Display> + Display {
     /// Singular, for messages.
     const NOUN: &'static str;
 }
 
-impl ShortId for model::SessionId {
-    const NOUN: &'static str = "session";
+mod sealed {
+    use crate::statement::Statement;
+
+    /// Where the ids of a noun are.
+    pub trait Stored: Sized {
+        #[doc(hidden)]
+        const EXACT: Lookup;
+        #[doc(hidden)]
+        const BY_PREFIX: Lookup;
+    }
+
+    /// Hides the statement from the public trait.
+    #[derive(Debug)]
+    pub struct Lookup(pub(super) Statement);
 }
 
-impl ShortId for model::TaskId {
-    const NOUN: &'static str = "task";
+macro_rules! short_ids {
+    ($($id:ident $noun:literal $database:ident $table:literal $column:literal $exact:ident $prefix:ident;)+) => {
+        $(
+            impl sealed::Stored for model::$id {
+                const EXACT: sealed::Lookup = sealed::Lookup($exact);
+                const BY_PREFIX: sealed::Lookup = sealed::Lookup($prefix);
+            }
+            impl ShortId for model::$id {
+                const NOUN: &'static str = $noun;
+            }
+            const $exact: Statement = Statement {
+                name: stringify!($exact),
+                database: crate::statement::Database::$database,
+                sql: concat!("SELECT ", $column, " AS id FROM ", $table, " WHERE ", $column, " = ?1"),
+            };
+            const $prefix: Statement = Statement {
+                name: stringify!($prefix),
+                database: crate::statement::Database::$database,
+                sql: concat!(
+                    "SELECT ", $column, " AS id FROM ", $table,
+                    " WHERE short_id >= ?1 AND short_id < ?2 ORDER BY seq DESC LIMIT ?3"
+                ),
+            };
+        )+
+        pub(crate) const QUERIES: &[Statement] = &[$($exact, $prefix),+];
+    };
 }
 
-impl ShortId for model::TurnId {
-    const NOUN: &'static str = "turn";
-}
-
-impl ShortId for model::ParticipantId {
-    const NOUN: &'static str = "participant";
-}
-
-impl ShortId for model::MessageId {
-    const NOUN: &'static str = "message";
-}
-
-impl ShortId for model::PlanId {
-    const NOUN: &'static str = "plan";
-}
-
-impl ShortId for model::RepoId {
-    const NOUN: &'static str = "repo";
-}
-
-impl ShortId for model::BoardId {
-    const NOUN: &'static str = "board";
-}
-
-impl ShortId for model::CheckpointId {
-    const NOUN: &'static str = "checkpoint";
+short_ids! {
+    SessionId "session" Sessions "sessions" "session_id" SESSION_ID SESSION_PREFIX;
+    ParticipantId "participant" Sessions "participants" "participant_id" PARTICIPANT_ID PARTICIPANT_PREFIX;
+    TaskId "task" Sessions "tasks" "task_id" TASK_ID TASK_PREFIX;
+    TurnId "turn" Sessions "turns" "turn_id" TURN_ID TURN_PREFIX;
+    PlanId "plan" Sessions "plans" "plan_id" PLAN_ID PLAN_PREFIX;
+    CheckpointId "checkpoint" Sessions "checkpoints" "checkpoint_id" CHECKPOINT_ID CHECKPOINT_PREFIX;
+    RepoId "repo" Sessions "repos" "repo_id" REPO_ID REPO_PREFIX;
+    BoardId "board" Sessions "boards" "board_id" BOARD_ID BOARD_PREFIX;
+    MessageId "message" Messages "agent_messages" "message_id" MESSAGE_ID MESSAGE_PREFIX;
 }
 
 impl View<'_> {
-    /// A full id, or at least [`model::SHORT_ID_MIN`] characters of a short one, in either case. Ids that do not exist are `None`.
+    /// Takes a full id, or at least [`SHORT_ID_MIN`] characters of a short one; case and the usual slips of the eye
+    /// (`o` for `0`, `i` and `l` for `1`) do not matter. What does not exist is `None`.
     pub fn resolve<I: ShortId>(&self, given: &str) -> Result<Resolved<I>, StoreError> {
-        crate::store::unfinished(given)
+        if let Ok(id) = given.parse::<I>() {
+            let found = self.row(&I::EXACT.0, [id.to_string()], |row| column::parsed(row, "id"))?;
+            return Ok(found.map_or(Resolved::None, Resolved::One));
+        }
+        let Some(prefix) = short_prefix(given) else {
+            return Ok(Resolved::None);
+        };
+        // No short id has a character after `z`, so this ends the range of everything that starts with the prefix.
+        let end = format!("{prefix}{{");
+        let mut found = self.rows(&I::BY_PREFIX.0, params![prefix, end, limit(RESOLVE_MAX)], |row| {
+            column::parsed(row, "id")
+        })?;
+        Ok(match found.len() {
+            0 => Resolved::None,
+            1 => Resolved::One(found.remove(0)),
+            _ => Resolved::Many(found),
+        })
+    }
+}
+
+/// The prefix in the alphabet of short ids, or none when it can be no prefix of one.
+fn short_prefix(given: &str) -> Option<String> {
+    if !given.is_ascii() || !(SHORT_ID_MIN..=SHORT_ID_LEN).contains(&given.len()) {
+        return None;
+    }
+    given
+        .chars()
+        .map(|typed| match typed.to_ascii_lowercase() {
+            'o' => Some('0'),
+            'i' | 'l' => Some('1'),
+            'u' => None,
+            letter if letter.is_ascii_alphanumeric() => Some(letter),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_is_brought_into_the_alphabet_of_short_ids() {
+        assert_eq!(short_prefix("ABCD").as_deref(), Some("abcd"));
+        assert_eq!(short_prefix("oIl9").as_deref(), Some("0119"));
+        for bad in ["abc", "abcdefghjkm", "ab-d", "uuuu", "äbcd", ""] {
+            assert_eq!(short_prefix(bad), None, "{bad}");
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Runs.
 
-use crate::{StoreError, View};
+use crate::statement::statements;
+use crate::{StoreError, View, column};
 use model::{Run, RunExit, RunId, Timestamp};
+use rusqlite::Row;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRow {
@@ -10,13 +12,26 @@ pub struct RunRow {
     pub exited_at: Option<Timestamp>,
 }
 
+statements! { QUERIES in Sessions {
+    RUN = "SELECT data, exit, exited_at FROM runs WHERE run_id = ?1";
+    RUNNING_RUNS = "SELECT data, exit, exited_at FROM runs WHERE running = 1 ORDER BY seq";
+} }
+
 impl View<'_> {
     pub fn run(&self, id: RunId) -> Result<Option<RunRow>, StoreError> {
-        crate::store::unfinished(id)
+        self.row(&RUN, [id.to_string()], read_run)
     }
 
     /// Runs nobody has reported the end of, oldest first.
     pub fn running_runs(&self) -> Result<Vec<RunRow>, StoreError> {
-        crate::store::unfinished(())
+        self.rows(&RUNNING_RUNS, [], read_run)
     }
+}
+
+fn read_run(row: &Row<'_>) -> Result<RunRow, StoreError> {
+    Ok(RunRow {
+        run: column::json(row, "data")?,
+        exit: column::json_or_none(row, "exit")?,
+        exited_at: column::time_or_none(row, "exited_at")?,
+    })
 }

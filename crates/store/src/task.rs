@@ -1,7 +1,9 @@
 //! Tasks, their targets, and which of them can start.
 
-use crate::{StoreError, View};
+use crate::statement::statements;
+use crate::{StoreError, View, column};
 use model::{ParticipantId, PlanId, Question, SessionId, Task, TaskId, TaskState, Timestamp, TurnId};
+use rusqlite::Row;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskRow {
@@ -31,43 +33,103 @@ pub struct TargetRow {
     pub question: Option<Question>,
 }
 
+macro_rules! task_columns {
+    () => {
+        "t.seq, t.data, t.state, t.attempt, t.text, t.answer, t.created_at, t.updated_at, \
+         (SELECT q.question FROM task_targets q WHERE q.task_id = t.task_id AND q.question IS NOT NULL \
+          ORDER BY q.asked_seq LIMIT 1) AS question"
+    };
+}
+
+statements! { QUERIES in Sessions {
+    TASK = concat!("SELECT ", task_columns!(), " FROM tasks t WHERE t.task_id = ?1");
+    TASKS_OF_SESSION = concat!("SELECT ", task_columns!(), " FROM tasks t WHERE t.session_id = ?1 ORDER BY t.seq");
+    TASKS_OF_PLAN = concat!("SELECT ", task_columns!(), " FROM tasks t WHERE t.plan_id = ?1 ORDER BY t.seq");
+    TASKS_IN_STATE = concat!("SELECT ", task_columns!(), " FROM tasks t WHERE t.state = ?1 ORDER BY t.seq");
+    READY_TASKS = concat!(
+        "SELECT ", task_columns!(), " FROM tasks t
+         WHERE t.session_id = ?1 AND t.open = 1 AND t.state IN ('submitted', 'working')
+           AND EXISTS (SELECT 1 FROM task_targets g WHERE g.task_id = t.task_id AND g.state = 'submitted')
+           AND NOT EXISTS (
+               SELECT 1 FROM task_dependencies d LEFT JOIN tasks n ON n.task_id = d.depends_on
+               WHERE d.task_id = t.task_id AND n.state IS NOT 'completed')
+         ORDER BY t.priority DESC, t.seq"
+    );
+    DEPENDENTS = concat!(
+        "SELECT ", task_columns!(), " FROM task_dependencies d CROSS JOIN tasks t
+         WHERE d.depends_on = ?1 AND t.task_id = d.task_id AND t.open = 1 ORDER BY t.seq"
+    );
+    TARGETS_OF_TASK = "SELECT participant_id, state, attempt, turn_id, question FROM task_targets
+        WHERE task_id = ?1 ORDER BY position";
+    QUEUE_DEPTH = "SELECT count(*) FROM tasks WHERE session_id = ?1 AND open = 1";
+} }
+
 impl View<'_> {
     pub fn task(&self, id: TaskId) -> Result<Option<TaskRow>, StoreError> {
-        crate::store::unfinished(id)
+        self.row(&TASK, [id.to_string()], read_task)
     }
 
     /// In the order of submission.
     pub fn tasks(&self, session: SessionId) -> Result<Vec<TaskRow>, StoreError> {
-        crate::store::unfinished(session)
+        self.rows(&TASKS_OF_SESSION, [session.to_string()], read_task)
     }
 
     /// Of all sessions, in the order of submission.
     pub fn tasks_in_state(&self, states: &[TaskState]) -> Result<Vec<TaskRow>, StoreError> {
-        crate::store::unfinished(states)
+        let mut found = Vec::new();
+        for state in TaskState::ALL.into_iter().filter(|state| states.contains(state)) {
+            found.extend(self.rows(&TASKS_IN_STATE, [state.as_str()], |row| {
+                Ok((row.get::<_, i64>("seq")?, read_task(row)?))
+            })?);
+        }
+        found.sort_by_key(|(seq, _)| *seq);
+        Ok(found.into_iter().map(|(_, task)| task).collect())
     }
 
+    /// In the order of submission.
     pub fn plan_tasks(&self, plan: PlanId) -> Result<Vec<TaskRow>, StoreError> {
-        crate::store::unfinished(plan)
+        self.rows(&TASKS_OF_PLAN, [plan.to_string()], read_task)
     }
 
     /// In the order the task names them.
     pub fn task_targets(&self, task: TaskId) -> Result<Vec<TargetRow>, StoreError> {
-        crate::store::unfinished(task)
+        self.rows(&TARGETS_OF_TASK, [task.to_string()], |row| {
+            Ok(TargetRow {
+                participant: column::parsed(row, "participant_id")?,
+                state: column::word(row, "state")?,
+                attempt: column::small(row, "attempt")?,
+                turn: column::parsed_or_none(row, "turn_id")?,
+                question: column::json_or_none(row, "question")?,
+            })
+        })
     }
 
     /// Tasks of the session that have a target to start now: submitted or working, every dependency completed, a
     /// target in state submitted. Highest priority first, then in the order of submission.
     pub fn ready_tasks(&self, session: SessionId) -> Result<Vec<TaskRow>, StoreError> {
-        crate::store::unfinished(session)
+        self.rows(&READY_TASKS, [session.to_string()], read_task)
     }
 
     /// Tasks that are not ended and depend on this one, directly.
     pub fn dependents(&self, task: TaskId) -> Result<Vec<TaskRow>, StoreError> {
-        crate::store::unfinished(task)
+        self.rows(&DEPENDENTS, [task.to_string()], read_task)
     }
 
     /// Tasks of the session that are not ended.
     pub fn queue_depth(&self, session: SessionId) -> Result<u64, StoreError> {
-        crate::store::unfinished(session)
+        self.count(&QUEUE_DEPTH, [session.to_string()])
     }
+}
+
+fn read_task(row: &Row<'_>) -> Result<TaskRow, StoreError> {
+    Ok(TaskRow {
+        task: column::json(row, "data")?,
+        state: column::word(row, "state")?,
+        attempt: column::small(row, "attempt")?,
+        text: row.get("text")?,
+        question: column::json_or_none(row, "question")?,
+        answer: row.get("answer")?,
+        created_at: column::time(row, "created_at")?,
+        updated_at: column::time(row, "updated_at")?,
+    })
 }

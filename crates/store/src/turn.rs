@@ -1,7 +1,9 @@
 //! Turns.
 
-use crate::{StoreError, View};
+use crate::statement::statements;
+use crate::{StoreError, View, column};
 use model::{ParticipantId, TaskId, Timestamp, Turn, TurnId, TurnOutcome, Usage};
+use rusqlite::Row;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TurnRow {
@@ -14,22 +16,42 @@ pub struct TurnRow {
     pub iterations: u32,
 }
 
+statements! { QUERIES in Sessions {
+    TURN = "SELECT data, outcome, ended_at, usage, iterations FROM turns WHERE turn_id = ?1";
+    TURNS_OF_TASK =
+        "SELECT data, outcome, ended_at, usage, iterations FROM turns WHERE task_id = ?1 ORDER BY seq";
+    RUNNING_TURNS =
+        "SELECT data, outcome, ended_at, usage, iterations FROM turns WHERE running = 1 ORDER BY seq";
+    RUNNING_TURN_OF = "SELECT data, outcome, ended_at, usage, iterations FROM turns
+        WHERE participant_id = ?1 AND running = 1 ORDER BY seq DESC LIMIT 1";
+} }
+
 impl View<'_> {
     pub fn turn(&self, id: TurnId) -> Result<Option<TurnRow>, StoreError> {
-        crate::store::unfinished(id)
+        self.row(&TURN, [id.to_string()], read_turn)
     }
 
     /// Oldest first.
     pub fn turns(&self, task: TaskId) -> Result<Vec<TurnRow>, StoreError> {
-        crate::store::unfinished(task)
+        self.rows(&TURNS_OF_TASK, [task.to_string()], read_turn)
     }
 
     /// Of all sessions, oldest first.
     pub fn running_turns(&self) -> Result<Vec<TurnRow>, StoreError> {
-        crate::store::unfinished(())
+        self.rows(&RUNNING_TURNS, [], read_turn)
     }
 
     pub fn running_turn_of(&self, participant: ParticipantId) -> Result<Option<TurnRow>, StoreError> {
-        crate::store::unfinished(participant)
+        self.row(&RUNNING_TURN_OF, [participant.to_string()], read_turn)
     }
+}
+
+fn read_turn(row: &Row<'_>) -> Result<TurnRow, StoreError> {
+    Ok(TurnRow {
+        turn: column::json(row, "data")?,
+        outcome: column::json_or_none(row, "outcome")?,
+        ended_at: column::time_or_none(row, "ended_at")?,
+        usage: column::json_or_none(row, "usage")?.unwrap_or_default(),
+        iterations: column::small(row, "iterations")?,
+    })
 }

@@ -1,0 +1,171 @@
+//! From a record to rows: the fold that makes the databases.
+//!
+//! Invariant: apply is total. Every event in the journal applies to every state: what names something unknown or
+//! takes a step that cannot be taken changes nothing, and nothing here looks at a clock, at dice, or at the other database.
+//! So the same records give the same rows, in whatever order the two files are folded.
+
+mod board;
+mod checkpoint;
+mod journal;
+mod lock;
+mod message;
+mod model_call;
+mod notice;
+mod plan;
+mod registration;
+mod repo;
+mod run;
+mod session;
+mod task;
+mod turn;
+mod user;
+
+use crate::statement::{Database, Statement};
+use crate::{StoreError, idempotency};
+use ::journal::Record;
+use model::Event;
+use rusqlite::Connection;
+
+pub(crate) const STATEMENTS: &[&[Statement]] = &[
+    board::STATEMENTS,
+    checkpoint::STATEMENTS,
+    journal::STATEMENTS,
+    lock::STATEMENTS,
+    message::STATEMENTS,
+    model_call::SESSION_STATEMENTS,
+    model_call::MESSAGE_STATEMENTS,
+    notice::STATEMENTS,
+    plan::STATEMENTS,
+    registration::STATEMENTS,
+    repo::STATEMENTS,
+    run::STATEMENTS,
+    session::STATEMENTS,
+    task::STATEMENTS,
+    turn::STATEMENTS,
+    user::STATEMENTS,
+];
+
+/// Applies one record to one database. The caller holds the transaction and moves the watermark.
+pub(crate) fn apply(database: Database, connection: &Connection, record: &Record) -> Result<(), StoreError> {
+    match database {
+        Database::Sessions => {
+            idempotency::apply(connection, record)?;
+            to_sessions(connection, record)?;
+            session::touched(connection, record)
+        }
+        Database::Messages => to_messages(connection, record),
+    }
+}
+
+fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
+    match &record.event {
+        Event::UserCreated(user) => user::created(db, record, user),
+        Event::BoardCreated(board) => board::created(db, record, board),
+        Event::BoardRemoved(removed) => board::removed(db, removed),
+        Event::RepoAdded(repo) => repo::added(db, record, repo),
+        Event::RepoChanged(repo) => repo::changed(db, record, repo),
+        Event::RepoRemoved(removed) => repo::removed(db, removed),
+        Event::SessionCreated(session) => session::created(db, record, session),
+        Event::SessionRenamed(renamed) => session::renamed(db, renamed),
+        Event::SessionArchived(archived) => session::archived(db, record, archived),
+        Event::ParticipantJoined(participant) => session::joined(db, record, participant),
+        Event::ParticipantStatusChanged(change) => session::status_changed(db, record, change),
+        Event::TaskSubmitted(task) => task::submitted(db, record, task),
+        Event::TaskStarted(started) => task::started(db, record, started),
+        Event::TaskInputRequested(question) => task::input_requested(db, record, question),
+        Event::TaskInputAnswered(answer) => task::input_answered(db, record, answer),
+        Event::TaskCompleted(end) => task::completed(db, record, end),
+        Event::TaskFailed(end) => task::failed(db, record, end),
+        Event::TaskCanceled(end) => task::canceled(db, record, end),
+        Event::TaskRejected(end) => task::rejected(db, record, end),
+        Event::TaskResubmitted(resubmission) => task::resubmitted(db, record, resubmission),
+        Event::TurnStarted(turn) => turn::started(db, record, turn),
+        Event::TurnEnded(end) => turn::ended(db, record, end),
+        Event::RunStarted(run) => run::started(db, record, run),
+        Event::RunExited(exit) => run::exited(db, record, exit),
+        Event::ModelAnswered(answer) => model_call::counted(db, answer),
+        Event::PlanCreated(plan) => plan::created(db, record, plan),
+        Event::PlanProposed(proposal) => plan::proposed(db, record, proposal),
+        Event::PlanMerged(merge) => plan::merged(db, record, merge),
+        Event::PlanTested(test) => plan::tested(db, record, test),
+        Event::PlanCompleted(end) => plan::completed(db, record, end),
+        Event::PlanFailed(end) => plan::failed(db, record, end),
+        Event::FileModified(change) => checkpoint::file_modified(db, record, change),
+        Event::EditRefused(refused) => checkpoint::edit_refused(db, record, refused),
+        Event::CheckpointCreated(checkpoint) => checkpoint::created(db, record, checkpoint),
+        Event::RegistrationAnnounced(registration) => registration::announced(db, record, registration),
+        Event::RegistrationEnded(end) => registration::ended(db, record, end),
+        Event::LockChanged(change) => lock::changed(db, record, change),
+        Event::NoticePublished(notice) => notice::published(db, record, notice),
+        Event::JournalRepaired(repair) => journal::repaired(db, record, repair),
+        // Conversations are in messages.db alone.
+        Event::MessageAppended(_) | Event::MessageDrafted(_) | Event::ModelCalled(_) => Ok(()),
+    }
+}
+
+fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
+    match &record.event {
+        Event::ParticipantJoined(participant) => message::joined(db, participant),
+        Event::MessageAppended(message) => message::appended(db, record, message),
+        Event::MessageDrafted(draft) => message::drafted(db, record, draft),
+        Event::TurnEnded(end) => message::turn_ended(db, end),
+        Event::ModelCalled(call) => model_call::called(db, record, call),
+        Event::ModelAnswered(answer) => model_call::answered(db, record, answer),
+        Event::UserCreated(_)
+        | Event::BoardCreated(_)
+        | Event::BoardRemoved(_)
+        | Event::RepoAdded(_)
+        | Event::RepoChanged(_)
+        | Event::RepoRemoved(_)
+        | Event::SessionCreated(_)
+        | Event::SessionRenamed(_)
+        | Event::SessionArchived(_)
+        | Event::ParticipantStatusChanged(_)
+        | Event::TaskSubmitted(_)
+        | Event::TaskStarted(_)
+        | Event::TaskInputRequested(_)
+        | Event::TaskInputAnswered(_)
+        | Event::TaskCompleted(_)
+        | Event::TaskFailed(_)
+        | Event::TaskCanceled(_)
+        | Event::TaskRejected(_)
+        | Event::TaskResubmitted(_)
+        | Event::TurnStarted(_)
+        | Event::RunStarted(_)
+        | Event::RunExited(_)
+        | Event::PlanCreated(_)
+        | Event::PlanProposed(_)
+        | Event::PlanMerged(_)
+        | Event::PlanTested(_)
+        | Event::PlanCompleted(_)
+        | Event::PlanFailed(_)
+        | Event::FileModified(_)
+        | Event::EditRefused(_)
+        | Event::CheckpointCreated(_)
+        | Event::RegistrationAnnounced(_)
+        | Event::RegistrationEnded(_)
+        | Event::LockChanged(_)
+        | Event::NoticePublished(_)
+        | Event::JournalRepaired(_) => Ok(()),
+    }
+}
+
+/// The record's number as a column.
+fn seq(record: &Record) -> i64 {
+    record.position.cursor.seq.cast_signed()
+}
+
+/// The record's epoch as a column.
+fn epoch(record: &Record) -> i64 {
+    record.position.cursor.epoch.cast_signed()
+}
+
+/// The record's time as a column.
+fn at(record: &Record) -> i64 {
+    record.ts.as_millis()
+}
+
+/// An optional id as a column.
+fn optional<I: ToString>(id: Option<I>) -> Option<String> {
+    id.map(|id| id.to_string())
+}

@@ -1,0 +1,78 @@
+//! Checkpoints, changed files and refused edits.
+
+use super::{at, epoch, optional, seq};
+use crate::statement::{run, statements};
+use crate::{StoreError, column};
+use journal::Record;
+use model::{Checkpoint, FileChange, RefusedEdit};
+use rusqlite::{Connection, params};
+
+statements! { STATEMENTS in Sessions {
+    INSERT_CHECKPOINT = "INSERT INTO checkpoints (checkpoint_id, short_id, session_id, plan_id, repo_id, git_ref,
+            git_commit, seq, created_at, data)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (checkpoint_id) DO NOTHING";
+    INSERT_FILE_CHANGE = "INSERT INTO file_changes (seq, epoch, session_id, task_id, plan_id, path, token, changed_at,
+            data)
+        VALUES (?1, ?2, ?3, ?4, (SELECT plan_id FROM tasks WHERE task_id = ?4), ?5, ?6, ?7, ?8)";
+    INSERT_REFUSED_EDIT = "INSERT INTO refused_edits (seq, session_id, task_id, path, code, refused_at, data)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+} }
+
+pub(super) fn created(db: &Connection, record: &Record, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+    run(
+        db,
+        &INSERT_CHECKPOINT,
+        params![
+            checkpoint.id.to_string(),
+            checkpoint.id.short(),
+            checkpoint.session.to_string(),
+            optional(checkpoint.plan),
+            checkpoint.repo.to_string(),
+            checkpoint.git_ref,
+            checkpoint.commit,
+            seq(record),
+            checkpoint.created_at.as_millis(),
+            column::to_json(checkpoint)?
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn file_modified(db: &Connection, record: &Record, change: &FileChange) -> Result<(), StoreError> {
+    run(
+        db,
+        &INSERT_FILE_CHANGE,
+        params![
+            seq(record),
+            epoch(record),
+            change.session.to_string(),
+            change.task.to_string(),
+            change.path.as_str(),
+            change.token.cast_signed(),
+            at(record),
+            column::to_json(change)?
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn edit_refused(
+    db: &Connection,
+    record: &Record,
+    refused: &RefusedEdit,
+) -> Result<(), StoreError> {
+    run(
+        db,
+        &INSERT_REFUSED_EDIT,
+        params![
+            seq(record),
+            refused.session.to_string(),
+            refused.task.to_string(),
+            refused.claim.path.as_str(),
+            refused.code,
+            at(record),
+            column::to_json(refused)?
+        ],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! Repositories.
+
+use super::{at, seq};
+use crate::statement::{run, statements};
+use crate::{StoreError, column};
+use journal::Record;
+use model::{Repo, RepoRemoved};
+use rusqlite::{Connection, params};
+
+statements! { STATEMENTS in Sessions {
+    INSERT_REPO = "INSERT INTO repos (repo_id, short_id, slug, path, seq, created_at, updated_at, data)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (repo_id) DO NOTHING";
+    UPDATE_REPO = "UPDATE repos SET slug = ?2, path = ?3, updated_at = ?4, data = ?5 WHERE repo_id = ?1";
+    DELETE_REPO = "DELETE FROM repos WHERE repo_id = ?1";
+} }
+
+pub(super) fn added(db: &Connection, record: &Record, repo: &Repo) -> Result<(), StoreError> {
+    run(
+        db,
+        &INSERT_REPO,
+        params![
+            repo.id.to_string(),
+            repo.id.short(),
+            repo.slug,
+            repo.path,
+            seq(record),
+            repo.added_at.as_millis(),
+            at(record),
+            column::to_json(repo)?
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn changed(db: &Connection, record: &Record, repo: &Repo) -> Result<(), StoreError> {
+    let row = params![repo.id.to_string(), repo.slug, repo.path, at(record), column::to_json(repo)?];
+    run(db, &UPDATE_REPO, row)?;
+    Ok(())
+}
+
+/// Sessions keep the id of a repository that is gone.
+pub(super) fn removed(db: &Connection, removed: &RepoRemoved) -> Result<(), StoreError> {
+    run(db, &DELETE_REPO, [removed.repo.to_string()])?;
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! How values of the model are written into columns and read back.
+
+use crate::StoreError;
+use model::{Cursor, Timestamp};
+use rusqlite::Row;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// Largest figure a column that is summed up may hold: 2^40. What a run reports is not trusted, and eight million
+/// such figures still fit the sum; the JSON beside keeps what was said.
+pub(crate) const FIGURE_MAX: u64 = 1 << 40;
+
+/// A figure as a column, cut at [`FIGURE_MAX`].
+pub(crate) fn figure(value: u64) -> i64 {
+    value.min(FIGURE_MAX).cast_signed()
+}
+
+/// The whole record, for the `data` column.
+pub(crate) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::Malformed { column: "record", reason: error.to_string() })
+}
+
+pub(crate) fn json<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> Result<T, StoreError> {
+    parse_json(column, row.get_ref(column)?.as_str().map_err(|error| malformed(column, error))?)
+}
+
+pub(crate) fn json_or_none<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: &'static str,
+) -> Result<Option<T>, StoreError> {
+    let text = row.get_ref(column)?.as_str_or_null().map_err(|error| malformed(column, error))?;
+    text.map(|text| parse_json(column, text)).transpose()
+}
+
+fn parse_json<T: DeserializeOwned>(column: &'static str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| malformed(column, error))
+}
+
+/// An id, or anything else that is written by `Display` and read by `FromStr`.
+pub(crate) fn parsed<T: FromStr<Err: Display>>(row: &Row<'_>, column: &'static str) -> Result<T, StoreError> {
+    let text = row.get_ref(column)?.as_str().map_err(|error| malformed(column, error))?;
+    text.parse().map_err(|error| malformed(column, error))
+}
+
+pub(crate) fn parsed_or_none<T: FromStr<Err: Display>>(
+    row: &Row<'_>,
+    column: &'static str,
+) -> Result<Option<T>, StoreError> {
+    let text = row.get_ref(column)?.as_str_or_null().map_err(|error| malformed(column, error))?;
+    text.map(|text| text.parse().map_err(|error| malformed(column, error))).transpose()
+}
+
+/// One of the words of an enum, as serde writes it.
+pub(crate) fn word<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> Result<T, StoreError> {
+    let text = row.get_ref(column)?.as_str().map_err(|error| malformed(column, error))?;
+    serde_json::from_value(serde_json::Value::from(text)).map_err(|error| malformed(column, error))
+}
+
+pub(crate) fn time(row: &Row<'_>, column: &'static str) -> Result<Timestamp, StoreError> {
+    Ok(Timestamp::from_millis(row.get(column)?))
+}
+
+pub(crate) fn time_or_none(row: &Row<'_>, column: &'static str) -> Result<Option<Timestamp>, StoreError> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
+}
+
+/// A count or number that was written from an unsigned one.
+pub(crate) fn unsigned(row: &Row<'_>, column: &'static str) -> Result<u64, StoreError> {
+    Ok(row.get::<_, i64>(column)?.cast_unsigned())
+}
+
+pub(crate) fn small(row: &Row<'_>, column: &'static str) -> Result<u32, StoreError> {
+    u32::try_from(row.get::<_, i64>(column)?).map_err(|error| malformed(column, error))
+}
+
+/// The position of the event behind the row, from its `epoch` and `seq`.
+pub(crate) fn cursor(row: &Row<'_>) -> Result<Cursor, StoreError> {
+    Ok(Cursor { epoch: unsigned(row, "epoch")?, seq: unsigned(row, "seq")? })
+}
+
+fn malformed(column: &'static str, reason: impl Display) -> StoreError {
+    StoreError::Malformed { column, reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summed_figure_is_cut_and_others_keep_every_bit() {
+        assert_eq!(figure(7), 7);
+        assert_eq!(figure(FIGURE_MAX), 1 << 40);
+        assert_eq!(figure(u64::MAX), 1 << 40);
+        assert_eq!(u64::MAX.cast_signed().cast_unsigned(), u64::MAX);
+    }
+}

@@ -1,0 +1,204 @@
+//! SQL texts with names, and the only three ways to run one.
+//!
+//! Every text the crate runs against a table is declared with [`statements!`], so that a test can ask SQLite for the
+//! plan of each. Invariant: none of them walks through a table that grows.
+
+use crate::StoreError;
+use rusqlite::{CachedStatement, Connection, Params, Row};
+
+/// Which file a statement is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Database {
+    Sessions,
+    Messages,
+}
+
+impl Database {
+    pub(crate) const ALL: [Self; 2] = [Self::Sessions, Self::Messages];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sessions => "sessions",
+            Self::Messages => "messages",
+        }
+    }
+
+    pub(crate) const fn file_name(self) -> &'static str {
+        match self {
+            Self::Sessions => "sessions.db",
+            Self::Messages => "messages.db",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Statement {
+    pub(crate) name: &'static str,
+    pub(crate) database: Database,
+    pub(crate) sql: &'static str,
+}
+
+/// Declares statements of one database and the list of them.
+macro_rules! statements {
+    ($all:ident in $database:ident { $($(#[$doc:meta])* $name:ident = $sql:expr;)+ }) => {
+        $(
+            $(#[$doc])*
+            const $name: $crate::statement::Statement = $crate::statement::Statement {
+                name: stringify!($name),
+                database: $crate::statement::Database::$database,
+                sql: $sql,
+            };
+        )+
+        pub(crate) const $all: &[$crate::statement::Statement] = &[$($name),+];
+    };
+}
+pub(crate) use statements;
+
+/// Every statement of the crate.
+pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
+    [
+        crate::board::QUERIES,
+        crate::checkpoint::QUERIES,
+        crate::doctor::SESSION_QUERIES,
+        crate::doctor::MESSAGE_QUERIES,
+        crate::idempotency::QUERIES,
+        crate::lock::QUERIES,
+        crate::message::QUERIES,
+        crate::notice::QUERIES,
+        crate::plan::QUERIES,
+        crate::registration::QUERIES,
+        crate::repo::QUERIES,
+        crate::resolve::QUERIES,
+        crate::run::QUERIES,
+        crate::session::QUERIES,
+        crate::task::QUERIES,
+        crate::turn::QUERIES,
+        crate::user::QUERIES,
+        crate::watermark::STATEMENTS,
+    ]
+    .into_iter()
+    .chain(crate::apply::STATEMENTS.iter().copied())
+    .flatten()
+}
+
+/// Runs a statement that returns nothing; says how many rows it touched.
+pub(crate) fn run(
+    connection: &Connection,
+    statement: &Statement,
+    params: impl Params,
+) -> Result<usize, StoreError> {
+    Ok(prepare(connection, statement)?.execute(params)?)
+}
+
+/// The first row, if there is one.
+pub(crate) fn row<T>(
+    connection: &Connection,
+    statement: &Statement,
+    params: impl Params,
+    read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    let mut prepared = prepare(connection, statement)?;
+    let mut found = prepared.query(params)?;
+    found.next()?.map(read).transpose()
+}
+
+/// All rows.
+pub(crate) fn rows<T>(
+    connection: &Connection,
+    statement: &Statement,
+    params: impl Params,
+    mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut prepared = prepare(connection, statement)?;
+    let mut found = prepared.query(params)?;
+    let mut all = Vec::new();
+    while let Some(row) = found.next()? {
+        all.push(read(row)?);
+    }
+    Ok(all)
+}
+
+fn prepare<'c>(connection: &'c Connection, statement: &Statement) -> Result<CachedStatement<'c>, StoreError> {
+    Ok(connection.prepare_cached(statement.sql)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrate;
+
+    /// Read whole by purpose: they hold a handful of rows each, made by hand by a person.
+    const SMALL_TABLES: [&str; 3] = ["users", "boards", "repos"];
+    /// Indexes over only the rows that are open now, which may be walked through.
+    const OPEN_ROWS: [&str; 6] = [
+        "participants_live",
+        "tasks_open",
+        "turns_running",
+        "runs_running",
+        "plans_open",
+        "registrations_open",
+    ];
+
+    /// The steps of the plan that walk through something that grows.
+    fn walks(connection: &Connection, sql: &str) -> Vec<String> {
+        let mut prepared = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps: Vec<String> =
+            prepared.query_map([], |row| row.get("detail")).unwrap().collect::<Result<_, _>>().unwrap();
+        steps.into_iter().filter(|step| !is_bounded(step)).collect()
+    }
+
+    fn is_bounded(step: &str) -> bool {
+        if step.contains("AUTOMATIC") {
+            return false;
+        }
+        let Some(walk) = step.strip_prefix("SCAN ") else { return true };
+        let table = walk.split(' ').next().unwrap_or_default();
+        let recursion = ["up", "down"].contains(&table) && walk == table;
+        let constant = walk == "CONSTANT ROW" || walk.ends_with(" CONSTANT ROWS");
+        let open = OPEN_ROWS.iter().any(|index| walk.ends_with(&format!(" INDEX {index}")));
+        recursion || constant || open || SMALL_TABLES.contains(&table)
+    }
+
+    fn schema(database: Database) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        migrate::create(&connection, database).unwrap();
+        connection
+    }
+
+    #[test]
+    fn no_statement_walks_through_a_table_that_grows() {
+        for database in Database::ALL {
+            let connection = schema(database);
+            for statement in all().filter(|statement| statement.database == database) {
+                let walks = walks(&connection, statement.sql);
+                assert!(walks.is_empty(), "{}: {walks:?}", statement.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_search_for_walks_finds_some() {
+        let connection = schema(Database::Sessions);
+        for walking in [
+            "SELECT data FROM sessions WHERE title = ?1",
+            "SELECT data FROM tasks ORDER BY created_at",
+            "SELECT count(*) FROM turns",
+            "UPDATE sessions SET status = 'idle' WHERE title = ?1",
+            // The textbook genealogy, which joins the whole table once more at the end.
+            "WITH RECURSIVE up (id, parent) AS (
+                SELECT session_id, parent_session_id FROM sessions WHERE session_id = ?1
+                UNION ALL SELECT s.session_id, s.parent_session_id FROM up JOIN sessions s ON s.title = up.parent)
+             SELECT s.data FROM up JOIN sessions s ON s.title = up.id",
+        ] {
+            assert!(!walks(&connection, walking).is_empty(), "{walking}");
+        }
+    }
+
+    #[test]
+    fn names_are_unique_so_that_a_failure_names_one() {
+        let mut seen = std::collections::BTreeSet::new();
+        for statement in all() {
+            assert!(seen.insert((statement.database, statement.name)), "{} twice", statement.name);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Moving pages from the write-ahead logs into the files, off the way of commits.
+//!
+//! Two phases: a thread of its own copies most pages while commits go on, which never lets the log start over; the
+//! committer copies the rest when it has nothing else to do, or when a log has become too long, and then the next commit starts
+//! the log from its beginning. Inline checkpoints, SQLite's default, would make single commits wait for seconds.
+
+use crate::readers::Readers;
+use crate::statement::Database;
+use crate::{StoreError, connection};
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+/// Pages in the log, and not yet in the file, that start the thread: 4 MiB.
+pub(crate) const BACKGROUND_PAGES: i64 = 1_000;
+/// Pages the committer takes over itself when it is idle: 1 MiB.
+pub(crate) const IDLE_PAGES: i64 = 256;
+/// Length of a log at which the committer no longer waits to be idle: 64 MiB.
+pub(crate) const LOG_PAGES_MAX: i64 = 16_384;
+
+/// How long a log is, in pages, and how much of it is in the file already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    pub(crate) log: i64,
+    pub(crate) copied: i64,
+}
+
+impl Backlog {
+    pub(crate) const fn waiting(self) -> i64 {
+        self.log - self.copied
+    }
+}
+
+/// Asks without copying anything.
+pub(crate) fn backlog(connection: &Connection) -> Result<Backlog, StoreError> {
+    pragma(connection, "PRAGMA wal_checkpoint(NOOP)")
+}
+
+/// Copies what no reader still needs, and waits for nobody.
+pub(crate) fn checkpoint(connection: &Connection) -> Result<Backlog, StoreError> {
+    pragma(connection, "PRAGMA wal_checkpoint(PASSIVE)")
+}
+
+fn pragma(connection: &Connection, sql: &str) -> Result<Backlog, StoreError> {
+    Ok(connection
+        .prepare_cached(sql)?
+        .query_row([], |row| Ok(Backlog { log: row.get(1)?, copied: row.get(2)? }))?)
+}
+
+/// The thread of the first phase.
+pub(crate) struct Checkpointer {
+    ring: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Checkpointer {
+    pub(crate) fn start(readers: Arc<Readers>, databases: &Path) -> Result<Self, StoreError> {
+        let (ring, bell) = sync_channel(1);
+        let directory = databases.to_owned();
+        let thread = std::thread::Builder::new()
+            .name("store-checkpoint".to_owned())
+            .spawn(move || follow(&bell, &readers, &directory))
+            .map_err(|error| StoreError::io("start a thread for", databases, error))?;
+        Ok(Self { ring, thread })
+    }
+
+    /// A handle for the committer to ring.
+    pub(crate) fn bell(&self) -> SyncSender<()> {
+        self.ring.clone()
+    }
+
+    /// Ends the thread once every other bell is dropped.
+    pub(crate) fn join(self) {
+        drop(self.ring);
+        // A panic in there has cost a checkpoint and nothing else.
+        drop(self.thread.join());
+    }
+}
+
+fn follow(bell: &Receiver<()>, readers: &Readers, databases: &Path) {
+    while bell.recv().is_ok() {
+        let Some(_hold) = readers.hold() else { continue };
+        for database in Database::ALL {
+            // What fails here is tried again after the next commits, and by the committer when it is idle.
+            drop(
+                connection::open_reader(&connection::file(databases, database))
+                    .and_then(|connection| checkpoint(&connection)),
+            );
+        }
+    }
+}

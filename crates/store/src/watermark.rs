@@ -1,0 +1,87 @@
+//! The position a database has reached, in the same transaction as its rows.
+
+use crate::StoreError;
+use crate::column;
+use crate::statement::{self, Database, Statement};
+use journal::{Position, Reader};
+use rusqlite::{Connection, Row, params};
+
+macro_rules! read_watermark {
+    () => {
+        "SELECT epoch, seq, hash FROM watermark WHERE one = 1"
+    };
+}
+macro_rules! write_watermark {
+    () => {
+        "INSERT INTO watermark (one, epoch, seq, hash) VALUES (1, ?1, ?2, ?3)
+         ON CONFLICT (one) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, hash = excluded.hash"
+    };
+}
+
+const fn named(name: &'static str, database: Database, sql: &'static str) -> Statement {
+    Statement { name, database, sql }
+}
+
+pub(crate) const READ_SESSIONS: Statement = named("READ_SESSIONS", Database::Sessions, read_watermark!());
+const WRITE_SESSIONS: Statement = named("WRITE_SESSIONS", Database::Sessions, write_watermark!());
+const READ_MESSAGES: Statement = named("READ_MESSAGES", Database::Messages, read_watermark!());
+const WRITE_MESSAGES: Statement = named("WRITE_MESSAGES", Database::Messages, write_watermark!());
+
+pub(crate) const STATEMENTS: &[Statement] = &[READ_SESSIONS, WRITE_SESSIONS, READ_MESSAGES, WRITE_MESSAGES];
+
+/// How a watermark stands to the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Current,
+    /// The records after this one are missing.
+    Behind(Position),
+    /// No replay leads from there to the journal's end; says why.
+    Elsewhere(String),
+}
+
+pub(crate) fn read(connection: &Connection, database: Database) -> Result<Position, StoreError> {
+    let statement = match database {
+        Database::Sessions => &READ_SESSIONS,
+        Database::Messages => &READ_MESSAGES,
+    };
+    Ok(statement::row(connection, statement, [], read_row)?.unwrap_or_default())
+}
+
+pub(crate) fn write(
+    connection: &Connection,
+    database: Database,
+    position: Position,
+) -> Result<(), StoreError> {
+    let statement = match database {
+        Database::Sessions => &WRITE_SESSIONS,
+        Database::Messages => &WRITE_MESSAGES,
+    };
+    let Position { cursor, hash } = position;
+    statement::run(
+        connection,
+        statement,
+        params![cursor.epoch.cast_signed(), cursor.seq.cast_signed(), hash.as_slice()],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn read_row(row: &Row<'_>) -> Result<Position, StoreError> {
+    Ok(Position { cursor: column::cursor(row)?, hash: row.get("hash")? })
+}
+
+/// Compares a watermark with the journal, by hash and not only by number: after a torn tail was cut, a number says
+/// little about what was folded under it.
+pub(crate) fn compare(watermark: Position, journal: &Reader) -> Result<Standing, StoreError> {
+    let newest = journal.newest();
+    if watermark == newest {
+        return Ok(Standing::Current);
+    }
+    if watermark.cursor.seq > newest.cursor.seq {
+        let reason = format!("it is at {}, ahead of the journal at {}", watermark.cursor, newest.cursor);
+        return Ok(Standing::Elsewhere(reason));
+    }
+    match journal.position_at(watermark.cursor.seq)? {
+        Some(position) if position == watermark => Ok(Standing::Behind(watermark)),
+        _ => Ok(Standing::Elsewhere(format!("the journal has another record at {}", watermark.cursor))),
+    }
+}

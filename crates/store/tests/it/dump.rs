@@ -1,0 +1,102 @@
+//! Dumps are equal however the databases came to be.
+
+use crate::fixtures::World;
+use crate::workspace::Workspace;
+use store::Opening;
+
+const BOTH: [&str; 2] = ["sessions.db", "messages.db"];
+
+#[test]
+fn replay_from_zero_gives_the_same_rows() {
+    let workspace = Workspace::new();
+    let history = World::new().history();
+    let (store, report) = workspace.open();
+    assert_eq!(report.sessions, Opening::Created { records: 0 });
+    history.commit_all(&store);
+    let dump = store.dump().unwrap();
+    store.close();
+    for name in BOTH {
+        std::fs::remove_file(workspace.database(name)).unwrap();
+    }
+    let (store, report) = workspace.open();
+    let records = u64::try_from(history.events().len()).unwrap();
+    assert_eq!(report.sessions, Opening::Created { records });
+    assert_eq!(report.messages, Opening::Created { records });
+    assert_eq!(store.dump().unwrap(), dump);
+}
+
+#[test]
+fn reopening_changes_nothing() {
+    let workspace = Workspace::new();
+    let (store, _) = workspace.open();
+    World::new().history().commit_all(&store);
+    let (dump, durable) = (store.dump().unwrap(), store.durable());
+    drop(store);
+    let (store, report) = workspace.open();
+    assert_eq!((report.sessions, report.messages), (Opening::Current, Opening::Current));
+    assert_eq!(report.position, durable);
+    assert_eq!(store.dump().unwrap(), dump);
+}
+
+#[test]
+fn rebuild_and_swap_gives_the_same_rows_while_the_store_is_in_use() {
+    let workspace = Workspace::new();
+    let (store, _) = workspace.open();
+    let history = World::new().history();
+    let half = history.commits.len() / 2;
+    history.commit(&store, 0..half);
+    let before = store.dump().unwrap();
+    let report = store.rebuild().unwrap();
+    assert_eq!(report.changed, Vec::<String>::new());
+    assert_eq!(report.position, store.durable());
+    assert_eq!(report.records, store.durable().seq);
+    assert_eq!(store.dump().unwrap(), before);
+    // The new files take commits, survive a restart, and are the same as ever.
+    history.commit(&store, half..history.commits.len());
+    let dump = store.dump().unwrap();
+    store.close();
+    let (store, report) = workspace.open();
+    assert_eq!(report.sessions, Opening::Current);
+    assert_eq!(store.dump().unwrap(), dump);
+    assert_eq!(store.rebuild().unwrap().changed, Vec::<String>::new());
+}
+
+#[test]
+fn rebuild_says_which_tables_were_wrong_and_rights_them() {
+    let workspace = Workspace::new();
+    let (store, _) = workspace.open();
+    World::new().history().commit_all(&store);
+    let dump = store.dump().unwrap();
+    store.close();
+    let tampered = rusqlite::Connection::open(workspace.database("sessions.db")).unwrap();
+    tampered.execute("UPDATE tasks SET priority = 99", []).unwrap();
+    drop(tampered);
+    let (store, _) = workspace.open();
+    assert_ne!(store.dump().unwrap(), dump);
+    assert_eq!(store.rebuild().unwrap().changed, ["sessions.tasks"]);
+    assert_eq!(store.dump().unwrap(), dump);
+}
+
+#[test]
+fn each_file_catches_up_on_its_own_when_it_is_behind() {
+    for name in BOTH {
+        let workspace = Workspace::new();
+        let history = World::new().history();
+        let (store, _) = workspace.open();
+        let half = history.commits.len() / 2;
+        history.commit(&store, 0..half);
+        let missing = store.durable().seq;
+        store.close();
+        let older = std::fs::read(workspace.database(name)).unwrap();
+        let (store, _) = workspace.open();
+        history.commit(&store, half..history.commits.len());
+        let (dump, missing) = (store.dump().unwrap(), store.durable().seq - missing);
+        store.close();
+        workspace.replace_database(name, &older);
+        let (store, report) = workspace.open();
+        let openings = [report.sessions, report.messages];
+        assert!(openings.contains(&Opening::Current), "{openings:?}");
+        assert!(openings.contains(&Opening::Replayed { records: missing }), "{openings:?}");
+        assert_eq!(store.dump().unwrap(), dump);
+    }
+}

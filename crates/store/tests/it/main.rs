@@ -1,0 +1,11 @@
+//! The store on real files: what it keeps, through whatever happens to it.
+
+mod commit;
+mod dump;
+mod fixtures;
+mod kill;
+mod query;
+mod recovery;
+mod task;
+mod total;
+mod workspace;

@@ -1,0 +1,84 @@
+//! A workspace in a temporary directory, opened and closed as often as a test needs.
+
+use journal::IdempotencyKey;
+use model::{Actor, DataRoot, Event, WorkspaceDir};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use store::{Commit, OpenReport, Receipt, Store, StoreError, StoreOptions};
+use testkit::{ManualClock, SeededEntropy};
+
+pub(crate) struct Workspace {
+    _root: tempfile::TempDir,
+    dir: WorkspaceDir,
+    pub(crate) clock: ManualClock,
+    pub(crate) dice: SeededEntropy,
+}
+
+impl Workspace {
+    pub(crate) fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataRoot::new(root.path()).workspace("default");
+        Self { _root: root, dir, clock: ManualClock::default(), dice: SeededEntropy::default() }
+    }
+
+    /// The same files in another place. Everything here must be closed.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self::new();
+        copy_tree(self.dir.path(), copy.dir.path());
+        copy
+    }
+
+    pub(crate) fn dir(&self) -> &WorkspaceDir {
+        &self.dir
+    }
+
+    pub(crate) fn database(&self, name: &str) -> PathBuf {
+        self.dir.databases().join(name)
+    }
+
+    /// Puts another file where the database is, its log gone.
+    pub(crate) fn replace_database(&self, name: &str, content: &[u8]) {
+        for ending in ["-wal", "-shm"] {
+            drop(std::fs::remove_file(self.database(&format!("{name}{ending}"))));
+        }
+        std::fs::write(self.database(name), content).unwrap();
+    }
+
+    pub(crate) fn try_open(&self) -> Result<(Store, OpenReport), StoreError> {
+        open_with(&self.dir, &self.clock, &self.dice)
+    }
+
+    pub(crate) fn open(&self) -> (Store, OpenReport) {
+        self.try_open().unwrap()
+    }
+}
+
+pub(crate) fn open_with(
+    dir: &WorkspaceDir,
+    clock: &ManualClock,
+    dice: &SeededEntropy,
+) -> Result<(Store, OpenReport), StoreError> {
+    Store::open(dir, Arc::new(clock.clone()), Arc::new(dice.clone()), StoreOptions::default())
+}
+
+/// Commits the events as one change.
+pub(crate) fn commit(store: &Store, actor: Actor, events: Vec<Event>) -> Receipt {
+    store.commit(Commit::new(actor, move |_| Ok(events))).unwrap()
+}
+
+pub(crate) fn keyed(name: &str, hash: &str) -> Option<IdempotencyKey> {
+    Some(IdempotencyKey { key: name.to_owned(), request_hash: hash.to_owned() })
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
