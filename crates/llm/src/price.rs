@@ -24,10 +24,15 @@ pub struct Price {
 impl Price {
     /// Cost of a call in millionths of a US dollar, rounded up.
     pub fn cost_micros(&self, usage: &Usage) -> u64 {
-        let total = u128::from(usage.input_tokens) * u128::from(self.input)
-            + u128::from(usage.output_tokens) * u128::from(self.output)
-            + u128::from(usage.cache_read_tokens) * u128::from(self.cache_read)
-            + u128::from(usage.cache_write_tokens) * u128::from(self.cache_write);
+        let total = [
+            (usage.input_tokens, self.input),
+            (usage.output_tokens, self.output),
+            (usage.cache_read_tokens, self.cache_read),
+            (usage.cache_write_tokens, self.cache_write),
+        ]
+        .into_iter()
+        .map(|(tokens, price)| u128::from(tokens) * u128::from(price))
+        .fold(0, u128::saturating_add);
         u64::try_from(total.div_ceil(1_000_000)).unwrap_or(u64::MAX)
     }
 }

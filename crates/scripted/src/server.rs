@@ -260,6 +260,8 @@ impl Sending {
                 }
                 Some(Frame::Sleep(time)) => tokio::time::sleep(time).await,
                 Some(Frame::Cut) => {
+                    // What was said before is to arrive; an error would throw it away unsent.
+                    self.rest().await;
                     self.open.end(Ended::Cut);
                     self.frames.clear();
                     return Some(Err(io::Error::new(io::ErrorKind::ConnectionReset, "cut by the script")));
