@@ -1,19 +1,19 @@
 //! Output with a limit: the beginning and the end of a text are kept, what lies between is counted.
 
-use std::collections::VecDeque;
-
-/// Collects bytes; never holds more than its limit.
+/// Collects bytes; never holds more than one and a half times its limit.
 #[derive(Debug)]
 pub(crate) struct Capped {
     head: Vec<u8>,
-    tail: VecDeque<u8>,
+    /// The last bytes after the head; up to twice what is shown of them, so that it is not moved for
+    /// every piece.
+    tail: Vec<u8>,
     half: usize,
     bytes: u64,
 }
 
 impl Capped {
     pub(crate) fn new(cap: usize) -> Self {
-        Self { head: Vec::new(), tail: VecDeque::new(), half: cap / 2, bytes: 0 }
+        Self { head: Vec::new(), tail: Vec::new(), half: cap / 2, bytes: 0 }
     }
 
     pub(crate) fn push(&mut self, piece: &[u8]) {
@@ -22,23 +22,30 @@ impl Capped {
         self.head.extend_from_slice(&piece[..to_head]);
         let rest = &piece[to_head..];
         let kept = &rest[rest.len().saturating_sub(self.half)..];
-        let overflow = (self.tail.len() + kept.len()).saturating_sub(self.half);
-        self.tail.drain(..overflow.min(self.tail.len()));
-        self.tail.extend(kept);
+        if self.tail.len() + kept.len() > self.half * 2 {
+            self.shorten(self.half - kept.len());
+        }
+        self.tail.extend_from_slice(kept);
+    }
+
+    fn shorten(&mut self, to: usize) {
+        let surplus = self.tail.len().saturating_sub(to);
+        self.tail.drain(..surplus);
     }
 
     /// The text, with a marker where something was left out. What is not UTF-8 is replaced.
-    pub(crate) fn finish(self) -> String {
-        let kept = (self.head.len() + self.tail.len()) as u64;
-        let tail: Vec<u8> = self.tail.into();
-        if self.bytes == kept {
-            let whole = [self.head, tail].concat();
+    pub(crate) fn finish(mut self) -> String {
+        self.shorten(self.half);
+        let Self { head, tail, bytes, .. } = self;
+        let kept = (head.len() + tail.len()) as u64;
+        if bytes == kept {
+            let whole = [head, tail].concat();
             return String::from_utf8_lossy(&whole).into_owned();
         }
         format!(
             "{}\n[… {} bytes left out …]\n{}",
-            String::from_utf8_lossy(&self.head),
-            self.bytes - kept,
+            String::from_utf8_lossy(&head),
+            bytes - kept,
             String::from_utf8_lossy(&tail)
         )
     }
@@ -78,7 +85,7 @@ mod tests {
             let mut output = Capped::new(cap);
             for piece in &pieces {
                 output.push(piece.as_bytes());
-                prop_assert!(output.head.len() + output.tail.len() <= cap);
+                prop_assert!(output.head.len() + output.tail.len() <= cap / 2 * 3);
             }
             let text = output.finish();
             let half = cap / 2;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::super::confine::Tree;
 use super::{FILE_MAX, Outcome, Parsed, ToolError, Toolbox, in_background};
 use model::{ParticipantStatus, RepoPath};
 
@@ -43,24 +44,34 @@ pub(super) async fn run(toolbox: &Toolbox, arguments: Parsed<Arguments>) -> Resu
     let path: RepoPath = path.parse()?;
     toolbox.status(ParticipantStatus::RunningTool, &format!("read_file {path}")).await;
     let (tree, wanted) = (toolbox.tree.clone(), path.clone());
-    let (text, hash) = in_background(move |stop| {
-        let (file, bytes) = tree.file(&wanted)?;
-        let (offset, limit) = (offset.unwrap_or(1).max(1), limit.unwrap_or(u64::MAX).max(1));
-        if bytes > FILE_MAX {
-            let text = window(BufReader::new(file.take(SCAN_MAX)), offset, limit, stop)?.describe(bytes)?;
-            return Ok((text, None));
-        }
-        let content = tree.read(&wanted, FILE_MAX)?;
-        let hash = blake3::hash(&content).to_hex().to_string();
-        let bytes = content.len() as u64;
-        let text = window(Cursor::new(content), offset, limit, stop)?.describe(bytes)?;
-        Ok((text, Some(hash)))
-    })
-    .await?;
+    let (text, hash) =
+        in_background(move |stop| read(&tree, &wanted, offset.unwrap_or(1), limit.unwrap_or(u64::MAX), stop))
+            .await?;
     if let Some(hash) = hash {
         toolbox.seen.borrow_mut().insert(path, hash);
     }
     Ok(Outcome::ok(text))
+}
+
+/// The text of a window, and the hash of the whole file unless it is too large to be edited.
+fn read(
+    tree: &Tree,
+    path: &RepoPath,
+    offset: u64,
+    limit: u64,
+    stop: &AtomicBool,
+) -> Result<(String, Option<String>), ToolError> {
+    let (offset, limit) = (offset.max(1), limit.max(1));
+    let (file, bytes) = tree.file(path)?;
+    if bytes > FILE_MAX {
+        let text = window(BufReader::new(file.take(SCAN_MAX)), offset, limit, stop)?.describe(bytes)?;
+        return Ok((text, None));
+    }
+    let content = tree.read(path, FILE_MAX)?;
+    let hash = blake3::hash(&content).to_hex().to_string();
+    let bytes = content.len() as u64;
+    let text = window(Cursor::new(content), offset, limit, stop)?.describe(bytes)?;
+    Ok((text, Some(hash)))
 }
 
 /// Some lines of a file.
@@ -110,6 +121,14 @@ fn window(mut reader: impl BufRead, offset: u64, limit: u64, stop: &AtomicBool) 
         reader.consume(taken);
     }
     window.lines = line - u64::from(!in_line);
+    // A window ends with a line, unless it is one line that does not fit.
+    if window.cut
+        && let Some(end) = window.text.iter().rposition(|byte| *byte == b'\n')
+    {
+        window.text.truncate(end + 1);
+        window.lines -= 1;
+        window.cut = false;
+    }
     Ok(window)
 }
 
@@ -134,7 +153,8 @@ impl Window {
             return Ok("[the file is empty]".to_owned());
         }
         if self.first > lines {
-            return Ok(format!("[the file has {lines} lines]"));
+            let scanned = if bytes > SCAN_MAX { " within the 64 MiB this tool looks at" } else { "" };
+            return Ok(format!("[the file has {lines} lines{scanned}]"));
         }
         if self.cut {
             text.push_str(&format!("\n[cut in line {lines}; the file has {bytes} bytes]"));
@@ -152,7 +172,7 @@ impl Window {
 mod tests {
     use super::*;
 
-    fn read(content: &[u8], offset: u64, limit: u64) -> Result<String, ToolError> {
+    fn lines(content: &[u8], offset: u64, limit: u64) -> Result<String, ToolError> {
         // A tiny buffer, so that every edge falls between two pieces once.
         let reader = BufReader::with_capacity(3, content);
         window(reader, offset, limit, &AtomicBool::new(false))?.describe(content.len() as u64)
@@ -161,32 +181,51 @@ mod tests {
     #[test]
     fn windows_are_lines() {
         let text = b"one\ntwo\nthree\nfour";
-        assert_eq!(read(text, 1, u64::MAX).unwrap(), "one\ntwo\nthree\nfour");
+        assert_eq!(lines(text, 1, u64::MAX).unwrap(), "one\ntwo\nthree\nfour");
         assert_eq!(
-            read(text, 2, 2).unwrap(),
+            lines(text, 2, 2).unwrap(),
             "two\nthree\n[lines 2 to 3 of a file of 18 bytes; go on with offset 4]"
         );
-        assert_eq!(read(text, 4, 9).unwrap(), "four");
-        assert_eq!(read(text, 5, 1).unwrap(), "[the file has 4 lines]");
-        assert_eq!(read(b"a\n", 2, 1).unwrap(), "[the file has 1 lines]");
-        assert_eq!(read(b"", 1, 1).unwrap(), "[the file is empty]");
-        assert_eq!(read(b"a\r\nb\r\n", 1, 9).unwrap(), "a\r\nb\r\n");
+        assert_eq!(lines(text, 4, 9).unwrap(), "four");
+        assert_eq!(lines(text, 5, 1).unwrap(), "[the file has 4 lines]");
+        assert_eq!(lines(b"a\n", 2, 1).unwrap(), "[the file has 1 lines]");
+        assert_eq!(lines(b"", 1, 1).unwrap(), "[the file is empty]");
+        assert_eq!(lines(b"a\r\nb\r\n", 1, 9).unwrap(), "a\r\nb\r\n");
     }
 
     #[test]
     fn a_line_longer_than_the_window_is_cut() {
         let content = vec![b'x'; WINDOW_MAX + 10];
-        let text = read(&content, 1, u64::MAX).unwrap();
+        let text = lines(&content, 1, u64::MAX).unwrap();
         assert!(text.starts_with("xxx") && text.len() < WINDOW_MAX + 100);
         assert!(text.ends_with(&format!("\n[cut in line 1; the file has {} bytes]", WINDOW_MAX + 10)));
         let exactly = vec![b'x'; WINDOW_MAX];
-        assert_eq!(read(&exactly, 1, u64::MAX).unwrap().len(), WINDOW_MAX);
+        assert_eq!(lines(&exactly, 1, u64::MAX).unwrap().len(), WINDOW_MAX);
     }
 
     #[test]
     fn binary_is_refused_and_foreign_text_shown_as_far_as_it_goes() {
-        assert!(read(b"ab\0cd", 1, 9).unwrap_err().to_string().contains("binary file of 5 bytes"));
-        let latin = read(b"caf\xe9", 1, 9).unwrap();
+        assert!(lines(b"ab\0cd", 1, 9).unwrap_err().to_string().contains("binary file of 5 bytes"));
+        let latin = lines(b"caf\xe9", 1, 9).unwrap();
         assert!(latin.starts_with("caf\u{fffd}\n[this file is not UTF-8"), "{latin}");
+    }
+
+    #[test]
+    fn a_huge_file_is_read_through_a_window() {
+        let root = tempfile::tempdir().unwrap();
+        let size = usize::try_from(FILE_MAX).unwrap();
+        std::fs::write(root.path().join("large"), "line\n".repeat(size / 5 + 1)).unwrap();
+        // A sparse file larger than any memory.
+        std::fs::File::create(root.path().join("hole")).unwrap().set_len(1 << 40).unwrap();
+        let tree = Tree::open(root.path()).unwrap();
+        let read = |path: &str, offset, limit| {
+            read(&tree, &path.parse().unwrap(), offset, limit, &AtomicBool::new(false))
+        };
+        let (text, hash) = read("large", 3, 2).unwrap();
+        assert_eq!(text, "line\nline\n[lines 3 to 4 of a file of 1048580 bytes; go on with offset 5]");
+        assert_eq!(hash, None);
+        let (text, _) = read("large", 1, u64::MAX).unwrap();
+        assert!(text.len() < WINDOW_MAX + 100 && text.contains("go on with offset 13108"), "{}", text.len());
+        assert!(read("hole", 1, 1).unwrap_err().to_string().contains("binary file of 1099511627776 bytes"));
     }
 }

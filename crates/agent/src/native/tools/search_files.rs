@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::super::confine::Tree;
+use super::super::confine::{ConfineError, Tree};
 use super::super::output::cut;
 use super::{Outcome, Parsed, ToolError, Toolbox, directory_path, in_background};
 use model::{ParticipantStatus, RepoPath};
@@ -57,11 +57,7 @@ pub(super) fn spec() -> (&'static str, Value) {
 pub(super) async fn run(toolbox: &Toolbox, arguments: Parsed<Arguments>) -> Result<Outcome, ToolError> {
     let Arguments { pattern, path, glob } = arguments?;
     toolbox.status(ParticipantStatus::RunningTool, &format!("search_files {pattern}")).await;
-    let expression = RegexBuilder::new(&pattern)
-        .size_limit(EXPRESSION_MAX)
-        .dfa_size_limit(EXPRESSION_MAX)
-        .build()
-        .map_err(|error| ToolError::Arguments(error.to_string()))?;
+    let expression = compile(&pattern)?;
     let glob = glob
         .map(|glob| Glob::new(&glob).map(|glob| glob.compile_matcher()))
         .transpose()
@@ -69,20 +65,20 @@ pub(super) async fn run(toolbox: &Toolbox, arguments: Parsed<Arguments>) -> Resu
     let path = directory_path(path.as_deref())?;
     let tree = toolbox.tree.clone();
     in_background(move |stop| {
-        // The walk goes by names; that the place it starts from is a real one of ours is seen here.
-        tree.directory(path.as_ref())?;
-        let mut search = Search {
-            tree: &tree,
-            expression,
-            glob,
-            deadline: Instant::now() + TIME_MAX,
-            stop,
-            found: Found::default(),
-        };
-        search.walk(path.as_ref());
+        let deadline = Instant::now() + TIME_MAX;
+        let mut search = Search { tree: &tree, expression, glob, deadline, stop, found: Found::default() };
+        search.walk(path.as_ref())?;
         Ok(Outcome::ok(search.found.describe()))
     })
     .await
+}
+
+fn compile(pattern: &str) -> Result<Regex, ToolError> {
+    RegexBuilder::new(pattern)
+        .size_limit(EXPRESSION_MAX)
+        .dfa_size_limit(EXPRESSION_MAX)
+        .build()
+        .map_err(|error| ToolError::Arguments(error.to_string()))
 }
 
 struct Search<'a> {
@@ -103,7 +99,9 @@ struct Found {
 }
 
 impl Search<'_> {
-    fn walk(&mut self, path: Option<&RepoPath>) {
+    fn walk(&mut self, path: Option<&RepoPath>) -> Result<(), ConfineError> {
+        // The walk goes by names; that the place it starts from is a real one of ours is seen here.
+        self.tree.directory(path)?;
         let root = self.tree.path();
         let from = path.map_or_else(|| root.to_owned(), |path| root.join(path.as_str()));
         let walk = WalkBuilder::new(from)
@@ -118,7 +116,7 @@ impl Search<'_> {
             .build();
         for entry in walk {
             if self.ended() {
-                return;
+                break;
             }
             let Ok(entry) = entry else { continue };
             if !entry.file_type().is_some_and(|kind| kind.is_file()) {
@@ -130,11 +128,12 @@ impl Search<'_> {
             }
             if self.found.files == FILES_MAX {
                 self.found.ended_early = Some("many files");
-                return;
+                break;
             }
             self.found.files += 1;
             self.look_into(&path);
         }
+        Ok(())
     }
 
     fn ended(&mut self) -> bool {
@@ -150,7 +149,6 @@ impl Search<'_> {
 
     /// Opened through the tree's handle: what the walk saw may be something else by now.
     fn look_into(&mut self, path: &RepoPath) {
-        use super::super::confine::ConfineError;
         let content = match self.tree.read(path, SEARCHED_FILE_MAX) {
             Ok(content) => content,
             Err(ConfineError::TooLarge { .. }) => {
@@ -203,4 +201,118 @@ impl Found {
 
 fn repo_path(root: &Path, found: &Path) -> Option<RepoPath> {
     found.strip_prefix(root).ok()?.to_str()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    fn planted() -> tempfile::TempDir {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("secret"), "needle outside").unwrap();
+        let root = outside.path().join("tree");
+        for (path, content) in [
+            ("b/two.rs", "x\r\nneedle in b\r\n"),
+            ("a.rs", "needle\nno\nneedle again"),
+            (".hidden", "needle hidden"),
+            (".git/config", "needle in git"),
+            ("sub/.git", "needle in a git file"),
+            (".gitignore", "target\n"),
+            ("target/out", "needle built"),
+            ("binary", "needle\0"),
+        ] {
+            fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            fs::write(root.join(path), content).unwrap();
+        }
+        symlink("../secret", root.join("link")).unwrap();
+        symlink("..", root.join("up")).unwrap();
+        outside
+    }
+
+    fn search(root: &Path, pattern: &str, path: Option<&str>, glob: Option<&str>, time: Duration) -> String {
+        let tree = Tree::open(root).unwrap();
+        let path = directory_path(path).unwrap();
+        let mut search = Search {
+            tree: &tree,
+            expression: compile(pattern).unwrap(),
+            glob: glob.map(|glob| Glob::new(glob).unwrap().compile_matcher()),
+            deadline: Instant::now() + time,
+            stop: &AtomicBool::new(false),
+            found: Found::default(),
+        };
+        match search.walk(path.as_ref()) {
+            Ok(()) => search.found.describe(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn check(pattern: &str, path: Option<&str>, glob: Option<&str>, expect: &str) {
+        let outside = planted();
+        assert_eq!(search(&outside.path().join("tree"), pattern, path, glob, TIME_MAX), expect);
+    }
+
+    #[test]
+    fn what_git_ignores_what_is_binary_and_what_lies_outside_is_left_out() {
+        let all = ".hidden:1: needle hidden\na.rs:1: needle\na.rs:3: needle again\nb/two.rs:2: needle in b";
+        check("needle", None, None, all);
+        check("^needle$", None, None, "a.rs:1: needle");
+        check("needle in b$", Some("b/"), None, "b/two.rs:2: needle in b");
+        check(
+            "needle",
+            None,
+            Some("**/*.rs"),
+            "a.rs:1: needle\na.rs:3: needle again\nb/two.rs:2: needle in b",
+        );
+        check("nowhere", None, Some("*.rs"), "[no match in 2 files]");
+        check(
+            "needle",
+            Some("up"),
+            None,
+            "`up` is a symbolic link; use the path of what it points to, if that is in the repository",
+        );
+        check("needle", Some("missing"), None, "`missing` does not exist");
+    }
+
+    #[test]
+    fn it_stops_after_many_matches_and_says_so() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("many"), "needle\n".repeat(MATCHES_MAX + 1)).unwrap();
+        let found = search(root.path(), "needle", None, None, TIME_MAX);
+        assert_eq!(found.lines().count(), MATCHES_MAX + 1);
+        assert!(found.ends_with(
+            "[stopped after 200 matches in 1 files: many matches; narrow the search with path or glob]"
+        ));
+        fs::write(root.path().join("many"), "needle\n".repeat(MATCHES_MAX)).unwrap();
+        let found = search(root.path(), "needle", None, None, TIME_MAX);
+        assert_eq!(found.lines().count(), MATCHES_MAX, "{found}");
+    }
+
+    #[test]
+    fn it_stops_when_its_time_is_up() {
+        let outside = planted();
+        let found = search(&outside.path().join("tree"), "needle", None, None, Duration::ZERO);
+        assert!(found.contains("time was up"), "{found}");
+    }
+
+    #[test]
+    fn large_files_and_long_lines_are_bounded() {
+        let root = tempfile::tempdir().unwrap();
+        let size = usize::try_from(SEARCHED_FILE_MAX).unwrap();
+        fs::write(root.path().join("large"), "needle".repeat(size / 6 + 1)).unwrap();
+        fs::write(root.path().join("long"), "needle".repeat(size / 6)).unwrap();
+        let found = search(root.path(), "needle", None, None, TIME_MAX);
+        assert!(found.len() < 600 && found.contains("needle…"), "{found}");
+        assert!(found.contains("[1 files over 2097152 bytes were not searched]"), "{found}");
+    }
+
+    #[test]
+    fn an_expression_that_would_take_all_memory_or_is_none_is_refused() {
+        for bad in ["(a{1000}){1000}", "(", r"\1"] {
+            assert!(matches!(compile(bad), Err(ToolError::Arguments(_))), "{bad}");
+        }
+        let linear = compile("(a+)+$").unwrap();
+        assert!(!linear.is_match(format!("{}!", "a".repeat(100_000)).as_bytes()));
+    }
 }
