@@ -222,10 +222,15 @@ fn bare_guard(scene: &Scene) -> Child {
 #[tokio::test]
 async fn the_native_driver_dies_with_its_guard() {
     let scene = Scene::new();
+    // A model that takes the call and never answers.
+    let model = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut start = start("hello");
+    start.endpoint.base_url = Some(format!("http://{}/v1", model.local_addr().unwrap()));
     let mut guard = bare_guard(&scene);
-    let mut command = serde_json::to_vec(&RunCommand::Start(Box::new(start("hello")))).unwrap();
+    let mut command = serde_json::to_vec(&RunCommand::Start(Box::new(start))).unwrap();
     command.push(b'\n');
     guard.stdin.as_mut().unwrap().write_all(&command).unwrap();
+    let _call = model.accept().unwrap();
     let driver = children(guard.id().cast_signed())[0];
     guard.kill().unwrap();
     assert_eq!(guard.wait().unwrap().signal(), Some(9));

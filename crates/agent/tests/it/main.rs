@@ -1,6 +1,12 @@
 //! Runs as they are: real processes, real pipes, and a model that plays a script.
 
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod daemon;
+#[cfg(test)]
+mod ends;
+#[cfg(test)]
 mod guard;
 #[cfg(test)]
 mod launching;
@@ -8,3 +14,5 @@ mod launching;
 mod rogue;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod turns;
