@@ -4,53 +4,22 @@
 //! which the proposals came. Every proposed file is in exactly one task, every dependency is a task
 //! of the plan, and no task waits for itself.
 
+mod check;
+#[cfg(test)]
+mod example;
 mod order;
 #[cfg(test)]
 mod tests;
 
+use check::positions;
+pub use check::{MergeError, check};
 use model::{AgentName, MergedPlan, MergedTask, PROMPT_MAX, PlannedTask, Proposal, RepoPath};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most tasks one agent may propose.
-pub const TASKS_MAX: usize = 32;
-/// Most files of one proposed task.
-pub const FILES_MAX: usize = 64;
-/// Most dependencies of one proposed task.
-pub const DEPENDENCIES_MAX: usize = 32;
-/// Longest name of a proposed task, in characters.
-pub const NAME_MAX: usize = 64;
-/// Longest title, in characters.
-pub const TITLE_MAX: usize = 200;
-/// Longest instructions of one proposed task, in bytes.
-pub const INSTRUCTIONS_MAX: usize = 32 * 1024;
 /// Longest instructions of a merged task with the notes of others, in bytes. Half a prompt: the
 /// engine adds what else the agent must know.
 pub const MERGED_INSTRUCTIONS_MAX: usize = PROMPT_MAX / 2;
-
-/// Why proposals cannot be merged. [`check`] finds all but the last three while the agent that
-/// proposed can still mend it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MergeError {
-    #[error("{agent} proposes {given} tasks, more than the {TASKS_MAX} allowed; join some")]
-    TooManyTasks { agent: AgentName, given: usize },
-    #[error("{agent}: task `{task}` has {given} {what}, more than the {max} allowed")]
-    TooMany { agent: AgentName, task: String, what: &'static str, given: usize, max: usize },
-    #[error("{agent}: a task's name must be 1 to {NAME_MAX} printable characters, and one has {given:?}")]
-    Name { agent: AgentName, given: String },
-    #[error("{agent}: two tasks are named `{task}`")]
-    SameName { agent: AgentName, task: String },
-    #[error("{agent}: task `{task}` depends on `{dependency}`, which is not among its tasks")]
-    UnknownDependency { agent: AgentName, task: String, dependency: String },
-    #[error("{agent}: the tasks {} wait for each other", .tasks.join(", "))]
-    Cycle { agent: AgentName, tasks: Vec<String> },
-    #[error("{0} proposes a plan but takes no part in it")]
-    UnknownAgent(AgentName),
-    #[error("{0} proposes twice")]
-    TwoProposals(AgentName),
-    #[error("no agent proposes a task")]
-    Nothing,
-}
 
 /// A proposed task on its way into the plan. Its index in the list is its rank: agents in their
 /// order, each one's tasks in its own.
@@ -72,49 +41,6 @@ enum Reason {
     Files(usize, usize),
     Priority(i32, i32),
     Order,
-}
-
-/// Checks one agent's proposal by itself.
-pub fn check(agent: &AgentName, tasks: &[PlannedTask]) -> Result<(), MergeError> {
-    let agent = || agent.clone();
-    if tasks.len() > TASKS_MAX {
-        return Err(MergeError::TooManyTasks { agent: agent(), given: tasks.len() });
-    }
-    let mut names = BTreeSet::new();
-    for task in tasks {
-        let name = &task.name;
-        let length = name.chars().count();
-        if length == 0 || length > NAME_MAX || name.trim() != name || name.chars().any(char::is_control) {
-            return Err(MergeError::Name { agent: agent(), given: name.chars().take(NAME_MAX).collect() });
-        }
-        if !names.insert(name.as_str()) {
-            return Err(MergeError::SameName { agent: agent(), task: name.clone() });
-        }
-        for (what, given, max) in [
-            ("files", task.files.len(), FILES_MAX),
-            ("dependencies", task.depends_on.len(), DEPENDENCIES_MAX),
-            ("characters of title", task.title.chars().count(), TITLE_MAX),
-            ("bytes of instructions", task.instructions.len(), INSTRUCTIONS_MAX),
-        ] {
-            if given > max {
-                return Err(MergeError::TooMany { agent: agent(), task: name.clone(), what, given, max });
-            }
-        }
-    }
-    for task in tasks {
-        if let Some(unknown) = task.depends_on.iter().find(|name| !names.contains(name.as_str())) {
-            let (task, dependency) = (task.name.clone(), unknown.chars().take(NAME_MAX).collect());
-            return Err(MergeError::UnknownDependency { agent: agent(), task, dependency });
-        }
-    }
-    let waits = tasks.iter().map(|task| positions(tasks, &task.depends_on)).collect();
-    match order::find_cycle(&waits) {
-        None => Ok(()),
-        Some(cycle) => {
-            let tasks = cycle.into_iter().map(|at| tasks[at].name.clone()).collect();
-            Err(MergeError::Cycle { agent: agent(), tasks })
-        }
-    }
 }
 
 /// Makes one plan of all proposals; `agents` are the plan's participants in the order that decides ties.
@@ -291,7 +217,7 @@ fn explain(
     }
     let because = match reason {
         Reason::Load(own, other) => format!("it had fewer tasks so far ({own} against {other})"),
-        Reason::Files(own, other) => format!("its task is more specific ({own} files against {other})"),
+        Reason::Files(own, other) => format!("its task names fewer files ({own} against {other})"),
         Reason::Priority(own, other) => format!("its task has the higher priority ({own} against {other})"),
         Reason::Order => "it comes first in the list of agents".to_owned(),
     };
@@ -326,10 +252,6 @@ fn waits(bases: &[(usize, &Proposal)], candidates: &[Candidate<'_>]) -> Vec<BTre
 fn standing_for(candidates: &[Candidate<'_>], at: usize) -> BTreeSet<usize> {
     let absorbed_by = &candidates[at].absorbed_by;
     if absorbed_by.is_empty() { BTreeSet::from([at]) } else { absorbed_by.clone() }
-}
-
-fn positions(tasks: &[PlannedTask], names: &[String]) -> BTreeMap<usize, bool> {
-    names.iter().filter_map(|name| Some((tasks.iter().position(|task| task.name == *name)?, false))).collect()
 }
 
 fn merged(agents: &[AgentName], candidates: &[Candidate<'_>], at: usize, names: &[String]) -> MergedTask {

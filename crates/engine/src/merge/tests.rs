@@ -1,10 +1,11 @@
 //! The merge by example, and its invariants on whatever is proposed.
 
+use super::check::*;
 use super::*;
 use model::{ParticipantId, PlanId, SessionId};
 use proptest::prelude::*;
 
-fn agents(names: &[&str]) -> Vec<AgentName> {
+pub(super) fn agents(names: &[&str]) -> Vec<AgentName> {
     names.iter().map(|name| name.parse().unwrap()).collect()
 }
 
@@ -19,7 +20,7 @@ fn task(name: &str, files: &[&str], depends_on: &[&str], priority: i32) -> Plann
     }
 }
 
-fn proposal(agent: &str, tasks: Vec<PlannedTask>) -> Proposal {
+pub(super) fn proposal(agent: &str, tasks: Vec<PlannedTask>) -> Proposal {
     let agent = agent.parse().unwrap();
     let (plan, session, participant) =
         (zero_id::<PlanId>("pln"), zero_id::<SessionId>("ses"), zero_id::<ParticipantId>("par"));
@@ -95,7 +96,7 @@ fn the_rule_is_load_then_files_then_priority_then_order() {
     assert!(owner == "claude" && why.contains("fewer tasks so far (0 against 1)"), "{why}");
     let two = vec![task("x", &["x"], &[], 0), task("y", &["y"], &[], 0)];
     let (owner, why) = decided(vec![task("xy", &["x", "y"], &[], 9)], two);
-    assert!(owner == "kimi" && why.contains("more specific (1 files against 2)"), "{why}");
+    assert!(owner == "kimi" && why.contains("names fewer files (1 against 2)"), "{why}");
     let (owner, why) = decided(vec![x(1)], vec![x(2)]);
     assert!(owner == "kimi" && why.contains("higher priority (2 against 1)"), "{why}");
     assert_eq!(decided(vec![x(1)], vec![x(1)]).0, "claude");
