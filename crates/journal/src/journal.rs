@@ -3,23 +3,21 @@
 //! **Nothing is shown before the sync that makes it durable, and nothing is shown after a sync that
 //! failed.** A write that fails for lack of room leaves no trace.
 
-use crate::blob::Blobs;
-use crate::catalog::{Catalog, Snapshot};
+mod open;
+
+use crate::catalog::Catalog;
 use crate::line::{INLINE_MAX, SALT_LEN, Stamp, encode};
-use crate::mark::{MARK_EVERY, Mark};
+use crate::mark::{MARK_EVERY, MARK_FILE, Mark};
 use crate::reserve::Reserve;
 use crate::sealer::Sealer;
 use crate::segment::Segment;
-use crate::survey::Survey;
 use crate::{Draft, IdempotencyKey, JournalError, KEY_MAX, PAYLOAD_MAX, Position, REQUEST_HASH_MAX};
-use crate::{Reader, Record, disk, error, repair};
+use crate::{Reader, Record, disk, error};
 use model::{Clock, Cursor, EVENT_VERSION, Entropy, JournalRepair};
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-
-const LOCK_FILE: &str = "lock";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -96,64 +94,6 @@ impl std::fmt::Debug for Journal {
 }
 
 impl Journal {
-    /// Opens the journal in `dir` for writing, making it if there is none, and repairs its tail.
-    /// Payloads that do not fit a line live in `blobs`.
-    pub fn open(
-        dir: &Path,
-        blobs: &Path,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-        options: Options,
-    ) -> Result<Opened, JournalError> {
-        disk::create_dirs(dir)?;
-        disk::create_dirs(blobs)?;
-        let lock = lock(dir)?;
-        let reserve = Reserve::new(dir, options.reserve_bytes);
-        let blobs = Blobs::at(blobs);
-        sweep(dir, &blobs)?;
-        let mut survey = Survey::of(dir)?;
-        let repaired = match repair::repair(dir, &mut survey, options.cut_damage) {
-            // Coming up again on a full disk is what the reserve is for.
-            Err(JournalError::Full) if reserve.spend() => {
-                repair::repair(dir, &mut survey, options.cut_damage)?
-            }
-            repaired => repaired?,
-        };
-        let (segments, file, end) = active_segment(dir, &mut survey)?;
-        let (closed, segment) =
-            (segments[..segments.len() - 1].to_vec(), Arc::clone(&segments[segments.len() - 1]));
-        let (position, epoch) = (survey.position, survey.epochs.current());
-        let state = Snapshot { segments: Arc::new(segments), tip: position, epochs: Arc::new(survey.epochs) };
-        let catalog = Arc::new(Catalog::new(dir.to_owned(), blobs, Vec::new(), state));
-        let sealer = Sealer::start(Arc::clone(&catalog))
-            .map_err(|error| JournalError::io("start the sealer of", dir, error))?;
-        for segment in closed.into_iter().filter(|segment| segment.plain(dir).exists()) {
-            sealer.seal(segment);
-        }
-        reserve.stock();
-        let mut journal = Self {
-            catalog,
-            clock,
-            entropy,
-            options,
-            epoch,
-            segment,
-            file,
-            position,
-            end,
-            pending: Vec::new(),
-            durable_end: end,
-            marked_end: 0,
-            poisoned: None,
-            lines: Vec::new(),
-            reserve,
-            sealer,
-            _lock: lock,
-        };
-        journal.save_mark();
-        Ok(Opened { journal, repaired })
-    }
-
     /// Stamps, chains and writes the drafts. They are not durable yet and no reader sees them, but
     /// after a crash either all of them remain or none. On [`JournalError::Full`] and on refused
     /// drafts nothing was written and the journal stays usable.
@@ -345,7 +285,7 @@ impl Journal {
             Mark { segment: self.segment.first, offset: self.durable_end, position: self.catalog.tip() };
         if mark.save(&self.catalog.dir).is_err() {
             // No mark is a slower open; a stale one could pass for damage later.
-            let _ = disk::remove_if_there(&self.catalog.dir.join(crate::mark::MARK_FILE));
+            let _ = disk::remove_if_there(&self.catalog.dir.join(MARK_FILE));
         }
         self.marked_end = self.durable_end;
     }
@@ -372,53 +312,6 @@ impl Drop for Journal {
 /// The line buffer is kept for the next write up to this size.
 const KEPT_BUFFER: usize = 1024 * 1024;
 
-fn lock(dir: &Path) -> Result<File, JournalError> {
-    let path = dir.join(LOCK_FILE);
-    let file = disk::open_or_create(&path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(JournalError::Locked(dir.to_owned())),
-        Err(fs::TryLockError::Error(error)) => Err(JournalError::io("lock", &path, error)),
-    }
-}
-
-/// Removes what an interrupted process left half written.
-fn sweep(dir: &Path, blobs: &Blobs) -> Result<(), JournalError> {
-    blobs.sweep()?;
-    let failed = |error| JournalError::io("list", dir, error);
-    for entry in fs::read_dir(dir).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|end| end == disk::TEMPORARY) {
-            disk::remove_if_there(&path)?;
-        }
-    }
-    Ok(())
-}
-
-/// The segments, with the one to write on at the end, and where to go on in it.
-fn active_segment(dir: &Path, survey: &mut Survey) -> Result<(Vec<Arc<Segment>>, File, u64), JournalError> {
-    let next = survey.position.cursor.seq + 1;
-    let mut segments: Vec<Arc<Segment>> =
-        survey.segments.iter().map(|&first| Arc::new(Segment::new(first))).collect();
-    if let (Some(active), Some(segment)) = (survey.active.take(), segments.last()) {
-        if active.end > 0 || active.first == next {
-            let file = disk::open_or_create(&segment.plain(dir))?;
-            for (seq, offset) in active.index {
-                segment.note(seq, offset);
-            }
-            return Ok((segments, file, active.end));
-        }
-        // Empty, and records before it are gone: its name would promise a wrong number.
-        disk::remove_if_there(&segment.plain(dir))?;
-        segments.pop();
-    }
-    survey.epochs.save(dir)?;
-    let segment = Segment::new(next);
-    let file = create_segment(dir, &segment)?;
-    segments.push(Arc::new(segment));
-    Ok((segments, file, 0))
-}
-
 fn create_segment(dir: &Path, segment: &Segment) -> Result<File, JournalError> {
     let path = segment.plain(dir);
     let file = disk::create_new(&path)?;
@@ -443,4 +336,85 @@ fn payload_of(draft: &Draft) -> Result<String, JournalError> {
         return Err(JournalError::PayloadTooLarge { kind, bytes: payload.len(), limit: PAYLOAD_MAX });
     }
     Ok(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{Actor, BoardId, BoardRemoved, Event, Timestamp};
+    use std::time::Duration;
+
+    struct Still;
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_769_869_381_123)
+        }
+        fn uptime(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+    impl Entropy for Still {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(4);
+        }
+    }
+
+    fn opened(dir: &Path) -> Journal {
+        let options = Options { reserve_bytes: 0, ..Options::default() };
+        let blobs = dir.join("blobs");
+        Journal::open(&dir.join("journal"), &blobs, Arc::new(Still), Arc::new(Still), options)
+            .unwrap()
+            .journal
+    }
+
+    fn draft() -> Draft {
+        let board = BoardId::new(&Still, &Still);
+        Draft { event: Event::BoardRemoved(BoardRemoved { board }), actor: Actor::User, key: None }
+    }
+
+    /// The rest of a story in which the file stopped working after one good record.
+    fn stays_poisoned(mut journal: Journal, dir: &Path) {
+        let reader = journal.reader();
+        let good = reader.newest();
+        assert!(matches!(journal.write(&[draft()]), Err(JournalError::Poisoned(_))));
+        assert!(matches!(journal.sync(), Err(JournalError::Poisoned(_))));
+        assert!(matches!(journal.rewind(good), Err(JournalError::Poisoned(_))));
+        assert_eq!(reader.newest(), good, "readers never see what was not synced");
+        drop(journal);
+        // What is there after the restart is one of two things: all of it or the good record only.
+        let seq = opened(dir).position().cursor.seq;
+        assert!((1..=2).contains(&seq), "{seq}");
+    }
+
+    #[test]
+    fn a_failed_sync_poisons_the_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = opened(dir.path());
+        journal.append(&[draft()]).unwrap();
+        journal.write(&[draft()]).unwrap();
+        // A device that cannot be synced stands in for a disk that fails to.
+        journal.file = File::open("/dev/null").unwrap();
+        assert!(matches!(journal.sync(), Err(JournalError::Poisoned(_))));
+        stays_poisoned(journal, dir.path());
+    }
+
+    #[test]
+    fn a_failed_write_poisons_the_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = opened(dir.path());
+        journal.append(&[draft()]).unwrap();
+        journal.file = File::open(journal.segment.plain(&journal.catalog.dir)).unwrap();
+        assert!(matches!(journal.write(&[draft()]), Err(JournalError::Poisoned(_))));
+        stays_poisoned(journal, dir.path());
+    }
+
+    #[test]
+    fn a_full_device_that_cannot_be_cut_back_poisons_the_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = opened(dir.path());
+        journal.append(&[draft()]).unwrap();
+        journal.file = File::options().write(true).open("/dev/full").unwrap();
+        assert!(matches!(journal.write(&[draft()]), Err(JournalError::Poisoned(_))));
+        stays_poisoned(journal, dir.path());
+    }
 }

@@ -23,6 +23,7 @@ mod sealed;
 mod sealer;
 mod segment;
 mod survey;
+mod tail;
 mod transfer;
 mod verify;
 mod walk;

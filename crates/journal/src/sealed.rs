@@ -229,3 +229,45 @@ impl<W: Write> Packer<W> {
         Ok((self.out, self.manifest))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(manifest: &Manifest) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        manifest.write(&mut file).unwrap();
+        file
+    }
+
+    fn manifest(frame: Frame) -> Manifest {
+        Manifest {
+            first: 1,
+            last: 1,
+            records: 1,
+            bytes: frame.bytes,
+            last_epoch: 1,
+            hash: [1; 32],
+            content: [2; 32],
+            frames: vec![frame],
+        }
+    }
+
+    #[test]
+    fn a_manifest_over_a_limit_or_of_another_segment_is_refused() {
+        let most = Frame { seq: 1, at: 0, size: FRAME_MAX as u64, bytes: FRAME_MAX as u64 };
+        let good = manifest(most);
+        assert_eq!(Manifest::read(&written(&good), 1).unwrap(), good);
+        assert!(Manifest::read(&written(&good), 2).is_err());
+        for bomb in [Frame { bytes: most.bytes + 1, ..most }, Frame { size: 2 * most.size + 1, ..most }] {
+            let refused = Manifest::read(&written(&manifest(bomb)), 1).unwrap_err();
+            assert!(refused.to_string().contains("over the limit"), "{refused}");
+        }
+        let mut large = written(&good);
+        let at = u64::try_from(FOOTER - 32).unwrap();
+        io::Seek::seek(&mut large, io::SeekFrom::End(-i64::try_from(at).unwrap())).unwrap();
+        large.write_all(&u32::MAX.to_le_bytes()).unwrap();
+        assert!(Manifest::read(&large, 1).is_err(), "its length is over {MANIFEST_MAX}");
+        assert!(Manifest::read(&tempfile::tempfile().unwrap(), 1).is_err(), "an empty file has none");
+    }
+}

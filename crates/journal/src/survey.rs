@@ -4,14 +4,15 @@
 //! **The end is always the end of a write:** of a write that is not whole, nothing counts.
 
 use crate::epochs::{Epoch, Epochs, Loaded};
-use crate::line::{LINE_MAX, Line, Payload};
+use crate::line::Line;
 use crate::mark::Mark;
-use crate::segment::{self, INDEX_EVERY, Listing, Segment, Taken};
+use crate::segment::{self, Listing, Segment, Taken};
+use crate::tail::{self, Active, Stop};
 use crate::verify::Problem;
 use crate::{JournalError, Position};
 use model::Cursor;
 use std::fs::File;
-use std::io::{self, BufReader, Seek, SeekFrom};
+use std::io;
 use std::path::Path;
 
 #[derive(Debug)]
@@ -28,17 +29,6 @@ pub(crate) struct Survey {
     /// The last segment, unless it is sealed or there is none.
     pub(crate) active: Option<Active>,
     pub(crate) fault: Option<TailFault>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Active {
-    pub(crate) first: u64,
-    /// Where the sound records end.
-    pub(crate) end: u64,
-    /// Where the file ends.
-    pub(crate) len: u64,
-    /// (number, offset) of some records.
-    pub(crate) index: Vec<(u64, u64)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +49,8 @@ impl Survey {
         let (active, mut position) = match segments.split_last() {
             None => (None, Some(Position::START)),
             Some((&last, _)) if listing.plain.binary_search(&last).is_ok() => {
-                let (active, position, why) = scan_active(dir, last, mark)?;
-                (Some((active, why)), position)
+                let (active, position, stop) = tail::scan(dir, last, mark)?;
+                (Some((active, stop)), position)
             }
             Some((&last, _)) => (None, Some(end_of(dir, last)?)),
         };
@@ -69,8 +59,8 @@ impl Survey {
             position = segments.iter().rev().nth(1).map(|&before| end_of(dir, before)).transpose()?;
         }
         let position = position.unwrap_or(Position::START);
-        let (active, why) = active.map_or((None, None), |(active, why)| (Some(active), why));
-        let fault = judge(dir, active.as_ref(), why, mark, position)?;
+        let (active, stop) = active.map_or((None, None), |(active, stop)| (Some(active), stop));
+        let fault = judge(dir, active.as_ref(), stop, mark, position)?;
         let (epochs, epochs_fault) = epochs(dir, &segments, mark, position)?;
         let doubled = listing.doubled().collect();
         Ok(Self { segments, doubled, epochs, epochs_fault, position, active, fault })
@@ -114,111 +104,17 @@ fn end_of(dir: &Path, first: u64) -> Result<Position, JournalError> {
         .ok_or_else(|| segment.damaged(first, "its last record is damaged"))
 }
 
-type Scanned = (Active, Option<Position>, Option<String>);
-
-/// Finds the end of the sound records in the segment that is still written: from the mark when it
-/// fits, else from the start.
-fn scan_active(dir: &Path, first: u64, mark: Option<Mark>) -> Result<Scanned, JournalError> {
-    let path = segment::plain_path(dir, first);
-    let failed = |error| JournalError::io("read", &path, error);
-    let file = File::open(&path).map_err(failed)?;
-    let len = file.metadata().map_err(failed)?.len();
-    let mut scan = Scan::from_start(first);
-    if let Some(mark) = mark.filter(|mark| mark.segment == first && mark.offset <= len) {
-        if mark.offset == 0 {
-            scan.prev = Some(mark.position.hash);
-        } else if segment::record_ending_at(&file, mark.offset).map_err(failed)? == Some(mark.position) {
-            scan = Scan::after(mark);
-        }
-    }
-    let why = scan.run(&file).map_err(failed)?;
-    Ok((Active { first, end: scan.end, len, index: scan.index }, scan.position, why))
-}
-
-struct Scan {
-    next: u64,
-    prev: Option<[u8; 32]>,
-    /// End of the last whole write.
-    end: u64,
-    position: Option<Position>,
-    index: Vec<(u64, u64)>,
-}
-
-impl Scan {
-    fn from_start(first: u64) -> Self {
-        Self { next: first, prev: None, end: 0, position: None, index: Vec::new() }
-    }
-
-    fn after(mark: Mark) -> Self {
-        Self {
-            next: mark.position.cursor.seq + 1,
-            prev: Some(mark.position.hash),
-            end: mark.offset,
-            position: Some(mark.position),
-            index: vec![(mark.position.cursor.seq + 1, mark.offset)],
-        }
-    }
-
-    /// Reads on to the end of the file; says why, when it stopped before.
-    fn run(&mut self, mut file: &File) -> io::Result<Option<String>> {
-        file.seek(SeekFrom::Start(self.end))?;
-        let mut reader = BufReader::with_capacity(256 * 1024, file);
-        let mut bytes = Vec::new();
-        let mut offset = self.end;
-        let mut left = 0;
-        loop {
-            match segment::take_line(&mut reader, &mut bytes, LINE_MAX as u64)? {
-                Taken::Line => {}
-                Taken::Unfinished => return Ok(Some("the last line does not end".to_owned())),
-                Taken::End if left > 0 => return Ok(Some("the last write is not whole".to_owned())),
-                Taken::End => return Ok(None),
-            }
-            let line = match self.accept(&bytes, left) {
-                Ok(line) => line,
-                Err(why) => return Ok(Some(format!("record {}: {why}", self.next))),
-            };
-            let (position, more) = (line.position, line.more());
-            if left == 0 && self.index.last().is_none_or(|&(_, last)| last + INDEX_EVERY <= offset) {
-                self.index.push((self.next, offset));
-            }
-            offset += bytes.len() as u64 + 1;
-            self.next += 1;
-            self.prev = Some(position.hash);
-            left = more;
-            if more == 0 {
-                self.end = offset;
-                self.position = Some(position);
-            }
-        }
-    }
-
-    fn accept<'a>(&self, bytes: &'a [u8], left: u32) -> Result<Line<'a>, String> {
-        let line = Line::parse(bytes).map_err(|fault| fault.to_string())?;
-        if line.seq() != self.next {
-            return Err(format!("it has the number {}", line.seq()));
-        }
-        if self.prev.is_some_and(|prev| prev != line.prev) {
-            return Err("it does not continue the record before it".to_owned());
-        }
-        if left > 0 && line.more() != left - 1 {
-            return Err("the write it belongs to is not whole".to_owned());
-        }
-        if let Payload::Inline(payload) = line.payload {
-            line.check(payload.as_bytes()).map_err(|fault| fault.to_string())?;
-        }
-        Ok(line)
-    }
-}
-
 /// Holds what was found against what the mark says was durable.
 fn judge(
     dir: &Path,
     active: Option<&Active>,
-    why: Option<String>,
+    stop: Option<Stop>,
     mark: Option<Mark>,
     position: Position,
 ) -> Result<Option<TailFault>, JournalError> {
-    let torn = why.map(|why| TailFault::Torn { why });
+    let sound_behind = stop.as_ref().is_some_and(|stop| stop.sound_behind);
+    let why = stop.map(|stop| stop.why);
+    let torn = why.clone().map(|why| TailFault::Torn { why });
     let Some(mark) = mark else { return Ok(torn) };
     let lost = TailFault::Lost { known: mark.position.cursor };
     let Some(active) = active.filter(|active| active.first == mark.segment) else {
@@ -226,8 +122,8 @@ fn judge(
         return Ok(if position.cursor.seq < mark.position.cursor.seq { Some(lost) } else { torn });
     };
     if active.end < mark.offset {
-        return Ok(match torn {
-            Some(TailFault::Torn { why }) if active.len >= mark.offset => Some(TailFault::Damaged { why }),
+        return Ok(match why {
+            Some(why) if sound_behind || active.len >= mark.offset => Some(TailFault::Damaged { why }),
             _ => Some(lost),
         });
     }

@@ -46,12 +46,12 @@ impl Walk {
         if segment.first == from {
             return Ok(());
         }
-        let mut lines = segment.lines(&self.catalog.dir, from)?;
+        // The record before is read whole, so that the chain is checked from the first one on.
+        let mut lines = segment.lines(&self.catalog.dir, from - 1)?;
         loop {
             if lines.next(&mut self.line)? != Taken::Line {
                 return Err(segment.damaged(from, "the record is missing"));
             }
-            // The record before is read whole, so that the chain is checked from the first one on.
             match peek_seq(&self.line) {
                 Some(seq) if seq < from - 1 => {}
                 Some(seq) if seq == from - 1 => {

@@ -7,6 +7,9 @@ use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+/// Longest line of an archive: a payload can be as large as an event's, and escaped more than once.
+const LINE_MAX: u64 = 4 * crate::PAYLOAD_MAX as u64;
+
 #[derive(Debug)]
 pub(super) struct SessionFile {
     path: PathBuf,
@@ -66,9 +69,6 @@ fn end_of(file: &File, saved: u64, cast: &mut Cast) -> std::io::Result<u64> {
     }
     Ok(end)
 }
-
-/// Longest line of an archive: a payload can be as large as an event's, and escaping may double it.
-const LINE_MAX: u64 = 4 * crate::PAYLOAD_MAX as u64;
 
 /// Moves the lines behind the number into a file of their own beside it.
 pub(super) fn set_aside_after(path: &Path, saved: u64) -> Result<(), JournalError> {
