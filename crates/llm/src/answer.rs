@@ -171,3 +171,7 @@ fn stop(reason: &StopReason, calls: bool, empty: bool) -> Result<Stop, LlmError>
 pub(crate) fn malformed(detail: impl Into<String>) -> LlmError {
     LlmError::Malformed { detail: detail.into() }
 }
+
+#[cfg(test)]
+#[path = "tests/answer.rs"]
+mod tests;

@@ -19,6 +19,8 @@ const REDACTED: &str = "redacted:";
 const NO_RESULT: &str = "This call was interrupted: it may or may not have had its effect.";
 /// Stands before a conversation whose beginning was left out.
 const CUT_OFF: &str = "(The conversation begins earlier.)";
+/// Longest id of a call that OpenAI takes, in characters.
+const CALL_ID_MAX: usize = 64;
 /// Stands for an empty tool output: not every vendor accepts an empty one.
 const NO_OUTPUT: &str = "(no output)";
 
@@ -48,7 +50,7 @@ pub(crate) fn chat_request(vendor: Vendor, request: &Request) -> ChatRequest {
         close(vendor, &mut open, &mut messages);
         if turn.role == Role::Assistant {
             let parts = assistant_parts(vendor, &turn.blocks);
-            open = calls(&turn.blocks);
+            open = calls(vendor, &turn.blocks);
             push(&mut messages, ChatRole::Assistant, parts);
         } else {
             push(&mut messages, ChatRole::User, text_parts(turn));
@@ -101,11 +103,24 @@ fn text_parts(turn: &Turn) -> Vec<ContentPart> {
         .collect()
 }
 
-fn calls(blocks: &[Block]) -> Vec<(String, String)> {
+/// The id as the vendor takes it. A history may come from another vendor: Anthropic and OpenAI take
+/// only some characters and so many of them.
+fn wire_id(vendor: Vendor, call_id: &str) -> String {
+    if matches!(vendor, Vendor::Google | Vendor::Moonshot) {
+        return call_id.to_owned();
+    }
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' };
+    let plain: String = call_id.chars().map(plain).collect();
+    // What tells ids apart stands at their end.
+    plain[plain.len().saturating_sub(CALL_ID_MAX)..].to_owned()
+}
+
+/// Ids and tools of the calls, the ids as they are sent.
+fn calls(vendor: Vendor, blocks: &[Block]) -> Vec<(String, String)> {
     blocks
         .iter()
         .filter_map(|block| match block {
-            Block::ToolCall { call_id, tool, .. } => Some((call_id.clone(), tool.clone())),
+            Block::ToolCall { call_id, tool, .. } => Some((wire_id(vendor, call_id), tool.clone())),
             _ => None,
         })
         .collect()
@@ -120,7 +135,7 @@ fn assistant_parts(vendor: Vendor, blocks: &[Block]) -> Vec<ContentPart> {
                 thinking_parts(vendor, text, signature.as_deref(), &mut parts);
             }
             Block::ToolCall { call_id, tool, arguments } => parts.push(ContentPart::ToolCall(ToolCall {
-                call_id: call_id.clone(),
+                call_id: wire_id(vendor, call_id),
                 fn_name: tool.clone(),
                 fn_arguments: if arguments.is_object() { arguments.clone() } else { json!({}) },
                 thought_signatures: None,
@@ -161,7 +176,8 @@ fn answer(vendor: Vendor, turn: &Turn, open: &mut Vec<(String, String)>, message
     let mut parts = Vec::new();
     for block in &turn.blocks {
         let Block::ToolResult { call_id, output, is_error, .. } = block else { continue };
-        let Some(at) = open.iter().position(|(open, _)| open == call_id) else { continue };
+        let call_id = wire_id(vendor, call_id);
+        let Some(at) = open.iter().position(|(open, _)| *open == call_id) else { continue };
         let (call_id, tool) = open.remove(at);
         parts.push(result_part(vendor, call_id, tool, output, *is_error));
     }
@@ -362,6 +378,29 @@ mod tests {
             said(Vendor::Moonshot),
             "Assistant thought anthropic, thought google, thought moonshot, thought openai, said"
         );
+    }
+
+    #[test]
+    fn ids_of_other_vendors_are_made_acceptable_on_both_sides() {
+        let turns = || {
+            vec![
+                Turn::user("u"),
+                Turn::assistant(vec![call("call#read_file#7"), call("functions.read_file:0")]),
+                Turn::results(vec![result("functions.read_file:0", "k"), result("call#read_file#7", "g")]),
+            ]
+        };
+        for vendor in [Vendor::Anthropic, Vendor::Openai] {
+            assert_eq!(
+                shape(vendor, turns())[1..],
+                [
+                    "Assistant call call_read_file_7, call functions_read_file_0",
+                    "Tool functions_read_file_0=k, call_read_file_7=g",
+                ]
+            );
+        }
+        let google = shape(Vendor::Google, turns());
+        assert_eq!(google[1], "Assistant call call#read_file#7, call functions.read_file:0");
+        assert_eq!(wire_id(Vendor::Openai, &"ü".repeat(70)).len(), CALL_ID_MAX);
     }
 
     #[test]

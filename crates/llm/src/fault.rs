@@ -269,3 +269,7 @@ fn root_cause(error: &reqwest::Error) -> String {
     }
     if error.source().is_some() { cause.to_string() } else { "the connection broke".into() }
 }
+
+#[cfg(test)]
+#[path = "tests/fault.rs"]
+mod tests;

@@ -93,6 +93,15 @@ impl Provider {
     }
 }
 
+impl std::fmt::Debug for Provider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Provider")
+            .field("vendor", &self.inner.vendor)
+            .field("base_url", &self.inner.base_url)
+            .finish_non_exhaustive()
+    }
+}
+
 impl LanguageModel for Provider {
     fn stream(&self, request: Request, cancel: CancellationToken) -> ChunkStream {
         let vendor = self.inner.vendor;
@@ -212,6 +221,28 @@ mod tests {
         }
         let refused = base_url(Vendor::Openai, Some("https://me:hunter2@host/v1")).unwrap_err();
         assert!(!refused.to_string().contains("hunter2"), "{refused}");
+    }
+
+    /// Needs the system's TLS roots, and a crypto provider in the process.
+    #[test]
+    fn the_vendors_own_apis_can_be_set_up_without_a_network() {
+        struct Dice;
+        impl Entropy for Dice {
+            fn fill(&self, buffer: &mut [u8]) {
+                buffer.fill(0);
+            }
+        }
+        for vendor in Vendor::ALL {
+            let endpoint = Endpoint { vendor, base_url: None, api_key: Secret::new("sk-secret") };
+            match Provider::new(endpoint, ProviderOptions::default(), Arc::new(Dice)) {
+                Ok(provider) => {
+                    assert_eq!(provider.base_url(), own_base_url(vendor));
+                    assert!(!format!("{provider:?}").contains("sk-secret"));
+                }
+                // A system without roots is told so.
+                Err(error) => assert!(matches!(error, LlmError::Unreachable { .. }), "{error:?}"),
+            }
+        }
     }
 
     #[test]

@@ -306,3 +306,7 @@ fn halves(piece: io::Result<Bytes>) -> Vec<io::Result<Bytes>> {
         other => vec![other],
     }
 }
+
+#[cfg(test)]
+#[path = "tests/server.rs"]
+mod tests;

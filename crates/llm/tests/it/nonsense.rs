@@ -34,11 +34,12 @@ async fn what_came_before_the_nonsense_was_handed_out() {
 async fn an_answer_has_a_limit() {
     let server = server();
     let limit_kib = ANSWER_MAX / 1024;
+    let whole = format!("[[flood {limit_kib}]]");
+    let vendor = Vendor::Anthropic;
+    let (chunks, result) = ask(&provider(&server, vendor), request(vendor, &whole)).await;
+    result.unwrap();
+    assert_eq!(text(&chunks).len(), ANSWER_MAX);
     for vendor in Vendor::ALL {
-        let whole = format!("[[flood {limit_kib}]]");
-        let (chunks, result) = ask(&provider(&server, vendor), request(vendor, &whole)).await;
-        result.unwrap();
-        assert_eq!(text(&chunks).len(), ANSWER_MAX, "{vendor:?}");
         let more = format!("[[flood {}]]", limit_kib + 1);
         let error = fail(&provider(&server, vendor), request(vendor, &more)).await;
         assert!(error.to_string().contains("longer than 4 MiB"), "{vendor:?} {error}");

@@ -217,6 +217,9 @@ fn assistant(
                 said = true;
                 let input = object(block.get("input").unwrap_or(&Value::Null), "`input` of a tool call")?;
                 let id = text(block, "id", "a tool call")?;
+                if !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
+                    return Err(Refused::bad("tool_use.id: should match pattern '^[a-zA-Z0-9_-]+$'"));
+                }
                 if must_have_thought && !thought && id.ends_with('t') {
                     return Err(Refused::bad("Expected `thinking`, but found `tool_use`"));
                 }

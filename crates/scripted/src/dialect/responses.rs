@@ -38,8 +38,9 @@ pub(crate) fn read(headers: &HeaderMap, body: &Map<String, Value>) -> Result<Con
         "the request",
     )?;
     positive(body, "max_output_tokens")?;
-    if flag(body, "store")? {
-        return Err(Refused::bad("conversations are not to be stored at the vendor's"));
+    // The API itself stores unless told not to; here it must be told.
+    if body.get("store") != Some(&Value::Bool(false)) {
+        return Err(Refused::bad("`store` must be false: nothing is to be kept at the vendor's"));
     }
     let mut conversation = Conversation::empty(Vendor::Openai);
     conversation.model = text(body, "model", "the request")?.to_owned();
