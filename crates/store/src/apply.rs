@@ -20,13 +20,14 @@ mod task;
 mod turn;
 mod user;
 
-use crate::statement::{Database, Statement};
+use crate::statement::Database;
 use crate::{StoreError, idempotency};
 use ::journal::Record;
 use model::Event;
 use rusqlite::Connection;
 
-pub(crate) const STATEMENTS: &[&[Statement]] = &[
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&[crate::statement::Statement]] = &[
     board::STATEMENTS,
     checkpoint::STATEMENTS,
     journal::STATEMENTS,

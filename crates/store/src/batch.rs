@@ -8,7 +8,7 @@ use crate::rebuild::suspect;
 use crate::statement::Database;
 use crate::{Commit, CommitError, Receipt, StoreError, View, apply, connection, watermark};
 use journal::{Draft, IdempotencyKey, Journal, JournalError, Position, ReadPage, Record};
-use model::{Cursor, Event, Refusal};
+use model::{Cursor, Event, Refusal, RefusalKind};
 use rusqlite::Connection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -56,6 +56,8 @@ impl Files {
 enum Failure {
     /// No room for the databases: all of it was taken back and the store goes on.
     Full,
+    /// Another program writes to our files; nothing was begun.
+    Busy,
     /// The store cannot go on.
     Fatal(String),
 }
@@ -108,9 +110,21 @@ pub(crate) struct Writer {
     pub(crate) journal: Journal,
     pub(crate) files: Files,
     pub(crate) databases: PathBuf,
+    reserve_spent: bool,
 }
 
 impl Writer {
+    pub(crate) fn new(journal: Journal, files: Files, databases: PathBuf) -> Self {
+        Self { journal, files, databases, reserve_spent: false }
+    }
+
+    /// Makes the journal's reserve again if a commit had to spend it and there is room by now.
+    pub(crate) fn restock(&mut self) {
+        if self.reserve_spent {
+            self.reserve_spent = !self.journal.restock_reserve();
+        }
+    }
+
     /// Carries out the commits in order. One verdict each; when the store must stop, the reason too.
     pub(crate) fn batch(&mut self, commits: Vec<Commit>) -> (Vec<Verdict>, Option<String>) {
         let (count, start) = (commits.len(), self.journal.position());
@@ -120,6 +134,7 @@ impl Writer {
                 self.files.roll_back();
                 let (error, reason) = match self.take_back(start, failure) {
                     Failure::Full => (CommitError::Full, None),
+                    Failure::Busy => (CommitError::Refused(database_busy()), None),
                     Failure::Fatal(reason) => (CommitError::Stopped(reason.clone()), Some(reason)),
                 };
                 ((0..count).map(|_| Err(error.clone())).collect(), reason)
@@ -131,13 +146,16 @@ impl Writer {
     /// the disk shows at the next start.
     fn take_back(&mut self, start: Position, failure: Failure) -> Failure {
         match (self.journal.rewind(start), failure) {
-            (Err(error), Failure::Full) => Failure::Fatal(error.to_string()),
+            (Err(error), Failure::Full | Failure::Busy) => Failure::Fatal(error.to_string()),
             (_, failure) => failure,
         }
     }
 
     fn attempt(&mut self, commits: Vec<Commit>, start: Position) -> Result<Vec<Verdict>, Failure> {
-        self.files.execute("BEGIN IMMEDIATE")?;
+        self.files.execute("BEGIN IMMEDIATE").map_err(|error| match error.is_busy() {
+            true => Failure::Busy,
+            false => error.into(),
+        })?;
         let mut fresh = Vec::new();
         let mut verdicts = Vec::with_capacity(commits.len());
         for commit in commits {
@@ -160,7 +178,10 @@ impl Writer {
     /// Commits both transactions. They are durable in the journal, so a full disk is met with its reserve.
     fn commit(&mut self) -> Result<(), StoreError> {
         match self.commit_open() {
-            Err(error) if error.is_full() && self.journal.spend_reserve() => self.commit_open(),
+            Err(error) if error.is_full() && self.journal.spend_reserve() => {
+                self.reserve_spent = true;
+                self.commit_open()
+            }
             result => result,
         }
     }
@@ -283,6 +304,15 @@ impl Writer {
     }
 }
 
+fn database_busy() -> Refusal {
+    Refusal::new(
+        RefusalKind::Busy,
+        "database_busy",
+        "another program is writing to the workspace's databases",
+    )
+    .hint("close whatever has sessions.db or messages.db open and try again")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,7 +349,7 @@ mod tests {
             let openings =
                 Database::ALL.map(|database| bring_up(&databases, database, &journal.reader()).unwrap());
             let files = Files::open(&databases).unwrap();
-            (Writer { journal, files, databases }, openings)
+            (Writer::new(journal, files, databases), openings)
         }
 
         fn session(&self, title: &str) -> Event {
@@ -468,6 +498,25 @@ mod tests {
         let (writer, openings) = bench.open();
         assert_eq!(openings, [Opening::Current, Opening::Current]);
         assert_eq!(titles(&writer), ["two", "one"]);
+    }
+
+    #[test]
+    fn a_stranger_who_writes_to_our_file_makes_us_busy_and_no_more() {
+        let bench = Bench::new();
+        let (mut writer, _) = bench.open();
+        for (_, file) in writer.files.each() {
+            file.busy_timeout(std::time::Duration::ZERO).unwrap();
+        }
+        let stranger = Connection::open(bench.databases().join("messages.db")).unwrap();
+        stranger.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let (verdicts, stop) = writer.batch(vec![bench.create("one")]);
+        assert_eq!(stop, None);
+        assert!(
+            matches!(&verdicts[0], Err(CommitError::Refused(refusal)) if refusal.code == "database_busy")
+        );
+        stranger.execute_batch("ROLLBACK").unwrap();
+        assert!(writer.batch(vec![bench.create("two")]).0[0].is_ok());
+        assert_eq!(titles(&writer), ["two"]);
     }
 
     #[test]

@@ -97,8 +97,9 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    /// Runs until it is told to close or cannot go on.
-    pub(crate) fn run(mut self) {
+    /// Runs until it is told to close or cannot go on. Gives back what it wrote to, so that its connections can be the last to close:
+    /// only they clear the logs away.
+    pub(crate) fn run(mut self) -> Writer {
         if let Err(reason) = self.serve() {
             self.shared.readers.stop(&reason);
             let reason = self.shared.stopped.get_or_init(|| reason).clone();
@@ -110,6 +111,7 @@ impl Committer {
                 }
             }
         }
+        self.writer
     }
 
     fn serve(&mut self) -> Result<(), String> {
@@ -120,6 +122,7 @@ impl Committer {
                     Ok(job) => job,
                     Err(RecvTimeoutError::Timeout) => {
                         self.copy_logs(wal::IDLE_PAGES);
+                        self.writer.restock();
                         untidy = false;
                         continue;
                     }
@@ -186,15 +189,13 @@ impl Committer {
 
     /// Wakes the checkpoint thread, or does its work when a log has become too long.
     fn look_at_logs(&self) {
-        let longest = |of: fn(wal::Backlog) -> i64| {
-            let each = self.writer.files.each();
-            each.into_iter().filter_map(|(_, file)| wal::backlog(file).ok()).map(of).max().unwrap_or(0)
-        };
-        if longest(|backlog| backlog.log) >= wal::LOG_PAGES_MAX {
+        // A log that cannot be asked is no longer than before.
+        let backlogs = self.writer.files.each().map(|(_, file)| wal::backlog(file).unwrap_or_default());
+        if backlogs.iter().any(|backlog| backlog.log >= wal::LOG_PAGES_MAX) {
             self.copy_logs(0);
-        } else if longest(wal::Backlog::waiting) >= wal::BACKGROUND_PAGES {
+        } else if backlogs.iter().any(|backlog| backlog.waiting() >= wal::BACKGROUND_PAGES) {
             // A bell that is already rung is as good as two.
-            drop(self.checkpoint.try_send(()));
+            let _rung = self.checkpoint.try_send(());
         }
     }
 

@@ -58,7 +58,6 @@ impl View<'_> {
 
     /// The last event this view knows of. Inside a command: the last one before its batch.
     pub fn position(&self) -> Result<Cursor, StoreError> {
-        let found = self.row(&watermark::READ_SESSIONS, [], watermark::read_row)?;
-        Ok(found.unwrap_or_default().cursor)
+        Ok(watermark::of_view(self)?.cursor)
     }
 }

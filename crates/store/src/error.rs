@@ -51,6 +51,11 @@ impl StoreError {
         }
     }
 
+    /// True when another process holds the file's write lock.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Self::Database(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+    }
+
     /// True when the next statement cannot be expected to fare better.
     pub(crate) fn is_fatal(&self) -> bool {
         match self {

@@ -44,7 +44,7 @@ mod wal;
 mod watermark;
 
 pub use checkpoint::FileChangeRow;
-pub use commit::{COMMIT_QUEUE, Commit, CommitError, Receipt};
+pub use commit::{COMMIT_QUEUE, Command, Commit, CommitError, Receipt};
 pub use doctor::Counts;
 pub use error::StoreError;
 pub use lock::LockChangeRow;

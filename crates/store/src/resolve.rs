@@ -53,11 +53,13 @@ macro_rules! short_ids {
                 const NOUN: &'static str = $noun;
             }
             const $exact: Statement = Statement {
+                #[cfg(test)]
                 name: stringify!($exact),
                 database: crate::statement::Database::$database,
                 sql: concat!("SELECT ", $column, " AS id FROM ", $table, " WHERE ", $column, " = ?1"),
             };
             const $prefix: Statement = Statement {
+                #[cfg(test)]
                 name: stringify!($prefix),
                 database: crate::statement::Database::$database,
                 sql: concat!(
@@ -66,6 +68,7 @@ macro_rules! short_ids {
                 ),
             };
         )+
+        #[cfg(test)]
         pub(crate) const QUERIES: &[Statement] = &[$($exact, $prefix),+];
     };
 }

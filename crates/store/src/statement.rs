@@ -33,6 +33,8 @@ impl Database {
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Statement {
+    /// For a test to name the culprit.
+    #[cfg(test)]
     pub(crate) name: &'static str,
     pub(crate) database: Database,
     pub(crate) sql: &'static str,
@@ -44,17 +46,20 @@ macro_rules! statements {
         $(
             $(#[$doc])*
             const $name: $crate::statement::Statement = $crate::statement::Statement {
+                #[cfg(test)]
                 name: stringify!($name),
                 database: $crate::statement::Database::$database,
                 sql: $sql,
             };
         )+
+        #[cfg(test)]
         pub(crate) const $all: &[$crate::statement::Statement] = &[$($name),+];
     };
 }
 pub(crate) use statements;
 
 /// Every statement of the crate.
+#[cfg(test)]
 pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
     [
         crate::board::QUERIES,
@@ -74,7 +79,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         crate::task::QUERIES,
         crate::turn::QUERIES,
         crate::user::QUERIES,
-        crate::watermark::STATEMENTS,
+        crate::watermark::SESSION_STATEMENTS,
+        crate::watermark::MESSAGE_STATEMENTS,
     ]
     .into_iter()
     .chain(crate::apply::STATEMENTS.iter().copied())
@@ -142,9 +148,14 @@ mod tests {
     /// The steps of the plan that walk through something that grows.
     fn walks(connection: &Connection, sql: &str) -> Vec<String> {
         let mut prepared = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let steps: Vec<String> =
-            prepared.query_map([], |row| row.get("detail")).unwrap().collect::<Result<_, _>>().unwrap();
-        steps.into_iter().filter(|step| !is_bounded(step)).collect()
+        // Planning asks for no values, so none are bound.
+        let mut steps = prepared.raw_query();
+        let mut walks = Vec::new();
+        while let Some(step) = steps.next().unwrap() {
+            walks.push(step.get::<_, String>("detail").unwrap());
+        }
+        walks.retain(|step| !is_bounded(step));
+        walks
     }
 
     fn is_bounded(step: &str) -> bool {

@@ -5,7 +5,7 @@ use crate::batch::{Files, Writer};
 use crate::commit::COMMIT_QUEUE;
 use crate::committer::{Bell, Committer, Job, Pending, Shared};
 use crate::readers::Readers;
-use crate::rebuild::{Beside, bring_up};
+use crate::rebuild::{Beside, bring_up, suspect};
 use crate::statement::Database;
 use crate::wal::Checkpointer;
 use crate::{Commit, CommitError, Receipt, StoreError, View, connection, dump, watermark};
@@ -100,7 +100,7 @@ struct Inner {
 }
 
 struct Threads {
-    committer: JoinHandle<()>,
+    committer: JoinHandle<Writer>,
     checkpointer: Checkpointer,
 }
 
@@ -144,7 +144,7 @@ impl Store {
         let shared = Arc::new(Shared::new(readers, archive, reader.newest().cursor));
         let (jobs, queue) = sync_channel(COMMIT_QUEUE);
         let committer = Committer {
-            writer: Writer { journal, files, databases: databases.clone() },
+            writer: Writer::new(journal, files, databases.clone()),
             shared: Arc::clone(&shared),
             jobs: queue,
             checkpoint: checkpointer.bell(),
@@ -233,12 +233,12 @@ impl Store {
         self.inner.shared.readers.raw(|sessions, messages| {
             for (database, connection) in [(Database::Sessions, sessions), (Database::Messages, messages)] {
                 let name = database.file_name();
-                match integrity(connection) {
-                    Ok(found) => {
-                        problems.extend(found.into_iter().map(|problem| format!("{name}: {problem}")))
-                    }
-                    Err(error) => problems.push(format!("{name}: {error}")),
+                let found = integrity(connection).unwrap_or_else(|error| vec![error.to_string()]);
+                if !found.is_empty() {
+                    // Unless a rebuild comes first, the next start makes it anew.
+                    suspect(&self.inner.databases, database);
                 }
+                problems.extend(found.into_iter().map(|problem| format!("{name}: {problem}")));
                 let reached = watermark::read(connection, database)?;
                 if self.inner.journal.position_at(reached.cursor.seq)? != Some(reached) {
                     problems.push(format!(
@@ -301,9 +301,10 @@ impl Inner {
         // Fails when the committer has stopped already.
         drop(self.jobs.send(Job::Close));
         // A panic in there has dropped the journal and the queue, which is all a stop does.
-        drop(threads.committer.join());
+        let writer = threads.committer.join();
         self.shared.readers.close();
         threads.checkpointer.join();
+        drop(writer);
         self.shared.archive.join();
     }
 }

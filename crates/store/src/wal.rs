@@ -91,3 +91,65 @@ fn follow(bell: &Receiver<()>, readers: &Readers, databases: &Path) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Files;
+    use crate::migrate;
+
+    /// Files of ours without a journal: logs do not care what is in them.
+    fn files(databases: &Path) -> Files {
+        for database in Database::ALL {
+            let path = connection::file(databases, database);
+            let fresh = connection::create_beside(&path).unwrap();
+            migrate::create(&fresh, database).unwrap();
+        }
+        Files::open(databases).unwrap()
+    }
+
+    fn write(file: &Connection, pages: i64) {
+        file.execute_batch("CREATE TABLE IF NOT EXISTS ballast (x)").unwrap();
+        file.execute("INSERT INTO ballast VALUES (zeroblob(?1))", [pages * 4096]).unwrap();
+    }
+
+    #[test]
+    fn commits_copy_nothing_and_the_thread_copies_most() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = files(dir.path());
+        write(&files.sessions, BACKGROUND_PAGES);
+        let before = backlog(&files.sessions).unwrap();
+        assert!(before.waiting() >= BACKGROUND_PAGES, "{before:?}");
+        assert_eq!(before.copied, 0, "no checkpoint on the way of a commit");
+        let readers = Arc::new(Readers::new(dir.path().to_owned()));
+        let checkpointer = Checkpointer::start(readers, dir.path()).unwrap();
+        checkpointer.bell().send(()).unwrap();
+        checkpointer.join();
+        assert_eq!(backlog(&files.sessions).unwrap().waiting(), 0);
+        // All of it is in the file, so the next commit starts the log from its beginning.
+        write(&files.sessions, 1);
+        let after = backlog(&files.sessions).unwrap();
+        assert!(after.log < before.log, "{before:?} {after:?}");
+    }
+
+    #[test]
+    fn the_committers_own_checkpoint_copies_the_rest() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = files(dir.path());
+        write(&files.messages, IDLE_PAGES);
+        let copied = checkpoint(&files.messages).unwrap();
+        assert!(copied.log >= IDLE_PAGES, "{copied:?}");
+        assert_eq!(copied.waiting(), 0);
+    }
+
+    #[test]
+    fn no_checkpoint_runs_while_files_are_exchanged() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(files(dir.path()));
+        let readers = Readers::new(dir.path().to_owned());
+        readers.exchange(|| assert!(readers.hold().is_none()));
+        assert!(readers.hold().is_some());
+        readers.close();
+        assert!(readers.hold().is_none());
+    }
+}

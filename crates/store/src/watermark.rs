@@ -1,8 +1,7 @@
 //! The position a database has reached, in the same transaction as its rows.
 
-use crate::StoreError;
-use crate::column;
-use crate::statement::{self, Database, Statement};
+use crate::statement::{self, Database, statements};
+use crate::{StoreError, View, column};
 use journal::{Position, Reader};
 use rusqlite::{Connection, Row, params};
 
@@ -18,16 +17,15 @@ macro_rules! write_watermark {
     };
 }
 
-const fn named(name: &'static str, database: Database, sql: &'static str) -> Statement {
-    Statement { name, database, sql }
-}
+statements! { SESSION_STATEMENTS in Sessions {
+    READ_SESSIONS = read_watermark!();
+    WRITE_SESSIONS = write_watermark!();
+} }
 
-pub(crate) const READ_SESSIONS: Statement = named("READ_SESSIONS", Database::Sessions, read_watermark!());
-const WRITE_SESSIONS: Statement = named("WRITE_SESSIONS", Database::Sessions, write_watermark!());
-const READ_MESSAGES: Statement = named("READ_MESSAGES", Database::Messages, read_watermark!());
-const WRITE_MESSAGES: Statement = named("WRITE_MESSAGES", Database::Messages, write_watermark!());
-
-pub(crate) const STATEMENTS: &[Statement] = &[READ_SESSIONS, WRITE_SESSIONS, READ_MESSAGES, WRITE_MESSAGES];
+statements! { MESSAGE_STATEMENTS in Messages {
+    READ_MESSAGES = read_watermark!();
+    WRITE_MESSAGES = write_watermark!();
+} }
 
 /// How a watermark stands to the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +35,11 @@ pub(crate) enum Standing {
     Behind(Position),
     /// No replay leads from there to the journal's end; says why.
     Elsewhere(String),
+}
+
+/// The same through a view, for those who have one.
+pub(crate) fn of_view(view: &View<'_>) -> Result<Position, StoreError> {
+    Ok(view.row(&READ_SESSIONS, [], read_row)?.unwrap_or_default())
 }
 
 pub(crate) fn read(connection: &Connection, database: Database) -> Result<Position, StoreError> {
@@ -65,7 +68,7 @@ pub(crate) fn write(
     Ok(())
 }
 
-pub(crate) fn read_row(row: &Row<'_>) -> Result<Position, StoreError> {
+fn read_row(row: &Row<'_>) -> Result<Position, StoreError> {
     Ok(Position { cursor: column::cursor(row)?, hash: row.get("hash")? })
 }
 

@@ -317,8 +317,8 @@ SELECT
     (SELECT json_object('task_id', t.task_id, 'title', t.title, 'state', t.state, 'attempt', t.attempt)
      FROM tasks t WHERE t.session_id = s.session_id AND t.open = 1
      ORDER BY t.priority DESC, t.seq LIMIT 1) AS current_task,
-    (SELECT json_group_array(l.path)
-     FROM (SELECT DISTINCT path FROM locks WHERE session_id = s.session_id ORDER BY path) l) AS file_locks,
+    (SELECT json_group_array(DISTINCT l.path ORDER BY l.path)
+     FROM locks l WHERE l.session_id = s.session_id) AS file_locks,
     (SELECT json_group_object(p.agent, p.context_used)
      FROM participants p WHERE p.session_id = s.session_id) AS context_snapshot,
     s.updated_at AS last_activity,

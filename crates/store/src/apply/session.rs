@@ -52,7 +52,7 @@ pub(super) fn created(db: &Connection, record: &Record, session: &Session) -> Re
             column::to_json(session)?
         ],
     )?;
-    Ok(())
+    derive_status(db, session.id)
 }
 
 pub(super) fn renamed(db: &Connection, renamed: &SessionRenamed) -> Result<(), StoreError> {

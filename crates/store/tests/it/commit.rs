@@ -289,4 +289,9 @@ fn the_last_handle_may_go_away_in_a_reply() {
     drop(store);
     stall.end();
     finished.recv().unwrap();
+    // Its threads end by themselves and let go of the journal.
+    while matches!(workspace.try_open(), Err(StoreError::Journal(journal::JournalError::Locked(_)))) {
+        std::thread::yield_now();
+    }
+    assert_eq!(titles(&workspace.open().0), ["first"]);
 }

@@ -1,7 +1,9 @@
 //! Dumps are equal however the databases came to be.
 
 use crate::fixtures::World;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, commit};
+use model::{Actor, Event};
+use std::sync::atomic::{AtomicBool, Ordering};
 use store::Opening;
 
 const BOTH: [&str; 2] = ["sessions.db", "messages.db"];
@@ -59,6 +61,46 @@ fn rebuild_and_swap_gives_the_same_rows_while_the_store_is_in_use() {
     assert_eq!(report.sessions, Opening::Current);
     assert_eq!(store.dump().unwrap(), dump);
     assert_eq!(store.rebuild().unwrap().changed, Vec::<String>::new());
+}
+
+#[test]
+fn commits_and_reads_go_on_while_files_are_exchanged_and_never_see_half() {
+    let workspace = Workspace::new();
+    let (store, _) = workspace.open();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (writer, done) = (store.clone(), &done);
+        scope.spawn(move || {
+            let world = World::new();
+            while !done.load(Ordering::Relaxed) {
+                let session = world.session("Auth");
+                let said = world.say(session.id, "hello");
+                let events = vec![Event::SessionCreated(session), Event::MessageAppended(said)];
+                commit(&writer, Actor::User, events);
+            }
+        });
+        for _ in 0..2 {
+            let reader = store.clone();
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    // Sessions are in one file and messages in the other: a view of two positions would count differently.
+                    let (counts, position) =
+                        reader.read(|view| Ok((view.counts()?, view.position()?))).unwrap();
+                    assert_eq!(counts.sessions, counts.messages);
+                    assert_eq!(position.seq, counts.sessions + counts.messages);
+                }
+            });
+        }
+        let mut rebuilds = 0;
+        while rebuilds < 5 || store.durable().seq < 500 {
+            assert_eq!(store.rebuild().unwrap().changed, Vec::<String>::new());
+            rebuilds += 1;
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    let dump = store.dump().unwrap();
+    store.close();
+    assert_eq!(workspace.open().0.dump().unwrap(), dump);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The store on real files: what it keeps, through whatever happens to it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod commit;
 mod dump;
 mod fixtures;

@@ -193,7 +193,7 @@ fn the_history_reads_back_noun_by_noun() {
             assert_eq!(view.boards()?.len(), 1);
             assert_eq!(view.board_by_slug("main")?, view.boards()?.pop());
             let repo = view.repo(history.repo)?.unwrap();
-            assert_eq!(view.repos()?, [repo.clone()]);
+            assert_eq!(view.repos()?, std::slice::from_ref(&repo));
             assert_eq!(view.repo_by_slug("library")?.as_ref(), Some(&repo));
             assert_eq!(view.repo_by_path("/repos/library")?.as_ref(), Some(&repo));
             assert!(repo.test_command.is_some() && view.repo_by_slug("gone")?.is_none());
