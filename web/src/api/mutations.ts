@@ -1,0 +1,118 @@
+/** What the page can ask the daemon to do. Each refusal is said aloud; nothing fails silently. */
+import { useMutation, useQueryClient, type QueryKey } from '@tanstack/react-query';
+import { ApiError, client, once, take } from './client';
+import { keys } from './queries';
+import { say } from '@/components/toast';
+
+/** The daemon speaks in fragments, as a terminal likes them; a page reads sentences. */
+function sentence(fragment: string | null): string {
+  if (!fragment) return '';
+  const begun = fragment.charAt(0).toUpperCase() + fragment.slice(1);
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+}
+
+/** One sentence for a person, with the next step when the daemon knows one. */
+export function explain(fault: unknown): string {
+  if (fault instanceof ApiError) return [fault.message, fault.hint].filter(Boolean).map(sentence).join(' ');
+  return fault instanceof Error ? fault.message : 'Something went wrong.';
+}
+
+function useOrder<V, R>(run: (wish: V) => Promise<R>, stale: (wish: V) => QueryKey[], quiet = false) {
+  const cache = useQueryClient();
+  return useMutation({
+    mutationFn: run,
+    onError: (fault) => {
+      if (!quiet) say(explain(fault), 'problem');
+    },
+    onSettled: (_data, _fault, wish) => {
+      for (const queryKey of stale(wish)) void cache.invalidateQueries({ queryKey });
+    },
+  });
+}
+
+const taskKeys = (session: string): QueryKey[] => [
+  keys.tasks(session),
+  keys.openTasks,
+  keys.sessions,
+  keys.session(session),
+];
+
+export interface PromptWish {
+  session: string;
+  text: string;
+  targets: string[];
+}
+
+/** The caller shows the refusal itself and gives the text back, so this one is quiet. */
+export const usePrompt = () =>
+  useOrder(
+    ({ session, text, targets }: PromptWish) =>
+      take(
+        client.POST('/sessions/{id}/messages', {
+          params: { path: { id: session }, ...once() },
+          body: { text, targets },
+        }),
+      ),
+    ({ session }) => taskKeys(session),
+    true,
+  );
+
+export const useCoordinate = () =>
+  useOrder(
+    ({ session, text, targets }: PromptWish) =>
+      take(
+        client.POST('/sessions/{id}/plans', {
+          params: { path: { id: session }, ...once() },
+          body: { prompt: text, agents: targets },
+        }),
+      ),
+    ({ session }) => [keys.plans(session), ...taskKeys(session)],
+    true,
+  );
+
+export const useCreateSession = () =>
+  useOrder(
+    (wish: { title: string; repo?: string; agents: string[] }) =>
+      take(client.POST('/sessions', { params: once(), body: wish })),
+    () => [keys.sessions],
+    true,
+  );
+
+export const useRenameSession = () =>
+  useOrder(
+    ({ session, title }: { session: string; title: string }) =>
+      take(client.PATCH('/sessions/{id}', { params: { path: { id: session }, ...once() }, body: { title } })),
+    () => [keys.sessions, ['session']],
+  );
+
+export const useArchiveSession = () =>
+  useOrder(
+    (session: string) =>
+      take(client.DELETE('/sessions/{id}', { params: { path: { id: session }, ...once() } })),
+    () => [keys.sessions, ['session']],
+  );
+
+export const useAnswer = () =>
+  useOrder(
+    ({ task, answer }: { task: string; session: string; answer: string }) =>
+      take(
+        client.POST('/tasks/{id}/answer', { params: { path: { id: task }, ...once() }, body: { answer } }),
+      ),
+    ({ session }) => taskKeys(session),
+  );
+
+export const useCancelTask = () =>
+  useOrder(
+    ({ task }: { task: string; session: string }) =>
+      take(client.POST('/tasks/{id}/cancel', { params: { path: { id: task }, ...once() } })),
+    ({ session }) => taskKeys(session),
+  );
+
+export const useBreakLock = () =>
+  useOrder(
+    (token: number) =>
+      take(
+        client.DELETE('/locks/{token}', { params: { path: { token }, query: { break: true }, ...once() } }),
+      ),
+    () => [keys.locks, keys.notices],
+  );

@@ -1,0 +1,134 @@
+/** What the page asks for, and under which key it is kept. Events find their data by these keys. */
+import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
+import { client, take } from './client';
+
+/** Messages per page of history; the daemon gives no more at once. */
+export const MESSAGE_PAGE = 200;
+
+export const keys = {
+  status: ['status'] as const,
+  sessions: ['sessions'] as const,
+  session: (id: string) => ['session', id] as const,
+  tasks: (session: string) => ['tasks', 'of', session] as const,
+  openTasks: ['tasks', 'open'] as const,
+  messages: (session: string) => ['messages', session] as const,
+  live: (session: string) => ['live', session] as const,
+  plans: (session: string) => ['plans', session] as const,
+  checkpoints: (session: string) => ['checkpoints', session] as const,
+  agents: ['agents'] as const,
+  repos: ['repos'] as const,
+  locks: ['locks'] as const,
+  notices: ['notices'] as const,
+  registrations: ['registrations'] as const,
+};
+
+export const statusQuery = queryOptions({
+  queryKey: keys.status,
+  queryFn: ({ signal }) => take(client.GET('/status', { signal })),
+});
+
+export const sessionsQuery = queryOptions({
+  queryKey: keys.sessions,
+  queryFn: ({ signal }) => take(client.GET('/sessions', { signal, params: { query: { limit: 200 } } })),
+  select: (page) => page.items,
+});
+
+export const sessionQuery = (id: string) =>
+  queryOptions({
+    queryKey: keys.session(id),
+    queryFn: ({ signal }) => take(client.GET('/sessions/{id}', { signal, params: { path: { id } } })),
+  });
+
+export const tasksQuery = (session: string) =>
+  queryOptions({
+    queryKey: keys.tasks(session),
+    queryFn: ({ signal }) =>
+      take(client.GET('/sessions/{id}/tasks', { signal, params: { path: { id: session } } })),
+    select: (page) => page.items,
+  });
+
+/** Tasks of all sessions that work or wait for an answer. */
+export const openTasksQuery = queryOptions({
+  queryKey: keys.openTasks,
+  queryFn: async ({ signal }) => {
+    const [waiting, working] = await Promise.all(
+      ['input_required', 'working'].map((state) =>
+        take(client.GET('/tasks', { signal, params: { query: { state } } })),
+      ),
+    );
+    return { items: [...(waiting?.items ?? []), ...(working?.items ?? [])], next: null };
+  },
+  select: (page) => page.items,
+});
+
+/** Newest page first; each further page is older. Within a page oldest first. */
+export const messagesQuery = (session: string) =>
+  infiniteQueryOptions({
+    queryKey: keys.messages(session),
+    initialPageParam: null as string | null,
+    queryFn: ({ signal, pageParam }) =>
+      take(
+        client.GET('/sessions/{id}/messages', {
+          signal,
+          params: {
+            path: { id: session },
+            query: { limit: MESSAGE_PAGE, ...(pageParam === null ? {} : { before: pageParam }) },
+          },
+        }),
+      ),
+    getNextPageParam: (page) => page.next,
+  });
+
+export const liveQuery = (session: string) =>
+  queryOptions({
+    queryKey: keys.live(session),
+    queryFn: ({ signal }) =>
+      take(client.GET('/sessions/{id}/live', { signal, params: { path: { id: session } } })),
+    select: (page) => page.items,
+    gcTime: 0,
+  });
+
+export const plansQuery = (session: string) =>
+  queryOptions({
+    queryKey: keys.plans(session),
+    queryFn: ({ signal }) =>
+      take(client.GET('/sessions/{id}/plans', { signal, params: { path: { id: session } } })),
+    select: (page) => page.items,
+  });
+
+export const checkpointsQuery = (session: string) =>
+  queryOptions({
+    queryKey: keys.checkpoints(session),
+    queryFn: ({ signal }) =>
+      take(client.GET('/sessions/{id}/checkpoints', { signal, params: { path: { id: session } } })),
+    select: (page) => page.items,
+  });
+
+export const agentsQuery = queryOptions({
+  queryKey: keys.agents,
+  queryFn: ({ signal }) => take(client.GET('/agents', { signal })),
+  select: (page) => page.items,
+});
+
+export const reposQuery = queryOptions({
+  queryKey: keys.repos,
+  queryFn: ({ signal }) => take(client.GET('/repos', { signal })),
+  select: (page) => page.items,
+});
+
+export const locksQuery = queryOptions({
+  queryKey: keys.locks,
+  queryFn: ({ signal }) => take(client.GET('/locks', { signal })),
+});
+
+export const noticesQuery = queryOptions({
+  queryKey: keys.notices,
+  queryFn: ({ signal }) => take(client.GET('/notices', { signal, params: { query: { limit: 100 } } })),
+  select: (page) => page.items,
+});
+
+export const registrationsQuery = queryOptions({
+  queryKey: keys.registrations,
+  queryFn: ({ signal }) => take(client.GET('/registrations', { signal })),
+  select: (page) => page.items,
+});

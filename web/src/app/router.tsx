@@ -1,0 +1,71 @@
+/** The routes. Screens are loaded when they are first opened. */
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Link,
+  type ErrorComponentProps,
+} from '@tanstack/react-router';
+import { Button } from '@/components/button';
+import type { SessionTab } from './deeds';
+import { Shell } from './shell';
+
+function NotFound() {
+  return (
+    <main className="flex flex-1 flex-col items-start gap-2 p-6">
+      <h1 className="text-lg font-semibold">There is no such page</h1>
+      <p className="text-muted">The address may be old, or a session was archived.</p>
+      <Link to="/" className="text-accent underline underline-offset-2">
+        Mission control
+      </Link>
+    </main>
+  );
+}
+
+function Broken({ error, reset }: ErrorComponentProps) {
+  return (
+    <main role="alert" className="flex flex-1 flex-col items-start gap-3 p-6">
+      <h1 className="text-lg font-semibold">This screen broke</h1>
+      <p className="text-muted">
+        The daemon and the agents are not affected. {error instanceof Error ? error.message : null}
+      </p>
+      <Button onClick={reset}>Draw it again</Button>
+    </main>
+  );
+}
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
+
+const mission = createRoute({
+  getParentRoute: () => root,
+  path: '/',
+  component: lazyRouteComponent(() => import('@/features/mission/mission'), 'Mission'),
+});
+
+const session = createRoute({
+  getParentRoute: () => root,
+  path: '/s/$id',
+  validateSearch: (search: Record<string, unknown>): { tab?: SessionTab } =>
+    search.tab === 'plan' || search.tab === 'changes' ? { tab: search.tab } : {},
+  component: lazyRouteComponent(() => import('@/features/session/session'), 'SessionScreen'),
+});
+
+const coordination = createRoute({
+  getParentRoute: () => root,
+  path: '/coord',
+  component: lazyRouteComponent(() => import('@/features/lock/coordination'), 'Coordination'),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([mission, session, coordination]),
+  defaultPreload: 'intent',
+  defaultErrorComponent: Broken,
+  scrollRestoration: false,
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}

@@ -1,0 +1,50 @@
+/** What each agent of a session is doing right now. */
+import type { Participant } from '@/api/nouns';
+import { short } from '@/components/figures';
+import { AgentName } from './identity';
+import { StatusWord } from './status';
+
+/** How full the model's window is; from three quarters on it is worth a look. */
+function ContextMeter({ participant }: { participant: Participant }) {
+  const { context_used: used, context_window: window } = participant;
+  if (window <= 0 || used <= 0) return null;
+  const percent = Math.min(100, Math.round((used / window) * 100));
+  return (
+    <span
+      className="flex items-center gap-1.5 text-2xs text-faint"
+      title={`${short(used)} of ${short(window)} tokens`}
+    >
+      <span className="h-1 w-12 overflow-hidden rounded-full bg-line" aria-hidden>
+        <span
+          className={`block h-full rounded-full ${percent >= 75 ? 'bg-warn' : 'bg-faint'}`}
+          style={{ width: `${percent}%` }}
+        />
+      </span>
+      <span>context {percent}%</span>
+    </span>
+  );
+}
+
+export function AgentPanel({ participants }: { participants: Participant[] }) {
+  return (
+    <ul className="flex flex-col">
+      {participants.map((one) => (
+        <li key={one.id} className="flex flex-col gap-0.5 px-4 py-1.5">
+          <span className="flex items-center justify-between gap-2">
+            <AgentName name={one.agent} hue={one.vendor} strong />
+            <StatusWord status={one.status} since={one.since} />
+          </span>
+          {one.detail && (
+            <span className="truncate pl-5 font-mono text-2xs leading-4 text-muted" title={one.detail}>
+              {one.detail}
+            </span>
+          )}
+          <span className="flex items-center justify-between gap-2 pl-5 text-2xs text-faint">
+            <span className="truncate">{one.model}</span>
+            <ContextMeter participant={one} />
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,101 @@
+/** Events as short sentences for the activity feed. Kinds that would only be noise give null. */
+import type { EventFrame } from '@/api/nouns';
+import { many } from '@/components/figures';
+
+export interface Sentence {
+  /** The agent who did it; null for the user and the daemon. */
+  agent: string | null;
+  text: string;
+  /** Shown in monospace behind the text: a path, a commit. */
+  what: string | null;
+  tone: 'plain' | 'warn' | 'danger' | 'good';
+}
+
+type Payload = Record<string, unknown>;
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+const plain = (
+  words: string,
+  what: unknown = null,
+  tone: Sentence['tone'] = 'plain',
+): Omit<Sentence, 'agent'> => ({
+  text: words,
+  what: typeof what === 'string' && what !== '' ? what : null,
+  tone,
+});
+
+const LOCK_PHASES: Record<string, Omit<Sentence, 'agent' | 'what'>> = {
+  waiting: { text: 'waits for', tone: 'warn' },
+  acquired: { text: 'locked', tone: 'plain' },
+  released: { text: 'released', tone: 'plain' },
+  expired: { text: 'let the lease run out on', tone: 'warn' },
+  taken_over: { text: 'took over', tone: 'warn' },
+  broken: { text: 'lost its lock on', tone: 'danger' },
+};
+
+const firstLine = (value: unknown): string => text(value).split('\n', 1)[0]?.slice(0, 120) ?? '';
+
+function say(kind: string, payload: Payload): Omit<Sentence, 'agent'> | null {
+  switch (kind) {
+    case 'session.created':
+      return plain(`New session: ${firstLine(payload.title)}`);
+    case 'task.submitted':
+      return plain(`Task: ${firstLine(payload.title)}`);
+    case 'task.input_requested':
+      return plain(`asks: ${firstLine(payload.question)}`, null, 'warn');
+    case 'task.completed':
+      return plain(`Task done: ${firstLine(payload.text)}`, null, 'good');
+    case 'task.failed':
+      return plain(`Task failed: ${firstLine(payload.text)}`, null, 'danger');
+    case 'task.canceled':
+      return plain('Task canceled');
+    case 'task.resubmitted':
+      return plain(`Task is tried again: ${firstLine(payload.reason)}`, null, 'warn');
+    case 'plan.created':
+      return plain(`Plan asked for: ${firstLine(payload.prompt)}`);
+    case 'plan.proposed':
+      return plain(`proposed ${many((payload.tasks as unknown[] | undefined)?.length ?? 0, 'task')}`);
+    case 'plan.merged':
+      return plain(
+        `Proposals merged into ${many((payload.merged as { tasks?: unknown[] } | null)?.tasks?.length ?? 0, 'task')}`,
+      );
+    case 'plan.completed':
+      return plain(`Plan done: ${firstLine(payload.text)}`, null, 'good');
+    case 'plan.failed':
+      return plain(`Plan failed: ${firstLine(payload.text)}`, null, 'danger');
+    case 'file.modified':
+      return plain('changed', payload.path);
+    case 'edit.refused':
+      return plain(
+        `edit refused (${text(payload.code)})`,
+        (payload.claim as Payload | undefined)?.path,
+        'danger',
+      );
+    case 'checkpoint.created':
+      return plain('Checkpoint', text(payload.commit).slice(0, 10), 'good');
+    case 'lock.changed': {
+      const phase = LOCK_PHASES[text(payload.phase)];
+      return phase ? { ...phase, what: text(payload.path) } : null;
+    }
+    case 'notice.published':
+      return plain('notice on', payload.channel);
+    case 'run.exited':
+      return text(payload.reason) === 'crashed' ? plain('process died', null, 'danger') : null;
+    case 'registration.announced':
+      return plain('joined the bus');
+    case 'journal.repaired':
+      return plain('Journal repaired after a torn write', payload.side_file, 'warn');
+    default:
+      return null;
+  }
+}
+
+export function sentenceOf(event: EventFrame): Sentence | null {
+  const payload = (
+    typeof event.payload === 'object' && event.payload !== null ? event.payload : {}
+  ) as Payload;
+  const said = say(event.kind, payload);
+  if (!said) return null;
+  const named = text(payload.agent) || event.actor;
+  return { ...said, agent: named === 'user' || named === 'system' ? null : named };
+}

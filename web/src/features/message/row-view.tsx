@@ -1,0 +1,55 @@
+/** One row of the transcript, by its kind. */
+import { memo } from 'react';
+import type { Task } from '@/api/nouns';
+import { AnswerBox } from '@/features/task/answer';
+import { CheckpointRow, EndRow, HiddenRow, PlanRow, PromptRow, TaskHead } from '@/features/task/task-row';
+import { LiveRow, MessageRow } from './message-row';
+import type { Row, ToolResult } from './rows';
+
+export interface RowProps {
+  row: Row;
+  results: Map<string, ToolResult>;
+  onOpenPlan(): void;
+  onAgain(task: Task): void;
+}
+
+export const RowView = memo(function RowView({ row, results, onOpenPlan, onAgain }: RowProps) {
+  switch (row.kind) {
+    case 'task':
+      return (
+        <div className={row.first ? 'pt-3' : 'pt-2'}>
+          <TaskHead task={row.task} fold={row.fold} figures={row.figures} />
+        </div>
+      );
+    case 'prompt':
+      return <PromptRow task={row.task} />;
+    case 'hidden':
+      return <HiddenRow task={row.task} count={row.count} />;
+    case 'unloaded':
+      return (
+        <p className="ml-5 px-2 py-1 text-xs text-faint">Scroll up to load the messages of this task.</p>
+      );
+    case 'message':
+      return (
+        <MessageRow message={row.message} speaker={row.speaker} continues={row.continues} results={results} />
+      );
+    case 'live':
+      return <LiveRow speaker={row.speaker} turn={row.turn} continues={row.continues} />;
+    case 'question':
+      return (
+        <div className="mt-2 ml-5 max-w-192">
+          <AnswerBox task={row.task} />
+        </div>
+      );
+    case 'end':
+      return <EndRow task={row.task} onAgain={onAgain} />;
+    case 'plan':
+      return <PlanRow plan={row.plan} onOpen={onOpenPlan} />;
+    case 'checkpoint':
+      return <CheckpointRow checkpoint={row.checkpoint} />;
+    case 'earlier':
+      return <p className="py-2 text-center text-xs text-faint">Loading earlier messages…</p>;
+    default:
+      return null;
+  }
+});

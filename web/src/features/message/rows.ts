@@ -1,0 +1,212 @@
+/**
+ * The conversation as a flat list of rows for the virtual list: tasks are blocks, messages stand in their task, tool
+ * results stand in their call. Pure; same input, same rows, stable keys.
+ */
+import { groupBy } from '@/app/group-by';
+import type { Block, Checkpoint, LiveTurn, Message, Participant, Plan, Task } from '@/api/nouns';
+import type { Fold } from '@/features/task/folds';
+import { isOpen } from '@/features/task/state';
+
+/** Messages shown of a task that is folded to its tail. */
+export const TAIL = 4;
+/** A pause after which the speaker is named again, in milliseconds. */
+const PAUSE_MS = 5 * 60_000;
+
+export type ToolResult = Extract<Block, { type: 'tool_result' }>;
+
+export interface TaskFigures {
+  messages: number;
+  tools: number;
+  added: number;
+  removed: number;
+  files: number;
+}
+
+export type Row =
+  | { key: string; kind: 'earlier' }
+  | { key: string; kind: 'task'; task: Task; fold: Fold; figures: TaskFigures; first: boolean }
+  | { key: string; kind: 'prompt'; task: Task }
+  | { key: string; kind: 'hidden'; task: Task; count: number }
+  | { key: string; kind: 'unloaded'; task: Task }
+  | { key: string; kind: 'message'; message: Message; speaker: Participant | null; continues: boolean }
+  | { key: string; kind: 'live'; task: Task; speaker: Participant; turn: LiveTurn | null; continues: boolean }
+  | { key: string; kind: 'question'; task: Task }
+  | { key: string; kind: 'end'; task: Task }
+  | { key: string; kind: 'plan'; plan: Plan }
+  | { key: string; kind: 'checkpoint'; checkpoint: Checkpoint };
+
+export interface Conversation {
+  tasks: readonly Task[];
+  plans: readonly Plan[];
+  checkpoints: readonly Checkpoint[];
+  /** Oldest first. */
+  messages: readonly Message[];
+  participants: readonly Participant[];
+  live: Readonly<Record<string, LiveTurn>>;
+  fold(task: Task): Fold;
+  /** Older messages exist that are not loaded. */
+  hasEarlier: boolean;
+}
+
+/** Results by the call they answer. */
+export function resultsOf(messages: readonly Message[]): Map<string, ToolResult> {
+  const results = new Map<string, ToolResult>();
+  for (const message of messages) {
+    for (const block of message.blocks) if (block.type === 'tool_result') results.set(block.call_id, block);
+  }
+  return results;
+}
+
+/** True when every result in the message is shown in its call's card. */
+function isAnswerOnly(message: Message, calls: ReadonlySet<string>): boolean {
+  return (
+    message.blocks.length > 0 &&
+    message.blocks.every((block) => block.type === 'tool_result' && calls.has(block.call_id))
+  );
+}
+
+function callsOf(messages: readonly Message[]): Set<string> {
+  const calls = new Set<string>();
+  for (const message of messages) {
+    for (const block of message.blocks) if (block.type === 'tool_call') calls.add(block.call_id);
+  }
+  return calls;
+}
+
+function figuresOf(task: Task, messages: readonly Message[]): TaskFigures {
+  const figures: TaskFigures = { messages: messages.length, tools: 0, added: 0, removed: 0, files: 0 };
+  for (const message of messages) {
+    for (const block of message.blocks) if (block.type === 'tool_call') figures.tools += 1;
+  }
+  const files = new Set<string>();
+  for (const change of task.changes) {
+    figures.added += change.lines_added;
+    figures.removed += change.lines_removed;
+    files.add(change.path);
+  }
+  figures.files = files.size;
+  return figures;
+}
+
+const isPrompt = (message: Message, task: Task): boolean =>
+  message.role === 'user' &&
+  message.blocks.length === 1 &&
+  message.blocks[0]?.type === 'text' &&
+  message.blocks[0].text === task.prompt;
+
+interface Index {
+  byTask: Map<string, Message[]>;
+  seats: Map<string, Participant>;
+  calls: Set<string>;
+  oldest: string | null;
+  conversation: Conversation;
+}
+
+function messageRows(shown: readonly Message[], index: Index): Row[] {
+  let last: Message | null = null;
+  return shown.map((message): Row => {
+    const continues =
+      last !== null &&
+      last.participant === message.participant &&
+      last.role === message.role &&
+      Date.parse(message.created_at) - Date.parse(last.created_at) < PAUSE_MS;
+    last = message;
+    const speaker = (message.participant && index.seats.get(message.participant)) || null;
+    return { key: `m:${message.id}`, kind: 'message', message, speaker, continues };
+  });
+}
+
+/** One row per participant who is at work on the task, with what it is writing. */
+function liveRows(task: Task, lastSpeaker: string | null, index: Index): Row[] {
+  if (!isOpen(task.state)) return [];
+  const turns = Object.values(index.conversation.live).filter((turn) => turn.task === task.id);
+  return task.targets.flatMap((target): Row[] => {
+    const turn = turns.find((one) => one.participant === target.participant) ?? null;
+    const speaker = index.seats.get(target.participant);
+    if (!speaker || (turn === null && target.state !== 'working')) return [];
+    return [
+      {
+        key: `l:${task.id}:${speaker.id}`,
+        kind: 'live',
+        task,
+        speaker,
+        turn,
+        continues: lastSpeaker === speaker.id,
+      },
+    ];
+  });
+}
+
+function taskRows(task: Task, index: Index, first: boolean): Row[] {
+  const { fold: foldOf, hasEarlier } = index.conversation;
+  const fold = foldOf(task);
+  const messages = (index.byTask.get(task.id) ?? []).filter(
+    (message) => !isPrompt(message, task) && !isAnswerOnly(message, index.calls),
+  );
+  const rows: Row[] = [
+    { key: `t:${task.id}`, kind: 'task', task, fold, figures: figuresOf(task, messages), first },
+  ];
+  if (fold === 'closed') return rows;
+
+  if (task.kind === 'prompt' || fold === 'full') rows.push({ key: `p:${task.id}`, kind: 'prompt', task });
+  const missing = hasEarlier && index.oldest !== null && task.created_at < index.oldest;
+  if (missing) rows.push({ key: `u:${task.id}`, kind: 'unloaded', task });
+
+  const hidden = fold === 'tail' ? Math.max(0, messages.length - TAIL) : 0;
+  if (hidden > 0) rows.push({ key: `h:${task.id}`, kind: 'hidden', task, count: hidden });
+  const shown = messages.slice(hidden);
+  rows.push(...messageRows(shown, index));
+
+  const last = shown.at(-1);
+  rows.push(...liveRows(task, last?.role === 'assistant' ? last.participant : null, index));
+  if (task.state === 'input_required' && task.question)
+    rows.push({ key: `q:${task.id}`, kind: 'question', task });
+  if (['failed', 'rejected', 'canceled'].includes(task.state) && task.text) {
+    rows.push({ key: `e:${task.id}`, kind: 'end', task });
+  }
+  return rows;
+}
+
+export function rowsOf(conversation: Conversation): Row[] {
+  const index: Index = {
+    byTask: groupBy(conversation.messages, (message) => message.task ?? ''),
+    seats: new Map(conversation.participants.map((one) => [one.id, one])),
+    calls: callsOf(conversation.messages),
+    oldest: conversation.messages[0]?.created_at ?? null,
+    conversation,
+  };
+  const pieces: { at: string; order: number; rows: Row[] }[] = [
+    ...conversation.plans.map((plan) => ({
+      at: plan.created_at,
+      order: 0,
+      rows: [{ key: `plan:${plan.id}`, kind: 'plan', plan } satisfies Row],
+    })),
+    ...conversation.tasks.map((task, position) => ({
+      at: task.created_at,
+      order: 1,
+      rows: taskRows(task, index, position === 0),
+    })),
+    ...conversation.checkpoints.map((checkpoint) => ({
+      at: checkpoint.created_at,
+      order: 2,
+      rows: [{ key: `c:${checkpoint.id}`, kind: 'checkpoint', checkpoint } satisfies Row],
+    })),
+    ...(index.byTask.get('') ?? []).map((message) => ({
+      at: message.created_at,
+      order: 2,
+      rows: [
+        {
+          key: `m:${message.id}`,
+          kind: 'message',
+          message,
+          speaker: (message.participant && index.seats.get(message.participant)) || null,
+          continues: false,
+        } satisfies Row,
+      ],
+    })),
+  ];
+  // A stable sort keeps the daemon's order for tasks of one moment.
+  pieces.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.order - b.order));
+  const rows = pieces.flatMap((piece) => piece.rows);
+  return conversation.hasEarlier ? [{ key: 'earlier', kind: 'earlier' }, ...rows] : rows;
+}

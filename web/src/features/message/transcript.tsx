@@ -1,0 +1,182 @@
+/**
+ * The conversation, virtualised. Invariants: the row being read never moves by itself; at the end, the end is
+ * followed; history comes in pages of 200 and only when somebody scrolls to it.
+ */
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { ArrowDown } from 'lucide-react';
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
+import { explain } from '@/api/mutations';
+import { useLive } from '@/api/live';
+import { messagesQuery } from '@/api/queries';
+import type { Checkpoint, Message, Plan, Session, Task } from '@/api/nouns';
+import { LATEST } from '@/app/deeds';
+import { Empty, Skeleton, Trouble } from '@/components/empty';
+import { many } from '@/components/figures';
+import { firstFold, useFolds } from '@/features/task/folds';
+import { isOpen } from '@/features/task/state';
+import { resultsOf, rowsOf, type Row } from './rows';
+import { RowView } from './row-view';
+
+/** This close to the end counts as being there, in pixels. */
+const END_PX = 64;
+/** Rows from the top at which the next page of history is asked for. */
+const EARLIER_ROWS = 8;
+
+const HEIGHTS: Partial<Record<Row['kind'], number>> = {
+  task: 44,
+  message: 84,
+  live: 56,
+  prompt: 64,
+  question: 116,
+};
+
+function useConversation(session: Session, tasks: Task[], plans: Plan[], checkpoints: Checkpoint[]) {
+  const history = useInfiniteQuery(messagesQuery(session.id));
+  const live = useLive((state) => state.turns);
+  const folds = useFolds((state) => state.tasks);
+  const [seenOpen] = useState(() => new Set<string>());
+  for (const task of tasks) if (isOpen(task.state)) seenOpen.add(task.id);
+
+  const messages = useMemo(
+    () => (history.data?.pages ?? []).toReversed().flatMap((page): Message[] => page.items),
+    [history.data],
+  );
+  const results = useMemo(() => resultsOf(messages), [messages]);
+  const rows = useMemo(
+    () =>
+      rowsOf({
+        tasks,
+        plans,
+        checkpoints,
+        messages,
+        participants: session.participants,
+        live,
+        fold: (task) => folds[task.id] ?? firstFold(task, seenOpen),
+        hasEarlier: history.hasNextPage,
+      }),
+    [tasks, plans, checkpoints, messages, session.participants, live, folds, seenOpen, history.hasNextPage],
+  );
+  return { history, messages, results, rows };
+}
+
+/** How many messages came while the reader was elsewhere. */
+function useUnread(count: number, atEnd: boolean): number {
+  const [seen, setSeen] = useState(count);
+  if (atEnd && seen !== count) setSeen(count);
+  return atEnd ? 0 : Math.max(0, count - seen);
+}
+
+export function Transcript({
+  session,
+  tasks,
+  plans,
+  checkpoints,
+  onOpenPlan,
+  onAgain,
+}: {
+  session: Session;
+  tasks: Task[];
+  plans: Plan[];
+  checkpoints: Checkpoint[];
+  onOpenPlan(): void;
+  onAgain(task: Task): void;
+}) {
+  const { history, messages, results, rows } = useConversation(session, tasks, plans, checkpoints);
+  const scroller = useRef<HTMLDivElement>(null);
+  const [atEnd, setAtEnd] = useState(true);
+  const settled = useRef(false);
+
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: (index) => HEIGHTS[rows[index]?.kind ?? 'message'] ?? 32,
+    getItemKey: (index) => rows[index]?.key ?? index,
+    overscan: 8,
+    paddingEnd: 16,
+    anchorTo: 'end',
+    followOnAppend: true,
+    scrollEndThreshold: END_PX,
+  });
+
+  const toEnd = useCallback(() => {
+    virtual.scrollToEnd();
+    setAtEnd(true);
+  }, [virtual]);
+
+  // The first rows are shown from their end; later growth in the middle must not push the end away.
+  useLayoutEffect(() => {
+    if (rows.length === 0) return;
+    if (!settled.current || atEnd) virtual.scrollToEnd();
+    settled.current = true;
+  }, [rows, atEnd, virtual]);
+
+  useEffect(() => {
+    window.addEventListener(LATEST, toEnd);
+    return () => window.removeEventListener(LATEST, toEnd);
+  }, [toEnd]);
+
+  const items = virtual.getVirtualItems();
+  const firstShown = items[0]?.index ?? 0;
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = history;
+  useEffect(() => {
+    if (settled.current && hasNextPage && !isFetchingNextPage && firstShown < EARLIER_ROWS)
+      void fetchNextPage();
+  }, [firstShown, hasNextPage, isFetchingNextPage, fetchNextPage]);
+
+  const unread = useUnread(messages.length, atEnd);
+
+  return (
+    <div className="relative min-h-0 flex-1">
+      <div
+        ref={scroller}
+        role="log"
+        aria-live="off"
+        aria-label="Transcript"
+        // Scrollable by keyboard.
+        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+        tabIndex={0}
+        onScroll={() => setAtEnd(virtual.isAtEnd(END_PX))}
+        className="focus-inset h-full overflow-y-auto overscroll-contain [overflow-anchor:none]"
+      >
+        {history.isPending && <Skeleton rows={8} />}
+        {history.isError && !history.data && (
+          <Trouble text={explain(history.error)} retry={() => void history.refetch()} />
+        )}
+        {!history.isPending && rows.length === 0 && (
+          <Empty title="Nothing has been said yet">
+            <p>Write below; Alt 1 to 4 choose who gets it.</p>
+          </Empty>
+        )}
+        <div className="relative w-full" style={{ height: virtual.getTotalSize() }}>
+          {items.map((item) => {
+            const row = rows[item.index];
+            return (
+              row && (
+                <div
+                  key={item.key}
+                  data-index={item.index}
+                  ref={virtual.measureElement}
+                  className="absolute inset-x-0 top-0 px-4"
+                  style={{ transform: `translateY(${item.start}px)` }}
+                >
+                  <RowView row={row} results={results} onOpenPlan={onOpenPlan} onAgain={onAgain} />
+                </div>
+              )
+            );
+          })}
+        </div>
+      </div>
+      {!atEnd && (
+        <button
+          type="button"
+          onClick={toEnd}
+          className="rise absolute bottom-3 left-1/2 flex h-7 -translate-x-1/2 items-center gap-1.5 rounded-full border border-line bg-raised px-3 text-xs shadow-float hover:bg-hover"
+        >
+          <ArrowDown size={12} aria-hidden />
+          {unread > 0 ? `${many(unread, 'new message')}` : 'Latest'}
+        </button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,166 @@
+/** The head of a task's block, and the rows that frame its messages. */
+import { ChevronRight, CircleStop, Flag, ListTree, RotateCcw } from 'lucide-react';
+import type { Checkpoint, Plan, Task, TaskKind } from '@/api/nouns';
+import { useCancelTask } from '@/api/mutations';
+import { Button, IconButton } from '@/components/button';
+import { Lines, many } from '@/components/figures';
+import { CopyButton } from '@/components/empty';
+import { age, Clock, Elapsed } from '@/components/time';
+import { AgentName, displayName, Glyph, useHues } from '@/features/agent/identity';
+import type { TaskFigures } from '@/features/message/rows';
+import { planSummary } from '@/features/plan/summary';
+import { useFolds, type Fold } from './folds';
+import { isOpen, TaskStateWord } from './state';
+
+const KINDS: Record<TaskKind, string | null> = {
+  prompt: null,
+  propose: 'plan',
+  work: null,
+  review: 'review',
+};
+
+function Figures({ task, figures }: { task: Task; figures: TaskFigures }) {
+  const took = Date.parse(task.updated_at) - Date.parse(task.created_at);
+  return (
+    <span className="flex shrink-0 items-center gap-2.5 text-2xs text-faint">
+      {task.attempt > 1 && <span className="text-warn">attempt {task.attempt}</span>}
+      <Lines added={figures.added} removed={figures.removed} />
+      {figures.tools > 0 && <span className="max-md:hidden">{many(figures.tools, 'tool')}</span>}
+      {isOpen(task.state) ? <Elapsed since={task.created_at} /> : <span>{age(took)}</span>}
+    </span>
+  );
+}
+
+export function TaskHead({ task, fold, figures }: { task: Task; fold: Fold; figures: TaskFigures }) {
+  const setFold = useFolds((folds) => folds.fold);
+  const cancel = useCancelTask();
+  const hueOf = useHues();
+  const closed = fold === 'closed';
+  const kind = KINDS[task.kind];
+  const summary = closed && task.text ? task.text.split('\n', 1)[0] : null;
+  return (
+    <div className="flex items-start gap-1 rounded-md hover:bg-hover/60">
+      <button
+        type="button"
+        data-row
+        data-task={task.id}
+        aria-expanded={!closed}
+        onClick={() => setFold(task.id, closed ? 'full' : 'closed')}
+        className="focus-inset flex min-w-0 flex-1 flex-col rounded-md py-1 pr-2 pl-1 text-left"
+      >
+        <span className="flex w-full items-center gap-2">
+          <ChevronRight
+            size={13}
+            aria-hidden
+            className={`shrink-0 text-faint transition-transform duration-100 ${closed ? '' : 'rotate-90'}`}
+          />
+          <TaskStateWord state={task.state} bare={task.state === 'completed'} />
+          <span className={`min-w-0 truncate ${closed ? '' : 'font-medium'}`}>{task.title}</span>
+          {kind && <span className="shrink-0 rounded-sm bg-hover px-1 text-2xs text-muted">{kind}</span>}
+          <span className="flex shrink-0 items-center gap-2 text-xs">
+            {task.targets.length === 1 && task.targets[0] ? (
+              <AgentName name={task.targets[0].agent} hue={hueOf(task.targets[0].agent)} />
+            ) : (
+              task.targets.map((one) => (
+                <Glyph
+                  key={one.participant}
+                  hue={hueOf(one.agent)}
+                  size={13}
+                  label={displayName(one.agent)}
+                />
+              ))
+            )}
+          </span>
+          <span className="flex-1" />
+          <Figures task={task} figures={figures} />
+        </span>
+        {summary && <span className="w-full truncate pl-5.5 text-xs text-muted">{summary}</span>}
+      </button>
+      {isOpen(task.state) && (
+        <IconButton
+          label={`Cancel “${task.title}”`}
+          disabled={cancel.isPending}
+          onClick={() => cancel.mutate({ task: task.id, session: task.session })}
+        >
+          <CircleStop size={14} aria-hidden />
+        </IconButton>
+      )}
+    </div>
+  );
+}
+
+export function PromptRow({ task }: { task: Task }) {
+  const everybody = task.targets.map((target) => displayName(target.agent)).join(', ');
+  return (
+    <div className="mt-1 ml-5 max-w-192 rounded-md bg-sunken px-3 py-2">
+      <div className="mb-0.5 flex items-center gap-2 text-xs text-muted">
+        <span className="font-semibold text-ink">You</span>
+        <span className="truncate">→ {everybody}</span>
+        <Clock at={task.created_at} className="text-2xs text-faint" />
+      </div>
+      <p className="wrap-anywhere whitespace-pre-wrap">{task.prompt}</p>
+    </div>
+  );
+}
+
+export function HiddenRow({ task, count }: { task: Task; count: number }) {
+  const setFold = useFolds((folds) => folds.fold);
+  return (
+    <button
+      type="button"
+      onClick={() => setFold(task.id, 'full')}
+      className="mt-1 ml-5 h-6 rounded-sm px-2 text-xs text-muted hover:bg-hover hover:text-ink"
+    >
+      Show {many(count, 'earlier message')}
+    </button>
+  );
+}
+
+/** Why a task ended without its result, and the way to try again. */
+export function EndRow({ task, onAgain }: { task: Task; onAgain(task: Task): void }) {
+  const wrong = task.state !== 'canceled';
+  return (
+    <div
+      className={`mt-2 ml-5 flex max-w-192 items-start gap-3 rounded-md px-3 py-2 ${wrong ? 'bg-danger-wash' : 'bg-sunken'}`}
+    >
+      <TaskStateWord state={task.state} />
+      <span className="min-w-0 flex-1 text-xs leading-4 wrap-anywhere">{task.text}</span>
+      <Button size="sm" onClick={() => onAgain(task)}>
+        <RotateCcw size={11} aria-hidden />
+        Write it again
+      </Button>
+    </div>
+  );
+}
+
+export function PlanRow({ plan, onOpen }: { plan: Plan; onOpen(): void }) {
+  return (
+    <button
+      type="button"
+      data-row
+      onClick={onOpen}
+      className="focus-inset mt-3 flex w-full items-center gap-2 rounded-md border border-line bg-raised px-2.5 py-1.5 text-left hover:bg-hover"
+    >
+      <ListTree size={14} aria-hidden className="shrink-0 text-muted" />
+      <span className="min-w-0 flex-1 truncate">
+        <span className="font-medium">Plan</span> <span className="text-muted">{plan.prompt}</span>
+      </span>
+      <span className="shrink-0 text-xs text-muted">{planSummary(plan)}</span>
+    </button>
+  );
+}
+
+export function CheckpointRow({ checkpoint }: { checkpoint: Checkpoint }) {
+  const commit = checkpoint.commit.slice(0, 10);
+  return (
+    <div className="mt-3 flex items-center gap-2 border-y border-line px-1 py-1 text-xs text-muted">
+      <Flag size={13} aria-hidden className="shrink-0 text-good" />
+      <span className="shrink-0 font-medium text-ink">Checkpoint</span>
+      <code className="shrink-0 font-mono text-2xs">{commit}</code>
+      <CopyButton text={checkpoint.commit} label="Copy the commit" />
+      <span className="min-w-0 flex-1 truncate">{checkpoint.message.split('\n', 1)[0]}</span>
+      <span className="shrink-0">{many(checkpoint.paths.length, 'file')}</span>
+      <Clock at={checkpoint.created_at} className="shrink-0 text-2xs text-faint" />
+    </div>
+  );
+}
