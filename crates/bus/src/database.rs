@@ -58,7 +58,17 @@ pub(crate) fn open(inner: &Inner, role: Role) -> Result<Database, BusError> {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(&inner.path, flags)?;
     configure(&mut conn, &inner.dice)?;
-    if schema::standing(&conn)? != Standing::Ours(schema::VERSION) {
+    let standing = schema::standing(&conn)?;
+    if standing == Standing::Empty {
+        // Kept in the file; setting it again would need the write lock at every opening.
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
+    // Kept in the file too, but not in a copy made by `VACUUM INTO`.
+    let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    if mode != "wal" {
+        conn.pragma_update(None, "journal_mode", "WAL")?;
+    }
+    if standing != Standing::Ours(schema::VERSION) {
         create(inner, &conn)?;
     }
     let Some(identity) = Identity::of(&inner.path)? else {
@@ -101,8 +111,6 @@ fn configure(conn: &mut Connection, dice: &Arc<AtomicU64>) -> Result<(), BusErro
     }))?;
     // A session that ends must not pay for a checkpoint, least of all a hook that lives for milliseconds.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    conn.pragma_update(None, "journal_mode", "WAL")?;
     // A killed process loses nothing. A power cut may take the last commits: leases are void after a boot anyway, and the
     // daemon's journal, synced on its own, is what history rests on.
     conn.pragma_update(None, "synchronous", "NORMAL")?;

@@ -10,7 +10,7 @@ use crate::lock::{self, Acquired, Attempt, LockRequest, Wish};
 use crate::queue;
 use crate::registration;
 use crate::scene::{Scene, Scope};
-use crate::write::{Moment, Write, nanos};
+use crate::write::{Moment, Write, nanos, unsigned};
 use model::{Event, Lock, LockChange, LockPhase, RegistrationId};
 use rusqlite::{OptionalExtension, params};
 use std::time::Duration;
@@ -63,7 +63,8 @@ impl Bus {
         };
         on_wait(&contended.holders);
         loop {
-            listen.wait(LIVENESS_POLL)?;
+            let left = deadline_ns.saturating_sub(nanos(self.inner.clock.uptime()));
+            listen.wait(LIVENESS_POLL.min(Duration::from_nanos(unsigned(left))))?;
             match self.look(id)? {
                 Look::Granted => return self.inner.write(|w| collect(w, id)).map(|locks| Acquired { locks }),
                 Look::Canceled => return Err(BusError::Canceled),

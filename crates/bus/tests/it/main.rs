@@ -1,0 +1,16 @@
+//! The bus against real files and real processes: one module per promise.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may fail like the tests themselves")]
+
+mod actor;
+mod contest;
+mod fence;
+mod history;
+mod locks;
+mod notices;
+mod opening;
+mod outbox;
+mod process;
+mod registrations;
+mod stage;
+mod stopped;
+mod waiting;

@@ -1,0 +1,198 @@
+//! Notices: order, cursors, time to live, keys, bells.
+
+use crate::stage::Stage;
+use bus::{BusError, NOTICE_KEY_MAX, NOTICE_PAGE_MAX, NOTICE_TTL_MAX, NewNotice, NoticeQuery, PURGE_ROWS};
+use model::{Channel, NOTICE_PAYLOAD_MAX, RegistrationId, Timestamp};
+use serde_json::json;
+use std::time::Duration;
+
+fn say(sender: RegistrationId, text: &str) -> NewNotice {
+    NewNotice {
+        sender,
+        channel: Channel::task_broadcast(),
+        recipient: None,
+        payload: json!({ "text": text }),
+        ttl_seconds: None,
+        key: None,
+    }
+}
+
+fn texts(stage: &Stage, query: &NoticeQuery) -> Vec<String> {
+    let page = stage.bus.notices(query).unwrap();
+    page.notices.iter().map(|notice| notice.payload["text"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn notices_are_read_in_order_by_channel_recipient_and_cursor() {
+    let stage = Stage::new();
+    let [a, b, c] = ["a", "b", "c"].map(|name| stage.agent(name));
+    stage.bus.publish(say(a, "to all")).unwrap();
+    stage.bus.publish(NewNotice { recipient: Some(b), ..say(a, "to b") }).unwrap();
+    stage.bus.publish(NewNotice { channel: Channel::state(), ..say(b, "state") }).unwrap();
+    let all = NoticeQuery::default();
+    assert_eq!(texts(&stage, &all), ["to all", "to b", "state"]);
+    assert_eq!(texts(&stage, &NoticeQuery { channel: Some(Channel::state()), ..all.clone() }), ["state"]);
+    let heard = |id| texts(&stage, &NoticeQuery { recipient: Some(id), ..NoticeQuery::default() });
+    assert_eq!(heard(a), ["state"]);
+    assert_eq!(heard(b), ["to all", "to b"]);
+    assert_eq!(heard(c), ["to all", "state"]);
+    let page = stage.bus.notices(&NoticeQuery { limit: 2, ..all.clone() }).unwrap();
+    assert_eq!(page.notices.len(), 2);
+    assert_eq!(texts(&stage, &NoticeQuery { after: page.next, ..all }), ["state"]);
+}
+
+#[test]
+fn a_notice_lives_by_uptime_and_is_purged_in_small_steps() {
+    let stage = Stage::new();
+    let a = stage.agent("a");
+    let first = stage.bus.publish(NewNotice { ttl_seconds: Some(2), ..say(a, "short") }).unwrap();
+    let rest = PURGE_ROWS + 10;
+    for _ in 0..rest {
+        stage.bus.publish(NewNotice { ttl_seconds: Some(2), ..say(a, "more") }).unwrap();
+    }
+    stage.bus.publish(say(a, "long")).unwrap();
+    stage.clock.set_wall(Timestamp::from_millis(4_000_000_000_000));
+    assert_eq!(texts(&stage, &NoticeQuery { limit: 1, ..NoticeQuery::default() }), ["short"]);
+    assert_eq!(stage.bus.purge().unwrap(), 0);
+    stage.clock.advance(Duration::from_secs(2));
+    assert_eq!(texts(&stage, &NoticeQuery::default()), ["long"]);
+    assert_eq!(stage.bus.purge().unwrap(), rest + 1);
+    stage.clock.advance(Duration::from_secs(600));
+    stage.bus.purge().unwrap();
+    // Ids are never used again, also when the table is empty.
+    let next = stage.bus.publish(say(a, "later")).unwrap();
+    assert_eq!(next.id, first.id + rest as i64 + 2);
+}
+
+#[test]
+fn without_a_daemon_publishing_purges() {
+    let stage = Stage::new();
+    let a = stage.agent("a");
+    for _ in 0..300 {
+        stage.bus.publish(NewNotice { ttl_seconds: Some(1), ..say(a, "x") }).unwrap();
+        stage.clock.advance(Duration::from_secs(1));
+    }
+    let rows: i64 =
+        stage.sql().query_row("SELECT count(*) FROM inter_session_messages", [], |row| row.get(0)).unwrap();
+    assert!(rows < 256, "{rows}");
+}
+
+#[test]
+fn a_key_publishes_once() {
+    let stage = Stage::new();
+    let [a, b] = ["a", "b"].map(|name| stage.agent(name));
+    let keyed = NewNotice { key: Some("k".to_owned()), ..say(a, "once") };
+    let first = stage.bus.publish(keyed.clone()).unwrap();
+    stage.clock.advance(Duration::from_secs(1));
+    assert_eq!(stage.bus.publish(keyed.clone()).unwrap(), first);
+    assert_ne!(stage.bus.publish(NewNotice { sender: b, ..keyed.clone() }).unwrap().id, first.id);
+    let other = NewNotice { payload: json!({ "text": "other" }), ..keyed.clone() };
+    assert!(matches!(stage.bus.publish(other.clone()), Err(BusError::KeyReused { .. })));
+    assert_eq!(texts(&stage, &NoticeQuery::default()), ["once", "once"]);
+    // The key is free again when the notice is over.
+    stage.clock.advance(Duration::from_secs(600));
+    stage.bus.publish(other).unwrap();
+}
+
+#[test]
+fn limits_are_kept() {
+    let stage = Stage::new();
+    let a = stage.agent("a");
+    let fits = json!("x".repeat(NOTICE_PAYLOAD_MAX - 2));
+    stage.bus.publish(NewNotice { payload: fits, ..say(a, "") }).unwrap();
+    for bad in [
+        NewNotice { payload: json!("x".repeat(NOTICE_PAYLOAD_MAX - 1)), ..say(a, "") },
+        NewNotice { ttl_seconds: Some(0), ..say(a, "") },
+        NewNotice { ttl_seconds: Some(NOTICE_TTL_MAX + 1), ..say(a, "") },
+        NewNotice { key: Some(String::new()), ..say(a, "") },
+        NewNotice { key: Some("k".repeat(NOTICE_KEY_MAX + 1)), ..say(a, "") },
+    ] {
+        assert!(matches!(stage.bus.publish(bad), Err(BusError::Invalid(_))));
+    }
+    for _ in 0..NOTICE_PAGE_MAX {
+        stage.bus.publish(say(a, "x")).unwrap();
+    }
+    let page = stage.bus.notices(&NoticeQuery { limit: usize::MAX, ..NoticeQuery::default() }).unwrap();
+    assert_eq!(page.notices.len(), NOTICE_PAGE_MAX);
+}
+
+#[test]
+fn nobody_writes_to_the_dead_or_as_them() {
+    let stage = Stage::new();
+    let [a, b] = ["a", "b"].map(|name| stage.agent(name));
+    stage.bus.end(b, "finished").unwrap();
+    assert!(matches!(
+        stage.bus.publish(NewNotice { recipient: Some(b), ..say(a, "") }),
+        Err(BusError::Ended(_))
+    ));
+    assert!(matches!(stage.bus.publish(say(b, "")), Err(BusError::Ended(_))));
+    assert!(matches!(stage.bus.wait_notices(b, 0, Duration::from_secs(9)), Err(BusError::Ended(_))));
+}
+
+#[test]
+fn a_cursor_of_another_life_is_refused_instead_of_skipping() {
+    let stage = Stage::new();
+    let a = stage.agent("a");
+    let notice = stage.bus.publish(say(a, "x")).unwrap();
+    let generation = stage.bus.generation().unwrap();
+    let query =
+        NoticeQuery { after: notice.id, generation: Some(generation.clone()), ..NoticeQuery::default() };
+    assert!(stage.bus.notices(&query).unwrap().notices.is_empty());
+    let ahead = NoticeQuery { after: notice.id + 1, ..query.clone() };
+    assert!(
+        matches!(stage.bus.notices(&ahead), Err(BusError::CursorAhead { newest, .. }) if newest == notice.id)
+    );
+    let rebooted = stage.open_in("two");
+    assert!(matches!(rebooted.notices(&query), Err(BusError::GenerationChanged { .. })));
+    assert_ne!(rebooted.generation().unwrap(), generation);
+}
+
+#[test]
+fn after_a_boot_a_notice_lives_by_the_wall_clock() {
+    let stage = Stage::new();
+    let a = stage.agent("a");
+    stage.bus.publish(say(a, "x")).unwrap();
+    stage.clock.set_uptime(Duration::from_secs(1));
+    stage.clock.advance(Duration::from_secs(599));
+    let rebooted = stage.open_in("two");
+    assert_eq!(rebooted.notices(&NoticeQuery::default()).unwrap().notices.len(), 1);
+    stage.clock.advance(Duration::from_secs(1));
+    assert!(rebooted.notices(&NoticeQuery::default()).unwrap().notices.is_empty());
+    assert_eq!(rebooted.purge().unwrap(), 1);
+}
+
+#[test]
+fn a_waiting_reader_is_woken_and_a_lost_ring_costs_time_only() {
+    let stage = Stage::new();
+    let [a, b] = ["a", "b"].map(|name| stage.agent(name));
+    for lose_ring in [false, true] {
+        let bus = stage.bus.clone();
+        let after = stage.bus.notices(&NoticeQuery::default()).unwrap().next;
+        let reader = std::thread::spawn(move || bus.wait_notices(b, after, Duration::from_secs(3600)));
+        let path = stage.dir.path().join("rt").join(format!("{b}.bell"));
+        while !path.exists() {
+            std::thread::yield_now();
+        }
+        if lose_ring {
+            std::fs::remove_file(&path).unwrap();
+        }
+        let sent = stage.bus.publish(NewNotice { recipient: Some(b), ..say(a, "hello") }).unwrap();
+        assert_eq!(reader.join().unwrap().unwrap().notices, vec![sent]);
+        let _ = std::fs::remove_file(&path);
+    }
+}
+
+#[test]
+fn patience_for_notices_ends_by_the_clock_of_the_bus() {
+    let stage = Stage::new();
+    let b = stage.agent("b");
+    let bus = stage.bus.clone();
+    let reader = std::thread::spawn(move || bus.wait_notices(b, 0, Duration::from_secs(60)));
+    stage.clock.advance(Duration::from_secs(120));
+    // Whether the reader took its deadline before or after the jump, a second one reaches it.
+    while !reader.is_finished() {
+        stage.clock.advance(Duration::from_secs(60));
+        std::thread::yield_now();
+    }
+    assert!(reader.join().unwrap().unwrap().notices.is_empty());
+}

@@ -1,0 +1,54 @@
+//! What happened, in order, for the journal.
+
+use crate::stage::{Stage, exclusive};
+use bus::{Bell, OUTBOX_PAGE_MAX};
+use model::Event;
+use std::time::Duration;
+
+#[test]
+fn rows_come_in_commit_order_and_go_when_done() {
+    let stage = Stage::new();
+    let bell = stage.bus.doorbell(Bell::Daemon).unwrap();
+    let a = stage.agent("a");
+    assert!(bell.wait(Duration::ZERO).unwrap());
+    let lock = stage.bus.acquire(&exclusive(a, &["x"])).unwrap().locks.remove(0);
+    stage.bus.release(lock.token, a).unwrap();
+    assert!(bell.wait(Duration::ZERO).unwrap());
+    let (generation, rows) = stage.bus.outbox(0, 2).unwrap();
+    assert_eq!(generation, stage.bus.generation().unwrap());
+    assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 2]);
+    stage.bus.outbox_done(2).unwrap();
+    let (_, rest) = stage.bus.outbox(0, OUTBOX_PAGE_MAX).unwrap();
+    assert_eq!(rest.len(), 1);
+    assert_eq!(rest[0].id, 3);
+    stage.bus.outbox_done(3).unwrap();
+    assert!(!bell.wait(Duration::ZERO).unwrap(), "emptying the outbox is no news");
+    // Ids go on after the table was empty.
+    stage.agent("b");
+    assert_eq!(stage.bus.outbox(0, 10).unwrap().1[0].id, 4);
+    assert_eq!(stage.bus.outbox_dropped().unwrap(), 0);
+}
+
+#[test]
+fn a_refused_change_leaves_no_row() {
+    let stage = Stage::new();
+    let [a, b] = ["a", "b"].map(|name| stage.agent(name));
+    stage.bus.acquire(&exclusive(a, &["x"])).unwrap();
+    let before = stage.events().len();
+    stage.bus.acquire(&exclusive(b, &["x"])).unwrap_err();
+    stage.bus.release(7, a).unwrap_err();
+    assert_eq!(stage.events().len(), before);
+}
+
+#[test]
+fn a_page_never_spans_two_generations() {
+    let stage = Stage::new();
+    stage.agent("a");
+    let old = stage.bus.generation().unwrap();
+    let rebooted = stage.open_in("two");
+    let (generation, rows) = rebooted.outbox(0, 10).unwrap();
+    assert_eq!((generation, rows.len()), (old, 1));
+    let (generation, rows) = rebooted.outbox(rows[0].id, 10).unwrap();
+    assert_eq!(generation, rebooted.generation().unwrap());
+    assert!(matches!(&rows[0].event, Event::RegistrationEnded(end) if end.reason == "died"));
+}

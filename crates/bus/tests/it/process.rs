@@ -1,0 +1,132 @@
+//! Real processes for tests: this test binary, started again as somebody else, and the clock they share.
+
+use bus::system::SystemClock;
+use model::{Clock, Timestamp};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+const ROLE: &str = "BUS_TEST_ROLE";
+
+/// The entry of every process started here; without a role there is nothing to be.
+#[test]
+#[ignore = "the body of the processes other tests start"]
+fn body() {
+    let role = role().expect("started by another test");
+    let (kind, argument) = role.split_once(' ').unwrap();
+    match kind {
+        "actor" => crate::actor::run(argument),
+        "stopped" => crate::stopped::run(argument),
+        other => panic!("no such role: {other}"),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test process is told by its environment who it is")]
+fn role() -> Option<String> {
+    std::env::var(ROLE).ok()
+}
+
+/// A process that ends with the test, whatever happens.
+pub(crate) struct Process {
+    child: Child,
+}
+
+impl Process {
+    #[expect(clippy::disallowed_methods, reason = "the one place where these tests start a process")]
+    pub(crate) fn start(role: &str) -> Self {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "process::body", "--ignored", "--nocapture"])
+            .env(ROLE, role)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child }
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        // It may have ended just now.
+        let _ = rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal);
+    }
+
+    pub(crate) fn stdin(&mut self) -> &mut std::process::ChildStdin {
+        self.child.stdin.as_mut().unwrap()
+    }
+
+    /// True when it has ended by itself, and well; a failure of its own is a failure of the test.
+    pub(crate) fn has_finished(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The machine's clocks, except that uptime can leap forward for all processes at once, as in a suspend,
+/// and the wall clock can be set to anything in each of them.
+pub(crate) struct SharedClock {
+    leaps: File,
+    wall_shift_ms: AtomicI64,
+}
+
+impl SharedClock {
+    pub(crate) fn open(dir: &Path) -> Self {
+        let path = dir.join("leaps");
+        let leaps = File::options().read(true).write(true).create(true).truncate(false).open(path).unwrap();
+        Self { leaps, wall_shift_ms: AtomicI64::new(0) }
+    }
+
+    fn leapt(&self) -> u64 {
+        let mut bytes = [0u8; 8];
+        match self.leaps.read_exact_at(&mut bytes, 0) {
+            Ok(()) => u64::from_le_bytes(bytes),
+            Err(_) => 0,
+        }
+    }
+
+    pub(crate) fn leap(&self, by: Duration) {
+        flock(&self.leaps, FlockOperation::LockExclusive).unwrap();
+        let leapt = self.leapt() + u64::try_from(by.as_nanos()).unwrap();
+        self.leaps.write_all_at(&leapt.to_le_bytes(), 0).unwrap();
+        flock(&self.leaps, FlockOperation::Unlock).unwrap();
+    }
+
+    pub(crate) fn shift_wall(&self, millis: i64) {
+        self.wall_shift_ms.store(millis, Ordering::SeqCst);
+    }
+
+    pub(crate) fn uptime_ns(&self) -> u64 {
+        u64::try_from(self.uptime().as_nanos()).unwrap()
+    }
+}
+
+impl Clock for SharedClock {
+    fn now(&self) -> Timestamp {
+        let shift = self.wall_shift_ms.load(Ordering::SeqCst);
+        Timestamp::from_millis(SystemClock.now().as_millis() + shift)
+    }
+
+    fn uptime(&self) -> Duration {
+        // Read until no leap came in between, so that the reading is right at one moment for everybody.
+        loop {
+            let before = self.leapt();
+            let uptime = SystemClock.uptime();
+            if self.leapt() == before {
+                return uptime + Duration::from_nanos(before);
+            }
+        }
+    }
+}
