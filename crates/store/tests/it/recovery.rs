@@ -3,6 +3,7 @@
 use crate::fixtures::World;
 use crate::workspace::Workspace;
 use rusqlite::Connection;
+use std::path::PathBuf;
 use store::{Opening, Store, StoreError};
 
 /// A closed workspace with the whole history in it, and its dump.
@@ -34,6 +35,46 @@ fn damage_table(workspace: &Workspace, name: &str, table: &str) {
     let root = usize::try_from(root).unwrap();
     bytes[(root - 1) * page..root * page].fill(0xff);
     workspace.replace_database(name, &bytes);
+}
+
+/// The journal's last segment.
+fn active_segment(workspace: &Workspace) -> PathBuf {
+    let segments = std::fs::read_dir(workspace.dir().journal()).unwrap().map(|entry| entry.unwrap().path());
+    segments.filter(|path| path.extension().is_some_and(|ending| ending == "jsonl")).max().unwrap()
+}
+
+#[test]
+fn a_torn_tail_is_reported_and_becomes_an_event_of_a_new_epoch() {
+    let (workspace, dump) = filled();
+    let segment = active_segment(&workspace);
+    let torn = br#"{"h":{"epoch":1,"seq""#;
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes.extend_from_slice(torn);
+    std::fs::write(&segment, bytes).unwrap();
+    let (store, report) = workspace.open();
+    let repair = report.repaired.unwrap();
+    assert_eq!(usize::try_from(repair.torn_bytes), Ok(torn.len()));
+    assert_eq!((report.sessions, report.messages), (Opening::Current, Opening::Current));
+    assert_eq!(report.position.epoch, repair.previous_epoch + 1);
+    let after = store.dump().unwrap();
+    assert!(after.contains(&repair.side_file) && !dump.contains(&repair.side_file));
+    store.close();
+    let (store, report) = workspace.open();
+    assert_eq!((report.repaired, store.dump().unwrap()), (None, after));
+}
+
+#[test]
+fn records_the_journal_lost_are_lost_from_the_databases_too() {
+    let (workspace, _) = filled();
+    let lines = std::fs::read_to_string(active_segment(&workspace)).unwrap();
+    let torn = &lines[..lines.len() - 40];
+    std::fs::write(active_segment(&workspace), torn).unwrap();
+    let (store, report) = workspace.open();
+    assert!(report.repaired.is_some());
+    assert!(reason(&report.sessions).contains("ahead"), "{report:?}");
+    assert!(reason(&report.messages).contains("ahead"), "{report:?}");
+    assert_eq!(store.rebuild().unwrap().changed, Vec::<String>::new());
+    assert_eq!(store.verify().unwrap().problems, Vec::<String>::new());
 }
 
 #[test]
