@@ -36,7 +36,7 @@ impl Files {
 
     fn execute(&self, sql: &str) -> Result<(), StoreError> {
         for (_, connection) in self.each() {
-            connection.prepare_cached(sql)?.execute([])?;
+            connection::execute(connection, sql)?;
         }
         Ok(())
     }
@@ -45,7 +45,7 @@ impl Files {
     fn roll_back(&self) {
         for (_, connection) in self.each() {
             if !connection.is_autocommit() {
-                drop(connection.execute_batch("ROLLBACK"));
+                drop(connection::execute(connection, "ROLLBACK"));
             }
         }
     }
@@ -189,7 +189,7 @@ impl Writer {
     fn commit_open(&self) -> Result<(), StoreError> {
         for (_, connection) in self.files.each() {
             if !connection.is_autocommit() {
-                connection.prepare_cached("COMMIT")?.execute([])?;
+                connection::execute(connection, "COMMIT")?;
             }
         }
         Ok(())

@@ -114,6 +114,12 @@ fn settle(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Runs a statement about transactions, which is prepared once.
+pub(crate) fn execute(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
 pub(crate) fn file(databases: &Path, database: Database) -> PathBuf {
     databases.join(database.file_name())
 }

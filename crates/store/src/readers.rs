@@ -181,16 +181,16 @@ impl Lease<'_> {
     fn snapshot(&self) -> Result<(), StoreError> {
         let pair = self.pair()?;
         for look in 0..LOOKS_MAX {
-            pair.sessions.execute_batch("BEGIN")?;
-            pair.messages.execute_batch("BEGIN")?;
+            connection::execute(&pair.sessions, "BEGIN")?;
+            connection::execute(&pair.messages, "BEGIN")?;
             // The first read fixes what the transaction sees.
             let sessions = watermark::read(&pair.sessions, Database::Sessions)?;
             let messages = watermark::read(&pair.messages, Database::Messages)?;
             if sessions == messages {
                 return Ok(());
             }
-            pair.sessions.execute_batch("ROLLBACK")?;
-            pair.messages.execute_batch("ROLLBACK")?;
+            connection::execute(&pair.sessions, "ROLLBACK")?;
+            connection::execute(&pair.messages, "ROLLBACK")?;
             if let Some(reason) = self.readers.stopped.get() {
                 return Err(StoreError::Stopped(reason.clone()));
             }
@@ -212,7 +212,7 @@ impl Drop for Lease<'_> {
         if let Some(pair) = self.pair.take() {
             let ended = [&pair.sessions, &pair.messages]
                 .into_iter()
-                .all(|connection| connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok());
+                .all(|file| file.is_autocommit() || connection::execute(file, "ROLLBACK").is_ok());
             // A connection that does not come out of its transaction is closed with it.
             if ended && !pool.closed && !pool.swapping && pool.idle.len() < IDLE_MAX {
                 pool.idle.push(pair);

@@ -13,6 +13,7 @@ use journal::{Journal, Reader};
 use model::{Actor, Clock, Cursor, Entropy, Event, Refusal, RefusalKind, WorkspaceDir};
 use rusqlite::Connection;
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -118,7 +119,12 @@ impl Store {
     ) -> Result<(Self, OpenReport), StoreError> {
         connection::require_sqlite()?;
         let databases = workspace.databases();
-        std::fs::create_dir_all(&databases).map_err(|error| StoreError::io("make", &databases, error))?;
+        // Conversations are nobody else's business.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&databases)
+            .map_err(|error| StoreError::io("make", &databases, error))?;
         let opened =
             Journal::open(&workspace.journal(), &workspace.blobs(), clock, entropy, options.journal)?;
         let mut journal = opened.journal;

@@ -74,7 +74,12 @@ const USAGE: Usage = Usage {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self { clock: ManualClock::default(), dice: SeededEntropy::new(42) }
+        Self::seeded(42)
+    }
+
+    /// Worlds of different seeds share no ids.
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self { clock: ManualClock::default(), dice: SeededEntropy::new(seed) }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

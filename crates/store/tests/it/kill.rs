@@ -71,14 +71,14 @@ fn child_commits_until_it_is_killed() {
 }
 
 fn commit_forever(store: &Store, log: &Mutex<File>, seed: u64, client: u64) {
-    let world = World::new();
+    let world = World::seeded(1000 + seed * 10 + client);
     for n in 0_u64.. {
         let session = world.session("Auth");
         let mut events = vec![Event::SessionCreated(session.clone())];
         // Some payloads are large enough to become blobs, some commits have several events.
         events.push(Event::MessageAppended(world.say(session.id, &"x".repeat((n % 7 * 1000) as usize))));
         if n % 5 == 0 {
-            events.extend(World::new().history().events());
+            events.extend(world.history().events());
         }
         let key = format!("{seed}-{client}-{n}");
         let request = Commit::new(Actor::User, move |_| Ok(events)).key(keyed(&key, "h"));

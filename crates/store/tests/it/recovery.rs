@@ -226,6 +226,15 @@ fn what_an_interrupted_rebuild_left_is_removed_by_the_next() {
 }
 
 #[test]
+fn what_is_stored_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let workspace = Workspace::new();
+    drop(workspace.open());
+    let mode = std::fs::metadata(workspace.dir().databases()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
 fn the_archive_follows_to_the_end_before_the_store_is_closed() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
