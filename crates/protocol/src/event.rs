@@ -4,8 +4,9 @@
 //! replay folds are one shape, described by `fact.rs`.
 
 use crate::fact::Fact;
+use crate::limits::{EVENTS_MAX, PAGE_MAX};
 use crate::operation::{Access::User, Answer, Method::Get, Operation};
-use model::{Actor, Cursor, Event, EventError, SessionId, Timestamp};
+use model::{Actor, Cursor, Event, EventError, Refusal, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::{AllOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::{Ref, RefOr};
@@ -102,6 +103,20 @@ pub struct EventQuery {
     pub limit: Option<usize>,
 }
 
+impl EventQuery {
+    /// The number of events to give.
+    pub fn size(&self) -> Result<usize, Refusal> {
+        match self.limit {
+            None => Ok(PAGE_MAX),
+            Some(n) if (1..=EVENTS_MAX).contains(&n) => Ok(n),
+            Some(n) => Err(Refusal::invalid(
+                "limit_out_of_range",
+                format!("limit {n} is not between 1 and {EVENTS_MAX}"),
+            )),
+        }
+    }
+}
+
 /// A cursor as text, for serde's `with`.
 pub(crate) mod cursor_text {
     use model::Cursor;
@@ -155,6 +170,13 @@ pub(crate) fn operations() -> Vec<Operation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_read_has_a_bound() {
+        let size = |limit| EventQuery { limit, ..EventQuery::default() }.size();
+        assert_eq!((size(None), size(Some(EVENTS_MAX))), (Ok(PAGE_MAX), Ok(EVENTS_MAX)));
+        assert!(size(Some(0)).is_err() && size(Some(EVENTS_MAX + 1)).is_err());
+    }
 
     #[test]
     fn a_record_gives_its_event_back() {

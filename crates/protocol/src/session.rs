@@ -1,13 +1,15 @@
 //! Sessions on the wire.
 
 use crate::LiveTurn;
+use crate::limits::TITLE_MAX;
+use crate::message::prompt_targets;
 use crate::operation::{
     Access::{Run, User},
     Method::{Delete, Get, Patch, Post},
     Operation,
 };
 use crate::{Participant, Usage, words};
-use model::{AgentName, BoardId, RepoId, SessionId, SessionState, TaskId, Timestamp};
+use model::{AgentName, BoardId, Refusal, RepoId, SessionId, SessionState, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -102,6 +104,33 @@ pub struct SessionPatch {
     pub title: Option<String>,
 }
 
+impl NewSession {
+    pub fn checked(self) -> Result<Self, Refusal> {
+        Ok(Self { title: title_text(&self.title)?, agents: prompt_targets(self.agents)?, ..self })
+    }
+}
+
+impl SessionPatch {
+    pub fn checked(self) -> Result<Self, Refusal> {
+        Ok(Self { title: self.title.as_deref().map(title_text).transpose()? })
+    }
+}
+
+/// A title as it is stored: one line, nothing blank around it.
+fn title_text(given: &str) -> Result<String, Refusal> {
+    let title = given.trim();
+    if title.chars().count() > TITLE_MAX {
+        return Err(Refusal::invalid(
+            "title_too_long",
+            format!("a title has at most {TITLE_MAX} characters"),
+        ));
+    }
+    if title.chars().any(char::is_control) {
+        return Err(Refusal::invalid("title_not_text", "a title is one line of text"));
+    }
+    Ok(title.to_owned())
+}
+
 /// Which sessions to list; newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
@@ -141,4 +170,18 @@ pub(crate) fn operations() -> Vec<Operation> {
         op("list_live_turns", Get, "/sessions/{id}/live", Run, "Shows what is being written right now.")
             .lists::<LiveTurn>(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_one_short_line() {
+        assert_eq!(title_text("  Lock leases \n").unwrap(), "Lock leases");
+        assert!(title_text(&"ä".repeat(TITLE_MAX)).is_ok());
+        assert_eq!(title_text(&"ä".repeat(TITLE_MAX + 1)).unwrap_err().code, "title_too_long");
+        assert_eq!(title_text("a\nb").unwrap_err().code, "title_not_text");
+        assert_eq!(title_text("\u{1b}[31mred").unwrap_err().code, "title_not_text");
+    }
 }

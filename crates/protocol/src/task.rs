@@ -1,5 +1,6 @@
 //! Tasks on the wire.
 
+use crate::message::prompt_text;
 use crate::operation::{
     Access::{Run, User},
     Method::{Get, Post},
@@ -7,7 +8,8 @@ use crate::operation::{
 };
 use crate::{FileChange, words};
 use model::{
-    AgentName, ParticipantId, PlanId, RepoPath, SessionId, TaskId, TaskKind, TaskState, Timestamp, TurnId,
+    AgentName, ParticipantId, PlanId, Refusal, RepoPath, SessionId, TaskId, TaskKind, TaskState, Timestamp,
+    TurnId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -120,6 +122,13 @@ pub struct NewAnswer {
     pub answer: String,
 }
 
+impl NewAnswer {
+    /// In the same form, under the same rules, as a prompt.
+    pub fn checked(self) -> Result<Self, Refusal> {
+        Ok(Self { answer: prompt_text(&self.answer)? })
+    }
+}
+
 /// Which tasks of the workspace to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
@@ -132,7 +141,7 @@ pub struct TaskQuery {
 
 impl TaskQuery {
     /// The states wished for.
-    pub fn states(&self) -> Result<Vec<TaskState>, model::Refusal> {
+    pub fn states(&self) -> Result<Vec<TaskState>, Refusal> {
         let Some(given) = &self.state else {
             return Ok(TaskState::ALL.into_iter().filter(|state| !state.is_terminal()).collect());
         };
@@ -142,7 +151,7 @@ impl TaskQuery {
                 TaskState::ALL.into_iter().find(|state| state.as_str() == word.trim()).ok_or_else(|| {
                     let words: Vec<&str> = TaskState::ALL.iter().map(|state| state.as_str()).collect();
                     let shown: String = word.chars().take(40).collect();
-                    model::Refusal::invalid("unknown_state", format!("`{shown}` is no state of a task"))
+                    Refusal::invalid("unknown_state", format!("`{shown}` is no state of a task"))
                         .hint(format!("one of {}", words.join(", ")))
                 })
             })

@@ -1,0 +1,167 @@
+//! What handlers are given: who asks, what was asked, and the body read under its limits.
+
+use crate::app::App;
+use crate::correlate::Correlation;
+use crate::failure::Failure;
+use crate::gate::too_large;
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use engine::{Call, Caller, Key};
+use model::{Refusal, SessionId};
+use protocol::{IDEMPOTENCY_HEADER, limits};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// Who asks.
+pub(crate) struct Who(pub(crate) Caller);
+
+impl<S: Sync> FromRequestParts<S> for Who {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        // The gate put it there; without it nobody came through the gate.
+        parts.extensions.get::<Caller>().cloned().map(Self).ok_or_else(Failure::unauthorized)
+    }
+}
+
+impl Who {
+    /// An agent sees its own session and no other.
+    pub(crate) fn may_see(&self, session: SessionId) -> Result<(), Failure> {
+        match &self.0 {
+            Caller::Run { session: own, .. } if *own != session => {
+                Err(Failure::forbidden("not_your_session", "an agent sees its own session only"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The one variable part of a path.
+pub(crate) struct Id(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        match axum::extract::Path::<String>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(id)) => Ok(Self(id)),
+            Err(_) => Err(Failure::new(StatusCode::BAD_REQUEST, "malformed", "the address is malformed")),
+        }
+    }
+}
+
+/// The query, whole and known.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        match axum::extract::Query::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(rejection) => {
+                Err(Failure::new(StatusCode::BAD_REQUEST, "query_malformed", clipped(&rejection.body_text())))
+            }
+        }
+    }
+}
+
+/// A mutation with a JSON body.
+pub(crate) struct Command<T> {
+    pub(crate) call: Call,
+    pub(crate) body: T,
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Command<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(body, app).await?;
+        let call = call(&parts, &bytes)?;
+        let body = serde_json::from_slice(&bytes).map_err(|error| {
+            Failure::new(
+                StatusCode::BAD_REQUEST,
+                "body_malformed",
+                clipped(&format!("the body is not it: {error}")),
+            )
+        })?;
+        Ok(Self { call, body })
+    }
+}
+
+/// A mutation that needs no body; an empty object is forgiven.
+pub(crate) struct Bare {
+    pub(crate) call: Call,
+}
+
+impl FromRequest<Arc<App>> for Bare {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(body, app).await?;
+        let empty = bytes.is_empty()
+            || serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&bytes)
+                .is_ok_and(|fields| fields.is_empty());
+        if !empty {
+            return Err(Failure::new(StatusCode::BAD_REQUEST, "body_malformed", "this takes no body"));
+        }
+        Ok(Self { call: call(&parts, &bytes)? })
+    }
+}
+
+async fn read(body: Body, app: &App) -> Result<Bytes, Failure> {
+    let reading = axum::body::to_bytes(body, limits::BODY_MAX);
+    match tokio::time::timeout(app.options.bounds.body_timeout, reading).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        // Over the limit, or the client went away: in the second case nobody reads this.
+        Ok(Err(_)) => Err(too_large()),
+        Err(_) => Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "the body took too long")),
+    }
+}
+
+fn call(parts: &Parts, body: &[u8]) -> Result<Call, Failure> {
+    let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Failure::unauthorized)?;
+    let correlation = parts.extensions.get::<Correlation>().map(|id| id.0.to_string()).unwrap_or_default();
+    let key = key(parts, &caller, body)?;
+    Ok(Call { caller, key, correlation })
+}
+
+fn key(parts: &Parts, caller: &Caller, body: &[u8]) -> Result<Option<Key>, Failure> {
+    let malformed = || {
+        let message =
+            format!("an idempotency key has 1 to {} printable characters", limits::IDEMPOTENCY_KEY_MAX);
+        Failure::from(Refusal::invalid("idempotency_key", message))
+    };
+    let mut given = parts.headers.get_all(IDEMPOTENCY_HEADER).iter();
+    let Some(key) = given.next() else { return Ok(None) };
+    let key = key.to_str().map_err(|_| malformed())?;
+    let printable = key.bytes().all(|byte| byte.is_ascii_graphic());
+    if given.next().is_some() || key.is_empty() || key.len() > limits::IDEMPOTENCY_KEY_MAX || !printable {
+        return Err(malformed());
+    }
+    Ok(Some(Key { key: key.to_owned(), request_hash: request_hash(parts, caller, body) }))
+}
+
+/// What the key was used for. The caller is part of it: one agent's key says nothing to another.
+fn request_hash(parts: &Parts, caller: &Caller, body: &[u8]) -> String {
+    let who = match caller {
+        Caller::User => "user".to_owned(),
+        Caller::Run { run, .. } => run.to_string(),
+    };
+    let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+    let mut hasher = blake3::Hasher::new();
+    for part in [parts.method.as_str().as_bytes(), target.as_bytes(), who.as_bytes(), body] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// Messages of libraries quote the input; a little of it is enough.
+fn clipped(message: &str) -> String {
+    message.chars().take(300).collect()
+}

@@ -1,0 +1,7 @@
+mod list;
+
+use crate::router::Binder;
+
+pub(super) fn bind(binder: Binder) -> Binder {
+    binder.bind("list_agents", list::handle)
+}

@@ -1,0 +1,18 @@
+use crate::app::App;
+use crate::extract::{Id, Who};
+use crate::failure::Failure;
+use axum::Json;
+use axum::extract::State;
+use protocol::{Checkpoint, Page};
+use std::sync::Arc;
+
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    who: Who,
+    Id(id): Id,
+) -> Result<Json<Page<Checkpoint>>, Failure> {
+    let session = app.engine.resolve_session(&id)?;
+    who.may_see(session)?;
+    let items = app.engine.checkpoints(session)?.into_iter().map(Checkpoint::from);
+    Ok(Json(Page::whole(items.collect())))
+}

@@ -1,0 +1,36 @@
+//! One folder per noun, one file per operation: `routes/<noun>/<verb>.rs`.
+
+mod agent;
+mod checkpoint;
+mod daemon;
+mod data;
+mod event;
+mod lock;
+mod message;
+mod notice;
+mod plan;
+mod registration;
+mod repo;
+mod session;
+mod task;
+
+use crate::router::Binder;
+
+pub(crate) fn bind(binder: Binder) -> Binder {
+    let nouns = [
+        daemon::bind,
+        session::bind,
+        message::bind,
+        task::bind,
+        plan::bind,
+        checkpoint::bind,
+        agent::bind,
+        lock::bind,
+        notice::bind,
+        registration::bind,
+        repo::bind,
+        event::bind,
+        data::bind,
+    ];
+    nouns.into_iter().fold(binder, |binder, noun| noun(binder))
+}

@@ -1,0 +1,22 @@
+use crate::app::App;
+use crate::extract::Command;
+use crate::failure::Failure;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use protocol::{NewNotice, Notice};
+use std::sync::Arc;
+
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    Command { call, body }: Command<NewNotice>,
+) -> Result<(StatusCode, Json<Notice>), Failure> {
+    let body = body.checked()?;
+    let new = engine::NewNotice {
+        channel: body.channel,
+        recipient: body.recipient,
+        payload: body.payload,
+        ttl_seconds: body.ttl_seconds,
+    };
+    Ok((StatusCode::CREATED, Json(app.engine.publish_notice(&call, new).await?.into())))
+}

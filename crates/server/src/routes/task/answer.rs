@@ -1,0 +1,18 @@
+use crate::app::App;
+use crate::extract::{Command, Id};
+use crate::failure::Failure;
+use crate::show;
+use axum::Json;
+use axum::extract::State;
+use protocol::{NewAnswer, Task};
+use std::sync::Arc;
+
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    Id(id): Id,
+    Command { call, body }: Command<NewAnswer>,
+) -> Result<Json<Task>, Failure> {
+    let body = body.checked()?;
+    let task = app.engine.resolve_task(&id)?;
+    Ok(Json(show::task(app.engine.answer_task(&call, task, body.answer).await?)))
+}

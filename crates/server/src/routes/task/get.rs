@@ -1,0 +1,14 @@
+use crate::app::App;
+use crate::extract::{Id, Who};
+use crate::failure::Failure;
+use crate::show;
+use axum::Json;
+use axum::extract::State;
+use protocol::Task;
+use std::sync::Arc;
+
+pub(super) async fn handle(State(app): State<Arc<App>>, who: Who, Id(id): Id) -> Result<Json<Task>, Failure> {
+    let task = app.engine.task(app.engine.resolve_task(&id)?)?;
+    who.may_see(task.task.session)?;
+    Ok(Json(show::task(task)))
+}

@@ -1,0 +1,137 @@
+//! From the engine's views to what travels. Names only: nothing is decided here.
+
+use crate::app::App;
+use engine::{
+    AgentView, DataReport, Delta, DeltaKind, EventEntry, Finding, LiveTurn, ParticipantView, PlanView,
+    SessionView, Severity, Status, TargetView, TaskView, WaitView,
+};
+use model::Refusal;
+use std::sync::atomic::Ordering;
+
+pub(crate) fn session(view: SessionView) -> protocol::Session {
+    protocol::Session {
+        short_id: view.short_id,
+        state: view.state,
+        archived: view.archived,
+        participants: view.participants.into_iter().map(participant).collect(),
+        usage: view.usage.into(),
+        needs_input: view.needs_input,
+        updated_at: view.updated_at,
+        ..view.session.into()
+    }
+}
+
+pub(crate) fn participant(view: ParticipantView) -> protocol::Participant {
+    protocol::Participant {
+        context_used: view.context_used,
+        status: view.status,
+        detail: view.detail,
+        since: view.since,
+        ..view.participant.into()
+    }
+}
+
+pub(crate) fn task(view: TaskView) -> protocol::Task {
+    protocol::Task {
+        short_id: view.short_id,
+        state: view.state,
+        attempt: view.attempt,
+        targets: view.targets.into_iter().map(target).collect(),
+        changes: view.files.into_iter().map(protocol::FileChange::from).collect(),
+        text: view.text,
+        question: view.question.map(protocol::Question::from),
+        updated_at: view.updated_at,
+        ..view.task.into()
+    }
+}
+
+fn target(view: TargetView) -> protocol::Target {
+    protocol::Target {
+        participant: view.participant,
+        agent: Some(view.agent),
+        state: view.state,
+        attempt: view.attempt,
+    }
+}
+
+pub(crate) fn plan(view: PlanView) -> protocol::Plan {
+    protocol::Plan {
+        state: view.state,
+        proposals: view.proposals.into_iter().map(protocol::Proposal::from).collect(),
+        merged: view.merged.map(protocol::MergedPlan::from),
+        tests: view.tests.map(protocol::TestReport::from),
+        text: view.text,
+        tasks: view.tasks.into_iter().map(task).collect(),
+        ..view.plan.into()
+    }
+}
+
+pub(crate) fn agent(view: AgentView) -> protocol::Agent {
+    let AgentView { name, vendor, driver, model, base_url, context_window, api_key_env, key_present } = view;
+    protocol::Agent { name, vendor, driver, model, base_url, context_window, api_key_env, key_present }
+}
+
+pub(crate) fn wait(view: WaitView) -> protocol::LockWait {
+    let WaitView { waiter, agent, worktree, paths, since, blocked_by } = view;
+    let blocked_by = blocked_by.into_iter().map(protocol::Lock::from).collect();
+    protocol::LockWait { waiter, agent, worktree, paths, since, blocked_by }
+}
+
+pub(crate) fn live_turn(live: LiveTurn) -> protocol::LiveTurn {
+    let LiveTurn { session, turn, task, participant, text, thinking } = live;
+    protocol::LiveTurn { session, turn, task, participant, text, thinking }
+}
+
+pub(crate) fn delta(delta: Delta) -> protocol::Delta {
+    let Delta { session, turn, participant, kind, offset, text } = delta;
+    let kind = match kind {
+        DeltaKind::Text => protocol::DeltaKind::Text,
+        DeltaKind::Thinking => protocol::DeltaKind::Thinking,
+    };
+    protocol::Delta { session, turn, participant, kind, offset, text }
+}
+
+pub(crate) fn event(entry: &EventEntry) -> Result<protocol::EventRecord, Refusal> {
+    protocol::EventRecord::new(entry.cursor, entry.ts, entry.session, entry.actor.clone(), &entry.event)
+        .map_err(Refusal::internal)
+}
+
+pub(crate) fn finding(finding: Finding) -> protocol::Finding {
+    protocol::Finding {
+        severity: match finding.severity {
+            Severity::Ok => protocol::Severity::Ok,
+            Severity::Warning => protocol::Severity::Warning,
+            Severity::Error => protocol::Severity::Error,
+        },
+        check: finding.check.to_owned(),
+        message: finding.message,
+        hint: finding.hint,
+    }
+}
+
+pub(crate) fn data_report(report: DataReport) -> protocol::DataReport {
+    let DataReport { ok, events, segments, blobs, bytes, path, problems, elapsed_ms } = report;
+    protocol::DataReport { ok, events, segments, blobs, bytes, path, problems, elapsed_ms }
+}
+
+pub(crate) fn status(app: &App, status: Status) -> protocol::Status {
+    let figures = &app.figures;
+    protocol::Status {
+        version: status.version.to_owned(),
+        workspace: status.workspace,
+        started_at: status.started_at,
+        cursor: status.cursor,
+        sessions: status.sessions,
+        running_turns: status.running_turns,
+        locks: status.locks,
+        needs_input: status.needs_input,
+        usage: status.usage.into(),
+        config_version: status.config_version,
+        connections: figures.connections.load(Ordering::Relaxed),
+        watchers: figures.watchers.load(Ordering::Relaxed),
+        slow_watchers_cut: figures.slow_watchers_cut.load(Ordering::Relaxed),
+        refused_credentials: figures.refused_credentials.load(Ordering::Relaxed),
+        dropped: status.dropped,
+        draining: app.draining.is_cancelled(),
+    }
+}
