@@ -49,20 +49,28 @@ impl Process {
             && pidfd_send_signal(&handle, signal).is_ok()
     }
 
-    /// Whether the process carries the mark of a run: `CODITECT_RUN` in its environment, or, for our
-    /// own guard and driver whose environment other processes cannot read, the run in its arguments.
-    pub(crate) fn belongs_to(&self, run: &str) -> bool {
+    /// What the process is to a run, when it carries the run's mark: `CODITECT_RUN` in its environment,
+    /// or, for our own guard and driver whose environment other processes cannot read, the run in its
+    /// arguments.
+    pub(crate) fn part_in(&self, run: &str) -> Option<Part> {
         let file = |name: &str| fs::read(format!("/proc/{}/{name}", self.pid)).unwrap_or_default();
-        let mark = format!("CODITECT_RUN={run}");
-        if file("environ").split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()) {
-            return true;
-        }
         let arguments = file("cmdline");
         let mut arguments = arguments.split(|byte| *byte == 0).skip(1);
-        matches!(arguments.next(), Some(b"__guard" | b"__native"))
-            && arguments.next() == Some(b"--run")
-            && arguments.next() == Some(run.as_bytes())
+        let command = arguments.next();
+        let ours = arguments.next() == Some(b"--run") && arguments.next() == Some(run.as_bytes());
+        if ours && command == Some(b"__guard") {
+            return Some(Part::Guard);
+        }
+        let mark = format!("CODITECT_RUN={run}");
+        let marked = || file("environ").split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes());
+        ((ours && command == Some(b"__native")) || marked()).then_some(Part::Guarded)
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Guard,
+    Guarded,
 }
 
 /// Every process that can be seen. Not one moment's picture: a process that changes its parent

@@ -27,12 +27,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::confine::{ConfineError, Tree};
 use super::deadline::Deadline;
 use super::link::Link;
-use super::output::cut;
+use super::output::{Capped, cut};
 use super::turn;
 use crate::run::wire::{BashPolicy, Reply, Request, Start};
 
 /// Largest text file that is edited, written, or read as a whole, in bytes.
 pub(crate) const FILE_MAX: u64 = 1024 * 1024;
+/// Longest result of any tool, in bytes; most have a lower limit of their own.
+const RESULT_MAX: usize = 256 * 1024;
 /// Longest description of what a participant does, in bytes.
 const DETAIL_MAX: usize = 120;
 
@@ -137,6 +139,15 @@ impl Outcome {
     fn ok(output: impl Into<String>) -> Self {
         Self { output: output.into(), is_error: false, exit_code: None }
     }
+
+    fn bounded(mut self) -> Self {
+        if self.output.len() > RESULT_MAX {
+            let mut capped = Capped::new(RESULT_MAX);
+            capped.push(self.output.as_bytes());
+            self.output = capped.finish();
+        }
+        self
+    }
 }
 
 /// Why a tool did not do what it was called for; the model reads it.
@@ -198,7 +209,12 @@ impl Toolbox {
             Tool::SendNotice => send_notice::run(self, parse(arguments)).await,
             Tool::ProposePlan => propose_plan::run(self, parse(arguments)).await,
         };
-        ran.unwrap_or_else(|error| Outcome { output: error.to_string(), is_error: true, exit_code: None })
+        let outcome = ran.unwrap_or_else(|error| Outcome {
+            output: error.to_string(),
+            is_error: true,
+            exit_code: None,
+        });
+        outcome.bounded()
     }
 
     async fn status(&self, status: ParticipantStatus, detail: &str) {
@@ -286,6 +302,14 @@ mod tests {
         for bad in ["..", "../x", "/etc", ".git"] {
             assert!(directory_path(Some(bad)).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn no_result_is_longer_than_the_limit() {
+        let whole = Outcome::ok("x".repeat(RESULT_MAX)).bounded();
+        assert_eq!(whole.output.len(), RESULT_MAX);
+        let cut = Outcome::ok("x".repeat(RESULT_MAX + 1)).bounded();
+        assert!(cut.output.contains("[… 1 bytes left out …]"));
     }
 
     #[test]

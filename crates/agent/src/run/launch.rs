@@ -2,6 +2,7 @@
 //! guard was killed.
 
 use model::RunId;
+use rustix::process::Signal;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -16,7 +17,8 @@ use super::lines::{COMMAND_LINE_MAX, EVENT_LINE_MAX, EXCERPT_MAX, Line, LineTooL
 use super::supervise::{Supervised, last_words};
 use super::wire::{RunCommand, Start};
 use crate::guard::READY_LINE;
-use crate::{processes, spawn};
+use crate::processes::{self, Part};
+use crate::spawn;
 
 /// Names a run's environment may have; also every `CODITECT_*` name that the caller gives, and the
 /// names in [`Launch::allow_env`].
@@ -208,20 +210,30 @@ async fn await_ready(stdout: &mut Lines<BufReader<ChildStdout>>) -> Result<(), S
 
 /// Kills every process of this user that carries the run's mark, waits up to 5 s until they are
 /// gone, and says how many there were. For runs whose guard was killed, or that a dead daemon left
-/// behind. It blocks, and does not see processes that have emptied their environment.
+/// behind. A guard that still lives is told to finish, and killed only when it does not: it also
+/// knows the processes that have taken off the mark. It blocks.
 pub fn sweep(run: RunId) -> usize {
     let run = run.to_string();
     let me = std::process::id().cast_signed();
     let mut found = std::collections::HashSet::new();
-    let deadline = Instant::now() + SWEEP_TIMEOUT;
+    let began = Instant::now();
     loop {
-        let mut marked = processes::all();
-        marked.retain(|process| process.alive && process.pid != me && process.belongs_to(&run));
-        if marked.is_empty() || Instant::now() >= deadline {
+        let waited = began.elapsed();
+        let mut marked = Vec::new();
+        for process in processes::all() {
+            if process.alive
+                && process.pid != me
+                && let Some(part) = process.part_in(&run)
+            {
+                marked.push((process, part));
+            }
+        }
+        if marked.is_empty() || waited >= SWEEP_TIMEOUT {
             return found.len();
         }
-        for process in marked {
-            process.signal(rustix::process::Signal::KILL);
+        for (process, part) in marked {
+            let patient = part == Part::Guard && waited < SWEEP_TIMEOUT / 2;
+            process.signal(if patient { Signal::TERM } else { Signal::KILL });
             found.insert((process.pid, process.started));
         }
         std::thread::sleep(SWEEP_NAP);

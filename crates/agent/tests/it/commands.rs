@@ -124,7 +124,7 @@ async fn what_a_command_starts_in_the_background_ends_with_it() {
     let mut daemon = Daemon::new();
     let start = daemon.start(
         Vendor::Anthropic,
-        "[[bash sleep 1000 & echo $! > left; setsid sleep 1000 & echo $! > escaped; echo started]][[ask go on?]]",
+        "[[bash sleep 1000 & echo $! > left; setsid bash -c 'echo $$ > escaped; exec sleep 1000' & until [ -s escaped ]; do sleep 0.01; done; echo started]][[ask go on?]]",
     );
     daemon.launch(start).await;
     let asks = |event: &RunEvent| matches!(event, RunEvent::Request { request: Request::Ask { .. }, .. });

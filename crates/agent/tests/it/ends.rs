@@ -89,6 +89,17 @@ async fn cancel_in_the_middle_of_a_command() {
 }
 
 #[tokio::test]
+async fn a_canceled_command_does_not_get_the_guards_grace() {
+    let mut daemon = Daemon::new();
+    let start = daemon.start(Vendor::Anthropic, "[[bash trap '' TERM; echo > deaf; sleep 1000; sleep 1000]]");
+    daemon.launch_with(start, |launching| launching.grace = std::time::Duration::from_secs(3600)).await;
+    let deaf = daemon.scene.worktree().join("deaf");
+    until("the command runs", || deaf.exists()).await;
+    // The guard would wait an hour for it; that the run ends shows who has ended it.
+    daemon.cancel().await;
+}
+
+#[tokio::test]
 async fn cancel_while_waiting_for_a_lock() {
     let mut daemon = Daemon::new();
     let locks = |event: &RunEvent| matches!(event, RunEvent::Request { request: Request::Lock { .. }, .. });
@@ -165,4 +176,24 @@ async fn the_run_of_a_killed_daemon_without_an_end_is_swept_by_the_next_one() {
     assert!(swept >= 7, "{swept}");
     daemon.scene.assert_gone().await;
     assert!(!is_alive(guard));
+}
+
+#[tokio::test]
+async fn a_sweep_leaves_to_a_living_guard_what_has_taken_off_the_mark() {
+    let mut daemon = Daemon::new();
+    daemon
+        .run_until(
+            "[[bash env -i setsid bash -c 'trap \"\" TERM; echo $$ > bare; exec sleep 1000' & wait]]",
+            |event| matches!(event, RunEvent::Status { detail, .. } if detail.starts_with("bash")),
+        )
+        .await;
+    let file = daemon.scene.worktree().join("bare");
+    let bare = || std::fs::read_to_string(&file).ok().and_then(|pid| pid.trim().parse::<i32>().ok());
+    until("it runs without a mark", || bare().is_some_and(|pid| !daemon.scene.marked().contains(&pid))).await;
+    let (pid, run) = (bare().unwrap(), daemon.scene.run);
+    tokio::task::spawn_blocking(move || agent::sweep(run)).await.unwrap();
+    assert!(!is_alive(pid));
+    daemon.serve(unanswered).await;
+    let Some(RunEvent::Exited(exit)) = daemon.events.last() else { panic!("{:?}", daemon.events) };
+    assert!(!exit.guard_lost);
 }

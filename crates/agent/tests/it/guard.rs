@@ -190,7 +190,7 @@ async fn commands_that_nobody_reads_are_refused_in_the_end() {
     let scene = Scene::with_driver("echo '{\"event\":\"ready\"}'; sleep 1000");
     let mut handle = scene.launch().await.unwrap();
     assert_eq!(next(&mut handle).await, Some(RunEvent::Ready));
-    let text = "x".repeat(1 << 20);
+    let text = "x".repeat(128 << 10);
     let reply = |id| RunCommand::Reply { id, result: Ok(agent::Reply::Answer { text: text.clone() }) };
     let refused = (0..200).map(|id| handle.send(reply(id))).find(Result::is_err);
     assert_eq!(refused, Some(Err(agent::SendError::Full)));

@@ -92,6 +92,13 @@ impl Scene {
     }
 }
 
+/// A test that failed leaves nothing behind either.
+impl Drop for Scene {
+    fn drop(&mut self) {
+        agent::sweep(self.run);
+    }
+}
+
 pub(crate) fn executable() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_agent-under-test"))
 }
