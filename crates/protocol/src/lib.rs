@@ -48,7 +48,7 @@ pub use error::{DRAINING, ErrorBody, ErrorDetail, ExitClass, INTERNAL_MESSAGE, s
 pub use event::{EventPage, EventQuery, EventRecord};
 pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::{Lock, LockChange, LockTable, LockWait, NewLock, ReleaseQuery};
-pub use message::{Block, Message, MessageQuery, NewPrompt, Usage, prompt_targets, prompt_text};
+pub use message::{Block, Message, MessageQuery, NewPrompt, Usage};
 pub use model::{
     Actor, AgentName, BoardId, Channel, CheckpointId, Clock, Cursor, DataRoot, Driver, Entropy, Event,
     LockMode, LockPhase, MessageId, ParticipantId, ParticipantStatus, PlanId, PlanState, RegistrationId,

@@ -1,5 +1,5 @@
 //! Every bound of the HTTP face in one table. The server enforces each, a test shows each, and
-//! clients read them here.
+//! clients read them here. Bounds of what a prompt, a lock or a notice may be are the engine's.
 
 use std::time::Duration;
 
@@ -37,19 +37,6 @@ pub const PAGE_DEFAULT: usize = 50;
 pub const PAGE_MAX: usize = 200;
 /// Events of one read at most.
 pub const EVENTS_MAX: usize = 1_000;
-
-/// Agents one prompt may name.
-pub const TARGETS_MAX: usize = 16;
-/// Tasks one prompt may wait for.
-pub const DEPENDENCIES_MAX: usize = 64;
-/// Priorities run from minus this to this.
-pub const PRIORITY_MAX: i32 = 100;
-/// Longest title of a session, in characters.
-pub const TITLE_MAX: usize = 200;
-/// Paths one lock request may name.
-pub const LOCK_PATHS_MAX: usize = 256;
-/// Longest lease of a lock, in seconds.
-pub const LOCK_TTL_MAX: u64 = 24 * 3600;
 
 /// Seconds a launch code can be turned into a cookie.
 pub const LAUNCH_TTL: Duration = Duration::from_secs(60);

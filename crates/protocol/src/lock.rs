@@ -1,6 +1,5 @@
 //! Locks on the wire: what is held, who waits, and taking and giving back.
 
-use crate::limits::{LOCK_PATHS_MAX, LOCK_TTL_MAX};
 use crate::operation::{
     Access::Run,
     Answer,
@@ -8,7 +7,7 @@ use crate::operation::{
     Operation,
 };
 use crate::words;
-use model::{LockMode, LockPhase, Refusal, RegistrationId, SessionId, Timestamp};
+use model::{LockMode, LockPhase, RegistrationId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -119,21 +118,6 @@ fn default_ttl() -> u64 {
     300
 }
 
-impl NewLock {
-    /// Within the bounds of one request; what the paths mean is the bus's to say.
-    pub fn checked(self) -> Result<Self, Refusal> {
-        if self.paths.is_empty() || self.paths.len() > LOCK_PATHS_MAX {
-            let message = format!("a lock is for 1 to {LOCK_PATHS_MAX} paths, not {}", self.paths.len());
-            return Err(Refusal::invalid("lock_paths", message));
-        }
-        if self.ttl_seconds == 0 || self.ttl_seconds > LOCK_TTL_MAX {
-            let message = format!("ttl_seconds is not between 1 and {LOCK_TTL_MAX}");
-            return Err(Refusal::invalid("lock_ttl", message));
-        }
-        Ok(self)
-    }
-}
-
 /// How a lock is given back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
@@ -156,29 +140,4 @@ pub(crate) fn operations() -> Vec<Operation> {
             .query::<ReleaseQuery>()
             .answers(204, Answer::Nothing),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn code(paths: usize, ttl_seconds: u64) -> Option<String> {
-        let paths = (0..paths).map(|n| format!("f{n}")).collect();
-        let new = NewLock { repo: "r".to_owned(), paths, mode: LockMode::Shared, ttl_seconds };
-        new.checked().err().map(|refusal| refusal.code.into_owned())
-    }
-
-    #[test]
-    fn a_request_names_few_paths_for_a_day_at_most() {
-        assert_eq!(code(1, 1), None);
-        assert_eq!(code(LOCK_PATHS_MAX, LOCK_TTL_MAX), None);
-        for (paths, ttl, expected) in [
-            (0, 1, "lock_paths"),
-            (LOCK_PATHS_MAX + 1, 1, "lock_paths"),
-            (1, 0, "lock_ttl"),
-            (1, LOCK_TTL_MAX + 1, "lock_ttl"),
-        ] {
-            assert_eq!(code(paths, ttl).as_deref(), Some(expected));
-        }
-    }
 }

@@ -1,17 +1,14 @@
-//! The message codec: from what a face was given to a prompt the engine takes, and from a committed
-//! message to what a face shows. Every face goes through here, so that they cannot drift apart.
+//! The message codec: how a prompt is written by every face, and how a committed message is shown by
+//! every face. The rules for what a prompt may say are the engine's, where all faces meet.
 
 use crate::Task;
-use crate::limits::{DEPENDENCIES_MAX, PRIORITY_MAX, TARGETS_MAX};
 use crate::operation::{
     Access::{Run, User},
     Method::{Get, Post},
     Operation,
 };
 use crate::words;
-use model::{
-    AgentName, MessageId, PROMPT_MAX, ParticipantId, Refusal, Role, SessionId, TaskId, Timestamp, TurnId,
-};
+use model::{AgentName, MessageId, ParticipantId, Role, SessionId, TaskId, Timestamp, TurnId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -147,71 +144,16 @@ impl Message {
 pub struct NewPrompt {
     /// At most 256 KiB.
     pub text: String,
-    /// Agents of the session; empty: all of them. At most 16.
+    /// Agents of the session; empty: all of them.
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     pub targets: Vec<AgentName>,
-    /// -100 to 100; higher goes first.
+    /// Higher goes first; equal ones in the order of submission.
     #[serde(default)]
     pub priority: i32,
-    /// Ids or short ids of tasks that must be completed first. At most 64.
+    /// Ids or short ids of tasks of the session that must be completed first. At most 32.
     #[serde(default)]
     pub depends_on: Vec<String>,
-}
-
-impl NewPrompt {
-    /// The prompt as the engine takes it: text in one form, targets and dependencies named once.
-    pub fn checked(self) -> Result<Self, Refusal> {
-        let text = prompt_text(&self.text)?;
-        let targets = prompt_targets(self.targets)?;
-        if !(-PRIORITY_MAX..=PRIORITY_MAX).contains(&self.priority) {
-            let message =
-                format!("priority {} is not between -{PRIORITY_MAX} and {PRIORITY_MAX}", self.priority);
-            return Err(Refusal::invalid("priority_out_of_range", message));
-        }
-        let depends_on = once_each(self.depends_on);
-        if depends_on.len() > DEPENDENCIES_MAX {
-            let message = format!("a task waits for at most {DEPENDENCIES_MAX} others");
-            return Err(Refusal::invalid("too_many_dependencies", message));
-        }
-        Ok(Self { text, targets, priority: self.priority, depends_on })
-    }
-}
-
-/// A prompt's text in the one form that is stored: `\n` line ends, nothing blank at its end. Empty,
-/// oversized and NUL-carrying texts are refused.
-pub fn prompt_text(given: &str) -> Result<String, Refusal> {
-    if given.len() > PROMPT_MAX {
-        return Err(Refusal::invalid(
-            "prompt_too_long",
-            format!("the prompt has {} bytes; the limit is {PROMPT_MAX}", given.len()),
-        )
-        .hint("put the long part into a file of the repository and name the file"));
-    }
-    if given.contains('\0') {
-        return Err(Refusal::invalid("prompt_not_text", "the prompt contains a NUL character"));
-    }
-    let text = given.replace("\r\n", "\n").replace('\r', "\n");
-    let text = text.trim_end();
-    if text.trim_start().is_empty() {
-        return Err(Refusal::invalid("prompt_empty", "the prompt is empty").hint("say what is to be done"));
-    }
-    Ok(text.to_owned())
-}
-
-/// The agents a prompt or a plan is for, each once, in the order given.
-pub fn prompt_targets(given: Vec<AgentName>) -> Result<Vec<AgentName>, Refusal> {
-    let targets = once_each(given);
-    if targets.len() > TARGETS_MAX {
-        let message = format!("a prompt goes to at most {TARGETS_MAX} agents");
-        return Err(Refusal::invalid("too_many_targets", message));
-    }
-    Ok(targets)
-}
-
-fn once_each<T: Ord + Clone>(given: Vec<T>) -> Vec<T> {
-    let mut seen = std::collections::BTreeSet::new();
-    given.into_iter().filter(|item| seen.insert(item.clone())).collect()
 }
 
 /// Which messages of a session to list: the newest page, or the newest before one. Oldest first.
@@ -257,59 +199,6 @@ pub(crate) fn operations() -> Vec<Operation> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn checked(prompt: NewPrompt) -> Result<NewPrompt, String> {
-        prompt.checked().map_err(|refusal| refusal.code.into_owned())
-    }
-
-    fn prompt(text: &str) -> NewPrompt {
-        NewPrompt { text: text.to_owned(), ..NewPrompt::default() }
-    }
-
-    fn agents(names: &[&str]) -> Vec<AgentName> {
-        names.iter().map(|name| name.parse().unwrap()).collect()
-    }
-
-    #[test]
-    fn text_is_stored_in_one_form() {
-        assert_eq!(checked(prompt("  a\r\nb\rc \n\n")).unwrap().text, "  a\nb\nc");
-        assert_eq!(prompt_text("x").unwrap(), prompt_text("x\r\n").unwrap());
-    }
-
-    #[test]
-    fn texts_nobody_could_answer_are_refused() {
-        assert_eq!(checked(prompt(" \r\n\t")), Err("prompt_empty".to_owned()));
-        assert_eq!(checked(prompt("a\0b")), Err("prompt_not_text".to_owned()));
-        assert_eq!(checked(prompt(&"x".repeat(PROMPT_MAX + 1))), Err("prompt_too_long".to_owned()));
-        assert!(checked(prompt(&"x".repeat(PROMPT_MAX))).is_ok());
-    }
-
-    #[test]
-    fn targets_and_dependencies_count_once() {
-        let mut given = prompt("x");
-        given.targets = agents(&["kimi", "claude", "kimi"]);
-        given.depends_on = vec!["b".to_owned(), "a".to_owned(), "b".to_owned()];
-        let taken = checked(given).unwrap();
-        assert_eq!(taken.targets, agents(&["kimi", "claude"]));
-        assert_eq!(taken.depends_on, ["b", "a"]);
-    }
-
-    #[test]
-    fn lists_and_priorities_have_bounds() {
-        let mut many = prompt("x");
-        many.targets = (0..=TARGETS_MAX).map(|n| format!("a{n}").parse().unwrap()).collect();
-        assert_eq!(checked(many), Err("too_many_targets".to_owned()));
-        let mut waiting = prompt("x");
-        waiting.depends_on = (0..=DEPENDENCIES_MAX).map(|n| n.to_string()).collect();
-        assert_eq!(checked(waiting), Err("too_many_dependencies".to_owned()));
-        for priority in [PRIORITY_MAX, -PRIORITY_MAX] {
-            assert!(checked(NewPrompt { priority, ..prompt("x") }).is_ok());
-        }
-        for priority in [PRIORITY_MAX + 1, -PRIORITY_MAX - 1, i32::MAX, i32::MIN] {
-            let refused = checked(NewPrompt { priority, ..prompt("x") });
-            assert_eq!(refused, Err("priority_out_of_range".to_owned()), "{priority}");
-        }
-    }
 
     #[test]
     fn blocks_have_one_form_in_journal_and_wire() {

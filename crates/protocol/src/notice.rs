@@ -5,7 +5,7 @@ use crate::operation::{
     Method::{Get, Post},
     Operation,
 };
-use model::{Channel, NOTICE_PAYLOAD_MAX, Refusal, RegistrationId, Timestamp};
+use model::{Channel, RegistrationId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -54,17 +54,6 @@ pub struct NewNotice {
     pub ttl_seconds: Option<u32>,
 }
 
-impl NewNotice {
-    pub fn checked(self) -> Result<Self, Refusal> {
-        let bytes = self.payload.to_string().len();
-        if bytes > NOTICE_PAYLOAD_MAX {
-            let message = format!("the payload has {bytes} bytes; the limit is {NOTICE_PAYLOAD_MAX}");
-            return Err(Refusal::invalid("notice_too_long", message).hint("send the name of a file instead"));
-        }
-        Ok(self)
-    }
-}
-
 /// Which notices to list; oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
@@ -97,21 +86,4 @@ pub(crate) fn operations() -> Vec<Operation> {
             .body::<NewNotice>()
             .creates::<Notice>(),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn payloads_have_a_bound() {
-        let notice = |n: usize| NewNotice {
-            channel: Channel::state(),
-            recipient: None,
-            payload: serde_json::Value::String("x".repeat(n)),
-            ttl_seconds: None,
-        };
-        assert!(notice(NOTICE_PAYLOAD_MAX - 2).checked().is_ok());
-        assert_eq!(notice(NOTICE_PAYLOAD_MAX - 1).checked().unwrap_err().code, "notice_too_long");
-    }
 }

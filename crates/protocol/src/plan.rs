@@ -1,6 +1,5 @@
 //! Plans on the wire.
 
-use crate::message::{prompt_targets, prompt_text};
 use crate::operation::{
     Access::{Run, User},
     Method::{Get, Post},
@@ -8,8 +7,7 @@ use crate::operation::{
 };
 use crate::{Task, words};
 use model::{
-    AgentName, ParticipantId, PlanId, PlanState, Refusal, RepoId, RepoPath, SessionId, TaskId, Timestamp,
-    TurnId,
+    AgentName, ParticipantId, PlanId, PlanState, RepoId, RepoPath, SessionId, TaskId, Timestamp, TurnId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -200,17 +198,10 @@ pub struct Claim {
 pub struct NewPlan {
     /// At most 256 KiB.
     pub prompt: String,
-    /// Agents of the session; empty: all of them. At most 16.
+    /// Agents of the session; empty: all of them.
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     pub agents: Vec<AgentName>,
-}
-
-impl NewPlan {
-    /// In the same form, under the same rules, as a prompt.
-    pub fn checked(self) -> Result<Self, Refusal> {
-        Ok(Self { prompt: prompt_text(&self.prompt)?, agents: prompt_targets(self.agents)? })
-    }
 }
 
 /// What can be done with plans.

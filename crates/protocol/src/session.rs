@@ -1,15 +1,13 @@
 //! Sessions on the wire.
 
 use crate::LiveTurn;
-use crate::limits::TITLE_MAX;
-use crate::message::prompt_targets;
 use crate::operation::{
     Access::{Run, User},
     Method::{Delete, Get, Patch, Post},
     Operation,
 };
 use crate::{Participant, Usage, words};
-use model::{AgentName, BoardId, Refusal, RepoId, SessionId, SessionState, TaskId, Timestamp};
+use model::{AgentName, BoardId, RepoId, SessionId, SessionState, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -77,14 +75,13 @@ impl From<model::Session> for Session {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSession {
-    /// At most 200 characters; empty is fine.
+    /// At most 200 characters; empty: named after its agents.
     #[serde(default)]
     pub title: String,
     /// Id, short id or slug of a registered repository.
     #[serde(default)]
     pub repo: Option<String>,
-    /// Names of configured agents; each gets a seat. Empty: every configured agent.
-    #[serde(default)]
+    /// Names of configured agents, at least one; each gets a seat.
     #[schema(value_type = Vec<String>)]
     pub agents: Vec<AgentName>,
     #[serde(default)]
@@ -102,33 +99,6 @@ pub struct SessionPatch {
     /// At most 200 characters.
     #[serde(default)]
     pub title: Option<String>,
-}
-
-impl NewSession {
-    pub fn checked(self) -> Result<Self, Refusal> {
-        Ok(Self { title: title_text(&self.title)?, agents: prompt_targets(self.agents)?, ..self })
-    }
-}
-
-impl SessionPatch {
-    pub fn checked(self) -> Result<Self, Refusal> {
-        Ok(Self { title: self.title.as_deref().map(title_text).transpose()? })
-    }
-}
-
-/// A title as it is stored: one line, nothing blank around it.
-fn title_text(given: &str) -> Result<String, Refusal> {
-    let title = given.trim();
-    if title.chars().count() > TITLE_MAX {
-        return Err(Refusal::invalid(
-            "title_too_long",
-            format!("a title has at most {TITLE_MAX} characters"),
-        ));
-    }
-    if title.chars().any(char::is_control) {
-        return Err(Refusal::invalid("title_not_text", "a title is one line of text"));
-    }
-    Ok(title.to_owned())
 }
 
 /// Which sessions to list; newest first.
@@ -170,18 +140,4 @@ pub(crate) fn operations() -> Vec<Operation> {
         op("list_live_turns", Get, "/sessions/{id}/live", Run, "Shows what is being written right now.")
             .lists::<LiveTurn>(),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_title_is_one_short_line() {
-        assert_eq!(title_text("  Lock leases \n").unwrap(), "Lock leases");
-        assert!(title_text(&"ä".repeat(TITLE_MAX)).is_ok());
-        assert_eq!(title_text(&"ä".repeat(TITLE_MAX + 1)).unwrap_err().code, "title_too_long");
-        assert_eq!(title_text("a\nb").unwrap_err().code, "title_not_text");
-        assert_eq!(title_text("\u{1b}[31mred").unwrap_err().code, "title_not_text");
-    }
 }

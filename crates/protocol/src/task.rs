@@ -1,6 +1,5 @@
 //! Tasks on the wire.
 
-use crate::message::prompt_text;
 use crate::operation::{
     Access::{Run, User},
     Method::{Get, Post},
@@ -120,13 +119,6 @@ impl From<model::Task> for Task {
 #[serde(deny_unknown_fields)]
 pub struct NewAnswer {
     pub answer: String,
-}
-
-impl NewAnswer {
-    /// In the same form, under the same rules, as a prompt.
-    pub fn checked(self) -> Result<Self, Refusal> {
-        Ok(Self { answer: prompt_text(&self.answer)? })
-    }
 }
 
 /// Which tasks of the workspace to list.

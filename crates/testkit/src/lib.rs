@@ -3,9 +3,11 @@
 mod clock;
 mod entropy;
 mod every_event;
+mod json_schema;
 mod temp_repo;
 
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
 pub use every_event::every_event;
+pub use json_schema::mismatch;
 pub use temp_repo::{TempRepo, search_path};

@@ -1,10 +1,10 @@
 //! The documents under `schema/` are what the code generates, and events are what they describe.
 
-use crate::json_schema::mismatch;
 use model::{Cursor, Event};
 use protocol::{EventRecord, Resource, resources};
 use serde_json::{Value, json};
 use std::path::Path;
+use testkit::mismatch;
 
 /// Compares the file with what the code says; a stale one is written again and fails the test, so that the change is reviewed.
 fn fresh(name: &str, generated: &Value) {

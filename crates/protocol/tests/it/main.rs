@@ -3,6 +3,4 @@
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
-mod json_schema;
-#[cfg(test)]
 mod resources;

@@ -11,7 +11,6 @@ pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Command { call, body }: Command<NewLock>,
 ) -> Result<(StatusCode, Json<Page<Lock>>), Failure> {
-    let body = body.checked()?;
     let repo = app.engine.resolve_repo(&body.repo)?;
     let new = engine::NewLock { repo, paths: body.paths, mode: body.mode, ttl_seconds: body.ttl_seconds };
     let taken = app.engine.acquire_lock(&call, new).await?;

@@ -13,7 +13,6 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<NewPrompt>,
 ) -> Result<(StatusCode, Json<Task>), Failure> {
-    let body = body.checked()?;
     let session = app.engine.resolve_session(&id)?;
     let depends_on =
         body.depends_on.iter().map(|given| app.engine.resolve_task(given)).collect::<Result<_, _>>()?;

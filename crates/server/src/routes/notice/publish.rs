@@ -11,7 +11,6 @@ pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Command { call, body }: Command<NewNotice>,
 ) -> Result<(StatusCode, Json<Notice>), Failure> {
-    let body = body.checked()?;
     let new = engine::NewNotice {
         channel: body.channel,
         recipient: body.recipient,

@@ -13,7 +13,6 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<NewPlan>,
 ) -> Result<(StatusCode, Json<Plan>), Failure> {
-    let body = body.checked()?;
     let session = app.engine.resolve_session(&id)?;
     let new = engine::NewPlan { prompt: body.prompt, agents: body.agents };
     let plan = app.engine.coordinate(&call, session, new).await?;

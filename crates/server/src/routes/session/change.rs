@@ -12,7 +12,6 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<SessionPatch>,
 ) -> Result<Json<Session>, Failure> {
-    let body = body.checked()?;
     let session = app.engine.resolve_session(&id)?;
     let changed = match body.title {
         Some(title) => app.engine.rename_session(&call, session, title).await?,

@@ -12,7 +12,6 @@ pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Command { call, body }: Command<NewSession>,
 ) -> Result<(StatusCode, Json<Session>), Failure> {
-    let body = body.checked()?;
     let repo = body.repo.map(|given| app.engine.resolve_repo(&given)).transpose()?;
     let parent = body.parent.map(|given| app.engine.resolve_session(&given)).transpose()?;
     let new = engine::NewSession { title: body.title, repo, agents: body.agents, board: body.board, parent };

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 /// Why the value is not what the schema says.
-pub(crate) fn mismatch(document: &Value, schema: &Value, value: &Value) -> Option<String> {
+pub fn mismatch(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     check(document, schema, value, "$", true).err()
 }
 
@@ -89,4 +89,31 @@ fn object(document: &Value, schema: &Value, value: &Value, at: &str, closed: boo
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_not_described_is_a_mismatch() {
+        let schema = json!({
+            "type": "object", "required": ["a"],
+            "properties": { "a": { "type": ["integer", "null"] }, "b": { "$ref": "#/defs/word" } },
+        });
+        let document = json!({ "defs": { "word": { "enum": ["x", "y"] } } });
+        let of = |value: Value| mismatch(&document, &schema, &value);
+        assert_eq!(of(json!({ "a": 1, "b": "x" })), None);
+        assert_eq!(of(json!({ "a": null })), None);
+        for wrong in [
+            json!({}),
+            json!({ "a": "1" }),
+            json!({ "a": 1, "b": "z" }),
+            json!({ "a": 1, "c": 1 }),
+            json!([]),
+        ] {
+            assert!(of(wrong.clone()).is_some(), "{wrong}");
+        }
+    }
 }
