@@ -49,10 +49,7 @@ pub(crate) fn time(row: &Row<'_>, index: usize) -> Result<Timestamp, BusError> {
 
 pub(crate) fn mode(row: &Row<'_>, index: usize) -> Result<LockMode, BusError> {
     let text: String = row.get(index)?;
-    [LockMode::Shared, LockMode::Exclusive, LockMode::Advisory]
-        .into_iter()
-        .find(|mode| mode.as_str() == text)
-        .ok_or_else(|| malformed("a lock mode", text))
+    LockMode::ALL.into_iter().find(|mode| mode.as_str() == text).ok_or_else(|| malformed("a lock mode", text))
 }
 
 /// A JSON column.

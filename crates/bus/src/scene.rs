@@ -2,8 +2,9 @@
 //! memory; `queue` carries them out.
 //!
 //! Fairness is by place in the queue: a request waits behind every earlier one it conflicts with. One
-//! exception keeps that from making rings out of nothing: nobody waits behind somebody who is
-//! himself waiting for him.
+//! exception keeps that from making rings out of nothing: nobody waits behind somebody who, perhaps through
+//! others, waits for a lock he holds. With it a ring of waits is always a ring of held locks: were there a place in the
+//! queue in it, take one whose owner somebody in the ring waits for because of a lock; the exception removes it.
 
 use crate::bus::Inner;
 use crate::doorbell;
@@ -135,15 +136,15 @@ impl Scene {
     }
 
     /// What stands in the way: conflicting locks of others, and earlier conflicting requests of others
-    /// except those that wait for the claimant.
+    /// except those that wait for a lock of the claimant.
     pub(crate) fn in_the_way(&self, claim: &Claim<'_>) -> Blockers<'_> {
-        let locks = self.locks.iter().filter(|held| claim.conflicts_with_lock(held)).collect();
-        let waits = self
-            .earlier(claim)
-            .into_iter()
-            .filter(|earlier| self.waits_for(earlier.wait.holder, claim.holder).is_none())
-            .collect();
-        Blockers { locks, waits }
+        let waits = self.earlier(claim).into_iter();
+        let waits = waits.filter(|earlier| !self.needs_lock_of(earlier.wait.holder, claim.holder));
+        Blockers { locks: self.conflicting(claim), waits: waits.collect() }
+    }
+
+    fn conflicting(&self, claim: &Claim<'_>) -> Vec<&Held> {
+        self.locks.iter().filter(|held| claim.conflicts_with_lock(held)).collect()
     }
 
     fn earlier(&self, claim: &Claim<'_>) -> Vec<&Waiting> {
@@ -152,45 +153,63 @@ impl Scene {
         waiting.filter(|other| claim.conflicts(&other.claim())).collect()
     }
 
-    /// Whom a registration waits for directly.
-    fn awaited(&self, holder: RegistrationId) -> Vec<RegistrationId> {
-        let mut awaited = Vec::new();
-        for waiting in self.waits.iter().filter(|w| w.is_waiting() && w.wait.holder == holder) {
-            let claim = waiting.claim();
-            let locks = self.locks.iter().filter(|held| claim.conflicts_with_lock(held));
-            awaited.extend(locks.map(|held| held.lock.holder));
-            awaited.extend(self.earlier(&claim).iter().map(|earlier| earlier.wait.holder));
-        }
-        awaited
+    fn waits_of(&self, holder: RegistrationId) -> impl Iterator<Item = &Waiting> {
+        self.waits.iter().filter(move |waiting| waiting.is_waiting() && waiting.wait.holder == holder)
     }
 
-    /// The chain of waits that leads from one registration to another, both included.
-    pub(crate) fn waits_for(&self, from: RegistrationId, to: RegistrationId) -> Option<Vec<RegistrationId>> {
-        let mut chains = vec![vec![from]];
+    /// True when `from` waits for a lock that `owner` holds, itself or behind others who do.
+    fn needs_lock_of(&self, from: RegistrationId, owner: RegistrationId) -> bool {
         let mut seen = vec![from];
-        while let Some(chain) = chains.pop() {
-            let last = *chain.last()?;
-            if last == to {
-                return Some(chain);
-            }
-            for next in self.awaited(last) {
-                if !seen.contains(&next) {
-                    seen.push(next);
-                    chains.push(chain.iter().copied().chain([next]).collect());
+        let mut todo = vec![from];
+        while let Some(holder) = todo.pop() {
+            for waiting in self.waits_of(holder) {
+                let claim = waiting.claim();
+                let locks = self.conflicting(&claim);
+                if locks.iter().any(|held| held.lock.holder == owner) {
+                    return true;
+                }
+                let before = self.earlier(&claim);
+                let next = locks.iter().map(|held| held.lock.holder);
+                for next in next.chain(before.iter().map(|earlier| earlier.wait.holder)) {
+                    if !seen.contains(&next) {
+                        seen.push(next);
+                        todo.push(next);
+                    }
                 }
             }
         }
-        None
+        false
     }
 
-    /// The ring that would close if the claimant waited for these.
+    /// The ring that would close if the claimant waited for these: starts and ends with it.
     pub(crate) fn ring(
         &self,
         claimant: RegistrationId,
         blockers: &Blockers<'_>,
     ) -> Option<Vec<RegistrationId>> {
-        let chain = blockers.holders().find_map(|blocker| self.waits_for(blocker, claimant))?;
-        Some([claimant].into_iter().chain(chain).collect())
+        let mut seen = Vec::new();
+        let mut chains = vec![vec![claimant]];
+        let mut next: Vec<RegistrationId> = blockers.holders().collect();
+        while let Some(chain) = chains.pop() {
+            if chain.len() > 1 {
+                let last = *chain.last()?;
+                next = self
+                    .waits_of(last)
+                    .flat_map(|w| self.in_the_way(&w.claim()).holders().collect::<Vec<_>>())
+                    .collect();
+            }
+            for holder in next.drain(..) {
+                let longer: Vec<RegistrationId> = chain.iter().copied().chain([holder]).collect();
+                if holder == claimant {
+                    return Some(longer);
+                }
+                if !seen.contains(&holder) {
+                    seen.push(holder);
+                    chains.push(longer);
+                }
+            }
+        }
+        None
     }
 
     /// True when a write would change something here: a lease ran out, or nobody listens for a request any more.

@@ -39,6 +39,9 @@ enum Look {
 impl Bus {
     /// Takes the locks, waiting in line for at most `timeout` of the bus's clock. `on_wait` is called once, when the
     /// request has joined the queue, with the locks in its way (none when it only waits behind an earlier request).
+    ///
+    /// [`BusError::Lost`] means that the locks came and their lease ran out before this process got to run again; all
+    /// of them have gone back, and with them a shared lock the request was to make exclusive.
     pub fn acquire_wait(
         &self,
         request: &LockRequest,

@@ -5,7 +5,7 @@ use crate::process::SharedClock;
 use crate::stage::{TREE, new};
 use bus::system::SystemEntropy;
 use bus::{Bus, BusError, Liveness, LockRequest, Pattern};
-use model::{LockMode, RegistrationId};
+use model::{Lock, LockMode, RegistrationId};
 use rustix::fs::{FlockOperation, flock};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,6 +27,14 @@ const HELD_MAX: usize = 6;
 /// Bytes a file under contest has.
 const PAGE: usize = 80;
 
+/// A lock as far as its holder knows.
+struct Belief {
+    pattern: Pattern,
+    mode: LockMode,
+    /// By then its lease is over in any case.
+    latest_end: u64,
+}
+
 struct Actor {
     bus: Bus,
     clock: Arc<SharedClock>,
@@ -34,7 +42,7 @@ struct Actor {
     journal: File,
     dir: PathBuf,
     me: RegistrationId,
-    held: BTreeMap<u64, (Pattern, LockMode)>,
+    held: BTreeMap<u64, Belief>,
     /// Keeps the liveness file locked.
     _life: File,
 }
@@ -108,10 +116,8 @@ impl Actor {
         }
     }
 
-    fn acquire(&mut self, wait: bool) {
-        if self.held.len() >= HELD_MAX {
-            return self.release_all();
-        }
+    /// A random wish.
+    fn wish(&self) -> LockRequest {
         let mode = match self.dice.below(10) {
             0..2 => LockMode::Shared,
             2 => LockMode::Advisory,
@@ -128,7 +134,14 @@ impl Actor {
             }
         }
         let ttl = Duration::from_millis(20 + self.dice.below(TTL_MAX.as_millis() as u64 - 20));
-        let request = LockRequest { worktree: TREE.to_owned(), paths, mode, holder: self.me, ttl };
+        LockRequest { worktree: TREE.to_owned(), paths, mode, holder: self.me, ttl }
+    }
+
+    fn acquire(&mut self, wait: bool) {
+        if self.held.len() >= HELD_MAX {
+            return self.release_all();
+        }
+        let request = self.wish();
         let free = u8::from(self.held.is_empty());
         let queued = AtomicU64::new(0);
         let call = self.now();
@@ -141,38 +154,57 @@ impl Actor {
         let back = self.now();
         match result {
             Ok(acquired) => {
-                let bound = call + u64::try_from(ttl.as_nanos()).unwrap();
+                let (bound, latest_end) = (call + nanos(request.ttl), back + nanos(request.ttl));
                 let queued = queued.load(Ordering::SeqCst);
                 let mut line = format!("A {} {call} {back} {bound} {queued} {free}", self.me);
                 for lock in &acquired.locks {
                     let fresh = u8::from(!self.held.contains_key(&lock.token));
                     line += &format!(" {},{},{},{fresh}", lock.token, lock.mode.as_str(), lock.path);
-                    self.held.insert(lock.token, (Pattern::parse(&lock.path).unwrap(), lock.mode));
                 }
                 self.note(&line);
-                // An upgrade has replaced the shared lock.
-                for lock in &acquired.locks {
-                    self.held.retain(|token, (pattern, mode)| {
-                        *token == lock.token
-                            || pattern.as_str() != lock.path
-                            || *mode != LockMode::Shared
-                            || lock.mode != LockMode::Exclusive
-                    });
-                }
+                acquired.locks.iter().for_each(|lock| self.believe(lock, latest_end));
             }
-            Err(BusError::Contended(_)) => self.note("N contended"),
-            Err(BusError::TimedOut(_)) => self.note("N timeout"),
-            Err(BusError::WouldDeadlock { cycle }) => {
+            Err(error) => self.refused(&request, call, &error),
+        }
+    }
+
+    fn believe(&mut self, lock: &Lock, latest_end: u64) {
+        if lock.mode == LockMode::Exclusive {
+            // An upgrade has replaced the shared lock.
+            self.held.retain(|_, old| old.mode != LockMode::Shared || old.pattern.as_str() != lock.path);
+        }
+        let known = self.held.get(&lock.token).map_or(0, |belief| belief.latest_end);
+        let (pattern, mode) = (Pattern::parse(&lock.path).unwrap(), lock.mode);
+        self.held.insert(lock.token, Belief { pattern, mode, latest_end: latest_end.max(known) });
+    }
+
+    fn refused(&mut self, request: &LockRequest, call: u64, error: &BusError) {
+        match error {
+            BusError::Contended(_) => self.note("N contended"),
+            BusError::TimedOut(_) => self.note("N timeout"),
+            BusError::Upgrade { .. } => self.note("N upgrade"),
+            BusError::WouldDeadlock { cycle } => {
                 if cycle.first() != Some(&self.me) || cycle.last() != Some(&self.me) || cycle.len() < 3 {
                     self.note(&format!("V a ring that is none: {cycle:?}"));
                 }
                 self.note("N deadlock");
                 self.release_all();
             }
-            Err(BusError::Upgrade { .. }) => self.note("N upgrade"),
-            // Stopped or leapt over between grant and return.
-            Err(BusError::Lost(_)) => self.note("N expired"),
-            Err(error) => self.note(&format!("V acquire: {error:?}")),
+            // Stopped or leapt over between grant and return. What was to be upgraded is gone as well.
+            BusError::Lost(_) => {
+                let shared = |old: &Belief| {
+                    old.mode == LockMode::Shared
+                        && request.paths.iter().any(|path| path == old.pattern.as_str())
+                };
+                let lost: Vec<u64> =
+                    self.held.iter().filter(|(_, old)| shared(old)).map(|(token, _)| *token).collect();
+                for token in lost {
+                    self.held.remove(&token);
+                    self.note(&format!("r {token} {call}"));
+                }
+                self.note("N expired");
+            }
+            other => self.note(&format!("V acquire: {other:?}")),
         }
     }
 
@@ -185,7 +217,11 @@ impl Actor {
         let Some(token) = self.pick() else { return self.note("N nothing") };
         let call = self.now();
         match self.bus.renew(token, self.me, TTL_MAX) {
-            Ok(_) => self.note(&format!("E {token} {}", call + u64::try_from(TTL_MAX.as_nanos()).unwrap())),
+            Ok(_) => {
+                let latest_end = self.now() + nanos(TTL_MAX);
+                self.held.entry(token).and_modify(|belief| belief.latest_end = latest_end);
+                self.note(&format!("E {token} {}", call + nanos(TTL_MAX)));
+            }
             Err(BusError::Lost(_)) => self.lose(token),
             Err(error) => self.note(&format!("V renew: {error:?}")),
         }
@@ -222,7 +258,8 @@ impl Actor {
     /// is written. The file remembers the last token that wrote it, and refuses to go back.
     fn write(&mut self) {
         let Some(token) = self.pick() else { return };
-        let (pattern, mode) = self.held[&token].clone();
+        let Belief { pattern, mode, latest_end } = &self.held[&token];
+        let (mode, latest_end) = (*mode, *latest_end);
         let Some(index) = FILES.iter().position(|file| pattern.matches(file)) else {
             return self.note("N nothing");
         };
@@ -241,6 +278,9 @@ impl Actor {
                 let (last, writer) = last.trim_end().split_once(' ').unwrap_or(("0", ""));
                 // Its own locks may overlap; of two holders the one with the higher token comes later.
                 let stale = last.parse::<u64>().unwrap() > token && writer != self.me.to_string();
+                if before >= latest_end {
+                    self.note(&format!("V {token} passed at {before}, over since {latest_end}"));
+                }
                 if stale || mode != LockMode::Exclusive {
                     self.note(&format!("V {} written under {token} ({mode:?}) after {last}", FILES[index]));
                 }
@@ -266,4 +306,8 @@ impl Actor {
             self.note(&format!("V end: {error:?}"));
         }
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap()
 }

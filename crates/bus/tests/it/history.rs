@@ -22,16 +22,19 @@ struct Tenure {
     over: bool,
 }
 
-/// A fresh grant, for the order of tokens and of the queue.
+/// A granted lock that was not held before, for the order of tokens and of the queue.
 #[derive(Debug)]
 struct Grant {
+    holder: String,
     token: u64,
+    exclusive: bool,
+    pattern: Pattern,
     called: u64,
     back: u64,
     /// When it joined the queue; 0 when it did not have to.
     queued: u64,
-    /// It asked for one path exclusively and held nothing.
-    plain: Option<String>,
+    /// The holder held nothing when it asked.
+    free: bool,
 }
 
 /// A passed fencing check.
@@ -134,8 +137,19 @@ impl History {
                 until: bound,
                 over: false,
             });
-            let plain = (exclusive && free == 1 && words.len() == 8).then(|| parts[2].to_owned());
-            self.grants.push(Grant { token, called, back, queued, plain });
+            if parts[1] != "advisory" {
+                let (holder, pattern) = (words[1].to_owned(), Pattern::parse(parts[2]).unwrap());
+                self.grants.push(Grant {
+                    holder,
+                    token,
+                    exclusive,
+                    pattern,
+                    called,
+                    back,
+                    queued,
+                    free: free == 1,
+                });
+            }
         }
     }
 
@@ -202,31 +216,25 @@ impl History {
         self.tenures.iter().any(|other| other.token == token && other.holder == tenure.holder)
     }
 
-    /// Whoever was in line before another even asked has the lower token; both for one path, exclusively. The other held
+    /// Whoever was in line before another even asked has the lower token, when the two conflict. The other held
     /// nothing: who is waited for may go ahead.
     fn nobody_overtakes(&mut self) {
-        let mut by_path: BTreeMap<&str, Vec<&Grant>> = BTreeMap::new();
-        for grant in &self.grants {
-            if let Some(path) = &grant.plain {
-                by_path.entry(path).or_default().push(grant);
-            }
-        }
-        for (path, grants) in by_path {
-            let mut queued: Vec<&Grant> = grants.iter().copied().filter(|grant| grant.queued > 0).collect();
-            queued.sort_by_key(|grant| grant.queued);
-            let mut asked = grants;
-            asked.sort_by_key(|grant| grant.called);
-            let mut highest = 0;
-            let mut next = queued.into_iter().peekable();
-            for grant in asked {
-                while let Some(earlier) = next.next_if(|earlier| earlier.queued < grant.called) {
-                    highest = highest.max(earlier.token);
-                }
-                if grant.token < highest {
-                    self.violations.push(format!("{path}: {grant:?} overtook {highest}"));
+        let mut found = Vec::new();
+        self.grants.sort_by_key(|grant| grant.called);
+        for waited in self.grants.iter().filter(|grant| grant.queued > 0) {
+            let first = self.grants.partition_point(|grant| grant.called <= waited.queued);
+            for grant in self.grants[first..].iter().take_while(|grant| grant.called < waited.back) {
+                if grant.free
+                    && grant.token < waited.token
+                    && grant.holder != waited.holder
+                    && (grant.exclusive || waited.exclusive)
+                    && grant.pattern.overlaps(&waited.pattern)
+                {
+                    found.push(format!("{grant:?} overtook {waited:?}"));
                 }
             }
         }
+        self.violations.extend(found);
     }
 
     pub(crate) fn count(&self, what: &str) -> usize {

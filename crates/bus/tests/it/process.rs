@@ -54,6 +54,18 @@ impl Process {
         let _ = rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal);
     }
 
+    /// Stops it, and returns when it stands still: the signal alone returns before.
+    pub(crate) fn stop(&self) {
+        self.signal(rustix::process::Signal::STOP);
+        let state = || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+            stat.rsplit_once(") ").unwrap().1.chars().next()
+        };
+        while state() != Some('T') {
+            std::thread::yield_now();
+        }
+    }
+
     pub(crate) fn stdin(&mut self) -> &mut std::process::ChildStdin {
         self.child.stdin.as_mut().unwrap()
     }

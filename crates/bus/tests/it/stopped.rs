@@ -52,7 +52,7 @@ fn a_holder_stopped_past_its_lease_cannot_write() {
     }
     let me = register(&bus, "next");
     assert!(matches!(bus.acquire(&exclusive(me, &["x"])), Err(BusError::Contended(_))));
-    holder.signal(Signal::STOP);
+    holder.stop();
     // It is told to go on while it is stopped, so that writing is the first thing it does.
     holder.stdin().write_all(b"!").unwrap();
     clock.leap(Duration::from_secs(61));

@@ -110,6 +110,31 @@ fn who_is_waited_for_goes_ahead() {
 }
 
 #[test]
+fn only_who_holds_what_is_waited_for_goes_ahead() {
+    let stage = Stage::new();
+    let [a, d, w, g] = ["a", "d", "w", "g"].map(|name| stage.agent(name));
+    stage.bus.acquire(&exclusive(a, &["x"])).unwrap();
+    stage.bus.acquire(&exclusive(d, &["z"])).unwrap();
+    let waits_for_a = Waiter::start(&stage.bus, exclusive(w, &["x", "y"]));
+    let behind_w = Waiter::start(&stage.bus, exclusive(g, &["y", "z"]));
+    // Behind g by place, but g waits behind w, who waits for a: so a goes ahead of g, and g does not go ahead of w.
+    let holder = Waiter::start(&stage.bus, exclusive(a, &["z"]));
+    let order = stage.bus.waits().unwrap();
+    assert_eq!(
+        order.iter().map(|wait| wait.blocked_by.clone()).collect::<Vec<_>>(),
+        [vec![a], vec![d, w], vec![d]]
+    );
+    stage.bus.release_all(d).unwrap();
+    let first = holder.token();
+    assert_eq!(stage.bus.waits().unwrap().len(), 2);
+    stage.bus.release_all(a).unwrap();
+    let second = waits_for_a.token();
+    stage.bus.release_all(w).unwrap();
+    let third = behind_w.token();
+    assert!(first < second && second < third);
+}
+
+#[test]
 fn a_ring_of_waiters_is_refused_with_the_ring() {
     let stage = Stage::new();
     let [a, b, c] = ["a", "b", "c"].map(|name| stage.agent(name));
