@@ -26,7 +26,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -75,6 +75,8 @@ struct Orders {
     liveness: OsString,
     grace: Duration,
     limits: Vec<(Resource, u64)>,
+    /// What to guard instead of the native driver.
+    command: Vec<OsString>,
 }
 
 impl Orders {
@@ -82,6 +84,10 @@ impl Orders {
         let mut orders = Self::default();
         let mut args = args.into_iter();
         while let Some(name) = args.next() {
+            if name == "--" {
+                orders.command.extend(args.by_ref());
+                break;
+            }
             let value = args.next().ok_or_else(|| format!("{} has no value", name.display()))?;
             let text = value.to_str().unwrap_or_default();
             let number = || text.parse::<u64>().map_err(|_| format!("{} needs a number", name.display()));
@@ -133,7 +139,7 @@ impl Guard {
         writeln!(stdout, "{READY_LINE}")
             .and_then(|()| stdout.flush())
             .map_err(|error| format!("nobody listens: {error}"))?;
-        let driver = start_driver(&orders.run, &bell, &ending)?;
+        let driver = start_driver(&orders, &bell, &ending)?;
         Ok(Self { grace: orders.grace, driver, driver_status: None, wake, ending, _liveness: liveness })
     }
 
@@ -277,17 +283,17 @@ fn listen(bell: &UnixStream, ending: &Arc<AtomicBool>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Starts the driver from this very binary, even if its file has been replaced meanwhile, and a
-/// thread that passes our stdin on to it. The driver is told who its parent is: it wants to die
-/// with us, and must notice if that happened before it could ask for it.
-fn start_driver(run: &str, bell: &UnixStream, ending: &Arc<AtomicBool>) -> Result<Pid, String> {
-    let guard = getpid().as_raw_nonzero().get().to_string();
-    let mut child = spawn::command("/proc/self/exe")
-        .arg0("coditect")
-        .args(["__native", "--run", run, "--guard", &guard])
-        .stdin(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("cannot start the driver: {error}"))?;
+/// Starts the driver, and a thread that passes our stdin on to it and notices its end.
+fn start_driver(orders: &Orders, bell: &UnixStream, ending: &Arc<AtomicBool>) -> Result<Pid, String> {
+    let mut command = match orders.command.split_first() {
+        None => native(&orders.run),
+        Some((program, arguments)) => guarded(program, arguments)?,
+    };
+    let mut child = command.spawn().map_err(|error| {
+        let program =
+            orders.command.first().map_or("the driver".into(), |program| program.display().to_string());
+        format!("cannot start {program}: {error}")
+    })?;
     let driver = Pid::from_child(&child);
     let mut to_driver = child.stdin.take();
     let mut bell = bell.try_clone().map_err(|error| format!("cannot make a pipe: {error}"))?;
@@ -312,6 +318,24 @@ fn start_driver(run: &str, bell: &UnixStream, ending: &Arc<AtomicBool>) -> Resul
         let _ = bell.write_all(&[0]);
     });
     Ok(driver)
+}
+
+/// The native driver, from this very binary even if its file has been replaced meanwhile. It is told
+/// who its parent is: it wants to die with us, and must notice if that happened before it could ask
+/// for it.
+fn native(run: &str) -> Command {
+    let guard = getpid().as_raw_nonzero().get().to_string();
+    let mut command = spawn::command("/proc/self/exe");
+    command.arg0("coditect").args(["__native", "--run", run, "--guard", &guard]).stdin(Stdio::piped());
+    command
+}
+
+/// A command of the user's: no input, and both outputs in one pipe, so that their order is kept.
+fn guarded(program: &OsString, arguments: &[OsString]) -> Result<Command, String> {
+    let output = std::io::stdout().as_fd().try_clone_to_owned().map_err(|error| error.to_string())?;
+    let mut command = spawn::command(program);
+    command.args(arguments).stdin(Stdio::null()).stderr(output);
+    Ok(command)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod spawn;
 
 pub use guard::guard_main;
 pub use native::native_main;
+pub use run::command::{CommandLimits, CommandOutput, CommandSpec, run_command};
 pub use run::handle::{RunControl, RunExitStatus, RunHandle, SendError};
 pub use run::launch::{ENV_ALLOWED, Launch, LaunchError, RunLimits, launch, sweep};
 pub use run::lines::LineTooLong;

@@ -142,63 +142,96 @@ pub async fn launch(launch: Launch) -> Result<RunHandle, LaunchError> {
     })
 }
 
-/// The variables that pass, and the run's mark. A key among them is a mistake of ours and ends here.
+/// The run's environment. A key among it is a mistake of ours and ends here.
 fn environment(launch: &Launch) -> Result<Vec<(String, String)>, LaunchError> {
     let key = launch.start.endpoint.api_key.expose();
-    let mut env: Vec<(String, String)> = launch
-        .env
-        .iter()
-        .filter(|(name, _)| {
-            ENV_ALLOWED.contains(&name.as_str())
-                || name.starts_with("CODITECT_")
-                || launch.allow_env.iter().any(|allowed| allowed == name)
-        })
-        .filter(|(name, _)| name != "CODITECT_RUN")
-        .cloned()
-        .collect();
+    let env = allowed(&launch.env, &launch.allow_env, launch.run);
     if !key.trim().is_empty()
         && let Some((name, _)) = env.iter().find(|(_, value)| value.contains(key))
     {
         return Err(LaunchError::SecretInEnvironment(name.clone()));
     }
-    env.push(("CODITECT_RUN".into(), launch.run.to_string()));
     Ok(env)
 }
 
-fn prepare_scratch(path: &Path) -> std::io::Result<()> {
+/// The variables that pass, and the run's mark.
+pub(super) fn allowed(offered: &[(String, String)], more: &[String], run: RunId) -> Vec<(String, String)> {
+    let passes = |name: &String| {
+        ENV_ALLOWED.contains(&name.as_str())
+            || (name.starts_with("CODITECT_") && name != "CODITECT_RUN")
+            || more.contains(name)
+    };
+    let mut env: Vec<(String, String)> = offered.iter().filter(|(name, _)| passes(name)).cloned().collect();
+    env.push(("CODITECT_RUN".into(), run.to_string()));
+    env
+}
+
+pub(super) fn prepare_scratch(path: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     // It may have existed with a wider mode.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
 }
 
 fn spawn_guard(launch: &Launch, env: Vec<(String, String)>) -> Result<Child, LaunchError> {
-    let failed = |error| LaunchError::Spawn { path: launch.executable.clone(), error };
-    let executable = std::path::absolute(&launch.executable).map_err(failed)?;
     let liveness = std::path::absolute(&launch.liveness)
         .map_err(|error| LaunchError::Prepare { path: launch.liveness.clone(), error })?;
-    // A missing folder would be reported by the kernel as a missing program.
-    std::fs::metadata(&launch.worktree)
-        .map_err(|error| LaunchError::Prepare { path: launch.worktree.clone(), error })?;
-    let mut command = spawn::command(executable);
-    command.args(["__guard", "--run", &launch.run.to_string(), "--liveness"]).arg(liveness);
-    command.args(["--grace-ms", &launch.grace.as_millis().to_string()]);
-    let limits = launch.limits;
-    for (name, limit) in [
-        ("--open-files", limits.open_files),
-        ("--file-bytes", limits.file_bytes),
-        ("--memory-bytes", limits.memory_bytes),
-        ("--cpu-seconds", limits.cpu_seconds),
-    ] {
-        if let Some(limit) = limit {
-            command.args([name, &limit.to_string()]);
-        }
-    }
-    command.current_dir(&launch.worktree).env_clear().envs(env);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Command::from(command).spawn().map_err(failed)
+    let guarding = Guarding {
+        run: launch.run,
+        executable: &launch.executable,
+        liveness: &liveness,
+        dir: &launch.worktree,
+        env,
+        grace: launch.grace,
+        limits: launch.limits,
+        argv: &[],
+    };
+    guarding.spawn()
 }
 
-async fn await_ready(stdout: &mut Lines<BufReader<ChildStdout>>) -> Result<(), String> {
+/// What a guard is told.
+pub(super) struct Guarding<'a> {
+    pub run: RunId,
+    pub executable: &'a Path,
+    /// Absolute.
+    pub liveness: &'a Path,
+    pub dir: &'a Path,
+    pub env: Vec<(String, String)>,
+    pub grace: Duration,
+    pub limits: RunLimits,
+    /// What is guarded; the native driver when empty.
+    pub argv: &'a [String],
+}
+
+impl Guarding<'_> {
+    pub(super) fn spawn(self) -> Result<Child, LaunchError> {
+        let failed = |error| LaunchError::Spawn { path: self.executable.to_owned(), error };
+        let executable = std::path::absolute(self.executable).map_err(failed)?;
+        // A missing folder would be reported by the kernel as a missing program.
+        std::fs::metadata(self.dir)
+            .map_err(|error| LaunchError::Prepare { path: self.dir.to_owned(), error })?;
+        let mut command = spawn::command(executable);
+        command.args(["__guard", "--run", &self.run.to_string(), "--liveness"]).arg(self.liveness);
+        command.args(["--grace-ms", &self.grace.as_millis().to_string()]);
+        for (name, limit) in [
+            ("--open-files", self.limits.open_files),
+            ("--file-bytes", self.limits.file_bytes),
+            ("--memory-bytes", self.limits.memory_bytes),
+            ("--cpu-seconds", self.limits.cpu_seconds),
+        ] {
+            if let Some(limit) = limit {
+                command.args([name, &limit.to_string()]);
+            }
+        }
+        if !self.argv.is_empty() {
+            command.arg("--").args(self.argv);
+        }
+        command.current_dir(self.dir).env_clear().envs(self.env);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Command::from(command).spawn().map_err(failed)
+    }
+}
+
+pub(super) async fn await_ready(stdout: &mut Lines<BufReader<ChildStdout>>) -> Result<(), String> {
     match tokio::time::timeout(READY_TIMEOUT, stdout.next()).await {
         Err(_) => Err(format!("no word of it within {} s", READY_TIMEOUT.as_secs())),
         Ok(Err(error)) => Err(error.to_string()),

@@ -68,6 +68,11 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
         }
     }
 
+    /// What follows the lines read so far.
+    pub(crate) fn into_rest(self) -> R {
+        self.reader
+    }
+
     fn finish(&mut self) -> Line {
         let line = std::mem::take(&mut self.line);
         let bytes = std::mem::take(&mut self.bytes);

@@ -61,7 +61,7 @@ impl<R: AsyncBufRead + Unpin + Send + 'static> Supervised<R> {
 }
 
 /// What the guard's own end says about the driver's.
-fn decode(status: ExitStatus) -> RunExitStatus {
+pub(super) fn decode(status: ExitStatus) -> RunExitStatus {
     match status.code() {
         Some(code) if code > EXIT_SIGNAL_BASE => {
             RunExitStatus { code: None, signal: Some(code - EXIT_SIGNAL_BASE), guard_lost: false }

@@ -9,6 +9,8 @@ mod ends;
 #[cfg(test)]
 mod guard;
 #[cfg(test)]
+mod guarded;
+#[cfg(test)]
 mod launching;
 #[cfg(test)]
 mod rogue;
