@@ -108,6 +108,7 @@ export class Builder {
       board: null,
       parent: null,
       forked_from: null,
+      fork_point: null,
       created_at: this.ago(created),
       updated_at: this.ago(Math.min(created, ...seats.map((seat) => seat[2]))),
       state,

@@ -7,6 +7,7 @@ function surroundings(b: Builder): void {
   b.world.repos.push(
     {
       id: id('rep', 1),
+      short_id: 'ca1c000001',
       slug: 'calc',
       path: '/home/dev/projects/calc',
       default_branch: 'main',
@@ -15,6 +16,7 @@ function surroundings(b: Builder): void {
     },
     {
       id: id('rep', 2),
+      short_id: 'web5170001',
       slug: 'website',
       path: '/home/dev/projects/website',
       default_branch: 'main',
@@ -26,7 +28,8 @@ function surroundings(b: Builder): void {
     ...TEAM.map((one) => ({
       name: one.agent,
       vendor: one.vendor,
-      driver: 'native',
+      driver: 'native' as const,
+      base_url: null,
       model: one.model,
       context_window: one.window,
       api_key_env: `${one.vendor.toUpperCase()}_API_KEY`,
@@ -51,6 +54,7 @@ function refactoring(b: Builder): Session {
   );
   const plan: Plan = {
     id: id('pln', b.number()),
+    short_id: 'p1an000001',
     session: session.id,
     repo: id('rep', 1),
     prompt: talk.wish,
@@ -82,7 +86,13 @@ function refactoring(b: Builder): Session {
     );
     b.tool(propose, seat.agent, 390 - index * 5, 'read_file', { path: 'src/parser.rs' }, talk.source);
     b.say(propose, seat.agent, 345 - index * 9, [{ type: 'text', text: talk.proposal[seat.agent] ?? '' }]);
-    plan.proposals.push({ participant: seat.id, agent: seat.agent, tasks });
+    plan.proposals.push({
+      plan: plan.id,
+      session: session.id,
+      participant: seat.id,
+      agent: seat.agent,
+      tasks,
+    });
   }
   plan.merged = talk.merged;
   workOf(b, session, plan);
@@ -106,6 +116,7 @@ function workOf(b: Builder, session: Session, plan: Plan): void {
     id: id('chk', b.number()),
     session: session.id,
     plan: plan.id,
+    repo: id('rep', 1),
     git_ref: 'refs/coditect/checkpoints/1',
     commit: '3fa2c1d90be47d1a55c09e12b7f6a8d4e0913c77',
     paths: ['src/lexer.rs', 'tests/lexer.rs'],
@@ -116,7 +127,7 @@ function workOf(b: Builder, session: Session, plan: Plan): void {
 
   const parser = part('Fix precedence of unary minus', 'claude', 'working', 299);
   b.say(parser, 'claude', 210, [
-    { type: 'thinking', text: talk.thought },
+    { type: 'thinking', text: talk.thought, signature: null },
     { type: 'text', text: talk.precedence },
   ]);
   b.tool(
@@ -147,6 +158,7 @@ function workOf(b: Builder, session: Session, plan: Plan): void {
   b.say(rounding, 'kimi', 95, [{ type: 'text', text: talk.rounding }]);
   const seat = session.participants[2];
   rounding.question = {
+    session: session.id,
     task: rounding.id,
     turn: id('trn', 77),
     participant: seat?.id ?? '',

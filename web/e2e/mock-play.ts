@@ -1,15 +1,7 @@
 /** What happens in the mock daemon: events, deltas and the little the scripted agents do. */
-import type {
-  EventFrame,
-  Frame,
-  LiveTurn,
-  ParticipantStatus,
-  Plan,
-  Session,
-  Status,
-  Task,
-} from '../src/api/nouns';
+import type { LiveTurn, ParticipantStatus, Plan, Session, Status, Task } from '../src/api/nouns';
 import { Builder, id, usage, type World } from './builder';
+import type { MockStream } from './mock-stream';
 import { talk } from './words';
 
 const TICK_MS = 33;
@@ -21,20 +13,19 @@ interface Writing extends LiveTurn {
   done(): void;
 }
 
+const agentsOf = (task: Task): string[] => task.targets.map((target) => target.agent ?? '');
+
 export class Play {
   private readonly world: World;
-  private send: (frame: Frame) => void;
-  private readonly history: Frame[] = [];
-  private seq = 40;
+  private readonly stream: MockStream;
   private next = 5000;
   private writing: Writing[] = [];
   private timer: ReturnType<typeof setInterval> | null = null;
 
-  constructor(world: World, send: (frame: Frame) => void) {
+  constructor(world: World, stream: MockStream) {
     this.world = world;
-    this.send = () => undefined;
+    this.stream = stream;
     this.remember();
-    this.send = send;
     const main = world.sessions[0];
     const task = world.tasks.find((one) => one.title === 'Fix precedence of unary minus');
     const claude = main?.participants[0];
@@ -58,11 +49,8 @@ export class Play {
     const [main] = this.world.sessions;
     const [plan] = this.world.plans;
     if (!main || !plan) return;
-    const then = (kind: string, actor: string, payload: unknown, seconds: number) => {
-      this.emit(kind, main.id, actor, payload);
-      const last = this.history.at(-1);
-      if (last?.type === 'event') last.ts = new Date(Date.now() - seconds * 1000).toISOString();
-    };
+    const then = (kind: string, actor: string, payload: unknown, seconds: number) =>
+      this.stream.emit(kind, main.id, actor, payload, new Date(Date.now() - seconds * 1000).toISOString());
     then('session.created', 'user', main, 412);
     then('plan.created', 'user', plan, 408);
     for (const [index, proposal] of plan.proposals.entries())
@@ -89,12 +77,6 @@ export class Play {
     this.timer = null;
   }
 
-  since(after: string | null): Frame[] {
-    if (after === null) return [];
-    const seq = Number(after.split('.')[1]);
-    return this.history.filter((frame) => 'cursor' in frame && Number(frame.cursor.split('.')[1]) > seq);
-  }
-
   live(session: string): LiveTurn[] {
     return this.writing
       .filter((one) => one.session === session)
@@ -114,7 +96,13 @@ export class Play {
       version: '0.1.0-mock',
       workspace: 'default',
       started_at: new Date().toISOString(),
-      cursor: `1.${this.seq}`,
+      cursor: this.stream.newest,
+      config_version: 1,
+      connections: 1,
+      draining: false,
+      refused_credentials: 0,
+      slow_watchers_cut: 0,
+      watchers: 1,
       sessions: sessions.length,
       running_turns: this.writing.length,
       locks: locks.length,
@@ -128,26 +116,11 @@ export class Play {
     };
   }
 
-  emit(kind: string, session: string | null, actor: string, payload: unknown): void {
-    this.seq += 1;
-    const frame: EventFrame = {
-      type: 'event',
-      cursor: `1.${this.seq}`,
-      ts: new Date().toISOString(),
-      kind,
-      session,
-      actor,
-      payload,
-    };
-    this.history.push(frame);
-    this.send(frame);
-  }
-
   setStatus(session: Session, agent: string, status: ParticipantStatus, detail: string | null = null): void {
     const seat = session.participants.find((one) => one.agent === agent);
     if (!seat) return;
     Object.assign(seat, { status, detail, since: new Date().toISOString() });
-    this.emit('participant.status_changed', session.id, 'system', {
+    this.stream.emit('participant.status_changed', session.id, 'system', {
       session: session.id,
       participant: seat.id,
       status,
@@ -169,13 +142,13 @@ export class Play {
     );
     session.repo = wish.repo ?? null;
     this.world.sessions.unshift(session);
-    this.emit('session.created', session.id, 'user', session);
+    this.stream.emit('session.created', session.id, 'user', session);
     return session;
   }
 
   changeSession(session: Session, change: Partial<Session>): Session {
     Object.assign(session, change);
-    this.emit(change.archived ? 'session.archived' : 'session.renamed', session.id, 'user', {
+    this.stream.emit(change.archived ? 'session.archived' : 'session.renamed', session.id, 'user', {
       session: session.id,
       ...change,
     });
@@ -202,7 +175,7 @@ export class Play {
       { prompt: text, plan },
     );
     this.world.tasks.push(task);
-    this.emit('task.submitted', session.id, 'user', task);
+    this.stream.emit('task.submitted', session.id, 'user', task);
     return task;
   }
 
@@ -226,6 +199,7 @@ export class Play {
     this.next += 1;
     const plan: Plan = {
       id: id('pln', this.next),
+      short_id: 'plan000001',
       session: session.id,
       repo: session.repo ?? '',
       prompt,
@@ -239,7 +213,7 @@ export class Play {
       tasks: [],
     };
     this.world.plans.push(plan);
-    this.emit('plan.created', session.id, 'user', plan);
+    this.stream.emit('plan.created', session.id, 'user', plan);
     for (const agent of agents) {
       const task = this.makeTask(session, 'propose', prompt, [agent], plan.id);
       this.move(task, 'working');
@@ -250,10 +224,10 @@ export class Play {
 
   private ask(session: Session, task: Task, agent: string, question: string): void {
     const participant = session.participants.find((one) => one.agent === agent)?.id ?? '';
-    task.question = { task: task.id, turn: id('trn', this.next), participant, question };
+    task.question = { session: session.id, task: task.id, turn: id('trn', this.next), participant, question };
     session.needs_input += 1;
     this.move(task, 'input_required');
-    this.emit('task.input_requested', session.id, agent, { ...task.question, session: session.id });
+    this.stream.emit('task.input_requested', session.id, agent, { ...task.question, session: session.id });
     this.setStatus(session, agent, 'needs_input', question);
   }
 
@@ -263,8 +237,12 @@ export class Play {
     session.needs_input = Math.max(0, session.needs_input - 1);
     task.question = null;
     this.move(task, 'working');
-    this.emit('task.input_answered', session.id, 'user', { session: session.id, task: task.id, answer });
-    for (const { agent } of task.targets) {
+    this.stream.emit('task.input_answered', session.id, 'user', {
+      session: session.id,
+      task: task.id,
+      answer,
+    });
+    for (const agent of agentsOf(task)) {
       this.write(session, task, agent, `Then ${answer} it is.`, () => this.finish(session, task, agent));
     }
     return task;
@@ -277,8 +255,12 @@ export class Play {
     this.writing = this.writing.filter((one) => one.task !== task.id);
     task.text = 'Canceled by you.';
     this.move(task, 'canceled');
-    this.emit('task.canceled', session.id, 'user', { session: session.id, task: task.id, text: task.text });
-    for (const { agent } of task.targets) this.setStatus(session, agent, 'idle');
+    this.stream.emit('task.canceled', session.id, 'user', {
+      session: session.id,
+      task: task.id,
+      text: task.text,
+    });
+    for (const agent of agentsOf(task)) this.setStatus(session, agent, 'idle');
     return task;
   }
 
@@ -288,7 +270,8 @@ export class Play {
     this.world.waits = this.world.waits.filter(
       (one) => !one.blocked_by.some((other) => other.token === token),
     );
-    if (lock) this.emit('lock.changed', lock.session, 'user', { ...lock, phase: 'broken', other: null });
+    if (lock)
+      this.stream.emit('lock.changed', lock.session, 'user', { ...lock, phase: 'broken', other: null });
     return {};
   }
 
@@ -304,7 +287,7 @@ export class Play {
       session.updated_at = task.updated_at;
     }
     if (state === 'working')
-      this.emit('task.started', task.session, 'system', { session: task.session, task: task.id });
+      this.stream.emit('task.started', task.session, 'system', { session: task.session, task: task.id });
   }
 
   /** Streams a text; `done` runs when it is committed as a message. */
@@ -312,7 +295,7 @@ export class Play {
     const participant = session.participants.find((one) => one.agent === agent)?.id ?? '';
     this.next += 1;
     const turn = id('trn', this.next);
-    this.emit('turn.started', session.id, agent, {
+    this.stream.emit('turn.started', session.id, agent, {
       id: turn,
       session: session.id,
       task: task.id,
@@ -338,14 +321,18 @@ export class Play {
     if (this.writing.some((one) => one.task === task.id)) return;
     task.text = 'Done.';
     this.move(task, 'completed');
-    this.emit('task.completed', session.id, agent, { session: session.id, task: task.id, text: task.text });
+    this.stream.emit('task.completed', session.id, agent, {
+      session: session.id,
+      task: task.id,
+      text: task.text,
+    });
   }
 
   private tick(): void {
     for (const one of this.writing.slice()) {
       const text = one.whole.slice(one.text.length, one.text.length + PIECE);
       const { session, turn, participant } = one;
-      this.send({
+      this.stream.send({
         type: 'delta',
         session,
         turn,
@@ -376,9 +363,9 @@ export class Play {
       created_at: new Date().toISOString(),
     };
     this.world.messages.push(message);
-    this.emit('message.appended', one.session, 'agent', message);
+    this.stream.emit('message.appended', one.session, 'agent', message);
     one.done();
-    this.emit('turn.ended', one.session, 'agent', {
+    this.stream.emit('turn.ended', one.session, 'agent', {
       session: one.session,
       task: one.task,
       turn: one.turn,

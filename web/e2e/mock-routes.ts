@@ -2,6 +2,7 @@
 import type { Message, Session, Task } from '../src/api/nouns';
 import type { World } from './builder';
 import type { Play } from './mock-play';
+import type { MockStream } from './mock-stream';
 
 export interface Answer {
   status: number;
@@ -24,7 +25,7 @@ function messagePage(world: World, session: Session, url: URL): Answer {
   return page(all.slice(start, end), start > 0 ? (all[start]?.id ?? null) : null);
 }
 
-export function routes(world: World, play: Play) {
+export function routes(world: World, play: Play, stream: MockStream) {
   const session = (id: string) => world.sessions.find((one) => one.id === id || one.short_id.startsWith(id));
   const task = (id: string) => world.tasks.find((one) => one.id === id || one.short_id.startsWith(id));
   const ofSession = (id: string, list: (found: Session) => unknown[]): Answer | null => {
@@ -127,7 +128,18 @@ export function routes(world: World, play: Play) {
     [
       'GET',
       /^\/tasks$/,
-      (_, url) => page(world.tasks.filter((one: Task) => one.state === url.searchParams.get('state'))),
+      () =>
+        page(
+          world.tasks.filter((one: Task) => ['submitted', 'working', 'input_required'].includes(one.state)),
+        ),
+    ],
+    [
+      'GET',
+      /^\/tasks\/([^/]+)$/,
+      ([id = '']) => {
+        const found = task(id);
+        return found ? ok(found) : null;
+      },
     ],
     [
       'POST',
@@ -150,7 +162,7 @@ export function routes(world: World, play: Play) {
     ['DELETE', /^\/locks\/(\d+)$/, ([token]) => ok(play.breakLock(Number(token)))],
     ['GET', /^\/notices$/, () => page(world.notices)],
     ['GET', /^\/registrations$/, () => page(world.registrations)],
-    ['GET', /^\/events$/, (_, url) => page(play.since(url.searchParams.get('after')))],
+    ['GET', /^\/events$/, (_, url) => ok(stream.events(url.searchParams.get('after')))],
     ['GET', /^\/repos$/, () => page(world.repos)],
   ];
 

@@ -11,6 +11,7 @@ import type { World } from './builder';
 import { makeWorld } from './fixture';
 import { routes, type Answer } from './mock-routes';
 import { Play } from './mock-play';
+import { MockStream } from './mock-stream';
 
 /** As strict as a page can live with; the real daemon sends the same. */
 export const CSP = [
@@ -50,6 +51,7 @@ export interface Mock {
   launch: string;
   world: World;
   play: Play;
+  stream: MockStream;
   /** Cuts every WebSocket, as a restart does. */
   cut(): void;
   /** While away, nobody gets in. */
@@ -116,11 +118,13 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
   const requests: string[] = [];
   let away = false;
   let signedOut = false;
-  const play = new Play(world, (frame) => {
+  const stream = new MockStream();
+  const play = new Play(world, stream);
+  stream.send = (frame) => {
     const text = JSON.stringify(frame);
     for (const socket of sockets) socket.send(text);
-  });
-  const handle = routes(world, play);
+  };
+  const handle = routes(world, play, stream);
 
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://mock');
@@ -154,13 +158,15 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
       return;
     }
     gate.handleUpgrade(request, socket, head, (opened) => {
-      sockets.add(opened);
+      opened.send(
+        JSON.stringify({ type: 'hello', version: '0.1.0-mock', api_revision: 1, newest: stream.newest }),
+      );
       opened.on('close', () => sockets.delete(opened));
       opened.on('message', (data) => {
         const wish = JSON.parse(String(data)) as { type: string; after: string | null };
         if (wish.type !== 'subscribe') return;
-        opened.send(JSON.stringify({ type: 'hello', version: '0.1.0-mock' }));
-        for (const frame of play.since(wish.after)) opened.send(JSON.stringify(frame));
+        for (const frame of stream.since(wish.after)) opened.send(JSON.stringify(frame));
+        sockets.add(opened);
       });
     });
   });
@@ -178,6 +184,7 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
     launch: `${origin}/api/v1/launch?code=mock`,
     world,
     play,
+    stream,
     requests,
     cut,
     away(gone) {

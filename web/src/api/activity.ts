@@ -1,16 +1,16 @@
 /** The last events as they came, for the activity feed. Bounded; the journal has them all. */
 import { create } from 'zustand';
 import { compareCursors } from './stream';
-import type { EventFrame } from './nouns';
+import type { EventRecord } from './nouns';
 
 export const ACTIVITY_MAX = 200;
 
 interface Activity {
   /** Newest first. */
-  events: EventFrame[];
-  add(events: EventFrame[]): void;
+  events: EventRecord[];
+  add(events: EventRecord[]): void;
   /** Events from before the page was opened, oldest first. */
-  seed(events: EventFrame[]): void;
+  seed(events: EventRecord[]): void;
 }
 
 export const useActivity = create<Activity>()((set) => ({

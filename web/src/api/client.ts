@@ -3,8 +3,9 @@
  * Invariant: a call either returns data or throws an `ApiError` that a person can read.
  */
 import createClient from 'openapi-fetch';
-import type { paths } from './paths';
+import type { paths } from './generated';
 import { useConnection } from './connection';
+import { firstLook } from './first-look';
 
 export const API = '/api/v1';
 
@@ -32,12 +33,15 @@ export class ApiError extends Error {
 }
 
 export const client = createClient<paths>({
-  baseUrl: API,
+  baseUrl: typeof location === 'undefined' ? '' : location.origin,
   // Looked up per call, so that a test can stand in for the network.
   fetch: (request) => fetch(request),
 });
 
 client.use({
+  async onRequest({ request }) {
+    if (request.method === 'GET') await firstLook();
+  },
   onResponse({ response }) {
     if (response.status === 401) useConnection.getState().signOut();
   },
@@ -76,6 +80,6 @@ function refusal(response: Response, body: unknown): ApiError {
 }
 
 /** Header that makes a request harmless when it is sent twice. One key per wish of the user. */
-export function once(): { header: { 'Idempotency-Key': string } } {
-  return { header: { 'Idempotency-Key': crypto.randomUUID() } };
+export function once(): { header: { 'idempotency-key': string } } {
+  return { header: { 'idempotency-key': crypto.randomUUID() } };
 }

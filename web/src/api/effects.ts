@@ -1,226 +1,314 @@
 /**
- * What a frame changes on the page: patched in place where the frame says it all, asked for again where it
- * does not. Invariant: after a batch, everything shown is either what the daemon said or being asked for.
+ * What the frames of the stream change on the page. Resources patch the cache in place; figures that follow
+ * from many resources are asked for again, one noun at a time and at most every `REFRESH_MS`. Invariant:
+ * after a batch, everything shown is either what the daemon said or being asked for.
  */
 import type { InfiniteData, QueryClient, QueryKey } from '@tanstack/react-query';
 import { useActivity } from './activity';
+import { client, take } from './client';
 import { useConnection } from './connection';
 import { useLive } from './live';
-import { keys } from './queries';
 import type {
+  Checkpoint,
   DeltaFrame,
-  EventFrame,
+  EventRecord,
+  FileChange,
   Frame,
-  LiveTurn,
   Message,
+  Notice,
   Page,
   Participant,
-  ParticipantStatus,
   Plan,
+  Proposal,
   ResourceFrame,
   Session,
   Task,
+  Turn,
 } from './nouns';
+import { keys } from './queries';
 
 /** Reads that follow events wait this long, so that a burst is one read. */
 export const REFRESH_MS = 300;
 
-interface StatusChange {
-  session: string;
-  participant: string;
-  status: ParticipantStatus;
-  detail: string | null;
+const OPEN: ReadonlySet<string> = new Set(['submitted', 'working', 'input_required']);
+
+/** How one noun is read again. Stands apart so that tests need no network. */
+export interface Look {
+  session(id: string): Promise<Session>;
+  task(id: string): Promise<Task>;
 }
 
-/** Which reads an event makes stale, by the noun in its kind. */
-function stale(event: EventFrame): QueryKey[] {
-  const noun = event.kind.slice(0, event.kind.indexOf('.'));
-  const of = (pick: (session: string) => QueryKey): QueryKey[] =>
-    event.session ? [pick(event.session)] : [];
-  switch (noun) {
-    case 'session':
-    case 'participant':
-      return [keys.sessions, ...of(keys.session), keys.status];
-    case 'task':
-    case 'turn':
-    case 'file':
-    case 'edit':
-      return [keys.sessions, keys.openTasks, ...of(keys.session), ...of(keys.tasks), keys.status];
-    case 'model':
-      return [keys.sessions, ...of(keys.session), keys.status];
-    case 'plan':
-      return [...of(keys.plans), ...of(keys.tasks)];
-    case 'checkpoint':
-      return of(keys.checkpoints);
-    case 'lock':
-      return [keys.locks, keys.status];
-    case 'notice':
-      return [keys.notices];
-    case 'registration':
-      return [keys.registrations];
-    case 'repo':
-      return [keys.repos];
-    default:
-      return [];
+const daemon: Look = {
+  session: (id) => take(client.GET('/api/v1/sessions/{id}', { params: { path: { id } } })),
+  task: (id) => take(client.GET('/api/v1/tasks/{id}', { params: { path: { id } } })),
+};
+
+export class Effects {
+  private readonly cache: QueryClient;
+  private readonly look: Look;
+  private readonly delay: (run: () => void, ms: number) => void;
+  private readonly due = new Map<string, () => void>();
+  private waiting = false;
+
+  constructor(
+    cache: QueryClient,
+    look: Look = daemon,
+    delay: (run: () => void, ms: number) => void = (run, ms) => void setTimeout(run, ms),
+  ) {
+    this.cache = cache;
+    this.look = look;
+    this.delay = delay;
   }
-}
 
-/** Turns frames into changes of the cache. One per page. */
-export function createEffects(cache: QueryClient, delay: (run: () => void, ms: number) => void = setTimeout) {
-  const waiting = new Map<string, QueryKey>();
-  let due = false;
+  readonly apply = (frames: Frame[]): void => {
+    const deltas: DeltaFrame[] = [];
+    // Deltas are applied in one go, but never across a frame that may end their message.
+    const settle = () => {
+      if (deltas.length > 0) useLive.getState().apply(deltas.splice(0));
+    };
+    const events: EventRecord[] = [];
+    for (const frame of frames) {
+      if (frame.type === 'delta') {
+        deltas.push(frame);
+        continue;
+      }
+      settle();
+      if (frame.type === 'hello') useConnection.getState().greet(frame.version);
+      if (frame.type === 'resource') this.resource(frame);
+      if (frame.type === 'event') {
+        events.push(frame);
+        // A wait for a lock is an event without a resource.
+        if (frame.kind === 'lock.changed') this.refresh(keys.locks);
+      }
+    }
+    settle();
+    useActivity.getState().add(events);
+    const { gaps, session } = useLive.getState();
+    if (gaps.size > 0 && session) this.refresh(keys.live(session));
+  };
 
-  function refresh(key: QueryKey): void {
-    waiting.set(JSON.stringify(key), key);
-    if (due) return;
-    due = true;
-    delay(() => {
-      due = false;
-      const batch = [...waiting.values()];
-      waiting.clear();
-      for (const queryKey of batch) void cache.invalidateQueries({ queryKey, exact: true });
+  /** Everything may be stale. */
+  readonly reset = (): void => {
+    void this.cache.invalidateQueries();
+  };
+
+  private later(name: string, run: () => void): void {
+    this.due.set(name, run);
+    if (this.waiting) return;
+    this.waiting = true;
+    this.delay(() => {
+      this.waiting = false;
+      const batch = [...this.due.values()];
+      this.due.clear();
+      for (const one of batch) one();
     }, REFRESH_MS);
   }
 
-  function event(frame: EventFrame): void {
-    switch (frame.kind) {
-      case 'message.appended':
-        append(cache, frame.payload as Message);
-        break;
-      case 'participant.status_changed':
-        // The list is patched, not asked for: statuses change several times a second.
-        restate(cache, frame.payload as StatusChange, frame.ts);
-        return;
-      case 'turn.started': {
-        const turn = frame.payload as Omit<LiveTurn, 'turn' | 'text' | 'thinking'> & { id: string };
-        useLive.getState().begin({ ...turn, turn: turn.id });
-        break;
-      }
-      case 'turn.ended':
-        useLive.getState().end((frame.payload as { turn: string }).turn);
-        break;
-      default:
-        break;
-    }
-    for (const key of stale(frame)) refresh(key);
+  private refresh(queryKey: QueryKey): void {
+    this.later(JSON.stringify(queryKey), () => void this.cache.invalidateQueries({ queryKey, exact: true }));
   }
 
-  return {
-    apply(frames: Frame[]): void {
-      const deltas: DeltaFrame[] = [];
-      // Deltas are applied in one go, but never across an event that may end their message.
-      const settle = () => {
-        if (deltas.length > 0) useLive.getState().apply(deltas.splice(0));
-      };
-      const events: EventFrame[] = [];
-      for (const frame of frames) {
-        if (frame.type === 'delta') {
-          deltas.push(frame);
-          continue;
-        }
-        settle();
-        if (frame.type === 'hello') useConnection.getState().greet(frame.version);
-        if (frame.type === 'resource') replace(cache, frame);
-        if (frame.type === 'event') {
-          event(frame);
-          events.push(frame);
-        }
+  /** A session's state, cost and counts follow from its tasks and turns. */
+  private refreshSession(id: string): void {
+    this.refresh(keys.status);
+    this.later(`session ${id}`, () => {
+      void this.look
+        .session(id)
+        .then((session) => this.putSession(session))
+        // The session list shows what it knew; a lost connection is told by the status bar.
+        .catch(() => undefined);
+    });
+  }
+
+  /** A target's state is told by turns, not by its task. */
+  private refreshTask(id: string): void {
+    this.later(`task ${id}`, () => {
+      void this.look
+        .task(id)
+        .then((task) => this.putTask(task))
+        .catch(() => undefined);
+    });
+  }
+
+  private resource(frame: ResourceFrame): void {
+    const { action, noun, id, body } = frame;
+    const removed = action === 'removed';
+    switch (noun) {
+      case 'session':
+        if (action === 'created') this.putSession(body as Session);
+        else this.patchSession(id, (session) => ({ ...session, ...(body as Partial<Session>) }));
+        this.refreshSession(id);
+        break;
+      case 'participant':
+        this.participant(id, action === 'created', body as Participant);
+        break;
+      case 'task':
+        if (action === 'created') this.putTask(this.named(body as Task));
+        else this.patchTask(id, body as Partial<Task> & { session: string });
+        this.refreshTask(id);
+        break;
+      case 'turn':
+        this.turn(id, action === 'created', body as Turn);
+        break;
+      case 'message':
+        if (action === 'created') append(this.cache, body as Message);
+        break;
+      case 'file_change':
+        this.change(body as FileChange);
+        break;
+      case 'plan':
+        this.upsert(keys.plans((body as Plan).session), id, body as Partial<Plan>, action === 'created');
+        break;
+      case 'proposal':
+        this.proposal(body as Proposal);
+        break;
+      case 'checkpoint':
+        this.upsert(keys.checkpoints((body as Checkpoint).session), id, body as Checkpoint, true);
+        break;
+      case 'notice':
+        this.notice(body as Notice);
+        break;
+      case 'lock':
+        this.refresh(keys.locks);
+        this.refresh(keys.status);
+        break;
+      case 'registration':
+        this.refresh(keys.registrations);
+        break;
+      case 'repo':
+        this.refresh(keys.repos);
+        break;
+      default:
+        // Runs, drafts and boards are not shown.
+        if (removed && noun === 'draft') this.refreshGap();
+        break;
+    }
+  }
+
+  /** A draft that goes away without a message means that its text was given up. */
+  private refreshGap(): void {
+    const { gaps, session } = useLive.getState();
+    if (gaps.size > 0 && session) this.refresh(keys.live(session));
+  }
+
+  private turn(id: string, begun: boolean, turn: Turn): void {
+    if (begun) {
+      const { session, task, participant } = turn;
+      useLive.getState().begin({ turn: id, session, task, participant });
+      this.refreshTask(turn.task);
+    } else if ('outcome' in turn) {
+      const task = useLive.getState().turns[id]?.task;
+      useLive.getState().end(id);
+      if (task) this.refreshTask(task);
+    }
+    this.refreshSession(turn.session);
+  }
+
+  private participant(id: string, joined: boolean, body: Participant): void {
+    this.patchSession(body.session, (session) => ({
+      ...session,
+      participants:
+        joined && !session.participants.some((one) => one.id === id)
+          ? [...session.participants, body]
+          : session.participants.map((one) => (one.id === id ? { ...one, ...body } : one)),
+    }));
+  }
+
+  private change(change: FileChange): void {
+    const same = (one: FileChange) =>
+      one.turn === change.turn && one.path === change.path && one.after === change.after;
+    this.editPage<Task>(keys.tasks(change.session), (tasks) =>
+      tasks.map((task) =>
+        task.id === change.task && !task.changes.some(same)
+          ? { ...task, changes: [...task.changes, change] }
+          : task,
+      ),
+    );
+  }
+
+  private proposal(proposal: Proposal): void {
+    this.editPage<Plan>(keys.plans(proposal.session), (plans) =>
+      plans.map((plan) =>
+        plan.id === proposal.plan && !plan.proposals.some((one) => one.participant === proposal.participant)
+          ? { ...plan, proposals: [...plan.proposals, proposal] }
+          : plan,
+      ),
+    );
+  }
+
+  private notice(notice: Notice): void {
+    this.editPage<Notice>(keys.notices, (notices) =>
+      notices.some((one) => one.id === notice.id) ? notices : [...notices, notice],
+    );
+  }
+
+  private patchSession(id: string, patch: (session: Session) => Session): void {
+    this.editPage<Session>(keys.sessions, (sessions) =>
+      sessions.map((one) => (one.id === id ? patch(one) : one)).filter((one) => !one.archived),
+    );
+    this.cache.setQueriesData<Session>({ queryKey: ['session'] }, (one) =>
+      one?.id === id ? patch(one) : one,
+    );
+  }
+
+  private putSession(session: Session): void {
+    this.patchSession(session.id, () => session);
+    this.editPage<Session>(keys.sessions, (sessions) =>
+      session.archived || sessions.some((one) => one.id === session.id) ? sessions : [session, ...sessions],
+    );
+  }
+
+  /** A resource names its targets by their seats; who sits there is known from the session. */
+  private named(task: Task): Task {
+    const seats = this.cache
+      .getQueryData<Page<Session>>(keys.sessions)
+      ?.items.find((one) => one.id === task.session)?.participants;
+    const agent = (seat: string) => seats?.find((one) => one.id === seat)?.agent ?? null;
+    return {
+      ...task,
+      targets: task.targets.map((one) =>
+        one.agent === null ? { ...one, agent: agent(one.participant) } : one,
+      ),
+    };
+  }
+
+  private patchTask(id: string, body: Partial<Task> & { session: string }): void {
+    this.upsert(keys.tasks(body.session), id, body, false);
+    this.upsert(keys.openTasks, id, body, false);
+    this.dropClosed();
+  }
+
+  private putTask(task: Task): void {
+    this.upsert(keys.tasks(task.session), task.id, task, true);
+    this.upsert(keys.openTasks, task.id, task, true);
+    this.dropClosed();
+  }
+
+  private dropClosed(): void {
+    this.editPage<Task>(keys.openTasks, (tasks) => tasks.filter((task) => OPEN.has(task.state)));
+  }
+
+  /** Puts the fields over what is known under the id; what is not known is added when it is whole. */
+  private upsert(key: QueryKey, id: string, fields: object, whole: boolean): void {
+    this.editPage<{ id: string }>(key, (items) => {
+      if (items.some((one) => one.id === id)) {
+        return items.map((one) => (one.id === id ? { ...one, ...fields } : one));
       }
-      settle();
-      useActivity.getState().add(events);
-      const { gaps, session } = useLive.getState();
-      if (gaps.size > 0 && session) refresh(keys.live(session));
-    },
-    /** Everything may be stale. */
-    reset(): void {
-      void cache.invalidateQueries();
-    },
-  };
+      return whole ? [...items, fields as { id: string }] : items;
+    });
+  }
+
+  private editPage<T>(key: QueryKey, edit: (items: T[]) => T[]): void {
+    this.cache.setQueryData<Page<T>>(key, (page) => page && { ...page, items: edit(page.items) });
+  }
 }
 
 function append(cache: QueryClient, message: Message): void {
   useLive.getState().commit(message);
   cache.setQueryData<InfiniteData<Page<Message>, string | null>>(keys.messages(message.session), (data) => {
     const newest = data?.pages[0];
-    if (!data || !newest || data.pages.some((page) => page.items.some((one) => one.id === message.id)))
-      return data;
+    if (!data || !newest) return data;
+    if (data.pages.some((page) => page.items.some((one) => one.id === message.id))) return data;
     return { ...data, pages: [{ ...newest, items: [...newest.items, message] }, ...data.pages.slice(1)] };
-  });
-}
-
-function restate(cache: QueryClient, change: StatusChange, at: string): void {
-  const patch = (session: Session): Session => ({
-    ...session,
-    participants: session.participants.map((one) =>
-      one.id === change.participant
-        ? { ...one, status: change.status, detail: change.detail, since: at }
-        : one,
-    ),
-  });
-  patchSession(cache, change.session, patch);
-}
-
-function patchSession(cache: QueryClient, id: string, patch: (session: Session) => Session): void {
-  cache.setQueryData<Page<Session>>(
-    keys.sessions,
-    (page) => page && { ...page, items: page.items.map((one) => (one.id === id ? patch(one) : one)) },
-  );
-  cache.setQueriesData<Session>({ queryKey: ['session'] }, (one) => (one?.id === id ? patch(one) : one));
-}
-
-/** Puts a whole noun in the place of its older self. */
-function replace(cache: QueryClient, frame: ResourceFrame): void {
-  if (frame.body === null || typeof frame.body !== 'object') return;
-  const removed = frame.action === 'removed';
-  switch (frame.noun) {
-    case 'session': {
-      const session = frame.body as Session;
-      patchSession(cache, frame.id, () => session);
-      upsert(cache, keys.sessions, session, removed || session.archived, 'first');
-      break;
-    }
-    case 'participant': {
-      const participant = frame.body as Participant;
-      patchSession(cache, participant.session, (session) => ({
-        ...session,
-        participants: session.participants.some((one) => one.id === participant.id)
-          ? session.participants.map((one) => (one.id === participant.id ? participant : one))
-          : [...session.participants, participant],
-      }));
-      break;
-    }
-    case 'task': {
-      const task = frame.body as Task;
-      const open = task.state === 'working' || task.state === 'input_required';
-      upsert(cache, keys.tasks(task.session), task, removed, 'last');
-      upsert(cache, keys.openTasks, task, removed || !open, 'last');
-      break;
-    }
-    case 'plan': {
-      const plan = frame.body as Plan;
-      upsert(cache, keys.plans(plan.session), plan, removed, 'last');
-      break;
-    }
-    case 'message':
-      if (!removed) append(cache, frame.body as Message);
-      break;
-    default:
-      break;
-  }
-}
-
-function upsert<T extends { id: string }>(
-  cache: QueryClient,
-  key: QueryKey,
-  noun: T,
-  gone: boolean,
-  place: 'first' | 'last',
-): void {
-  cache.setQueryData<Page<T>>(key, (page) => {
-    if (!page) return page;
-    const known = page.items.some((one) => one.id === noun.id);
-    if (gone) return known ? { ...page, items: page.items.filter((one) => one.id !== noun.id) } : page;
-    if (known) return { ...page, items: page.items.map((one) => (one.id === noun.id ? noun : one)) };
-    return { ...page, items: place === 'first' ? [noun, ...page.items] : [...page.items, noun] };
   });
 }

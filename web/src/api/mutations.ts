@@ -48,7 +48,7 @@ export const usePrompt = () =>
   useOrder(
     ({ session, text, targets }: PromptWish) =>
       take(
-        client.POST('/sessions/{id}/messages', {
+        client.POST('/api/v1/sessions/{id}/messages', {
           params: { path: { id: session }, ...once() },
           body: { text, targets },
         }),
@@ -61,7 +61,7 @@ export const useCoordinate = () =>
   useOrder(
     ({ session, text, targets }: PromptWish) =>
       take(
-        client.POST('/sessions/{id}/plans', {
+        client.POST('/api/v1/sessions/{id}/plans', {
           params: { path: { id: session }, ...once() },
           body: { prompt: text, agents: targets },
         }),
@@ -73,7 +73,7 @@ export const useCoordinate = () =>
 export const useCreateSession = () =>
   useOrder(
     (wish: { title: string; repo?: string; agents: string[] }) =>
-      take(client.POST('/sessions', { params: once(), body: wish })),
+      take(client.POST('/api/v1/sessions', { params: once(), body: wish })),
     () => [keys.sessions],
     true,
   );
@@ -81,14 +81,19 @@ export const useCreateSession = () =>
 export const useRenameSession = () =>
   useOrder(
     ({ session, title }: { session: string; title: string }) =>
-      take(client.PATCH('/sessions/{id}', { params: { path: { id: session }, ...once() }, body: { title } })),
+      take(
+        client.PATCH('/api/v1/sessions/{id}', {
+          params: { path: { id: session }, ...once() },
+          body: { title },
+        }),
+      ),
     () => [keys.sessions, ['session']],
   );
 
 export const useArchiveSession = () =>
   useOrder(
     (session: string) =>
-      take(client.DELETE('/sessions/{id}', { params: { path: { id: session }, ...once() } })),
+      take(client.DELETE('/api/v1/sessions/{id}', { params: { path: { id: session }, ...once() } })),
     () => [keys.sessions, ['session']],
   );
 
@@ -96,7 +101,10 @@ export const useAnswer = () =>
   useOrder(
     ({ task, answer }: { task: string; session: string; answer: string }) =>
       take(
-        client.POST('/tasks/{id}/answer', { params: { path: { id: task }, ...once() }, body: { answer } }),
+        client.POST('/api/v1/tasks/{id}/answer', {
+          params: { path: { id: task }, ...once() },
+          body: { answer },
+        }),
       ),
     ({ session }) => taskKeys(session),
   );
@@ -104,7 +112,7 @@ export const useAnswer = () =>
 export const useCancelTask = () =>
   useOrder(
     ({ task }: { task: string; session: string }) =>
-      take(client.POST('/tasks/{id}/cancel', { params: { path: { id: task }, ...once() } })),
+      take(client.POST('/api/v1/tasks/{id}/cancel', { params: { path: { id: task }, ...once() } })),
     ({ session }) => taskKeys(session),
   );
 
@@ -112,7 +120,9 @@ export const useBreakLock = () =>
   useOrder(
     (token: number) =>
       take(
-        client.DELETE('/locks/{token}', { params: { path: { token }, query: { break: true }, ...once() } }),
+        client.DELETE('/api/v1/locks/{token}', {
+          params: { path: { token: String(token) }, query: { break: true }, ...once() },
+        }),
       ),
     () => [keys.locks, keys.notices],
   );

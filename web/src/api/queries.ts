@@ -24,40 +24,34 @@ export const keys = {
 
 export const statusQuery = queryOptions({
   queryKey: keys.status,
-  queryFn: ({ signal }) => take(client.GET('/status', { signal })),
+  queryFn: ({ signal }) => take(client.GET('/api/v1/status', { signal })),
 });
 
 export const sessionsQuery = queryOptions({
   queryKey: keys.sessions,
-  queryFn: ({ signal }) => take(client.GET('/sessions', { signal, params: { query: { limit: 200 } } })),
+  queryFn: ({ signal }) =>
+    take(client.GET('/api/v1/sessions', { signal, params: { query: { limit: 200 } } })),
   select: (page) => page.items,
 });
 
 export const sessionQuery = (id: string) =>
   queryOptions({
     queryKey: keys.session(id),
-    queryFn: ({ signal }) => take(client.GET('/sessions/{id}', { signal, params: { path: { id } } })),
+    queryFn: ({ signal }) => take(client.GET('/api/v1/sessions/{id}', { signal, params: { path: { id } } })),
   });
 
 export const tasksQuery = (session: string) =>
   queryOptions({
     queryKey: keys.tasks(session),
     queryFn: ({ signal }) =>
-      take(client.GET('/sessions/{id}/tasks', { signal, params: { path: { id: session } } })),
+      take(client.GET('/api/v1/sessions/{id}/tasks', { signal, params: { path: { id: session } } })),
     select: (page) => page.items,
   });
 
-/** Tasks of all sessions that work or wait for an answer. */
+/** Tasks of all sessions that are not over. */
 export const openTasksQuery = queryOptions({
   queryKey: keys.openTasks,
-  queryFn: async ({ signal }) => {
-    const [waiting, working] = await Promise.all(
-      ['input_required', 'working'].map((state) =>
-        take(client.GET('/tasks', { signal, params: { query: { state } } })),
-      ),
-    );
-    return { items: [...(waiting?.items ?? []), ...(working?.items ?? [])], next: null };
-  },
+  queryFn: ({ signal }) => take(client.GET('/api/v1/tasks', { signal })),
   select: (page) => page.items,
 });
 
@@ -68,7 +62,7 @@ export const messagesQuery = (session: string) =>
     initialPageParam: null as string | null,
     queryFn: ({ signal, pageParam }) =>
       take(
-        client.GET('/sessions/{id}/messages', {
+        client.GET('/api/v1/sessions/{id}/messages', {
           signal,
           params: {
             path: { id: session },
@@ -83,7 +77,7 @@ export const liveQuery = (session: string) =>
   queryOptions({
     queryKey: keys.live(session),
     queryFn: ({ signal }) =>
-      take(client.GET('/sessions/{id}/live', { signal, params: { path: { id: session } } })),
+      take(client.GET('/api/v1/sessions/{id}/live', { signal, params: { path: { id: session } } })),
     select: (page) => page.items,
     gcTime: 0,
   });
@@ -92,7 +86,7 @@ export const plansQuery = (session: string) =>
   queryOptions({
     queryKey: keys.plans(session),
     queryFn: ({ signal }) =>
-      take(client.GET('/sessions/{id}/plans', { signal, params: { path: { id: session } } })),
+      take(client.GET('/api/v1/sessions/{id}/plans', { signal, params: { path: { id: session } } })),
     select: (page) => page.items,
   });
 
@@ -100,35 +94,35 @@ export const checkpointsQuery = (session: string) =>
   queryOptions({
     queryKey: keys.checkpoints(session),
     queryFn: ({ signal }) =>
-      take(client.GET('/sessions/{id}/checkpoints', { signal, params: { path: { id: session } } })),
+      take(client.GET('/api/v1/sessions/{id}/checkpoints', { signal, params: { path: { id: session } } })),
     select: (page) => page.items,
   });
 
 export const agentsQuery = queryOptions({
   queryKey: keys.agents,
-  queryFn: ({ signal }) => take(client.GET('/agents', { signal })),
+  queryFn: ({ signal }) => take(client.GET('/api/v1/agents', { signal })),
   select: (page) => page.items,
 });
 
 export const reposQuery = queryOptions({
   queryKey: keys.repos,
-  queryFn: ({ signal }) => take(client.GET('/repos', { signal })),
+  queryFn: ({ signal }) => take(client.GET('/api/v1/repos', { signal })),
   select: (page) => page.items,
 });
 
 export const locksQuery = queryOptions({
   queryKey: keys.locks,
-  queryFn: ({ signal }) => take(client.GET('/locks', { signal })),
+  queryFn: ({ signal }) => take(client.GET('/api/v1/locks', { signal })),
 });
 
 export const noticesQuery = queryOptions({
   queryKey: keys.notices,
-  queryFn: ({ signal }) => take(client.GET('/notices', { signal, params: { query: { limit: 100 } } })),
+  queryFn: ({ signal }) => take(client.GET('/api/v1/notices', { signal, params: { query: { limit: 100 } } })),
   select: (page) => page.items,
 });
 
 export const registrationsQuery = queryOptions({
   queryKey: keys.registrations,
-  queryFn: ({ signal }) => take(client.GET('/registrations', { signal })),
+  queryFn: ({ signal }) => take(client.GET('/api/v1/registrations', { signal })),
   select: (page) => page.items,
 });

@@ -2,8 +2,8 @@
  * The one WebSocket: events by cursor, deltas by offset.
  *
  * Invariants: frames reach `onBatch` in the order they came, at most one batch per animation frame;
- * after a lost connection the subscription goes on behind the last cursor that was received
- * whole, or `onReset` says that a fresh look is due. Nothing is ever dropped silently.
+ * after a lost connection the subscription goes on behind the last event that was handled,
+ * or `onReset` says that a fresh look is due. Nothing is ever dropped silently.
  */
 import { utf8Length } from './live';
 import type { DeltaFrame, Frame } from './nouns';
@@ -17,7 +17,6 @@ const HIDDEN_FLUSH_MS = 1000;
 
 /** The part of WebSocket that is used here. */
 export interface Socket {
-  onopen: (() => void) | null;
   onclose: (() => void) | null;
   onmessage: ((message: { data: unknown }) => void) | null;
   send(text: string): void;
@@ -69,12 +68,10 @@ export function createStream(options: StreamOptions): Stream {
   let stopped = true;
   let attempts = 0;
   let cancelRetry: (() => void) | null = null;
-  let everSubscribed = false;
 
-  // One event may arrive as several frames with one cursor. The newest cursor may be incomplete,
-  // so a reconnect goes on behind the one before it; frames that come twice change nothing.
-  let newest: string | null = null;
-  let whole: string | null = null;
+  // Resources come before their event and carry its cursor: only the event, or a position, says that all of
+  // a cursor has come.
+  let handled: string | null = null;
 
   let queue: Frame[] = [];
   let flushing = false;
@@ -117,16 +114,6 @@ export function createStream(options: StreamOptions): Stream {
     }
   }
 
-  function advance(cursor: string): boolean {
-    if (newest !== null) {
-      const order = compareCursors(cursor, newest);
-      if (order < 0) return false;
-      if (order > 0) whole = newest;
-    }
-    newest = cursor;
-    return true;
-  }
-
   function receive(data: unknown): void {
     if (typeof data !== 'string') return;
     let frame: Frame;
@@ -138,19 +125,29 @@ export function createStream(options: StreamOptions): Stream {
     switch (frame.type) {
       case 'hello':
         attempts = 0;
+        // The first time, what is read after this is at least as new as `newest`.
+        handled ??= frame.newest;
+        socket?.send(JSON.stringify({ type: 'subscribe', after: handled }));
         options.onPhase('live');
         enqueue(frame);
         break;
       case 'reset':
-        whole = frame.newest;
-        newest = frame.newest;
+        handled = frame.newest;
         queue = [];
         openDeltas = new Map();
         options.onReset();
         break;
+      case 'position':
+        handled = frame.cursor;
+        break;
       case 'event':
+        // What comes twice after a reconnect was applied already.
+        if (handled !== null && compareCursors(frame.cursor, handled) <= 0) break;
+        handled = frame.cursor;
+        enqueue(frame);
+        break;
       case 'resource':
-        if (advance(frame.cursor)) enqueue(frame);
+        if (handled === null || compareCursors(frame.cursor, handled) > 0) enqueue(frame);
         break;
       case 'delta':
       case 'error':
@@ -166,12 +163,6 @@ export function createStream(options: StreamOptions): Stream {
     cancelRetry = null;
     const mine = options.connect();
     socket = mine;
-    mine.onopen = () => {
-      mine.send(JSON.stringify({ type: 'subscribe', after: whole ?? newest, session: null }));
-      // Without a cursor there is no telling what was missed since the last look.
-      if (everSubscribed && newest === null) options.onReset();
-      everSubscribed = true;
-    };
     mine.onmessage = (message) => {
       if (socket === mine) receive(message.data);
     };
@@ -205,6 +196,6 @@ export function createStream(options: StreamOptions): Stream {
       cancelRetry?.();
       open();
     },
-    cursor: () => whole ?? newest,
+    cursor: () => handled,
   };
 }

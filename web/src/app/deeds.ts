@@ -104,7 +104,7 @@ export function createDeeds(cache: QueryClient): Deeds {
     });
     if (!sure) return;
     const orders = running.map((task) =>
-      take(client.POST('/tasks/{id}/cancel', { params: { path: { id: task.id }, ...once() } })),
+      take(client.POST('/api/v1/tasks/{id}/cancel', { params: { path: { id: task.id }, ...once() } })),
     );
     for (const order of await Promise.allSettled(orders)) {
       if (order.status === 'rejected') say(explain(order.reason), 'problem');
@@ -120,7 +120,7 @@ export function createDeeds(cache: QueryClient): Deeds {
     });
     if (!sure) return;
     try {
-      await take(client.DELETE('/sessions/{id}', { params: { path: { id: session.id }, ...once() } }));
+      await take(client.DELETE('/api/v1/sessions/{id}', { params: { path: { id: session.id }, ...once() } }));
       void cache.invalidateQueries({ queryKey: keys.sessions });
       say('Session archived.');
       place.go('/');

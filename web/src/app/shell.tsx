@@ -8,7 +8,8 @@ import { Tooltip } from 'radix-ui';
 import { lazy, Suspense, useEffect, useMemo } from 'react';
 import { API, client, take } from '@/api/client';
 import { useConnection } from '@/api/connection';
-import { createEffects } from '@/api/effects';
+import { Effects } from '@/api/effects';
+import { goAhead, listening } from '@/api/first-look';
 import { fetchRecentActivity } from '@/api/recent';
 import { createStream, type Socket } from '@/api/stream';
 import { Dialog } from '@/components/dialog';
@@ -36,15 +37,17 @@ function connect(): Socket {
 function useStream(): void {
   const cache = useQueryClient();
   useEffect(() => {
-    const effects = createEffects(cache);
+    const effects = new Effects(cache);
     const stream = createStream({
       connect,
       onBatch: effects.apply,
       onReset: effects.reset,
       onPhase(phase) {
         useConnection.getState().enter(phase);
+        if (phase === 'live' && listening()) effects.reset();
+        if (phase === 'retrying') goAhead();
         // A refused handshake looks like any other failure; a plain read tells a missing cookie apart.
-        if (phase === 'retrying') void take(client.GET('/status', {})).catch(() => undefined);
+        if (phase === 'retrying') void take(client.GET('/api/v1/status', {})).catch(() => undefined);
       },
     });
     const wake = () => {

@@ -1,5 +1,5 @@
 /** Events as short sentences for the activity feed. Kinds that would only be noise give null. */
-import type { EventFrame } from '@/api/nouns';
+import type { EventRecord } from '@/api/nouns';
 import { many } from '@/components/figures';
 
 export interface Sentence {
@@ -90,7 +90,7 @@ function say(kind: string, payload: Payload): Omit<Sentence, 'agent'> | null {
   }
 }
 
-export function sentenceOf(event: EventFrame): Sentence | null {
+export function sentenceOf(event: EventRecord): Sentence | null {
   const payload = (
     typeof event.payload === 'object' && event.payload !== null ? event.payload : {}
   ) as Payload;

@@ -44,7 +44,7 @@ export const RowView = memo(function RowView({ row, results, onOpenPlan, onAgain
     case 'end':
       return <EndRow task={row.task} onAgain={onAgain} />;
     case 'plan':
-      return <PlanRow plan={row.plan} onOpen={onOpenPlan} />;
+      return <PlanRow plan={row.plan} summary={row.summary} onOpen={onOpenPlan} />;
     case 'checkpoint':
       return <CheckpointRow checkpoint={row.checkpoint} />;
     case 'earlier':

@@ -5,6 +5,7 @@
 import { groupBy } from '@/app/group-by';
 import type { Block, Checkpoint, LiveTurn, Message, Participant, Plan, Task } from '@/api/nouns';
 import type { Fold } from '@/features/task/folds';
+import { planSummary } from '@/features/plan/summary';
 import { isOpen } from '@/features/task/state';
 
 /** Messages shown of a task that is folded to its tail. */
@@ -32,7 +33,7 @@ export type Row =
   | { key: string; kind: 'live'; task: Task; speaker: Participant; turn: LiveTurn | null; continues: boolean }
   | { key: string; kind: 'question'; task: Task }
   | { key: string; kind: 'end'; task: Task }
-  | { key: string; kind: 'plan'; plan: Plan }
+  | { key: string; kind: 'plan'; plan: Plan; summary: string }
   | { key: string; kind: 'checkpoint'; checkpoint: Checkpoint };
 
 export interface Conversation {
@@ -149,7 +150,8 @@ function taskRows(task: Task, index: Index, first: boolean): Row[] {
   if (fold === 'closed') return rows;
 
   if (task.kind === 'prompt' || fold === 'full') rows.push({ key: `p:${task.id}`, kind: 'prompt', task });
-  const missing = hasEarlier && index.oldest !== null && task.created_at < index.oldest;
+  const missing =
+    hasEarlier && messages.length === 0 && index.oldest !== null && task.created_at < index.oldest;
   if (missing) rows.push({ key: `u:${task.id}`, kind: 'unloaded', task });
 
   const hidden = fold === 'tail' ? Math.max(0, messages.length - TAIL) : 0;
@@ -179,7 +181,14 @@ export function rowsOf(conversation: Conversation): Row[] {
     ...conversation.plans.map((plan) => ({
       at: plan.created_at,
       order: 0,
-      rows: [{ key: `plan:${plan.id}`, kind: 'plan', plan } satisfies Row],
+      rows: [
+        {
+          key: `plan:${plan.id}`,
+          kind: 'plan',
+          plan,
+          summary: planSummary(plan, conversation.tasks),
+        } satisfies Row,
+      ],
     })),
     ...conversation.tasks.map((task, position) => ({
       at: task.created_at,

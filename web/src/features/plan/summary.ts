@@ -1,10 +1,10 @@
-import type { Plan } from '@/api/nouns';
+import type { Plan, Task } from '@/api/nouns';
 import { many } from '@/components/figures';
 
 /** Where a plan stands, in a few words. */
-export function planSummary(plan: Plan): string {
-  const done = plan.tasks.filter(
-    (task) => task.plan === plan.id && task.state === 'completed' && task.kind !== 'propose',
+export function planSummary(plan: Plan, tasks: readonly Task[]): string {
+  const done = tasks.filter(
+    (task) => task.plan === plan.id && task.state === 'completed' && task.kind === 'work',
   );
   const work = plan.merged?.tasks.length ?? 0;
   switch (plan.state) {

@@ -1,6 +1,6 @@
 /** The head of a task's block, and the rows that frame its messages. */
 import { ChevronRight, CircleStop, Flag, ListTree, RotateCcw } from 'lucide-react';
-import type { Checkpoint, Plan, Task, TaskKind } from '@/api/nouns';
+import type { Checkpoint, Plan, Target, Task, TaskKind } from '@/api/nouns';
 import { useCancelTask } from '@/api/mutations';
 import { Button, IconButton } from '@/components/button';
 import { Lines, many } from '@/components/figures';
@@ -8,9 +8,11 @@ import { CopyButton } from '@/components/empty';
 import { age, Clock, Elapsed } from '@/components/time';
 import { AgentName, displayName, Glyph, useHues } from '@/features/agent/identity';
 import type { TaskFigures } from '@/features/message/rows';
-import { planSummary } from '@/features/plan/summary';
 import { useFolds, type Fold } from './folds';
 import { isOpen, TaskStateWord } from './state';
+
+/** A task that was only just announced names its targets by their seats alone. */
+const nameOf = (target: Target): string => target.agent ?? 'agent';
 
 const KINDS: Record<TaskKind, string | null> = {
   prompt: null,
@@ -59,14 +61,14 @@ export function TaskHead({ task, fold, figures }: { task: Task; fold: Fold; figu
           {kind && <span className="shrink-0 rounded-sm bg-hover px-1 text-2xs text-muted">{kind}</span>}
           <span className="flex shrink-0 items-center gap-2 text-xs">
             {task.targets.length === 1 && task.targets[0] ? (
-              <AgentName name={task.targets[0].agent} hue={hueOf(task.targets[0].agent)} />
+              <AgentName name={nameOf(task.targets[0])} hue={hueOf(nameOf(task.targets[0]))} />
             ) : (
               task.targets.map((one) => (
                 <Glyph
                   key={one.participant}
-                  hue={hueOf(one.agent)}
+                  hue={hueOf(nameOf(one))}
                   size={13}
-                  label={displayName(one.agent)}
+                  label={displayName(nameOf(one))}
                 />
               ))
             )}
@@ -90,7 +92,7 @@ export function TaskHead({ task, fold, figures }: { task: Task; fold: Fold; figu
 }
 
 export function PromptRow({ task }: { task: Task }) {
-  const everybody = task.targets.map((target) => displayName(target.agent)).join(', ');
+  const everybody = task.targets.map((target) => displayName(nameOf(target))).join(', ');
   return (
     <div className="mt-1 ml-5 max-w-192 rounded-md bg-sunken px-3 py-2">
       <div className="mb-0.5 flex items-center gap-2 text-xs text-muted">
@@ -133,7 +135,7 @@ export function EndRow({ task, onAgain }: { task: Task; onAgain(task: Task): voi
   );
 }
 
-export function PlanRow({ plan, onOpen }: { plan: Plan; onOpen(): void }) {
+export function PlanRow({ plan, summary, onOpen }: { plan: Plan; summary: string; onOpen(): void }) {
   return (
     <button
       type="button"
@@ -145,7 +147,7 @@ export function PlanRow({ plan, onOpen }: { plan: Plan; onOpen(): void }) {
       <span className="min-w-0 flex-1 truncate">
         <span className="font-medium">Plan</span> <span className="text-muted">{plan.prompt}</span>
       </span>
-      <span className="shrink-0 text-xs text-muted">{planSummary(plan)}</span>
+      <span className="shrink-0 text-xs text-muted">{summary}</span>
     </button>
   );
 }

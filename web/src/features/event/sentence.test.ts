@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import type { EventRecord } from '@/api/nouns';
+import { sentenceOf } from './sentence';
+
+const event = (kind: string, payload: unknown, actor = 'system'): EventRecord =>
+  ({ cursor: '1.1', ts: '', session: null, actor, kind, payload }) as EventRecord;
+
+it('says who did what to which file', () => {
+  expect(sentenceOf(event('file.modified', { path: 'a.rs' }, 'claude'))).toMatchObject({
+    agent: 'claude',
+    text: 'changed',
+    what: 'a.rs',
+  });
+  expect(
+    sentenceOf(event('lock.changed', { phase: 'waiting', agent: 'gemini', path: 'a.rs' })),
+  ).toMatchObject({
+    agent: 'gemini',
+    text: 'waits for',
+    what: 'a.rs',
+    tone: 'warn',
+  });
+});
+
+it('never takes the user or the daemon for an agent', () => {
+  expect(sentenceOf(event('task.submitted', { title: 'x' }, 'user'))?.agent).toBeNull();
+});
+
+it('keeps to one line', () => {
+  expect(sentenceOf(event('task.failed', { text: 'first\nsecond' }))?.text).toBe('Task failed: first');
+});
+
+/** Kinds from the generated contract, so that a new one is at least looked at. */
+const kinds = [...readFileSync('src/api/generated.ts', 'utf8').matchAll(/kind: "([a-z_]+\.[a-z_]+)"/g)].map(
+  (m) => m[1]!,
+);
+
+it('reads every kind of event, whatever is or is not in it', () => {
+  expect(kinds.length).toBeGreaterThan(40);
+  for (const kind of kinds)
+    for (const payload of [{}, null, 'x', [], 7])
+      expect(() => sentenceOf(event(kind, payload))).not.toThrow();
+});

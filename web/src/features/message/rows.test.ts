@@ -1,0 +1,163 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Builder } from '../../../e2e/builder';
+import type { LiveTurn, Session, Task } from '@/api/nouns';
+import type { Fold } from '@/features/task/folds';
+import { resultsOf, rowsOf, TAIL, type Conversation } from './rows';
+
+let b: Builder;
+let session: Session;
+
+beforeEach(() => {
+  b = new Builder(Date.UTC(2026, 0, 31, 12));
+  session = b.session(
+    'One',
+    'running',
+    1000,
+    [
+      ['claude', 'thinking', 5],
+      ['gemini', 'idle', 5],
+    ],
+    0,
+  );
+});
+
+function rows(fold: Fold | ((task: Task) => Fold) = 'full', more: Partial<Conversation> = {}) {
+  return rowsOf({
+    tasks: b.world.tasks,
+    plans: b.world.plans,
+    checkpoints: b.world.checkpoints,
+    messages: b.world.messages,
+    participants: session.participants,
+    live: {},
+    fold: typeof fold === 'function' ? fold : () => fold,
+    hasEarlier: false,
+    ...more,
+  });
+}
+const kinds = (...given: Parameters<typeof rows>) => rows(...given).map((row) => row.kind);
+const text = (words: string) => [{ type: 'text' as const, text: words }];
+
+describe('rows', () => {
+  it('put messages into the block of their task', () => {
+    const first = b.task(session, 'prompt', 'First', ['claude'], 'completed', 900);
+    const second = b.task(session, 'prompt', 'Second', ['claude'], 'completed', 800);
+    b.say(second, 'claude', 790, text('of the second'));
+    b.say(first, 'claude', 780, text('of the first'));
+    const shown = rows().map((row) =>
+      row.kind === 'message' ? JSON.stringify(row.message.blocks) : row.key,
+    );
+    expect(shown).toEqual([
+      `t:${first.id}`,
+      `p:${first.id}`,
+      expect.stringContaining('of the first'),
+      `t:${second.id}`,
+      `p:${second.id}`,
+      expect.stringContaining('of the second'),
+    ]);
+  });
+
+  it('show only the head of a closed task', () => {
+    const task = b.task(session, 'work', 'Closed', ['claude'], 'completed', 900);
+    b.say(task, 'claude', 800, text('x'));
+    expect(kinds('closed')).toEqual(['task']);
+  });
+
+  it('show the tail of a busy task and say how much is hidden', () => {
+    const task = b.task(session, 'work', 'Busy', ['claude'], 'working', 900);
+    for (let i = 0; i < TAIL + 3; i += 1) b.say(task, 'claude', 800 - i, text(String(i)));
+    const shown = rows('tail');
+    expect(shown.find((row) => row.kind === 'hidden')).toMatchObject({ count: 3 });
+    expect(shown.filter((row) => row.kind === 'message')).toHaveLength(TAIL);
+  });
+
+  it('put results into the card of their call, and keep those whose call is not loaded', () => {
+    const task = b.task(session, 'work', 'Tools', ['claude'], 'completed', 900);
+    b.tool(task, 'claude', 800, 'bash', { command: 'ls' }, 'a.rs', 0);
+    expect(rows().filter((row) => row.kind === 'message')).toHaveLength(1);
+    expect([...resultsOf(b.world.messages).values()][0]?.output).toBe('a.rs');
+    b.world.messages.splice(0, 1);
+    expect(rows().filter((row) => row.kind === 'message')).toHaveLength(1);
+  });
+
+  it('do not repeat the prompt, which the head of the block shows', () => {
+    const task = b.task(session, 'prompt', 'Say it', ['claude'], 'completed', 900);
+    b.say(task, null, 899, text(task.prompt));
+    b.say(task, null, 898, text('something else'));
+    expect(rows().filter((row) => row.kind === 'message')).toHaveLength(1);
+  });
+
+  it('name a speaker once, and again after a pause', () => {
+    const task = b.task(session, 'prompt', 'Talk', ['claude', 'gemini'], 'completed', 900);
+    b.say(task, 'claude', 800, text('1'));
+    b.say(task, 'claude', 790, text('2'));
+    b.say(task, 'gemini', 780, text('3'));
+    b.say(task, 'gemini', 100, text('4'));
+    expect(rows().flatMap((row) => (row.kind === 'message' ? [row.continues] : []))).toEqual([
+      false,
+      true,
+      false,
+      false,
+    ]);
+  });
+
+  it('show who is at work, with what is being written', () => {
+    const task = b.task(session, 'work', 'Live', ['claude', 'gemini'], 'working', 900);
+    task.targets[1]!.state = 'completed';
+    const live: LiveTurn = {
+      session: session.id,
+      turn: 'trn',
+      task: task.id,
+      participant: session.participants[0]!.id,
+      text: 'so far',
+      thinking: '',
+    };
+    const shown = rows('tail', { live: { trn: live } }).filter((row) => row.kind === 'live');
+    expect(shown).toHaveLength(1);
+    expect(shown[0]).toMatchObject({ turn: { text: 'so far' }, speaker: { agent: 'claude' } });
+  });
+
+  it('show an open question and why a task failed', () => {
+    b.task(session, 'work', 'Asks', ['claude'], 'input_required', 900, {
+      question: { session: session.id, task: 't', turn: 'u', participant: 'p', question: '?' },
+    });
+    b.task(session, 'work', 'Failed', ['claude'], 'failed', 800, { text: 'because' });
+    expect(kinds()).toEqual(expect.arrayContaining(['question', 'end']));
+  });
+
+  it('keep the order of what happened between tasks', () => {
+    b.task(session, 'work', 'Before', ['claude'], 'completed', 900);
+    b.world.checkpoints.push({
+      id: 'chk',
+      session: session.id,
+      plan: null,
+      repo: 'r',
+      git_ref: 'r',
+      commit: 'c',
+      paths: [],
+      co_authors: [],
+      message: 'm',
+      created_at: b.ago(850),
+    });
+    b.task(session, 'work', 'After', ['claude'], 'completed', 800);
+    expect(kinds('closed')).toEqual(['task', 'checkpoint', 'task']);
+  });
+
+  it('say that history goes on above, also inside a block that is not loaded', () => {
+    const old = b.task(session, 'prompt', 'Old', ['claude'], 'completed', 900);
+    const fresh = b.task(session, 'prompt', 'Fresh', ['claude'], 'completed', 100);
+    b.say(fresh, 'claude', 99, text('x'));
+    const shown = rows('full', { hasEarlier: true });
+    expect(shown[0]?.kind).toBe('earlier');
+    expect(shown.filter((row) => row.kind === 'unloaded').map((row) => row.key)).toEqual([`u:${old.id}`]);
+  });
+
+  it('have keys that are unique and stay', () => {
+    const task = b.task(session, 'prompt', 'Keys', ['claude', 'gemini'], 'working', 900);
+    b.say(task, 'claude', 800, text('1'));
+    const before = rows().map((row) => row.key);
+    b.say(task, 'gemini', 700, text('2'));
+    const after = rows().map((row) => row.key);
+    expect(new Set(after).size).toBe(after.length);
+    expect(after).toEqual(expect.arrayContaining(before));
+  });
+});
