@@ -57,7 +57,9 @@ pub(crate) fn open(inner: &Inner, role: Role) -> Result<Database, BusError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(&inner.path, flags)?;
-    configure(&mut conn, &inner.dice)?;
+    // The first one in may find another one recovering the WAL; there is no hurry yet.
+    conn.busy_timeout(inner.write_wait)?;
+    configure(&conn)?;
     let standing = schema::standing(&conn)?;
     if standing == Standing::Empty {
         // Kept in the file; setting it again would need the write lock at every opening.
@@ -81,6 +83,7 @@ pub(crate) fn open(inner: &Inner, role: Role) -> Result<Database, BusError> {
     if role == Role::Reader {
         conn.pragma_update(None, "query_only", true)?;
     }
+    hurry(&mut conn, &inner.dice)?;
     Ok(Database { conn, identity })
 }
 
@@ -100,7 +103,8 @@ fn inspect(path: &Path) -> Result<(), BusError> {
     }
 }
 
-fn configure(conn: &mut Connection, dice: &Arc<AtomicU64>) -> Result<(), BusError> {
+/// Makes the connection give up soon, and at random moments, so that it queues up at `wlock` instead.
+fn hurry(conn: &mut Connection, dice: &Arc<AtomicU64>) -> Result<(), BusError> {
     let dice = Arc::clone(dice);
     conn.busy_handler(Some(move |tries| {
         let hasty = tries < HASTY_ATTEMPTS;
@@ -109,6 +113,10 @@ fn configure(conn: &mut Connection, dice: &Arc<AtomicU64>) -> Result<(), BusErro
         }
         hasty
     }))?;
+    Ok(())
+}
+
+fn configure(conn: &Connection) -> Result<(), BusError> {
     // A session that ends must not pay for a checkpoint, least of all a hook that lives for milliseconds.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // A killed process loses nothing. A power cut may take the last commits: leases are void after a boot anyway, and the

@@ -170,6 +170,7 @@ impl From<rusqlite::Error> for BusError {
         use rusqlite::ErrorCode;
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseBusy) => Self::Busy(crate::bus::WRITE_WAIT_MAX),
             _ => Self::Sqlite(error),
         }
     }

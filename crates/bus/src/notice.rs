@@ -8,7 +8,7 @@ use crate::doorbell::{Bell, SAFETY_POLL};
 use crate::error::BusError;
 use crate::registration;
 use crate::row;
-use crate::write::{Moment, Write, signed};
+use crate::write::{self, Moment, Write, signed};
 use model::{Channel, NOTICE_PAYLOAD_MAX, Notice, RegistrationId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub const NOTICE_TTL_MAX: u32 = 7 * 24 * 3600;
 pub const NOTICE_KEY_MAX: usize = 128;
 /// Most rows one transaction of a purge deletes, so that nobody waits long behind it.
 pub const PURGE_ROWS: usize = 500;
+/// Pages one transaction of a purge gives back to the file system.
+const VACUUM_PAGES: usize = 64;
 /// Every so many notices the publisher purges once, for a bus without a daemon.
 const PURGE_EVERY: i64 = 256;
 /// An ended registration is kept this long by the wall clock, for the history of its notices.
@@ -160,6 +162,10 @@ impl Bus {
                      LIMIT ?2)",
                 )?
                 .execute(params![long_ago, most - notices as i64])?;
+            if notices + ended > 0 {
+                // Every step of this statement gives one page back.
+                write::attempt(w.conn, &format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"))?;
+            }
             Ok(notices + ended)
         })
     }
@@ -202,7 +208,7 @@ fn publish(w: &mut Write<'_>, new: &NewNotice, payload: &str, ttl: u32) -> Resul
             new.recipient.map(|recipient| recipient.to_string()),
             new.key,
             signed(w.epoch),
-            w.now.ns.saturating_add(crate::write::nanos(lives)),
+            w.now.ns.saturating_add(write::nanos(lives)),
             w.now.wall.as_millis().saturating_add(i64::from(ttl) * 1000),
         ])?;
     let notice = Notice { id, ..notice };

@@ -8,7 +8,7 @@ use std::path::Path;
 pub(crate) const APPLICATION_ID: i64 = 0x4344_4253;
 
 /// Name and text of every migration; its version is its place, from 1.
-const MIGRATIONS: &[(&str, &str)] = &[("create", include_str!("../migrations/0001_create.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[("0001_create", include_str!("../migrations/0001_create.sql"))];
 
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
 
@@ -114,6 +114,17 @@ mod tests {
         assert_eq!(applied, "now");
         conn.execute("UPDATE _schema_version SET checksum = 'other'", []).unwrap();
         assert!(matches!(migrate(&conn, Path::new("x"), "now"), Err(BusError::Migration(1))));
+    }
+
+    #[test]
+    fn released_migrations_are_as_they_were() {
+        const RELEASED: &str = include_str!("../migrations/CHECKSUMS");
+        let released: Vec<&str> = RELEASED.lines().filter(|line| !line.starts_with('#')).collect();
+        let present: Vec<String> = MIGRATIONS
+            .iter()
+            .map(|(name, text)| format!("{}  {name}", blake3::hash(text.as_bytes()).to_hex()))
+            .collect();
+        assert_eq!(released, present, "lines of migrations/CHECKSUMS are only ever added");
     }
 
     #[test]

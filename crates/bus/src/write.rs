@@ -203,7 +203,14 @@ impl Inner {
     ) -> Result<T, BusError> {
         let checkout = self.reader()?;
         let conn = checkout.conn();
-        conn.prepare_cached("BEGIN")?.execute([])?;
+        let deadline = Instant::now() + self.write_wait;
+        // Readers wait for nobody, except while somebody recovers the WAL after a crash.
+        while !attempt(conn, "BEGIN")? || !attempt(conn, "SELECT 1 FROM bus_state")? {
+            roll_back(conn);
+            if Instant::now() >= deadline {
+                return Err(BusError::Busy(self.write_wait));
+            }
+        }
         let seen = look(conn);
         roll_back(conn);
         seen
@@ -225,11 +232,11 @@ pub(crate) struct Turn {
 /// Starts a write transaction: hastily at first (the busy handler sleeps a random 2 ms), then in line.
 pub(crate) fn begin(inner: &Inner, conn: &Connection) -> Result<Turn, BusError> {
     let deadline = Instant::now() + inner.write_wait;
-    if attempt(conn)? {
+    if attempt(conn, IMMEDIATE)? {
         return Ok(Turn { _file: None });
     }
     let file = line_up(inner, deadline)?;
-    while !attempt(conn)? {
+    while !attempt(conn, IMMEDIATE)? {
         if Instant::now() >= deadline {
             return Err(BusError::Busy(inner.write_wait));
         }
@@ -237,9 +244,18 @@ pub(crate) fn begin(inner: &Inner, conn: &Connection) -> Result<Turn, BusError> 
     Ok(Turn { _file: Some(file) })
 }
 
-fn attempt(conn: &Connection) -> Result<bool, BusError> {
-    match conn.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([])) {
-        Ok(_) => Ok(true),
+const IMMEDIATE: &str = "BEGIN IMMEDIATE";
+
+/// Runs a statement to its end; false when somebody else is in the way.
+pub(crate) fn attempt(conn: &Connection, sql: &str) -> Result<bool, BusError> {
+    let run = || -> rusqlite::Result<()> {
+        let mut statement = conn.prepare_cached(sql)?;
+        let mut rows = statement.query([])?;
+        while rows.next()?.is_some() {}
+        Ok(())
+    };
+    match run() {
+        Ok(()) => Ok(true),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(false),
         Err(error) => Err(error.into()),
     }

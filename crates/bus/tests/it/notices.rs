@@ -78,6 +78,22 @@ fn without_a_daemon_publishing_purges() {
 }
 
 #[test]
+fn purging_gives_the_space_back() {
+    let stage = Stage::new();
+    let a = stage.agent("a");
+    let big = json!("x".repeat(NOTICE_PAYLOAD_MAX / 2));
+    for _ in 0..20 {
+        stage.bus.publish(NewNotice { payload: big.clone(), ..say(a, "") }).unwrap();
+    }
+    stage.bus.outbox_done(i64::MAX).unwrap();
+    let pages = || -> i64 { stage.sql().query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap() };
+    let before = pages();
+    stage.clock.advance(Duration::from_secs(600));
+    stage.bus.purge().unwrap();
+    assert_eq!(pages(), before - 64);
+}
+
+#[test]
 fn a_key_publishes_once() {
     let stage = Stage::new();
     let [a, b] = ["a", "b"].map(|name| stage.agent(name));
