@@ -7,7 +7,7 @@ use crate::bus::Inner;
 use crate::error::BusError;
 use crate::fence::{Fence, Identity, TOKEN_COUNTER_BITS};
 use crate::queue;
-use crate::registration;
+use crate::registry;
 use crate::scene::{self, Scope};
 use crate::schema::{self, Standing};
 use crate::write::{self, Write};
@@ -189,7 +189,7 @@ fn void(w: &mut Write<'_>, epoch: u64) -> Result<(), BusError> {
         queue::free(w, &held, LockPhase::Expired)?;
     }
     w.conn.execute("DELETE FROM lock_waits", [])?;
-    for row in registration::of_other_boots(w.conn, &w.inner.boot)? {
+    for row in registry::of_other_boots(w.conn, &w.inner.boot)? {
         let ended = row.end(w, "died")?;
         w.tell(&Event::RegistrationEnded(ended))?;
     }

@@ -19,6 +19,7 @@ mod outbox;
 mod pattern;
 mod queue;
 mod registration;
+mod registry;
 mod row;
 mod scene;
 mod schema;

@@ -5,6 +5,7 @@ use crate::error::{BusError, Contended, LockLost};
 use crate::pattern::Pattern;
 use crate::queue;
 use crate::registration;
+use crate::registry;
 use crate::scene::{self, Blockers, Claim, Held, Scene, Scope};
 use crate::write::{Moment, Write, nanos, signed};
 use model::{Lock, LockMode, LockPhase, RegistrationId, SessionId, Timestamp};
@@ -120,7 +121,7 @@ pub(crate) enum Attempt {
 /// Takes the locks if nothing stands in the way; holders and waiters who turn out to be dead do not.
 pub(crate) fn attempt(w: &mut Write<'_>, wish: &Wish) -> Result<Attempt, BusError> {
     registration::living(w, wish.holder)?;
-    let load = registration::burden(w.conn, wish.holder)? + wish.patterns.len() as u64;
+    let load = registry::burden(w.conn, wish.holder)? + wish.patterns.len() as u64;
     if load > LOCKS_PER_HOLDER_MAX {
         return Err(BusError::Invalid(format!("one session holds at most {LOCKS_PER_HOLDER_MAX} locks")));
     }
@@ -158,11 +159,11 @@ pub(crate) fn pick(scene: &Scene, tokens: &[u64]) -> Vec<Lock> {
 pub(crate) fn dead_among(
     w: &Write<'_>,
     blockers: &Blockers<'_>,
-) -> Result<Vec<(registration::Entry, &'static str)>, BusError> {
-    let mut dead: Vec<(registration::Entry, &'static str)> = Vec::new();
+) -> Result<Vec<(registry::Entry, &'static str)>, BusError> {
+    let mut dead: Vec<(registry::Entry, &'static str)> = Vec::new();
     for holder in blockers.holders() {
         if dead.iter().all(|(entry, _)| entry.registration.id != holder)
-            && let Some(entry) = registration::entry(w.conn, holder)?
+            && let Some(entry) = registry::entry(w.conn, holder)?
             && let Some(reason) = entry.death(&w.inner.boot, w.now)
         {
             dead.push((entry, reason));

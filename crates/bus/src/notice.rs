@@ -7,6 +7,7 @@ use crate::bus::{Bus, generation};
 use crate::doorbell::{Bell, SAFETY_POLL};
 use crate::error::BusError;
 use crate::registration;
+use crate::registry;
 use crate::row;
 use crate::write::{self, Moment, Write, signed};
 use model::{Channel, NOTICE_PAYLOAD_MAX, Notice, RegistrationId};
@@ -124,7 +125,7 @@ impl Bus {
             if !page.notices.is_empty() || now >= deadline {
                 return Ok(page);
             }
-            self.inner.read(|conn| registration::present(conn, registration).map(|_| ()))?;
+            self.inner.read(|conn| registry::present(conn, registration).map(|_| ()))?;
             bell.wait(SAFETY_POLL.min(deadline - now))?;
         }
     }
@@ -175,7 +176,7 @@ fn publish(w: &mut Write<'_>, new: &NewNotice, payload: &str, ttl: u32) -> Resul
     let sender = registration::living(w, new.sender)?.registration;
     if let Some(recipient) = new.recipient {
         // Nobody would ever read it.
-        registration::present(w.conn, recipient)?;
+        registry::present(w.conn, recipient)?;
     }
     if let Some(known) = known_key(w, new, ttl)? {
         return Ok(known);
@@ -216,7 +217,7 @@ fn publish(w: &mut Write<'_>, new: &NewNotice, payload: &str, ttl: u32) -> Resul
     match new.recipient {
         Some(recipient) => w.ring(Bell::Registration(recipient)),
         None => {
-            for id in registration::present_ids(w.conn)? {
+            for id in registry::present_ids(w.conn)? {
                 if id != new.sender {
                     w.ring(Bell::Registration(id));
                 }

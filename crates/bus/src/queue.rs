@@ -6,6 +6,7 @@
 use crate::doorbell::{self, Bell};
 use crate::error::BusError;
 use crate::registration;
+use crate::registry;
 use crate::scene::{Claim, Grant, Held, Scene, Scope};
 use crate::write::{Write, signed};
 use model::{Event, Lock, LockChange, LockMode, LockPhase, RegistrationId};
@@ -112,7 +113,7 @@ pub(crate) fn grant(
     dead: &[Held],
 ) -> Result<Grant, BusError> {
     let expires_ns = w.now.ns.saturating_add(ttl_ns);
-    let (agent, session) = registration::label(w.conn, claim.holder)?;
+    let (agent, session) = registry::label(w.conn, claim.holder)?;
     let mut grant = Grant { tokens: Vec::new(), fresh: Vec::new() };
     for pattern in claim.patterns {
         let own = |mode: LockMode| {

@@ -5,13 +5,11 @@ use crate::doorbell::Bell;
 use crate::error::BusError;
 use crate::liveness::{self, Proof};
 use crate::queue;
-use crate::row;
+use crate::registry::{self, Entry, entry, present, present_all};
 use crate::scene::{self, Held, Scene, Scope};
-use crate::write::{Moment, Write, nanos, unsigned};
-use model::{
-    Event, Id, Lock, LockPhase, Registration, RegistrationEnd, RegistrationId, RegistrationPhase, SessionId,
-};
-use rusqlite::{Connection, Row, params};
+use crate::write::{Moment, Write, nanos};
+use model::{Event, Id, Lock, LockPhase, Registration, RegistrationId, RegistrationPhase, SessionId};
+use rusqlite::{Connection, params};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,15 +56,6 @@ pub struct Reaped {
     pub locks: Vec<Lock>,
 }
 
-/// A row of `session_registry`.
-#[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) registration: Registration,
-    proof: Proof,
-    boot: String,
-    heartbeat_ns: i64,
-}
-
 impl Bus {
     /// Announces a live session. The same id again with the same data is the same registration; with other
     /// data, or after its end, it is refused.
@@ -99,7 +88,7 @@ impl Bus {
                 registered_at: w.now.wall,
                 heartbeat_at: w.now.wall,
             };
-            insert(w, &registration, &proof)?;
+            registry::insert(w, &registration, &proof)?;
             w.tell(&Event::RegistrationAnnounced(registration.clone()))?;
             Ok(registration)
         })
@@ -178,63 +167,6 @@ impl Bus {
     }
 }
 
-impl Entry {
-    pub(crate) fn death(&self, present_boot: &str, now: Moment) -> Option<&'static str> {
-        self.proof.death(&self.boot, present_boot, now.ns)
-    }
-
-    fn again(self, new: &NewRegistration) -> Result<Registration, BusError> {
-        let known = self.registration;
-        if known.phase == RegistrationPhase::Terminated {
-            return Err(BusError::Ended(known.id));
-        }
-        let same_life = match (&self.proof, &new.liveness) {
-            (Proof::LockFile(known), Liveness::LockFile(new)) => known == new,
-            (Proof::Process { pid, starttime, .. }, Liveness::Process { pid: p, starttime: s }) => {
-                pid == p && starttime == s
-            }
-            (Proof::Lease { ttl, .. }, Liveness::Lease { ttl: new }) => ttl == new,
-            _ => false,
-        };
-        let same = same_life
-            && known.agent == new.agent
-            && known.vendor == new.vendor
-            && known.model == new.model
-            && known.session == new.session
-            && known.worktree == new.worktree;
-        if same {
-            Ok(known)
-        } else {
-            Err(BusError::Invalid(format!("{} is registered with other data", known.id)))
-        }
-    }
-
-    fn heartbeat_due(&self, now: Moment) -> bool {
-        let age = now.ns.saturating_sub(self.heartbeat_ns);
-        let flush = match &self.proof {
-            Proof::Lease { ttl, .. } => nanos(HEARTBEAT_FLUSH.min(*ttl / 4)),
-            _ => nanos(HEARTBEAT_FLUSH),
-        };
-        age >= flush
-    }
-
-    /// Marks the row ended; what it held is the caller's business.
-    pub(crate) fn end(&self, w: &Write<'_>, reason: &str) -> Result<RegistrationEnd, BusError> {
-        let id = self.registration.id;
-        w.conn
-            .prepare_cached(
-                "UPDATE session_registry SET status = 'terminated', ended_at = ?2, ended_ms = ?3, end_reason = ?4
-                 WHERE session_id = ?1",
-            )?
-            .execute(params![id.to_string(), w.now.wall.to_string(), w.now.wall.as_millis(), reason])?;
-        Ok(RegistrationEnd {
-            registration: id,
-            session: self.registration.session,
-            reason: reason.to_owned(),
-        })
-    }
-}
-
 /// Ends a registration, frees its locks and cancels its waits; returns what it held. Settling comes after, by the
 /// caller.
 pub(crate) fn bury(w: &mut Write<'_>, entry: &Entry, reason: &str) -> Result<Vec<Held>, BusError> {
@@ -293,149 +225,4 @@ pub(crate) fn death(w: &Write<'_>, id: RegistrationId) -> Result<Option<&'static
         }
         _ => Some("died"),
     })
-}
-
-/// Known and not ended.
-pub(crate) fn present(conn: &Connection, id: RegistrationId) -> Result<Entry, BusError> {
-    let entry = entry(conn, id)?.ok_or(BusError::NotRegistered(id))?;
-    if entry.registration.phase == RegistrationPhase::Terminated {
-        return Err(BusError::Ended(id));
-    }
-    Ok(entry)
-}
-
-/// What the registration is called, and our session behind it.
-pub(crate) fn label(conn: &Connection, id: RegistrationId) -> Result<(String, Option<SessionId>), BusError> {
-    let registration = present(conn, id)?.registration;
-    Ok((registration.agent, registration.session))
-}
-
-const COLUMNS: &str = "SELECT session_id, agent, llm_vendor, llm_model, owner_session, worktree, pid, status,
-            registered_at, heartbeat_at, liveness, liveness_path, process_start, pid_namespace, boot_id,
-            lease_ns, lease_expires_ns, heartbeat_ns
-     FROM session_registry";
-
-fn read(row: &Row<'_>) -> Result<Entry, BusError> {
-    let pid: Option<u32> = row.get(6)?;
-    let proof = match row.get::<_, String>(10)?.as_str() {
-        "lock_file" => Proof::LockFile(row.get::<_, String>(11)?.into()),
-        "process" => Proof::Process {
-            pid: pid.unwrap_or(0),
-            starttime: unsigned(row.get(12)?),
-            namespace: unsigned(row.get(13)?),
-        },
-        _ => Proof::Lease {
-            ttl: Duration::from_nanos(unsigned(row.get::<_, Option<i64>>(15)?.unwrap_or(0))),
-            expires_ns: row.get::<_, Option<i64>>(16)?.unwrap_or(0),
-        },
-    };
-    let phase = match row.get::<_, Option<String>>(7)?.as_deref() {
-        Some("terminated") => RegistrationPhase::Terminated,
-        Some("idle") => RegistrationPhase::Idle,
-        _ => RegistrationPhase::Active,
-    };
-    Ok(Entry {
-        registration: Registration {
-            id: row::parsed(row, 0, "a registration's id")?,
-            agent: row.get(1)?,
-            vendor: row.get(2)?,
-            model: row.get(3)?,
-            session: row::parsed_or_none(row, 4, "a registration's session")?,
-            worktree: row.get(5)?,
-            pid,
-            phase,
-            registered_at: row::time(row, 8)?,
-            heartbeat_at: row::time(row, 9)?,
-        },
-        proof,
-        boot: row.get(14)?,
-        heartbeat_ns: row.get(17)?,
-    })
-}
-
-pub(crate) fn entry(conn: &Connection, id: RegistrationId) -> Result<Option<Entry>, BusError> {
-    let mut statement = conn.prepare_cached(&format!("{COLUMNS} WHERE session_id = ?1"))?;
-    let mut rows = statement.query([id.to_string()])?;
-    rows.next()?.map(read).transpose()
-}
-
-fn entries(conn: &Connection, filter: &str, params: impl rusqlite::Params) -> Result<Vec<Entry>, BusError> {
-    let mut statement = conn.prepare_cached(&format!("{COLUMNS} WHERE {filter} ORDER BY rowid"))?;
-    let mut rows = statement.query(params)?;
-    let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        all.push(read(row)?);
-    }
-    Ok(all)
-}
-
-pub(crate) fn present_all(conn: &Connection) -> Result<Vec<Entry>, BusError> {
-    entries(conn, "status IN ('active', 'idle')", [])
-}
-
-pub(crate) fn present_ids(conn: &Connection) -> Result<Vec<RegistrationId>, BusError> {
-    let mut statement =
-        conn.prepare_cached("SELECT session_id FROM session_registry WHERE status IN ('active', 'idle')")?;
-    let mut rows = statement.query([])?;
-    let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        all.push(row::parsed(row, 0, "a registration's id")?);
-    }
-    Ok(all)
-}
-
-pub(crate) fn of_other_boots(conn: &Connection, boot: &str) -> Result<Vec<Entry>, BusError> {
-    entries(conn, "status IN ('active', 'idle') AND boot_id <> ?1", [boot])
-}
-
-/// How many locks and requests a registration has, for the limit on them.
-pub(crate) fn burden(conn: &Connection, id: RegistrationId) -> Result<u64, BusError> {
-    let count: i64 = conn
-        .prepare_cached(
-            "SELECT (SELECT count(*) FROM locks WHERE holder = ?1) + (SELECT count(*) FROM lock_waits WHERE holder = ?1)",
-        )?
-        .query_row([id.to_string()], |row| row.get(0))?;
-    Ok(unsigned(count))
-}
-
-fn insert(w: &Write<'_>, new: &Registration, proof: &Proof) -> Result<(), BusError> {
-    let (kind, path, start, namespace, lease, expires) = match proof {
-        Proof::LockFile(path) => ("lock_file", path.to_str(), None, None, None, None),
-        Proof::Process { starttime, namespace, .. } => (
-            "process",
-            None,
-            Some(crate::write::signed(*starttime)),
-            Some(crate::write::signed(*namespace)),
-            None,
-            None,
-        ),
-        Proof::Lease { ttl, expires_ns } => ("lease", None, None, None, Some(nanos(*ttl)), Some(*expires_ns)),
-    };
-    w.conn
-        .prepare_cached(
-            "INSERT INTO session_registry (session_id, agent, llm_vendor, llm_model, owner_session, worktree, pid,
-                status, registered_at, heartbeat_at, liveness, liveness_path, process_start, pid_namespace,
-                boot_id, lease_ns, lease_expires_ns, heartbeat_ns)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
-        )?
-        .execute(params![
-            new.id.to_string(),
-            new.agent,
-            new.vendor,
-            new.model,
-            new.session.map(|session| session.to_string()),
-            new.worktree,
-            new.pid,
-            new.registered_at.to_string(),
-            new.heartbeat_at.to_string(),
-            kind,
-            path,
-            start,
-            namespace,
-            w.inner.boot,
-            lease,
-            expires,
-            w.now.ns,
-        ])?;
-    Ok(())
 }

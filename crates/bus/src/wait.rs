@@ -9,6 +9,7 @@ use crate::error::{BusError, Contended, LockLost};
 use crate::lock::{self, Acquired, Attempt, LockRequest, Wish};
 use crate::queue;
 use crate::registration;
+use crate::registry;
 use crate::scene::{Scene, Scope};
 use crate::write::{Moment, Write, nanos, unsigned};
 use model::{Event, Lock, LockChange, LockPhase, RegistrationId};
@@ -118,7 +119,7 @@ impl Bus {
                 return Ok(Look::Canceled);
             };
             for holder in scene.in_the_way(&own.claim()).holders() {
-                let dead = registration::entry(conn, holder)?
+                let dead = registry::entry(conn, holder)?
                     .is_none_or(|entry| entry.death(&self.inner.boot, now).is_some());
                 if dead {
                     return Ok(Look::Stale);
@@ -161,7 +162,7 @@ fn join(w: &mut Write<'_>, wish: &Wish, bell: &str) -> Result<Joined, BusError> 
 
 /// One event per path that somebody stands in the way of.
 fn tell_waiting(w: &mut Write<'_>, wish: &Wish, contended: &Contended) -> Result<(), BusError> {
-    let (agent, session) = registration::label(w.conn, wish.holder)?;
+    let (agent, session) = registry::label(w.conn, wish.holder)?;
     for pattern in &wish.patterns {
         let overlaps = |path: &String| crate::pattern::Pattern::from_normal(path).overlaps(pattern);
         let holder = contended.holders.iter().find(|lock| overlaps(&lock.path)).map(|lock| lock.holder);

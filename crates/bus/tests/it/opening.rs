@@ -109,3 +109,15 @@ fn threads_of_one_process_share_the_bus() {
     tokens.dedup();
     assert_eq!(tokens.len(), 160);
 }
+
+#[test]
+fn many_may_come_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened: Vec<Bus> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| open(dir.path()).unwrap())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let generation = opened[0].generation().unwrap();
+    assert!(generation.ends_with("-1"), "the epoch rose once: {generation}");
+    assert!(opened.iter().all(|bus| bus.generation().unwrap() == generation));
+}
