@@ -135,7 +135,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         op("list_locks", Get, "/locks", Run, "Shows what is held and who waits.").returns::<LockTable>(),
         op("acquire_locks", Post, "/locks", Run, "Takes locks on paths of a repository: all or none.")
             .body::<NewLock>()
-            .lists::<Lock>(),
+            .creates_list::<Lock>(),
         op("release_lock", Delete, "/locks/{token}", Run, "Gives a lock back, or breaks it.")
             .query::<ReleaseQuery>()
             .answers(204, Answer::Nothing),

@@ -169,6 +169,11 @@ impl Operation {
         self.returns::<Page<T>>()
     }
 
+    /// Makes items and answers them as a page.
+    pub(crate) fn creates_list<T: ToSchema>(self) -> Self {
+        self.creates::<Page<T>>()
+    }
+
     pub(crate) fn answers(mut self, status: u16, answer: Answer) -> Self {
         self.status = status;
         self.answer = answer;

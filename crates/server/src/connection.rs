@@ -80,6 +80,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(app.options.bounds.head_timeout)
         .max_headers(limits::HEADERS_MAX)
+        .max_header_size(limits::HEAD_MAX)
         .max_buf_size(limits::HEAD_MAX)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();

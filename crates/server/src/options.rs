@@ -87,3 +87,13 @@ pub enum ServerError {
     #[error("routes and operations do not match: {}", .0.join(", "))]
     Routes(Vec<String>),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_taken_away_is_noticed_in_time() {
+        assert!(Bounds::default().token_poll * 2 <= limits::REVOCATION);
+    }
+}

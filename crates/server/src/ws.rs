@@ -5,56 +5,66 @@
 
 mod incoming;
 mod outbox;
+mod upgrade;
 mod watcher;
 mod writer;
 
 use crate::app::{App, Counted};
 use crate::failure::Failure;
-use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use axum::extract::Request;
 use axum::response::Response;
 use futures_util::StreamExt;
 use outbox::Outbox;
 use protocol::limits;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-/// Bytes read from a client at once. It has little to say.
-const READ_BUFFER: usize = 8 * 1024;
-/// Bytes gathered before they are written.
-const WRITE_BUFFER: usize = 16 * 1024;
+use upgrade::Socket;
+use writer::Outcome;
 
 /// Takes a request that came through the gate over to the WebSocket.
-pub(crate) fn accept(app: Arc<App>, upgrade: WebSocketUpgrade) -> Result<Response, Failure> {
-    let full = || Failure::too_many("too_many_watchers", "too many WebSockets are open", 5);
+pub(crate) fn accept(app: Arc<App>, request: Request) -> Result<Response, Failure> {
     if app.figures.watchers.load(Ordering::Acquire) as usize >= app.options.bounds.watchers {
-        return Err(full());
+        return Err(Failure::too_many("too_many_watchers", "too many WebSockets are open", 5));
     }
+    let (response, upgrading) = upgrade::handshake(request)?;
     let tasks = app.tasks.clone();
-    Ok(upgrade
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
-        .max_write_buffer_size(limits::WS_WRITE_MAX)
-        .max_message_size(limits::WS_MESSAGE_MAX)
-        .max_frame_size(limits::WS_MESSAGE_MAX)
-        .on_upgrade(move |socket| tasks.track_future(serve(app, socket))))
+    tasks.spawn(async move {
+        match upgrading.await {
+            Ok(upgraded) => serve(app, upgrade::open(upgraded).await).await,
+            Err(error) => tracing::debug!(%error, "a WebSocket never came about"),
+        }
+    });
+    Ok(response)
 }
 
-async fn serve(app: Arc<App>, socket: WebSocket) {
-    // Counted again here: between the look and the upgrade others may have come.
-    let Some(_counted) = Counted::below(&app.figures.watchers, app.options.bounds.watchers) else { return };
-    let (sink, stream) = socket.split();
+async fn serve(app: Arc<App>, socket: Socket) {
+    // Counted here: between the look and the upgrade others may have come.
+    let Some(counted) = Counted::below(&app.figures.watchers, app.options.bounds.watchers) else { return };
+    let (mut sink, mut stream) = socket.split();
     let outbox = Outbox::new(limits::WS_QUEUE_MESSAGES, limits::WS_QUEUE_BYTES);
-    let writing = writer::write(&outbox, sink, app.options.bounds.ws_write_deadline);
-    let watching = watcher::watch(&app, &outbox, stream);
+    let deadline = app.options.bounds.ws_write_deadline;
     // Each ends the other: the watcher by closing the outbox, the writer by cutting it.
     let outcome = tokio::select! {
-        (outcome, ()) = async { tokio::join!(writing, watching) } => outcome,
-        () = app.closing.cancelled() => writer::Outcome::Ended,
+        (outcome, ()) = async {
+            tokio::join!(writer::write(&outbox, &mut sink, deadline), watcher::watch(&app, &outbox, &mut stream))
+        } => outcome,
+        () = app.closing.cancelled() => return,
     };
-    if outcome == writer::Outcome::Slow {
-        app.figures.slow_watchers_cut.fetch_add(1, Ordering::Relaxed);
-        let lost = outbox.discarded();
-        app.engine.count_dropped(lost);
-        tracing::warn!(lost, "a WebSocket client did not read and was cut; it can resume from its cursor");
+    drop(counted);
+    match outcome {
+        Outcome::Gone => {}
+        Outcome::Slow => {
+            app.figures.slow_watchers_cut.fetch_add(1, Ordering::Relaxed);
+            let lost = outbox.discarded();
+            app.engine.count_dropped(lost);
+            tracing::warn!(
+                lost,
+                "a WebSocket client did not read and was cut; it can resume from its cursor"
+            );
+        }
+        Outcome::Closed => tokio::select! {
+            () = upgrade::linger(sink, stream, writer::close_patience(deadline)) => {}
+            () = app.closing.cancelled() => {}
+        },
     }
 }

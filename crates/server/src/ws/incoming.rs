@@ -1,8 +1,7 @@
 //! What a client says, and what its mistakes are called.
 
-use axum::extract::ws::Message;
 use protocol::ws::{ClientMessage, Close, Subscription};
-use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 /// What one frame meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,19 +15,16 @@ pub(crate) enum Heard {
     Wrong(Close),
 }
 
-pub(crate) fn heard(frame: Option<Result<Message, axum::Error>>) -> Heard {
+pub(crate) fn heard(frame: Option<Result<Message, Error>>) -> Heard {
     match frame {
         Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
             Ok(ClientMessage::Subscribe(subscription)) => Heard::Subscribe(subscription),
             Err(_) => Heard::Wrong(Close::Malformed),
         },
         Some(Ok(Message::Binary(_))) => Heard::Wrong(Close::Malformed),
-        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Heard::Alive,
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Heard::Alive,
         Some(Ok(Message::Close(_))) | None => Heard::Gone,
-        Some(Err(error)) => match error.into_inner().downcast::<Error>() {
-            Ok(error) => of(&error),
-            Err(_) => Heard::Gone,
-        },
+        Some(Err(error)) => of(&error),
     }
 }
 

@@ -2,13 +2,12 @@
 
 use super::incoming::{Heard, heard};
 use super::outbox::Outbox;
+use super::upgrade::Stream;
 use crate::app::App;
 use crate::bucket::Bucket;
 use crate::show;
-use axum::extract::ws::WebSocket;
 use engine::{Delta, EventEntry, EventsPage};
 use futures_util::StreamExt;
-use futures_util::stream::SplitStream;
 use model::{Cursor, SessionId};
 use protocol::ws::{At, Close, Complaint, Feed, Hello, Newest, ServerMessage, Subscription};
 use protocol::{API_REVISION, limits, resources};
@@ -22,7 +21,7 @@ const HISTORY_PAGE: usize = 64;
 /// A client that wants few of the events is told this often, in events, how far it is.
 const POSITION_EVERY: u64 = 256;
 
-pub(crate) async fn watch(app: &App, outbox: &Outbox, stream: SplitStream<WebSocket>) {
+pub(crate) async fn watch(app: &App, outbox: &Outbox, stream: &mut Stream) {
     let why = Watcher::new(app, outbox).run(stream).await;
     match why {
         // What waits is still good; it goes out before the good-bye.
@@ -66,7 +65,7 @@ impl<'a> Watcher<'a> {
     }
 
     /// Runs until the stream ends; none when the client is gone and hears no reason.
-    async fn run(mut self, mut stream: SplitStream<WebSocket>) -> Option<Close> {
+    async fn run(mut self, stream: &mut Stream) -> Option<Close> {
         let app = self.app;
         let bounds = &app.options.bounds;
         let mut token = app.token.changes();

@@ -1,29 +1,30 @@
 //! From the outbox to the socket. A client that takes nothing for the length of the deadline is cut.
 
 use super::outbox::{Next, Outbox};
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use super::upgrade::Sink;
 use futures_util::SinkExt;
-use futures_util::stream::SplitSink;
 use protocol::ws::Close;
 use std::time::Duration;
-
-/// What a client that is cut gets to take its close frame: a fifth of the write deadline.
-const CLOSE_SHARE: u32 = 5;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 /// How the connection ended, as far as writing to it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// We said good-bye, or the client was gone.
-    Ended,
+    /// We said good-bye.
+    Closed,
     /// The client did not read.
     Slow,
+    /// The client was gone.
+    Gone,
 }
 
-pub(crate) async fn write(
-    outbox: &Outbox,
-    mut sink: SplitSink<WebSocket, Message>,
-    deadline: Duration,
-) -> Outcome {
+/// What a client that is shown out gets to take its close frame.
+pub(crate) fn close_patience(deadline: Duration) -> Duration {
+    deadline / 5
+}
+
+pub(crate) async fn write(outbox: &Outbox, sink: &mut Sink, deadline: Duration) -> Outcome {
     loop {
         let message = match outbox.next().await {
             Next::Message(text) => Message::text(text),
@@ -34,7 +35,7 @@ pub(crate) async fn write(
             Ok(Ok(())) => {}
             Ok(Err(_)) => {
                 outbox.cut(Close::Protocol);
-                return Outcome::Ended;
+                return Outcome::Gone;
             }
             Err(_) => {
                 outbox.cut(Close::SlowReader);
@@ -44,9 +45,13 @@ pub(crate) async fn write(
     }
 }
 
-async fn close(mut sink: SplitSink<WebSocket, Message>, why: Close, deadline: Duration) -> Outcome {
-    let frame = CloseFrame { code: why.code(), reason: why.reason().into() };
+async fn close(sink: &mut Sink, why: Close, deadline: Duration) -> Outcome {
+    let frame = CloseFrame { code: why.code().into(), reason: why.reason().into() };
     // It may not be read; then the connection is dropped without a word.
-    let _ = tokio::time::timeout(deadline / CLOSE_SHARE, sink.send(Message::Close(Some(frame)))).await;
-    if why == Close::SlowReader { Outcome::Slow } else { Outcome::Ended }
+    let said = tokio::time::timeout(close_patience(deadline), sink.send(Message::Close(Some(frame)))).await;
+    match said {
+        _ if why == Close::SlowReader => Outcome::Slow,
+        Ok(Ok(())) => Outcome::Closed,
+        _ => Outcome::Gone,
+    }
 }

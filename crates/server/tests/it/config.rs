@@ -1,0 +1,33 @@
+//! The engine's configuration is what the schema says, in both directions.
+
+use serde_json::{Value, json};
+use testkit::mismatch;
+
+#[test]
+fn the_engines_defaults_fit_the_schema_and_fill_it() {
+    let schema = protocol::config_schema();
+    let defaults = serde_json::to_value(engine::Config::default()).unwrap();
+    assert_eq!(mismatch(&schema, &schema, &defaults), None);
+    for (name, section) in [("Limits", "limits"), ("ServerConfig", "server")] {
+        let described = keys(&schema["$defs"][name]["properties"]);
+        assert_eq!(described, keys(&defaults[section]), "{name}");
+    }
+    let agent = &defaults["agents"]["claude"];
+    assert_eq!(keys(&schema["$defs"]["AgentConfig"]["properties"]), keys(agent));
+}
+
+#[test]
+fn what_the_schema_allows_the_engine_reads() {
+    let agents = json!({ "fast": { "vendor": "openai", "model": "m", "api_key_env": "K" } });
+    for config in [json!({}), json!({ "agents": agents }), json!({ "limits": { "queue_depth": 3 } })] {
+        let schema = protocol::config_schema();
+        assert_eq!(mismatch(&schema, &schema, &config), None, "{config}");
+        assert!(serde_json::from_value::<engine::Config>(config.clone()).is_ok(), "{config}");
+    }
+}
+
+fn keys(object: &Value) -> Vec<String> {
+    let mut keys: Vec<String> = object.as_object().unwrap().keys().cloned().collect();
+    keys.sort();
+    keys
+}

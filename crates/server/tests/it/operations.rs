@@ -1,0 +1,190 @@
+//! Every operation once, answered as OpenAPI says; and reads that leave no trace.
+
+use crate::house::House;
+use crate::wire::Reply;
+use protocol::{Operation, operations};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use testkit::mismatch;
+
+/// What the answers are held against.
+struct Contract {
+    document: Value,
+    open: BTreeMap<&'static str, Operation>,
+}
+
+impl Contract {
+    fn new() -> Self {
+        let open = operations().into_iter().map(|op| (op.id, op)).collect();
+        Self { document: protocol::openapi(), open }
+    }
+
+    /// The answer has the status and the shape the document promises.
+    fn check(&mut self, id: &'static str, reply: &Reply) -> Value {
+        let operation = self.open.remove(id).unwrap_or_else(|| panic!("{id} is called twice or unknown"));
+        let method = operation.method.as_str().to_lowercase();
+        let described = &self.document["paths"][&operation.path][&method]["responses"];
+        let status = reply.status.to_string();
+        let promised =
+            described.get(&status).unwrap_or_else(|| panic!("{id}: {status} is not promised: {reply:?}"));
+        let schema = &promised["content"]["application/json"]["schema"];
+        if schema.is_null() {
+            return Value::Null;
+        }
+        let body = reply.json();
+        assert_eq!(mismatch(&self.document, schema, &body), None, "{id}: {body}");
+        assert!(reply.headers.contains_key("x-coditect-cursor"), "{id}");
+        body
+    }
+}
+
+fn asks(question: &str) -> Value {
+    json!({ "event": "request", "id": 1, "request": { "request": "ask", "question": question } })
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
+#[tokio::test]
+async fn every_operation_is_answered_as_described() {
+    let mut house = House::open().await;
+    let mut contract = Contract::new();
+    whole_workspace(&house, &mut contract).await;
+    let session = one_session(&house, &mut contract).await;
+    tasks_and_plans(&house, &mut contract, &session).await;
+    locks_and_notices(&house, &mut contract).await;
+    the_end(&mut house, &mut contract, &session).await;
+    let left: Vec<&&str> = contract.open.keys().collect();
+    assert!(left.is_empty(), "never called: {left:?}");
+}
+
+async fn whole_workspace(house: &House, contract: &mut Contract) {
+    contract.check("health", &crate::wire::Ask::get("/healthz").send(house.address).await);
+    contract.check("get_version", &house.get("/version").await);
+    contract.check("get_status", &house.get("/status").await);
+    contract.check("doctor", &house.get("/doctor").await);
+    contract.check("openapi", &house.get("/openapi.json").await);
+    contract.check("list_agents", &house.get("/agents").await);
+    contract.check("reload_config", &house.ask("POST", "/config/reload").send(house.address).await);
+    let launch = contract.check("create_launch", &house.ask("POST", "/launch").send(house.address).await);
+    let used = format!("/api/v1/launch?code={}", text(&launch["code"]));
+    contract.check("use_launch", &crate::wire::Ask::get(&used).send(house.address).await);
+    let new = json!({ "path": house.repo.path(), "slug": "textkit", "test_command": ["true"] });
+    let repo = contract.check("add_repo", &house.post("/repos", new).await);
+    let id = text(&repo["id"]);
+    contract.check("list_repos", &house.get("/repos").await);
+    contract.check("get_repo", &house.get(&format!("/repos/{id}")).await);
+    let patch = house.ask("PATCH", "/repos/textkit").json(&json!({ "test_command": null }));
+    let changed = contract.check("change_repo", &patch.send(house.address).await);
+    assert_eq!(changed["test_command"], Value::Null);
+}
+
+async fn one_session(house: &House, contract: &mut Contract) -> String {
+    let new = json!({ "title": "Leases", "repo": "textkit", "agents": ["claude", "kimi"] });
+    let session = contract.check("create_session", &house.post("/sessions", new).await);
+    let short = text(&session["short_id"]);
+    contract.check("list_sessions", &house.get("/sessions?limit=1").await);
+    let shown = contract.check("get_session", &house.get(&format!("/sessions/{short}")).await);
+    assert_eq!(shown["participants"].as_array().map(Vec::len), Some(2));
+    let patch = house.ask("PATCH", &format!("/sessions/{short}")).json(&json!({ "title": "Lock leases" }));
+    let changed = contract.check("change_session", &patch.send(house.address).await);
+    assert_eq!(changed["title"], json!("Lock leases"));
+    contract.check("list_participants", &house.get(&format!("/sessions/{short}/participants")).await);
+    contract.check("list_live_turns", &house.get(&format!("/sessions/{short}/live")).await);
+    contract.check("list_checkpoints", &house.get(&format!("/sessions/{short}/checkpoints")).await);
+    text(&session["id"])
+}
+
+async fn tasks_and_plans(house: &House, contract: &mut Contract, session: &str) {
+    house.script(&[json!({ "event": "ready" }), asks("In seconds?")]);
+    let prompt = json!({ "text": "Add leases", "targets": ["claude"], "priority": 3 });
+    let task = contract.check("prompt", &house.post(&format!("/sessions/{session}/messages"), prompt).await);
+    let id = text(&task["id"]);
+    assert_eq!((&task["prompt"], &task["priority"]), (&json!("Add leases"), &json!(3)));
+    let messages =
+        contract.check("list_messages", &house.get(&format!("/sessions/{session}/messages")).await);
+    assert_eq!(messages["items"][0]["blocks"][0]["text"], json!("Add leases"));
+    contract.check("list_session_tasks", &house.get(&format!("/sessions/{session}/tasks")).await);
+    contract.check("list_tasks", &house.get("/tasks?state=submitted,working,failed,canceled").await);
+    contract.check("get_task", &house.get(&format!("/tasks/{id}")).await);
+    let asked = house.task_in_state(&id, "input_required").await;
+    assert_eq!(asked["question"]["question"], json!("In seconds?"));
+    let answer = house.post(&format!("/tasks/{id}/answer"), json!({ "answer": "Yes" })).await;
+    contract.check("answer_task", &answer);
+    let again = house.post(&format!("/tasks/{id}/answer"), json!({ "answer": "Yes" })).await;
+    assert_eq!((again.status, again.code().as_str()), (409, "no_question"), "nobody asks any more");
+    let cancel = house.ask("POST", &format!("/tasks/{id}/cancel")).send(house.address).await;
+    let canceled = contract.check("cancel_task", &cancel);
+    assert_eq!(canceled["id"], json!(id));
+    let new = json!({ "prompt": "Add leases everywhere", "agents": ["claude", "kimi"] });
+    let plan = contract.check("coordinate", &house.post(&format!("/sessions/{session}/plans"), new).await);
+    contract.check("list_plans", &house.get(&format!("/sessions/{session}/plans")).await);
+    contract.check("get_plan", &house.get(&format!("/plans/{}", text(&plan["id"]))).await);
+}
+
+async fn locks_and_notices(house: &House, contract: &mut Contract) {
+    let new = json!({ "repo": "textkit", "paths": ["README.md"], "ttl_seconds": 60 });
+    let taken = contract.check("acquire_locks", &house.post("/locks", new).await);
+    let token = taken["items"][0]["token"].as_u64().unwrap();
+    contract.check("list_locks", &house.get("/locks").await);
+    let release = house.ask("DELETE", &format!("/locks/{token}")).send(house.address).await;
+    contract.check("release_lock", &release);
+    assert_eq!(house.ask("DELETE", "/locks/none").send(house.address).await.code(), "lock_token");
+    let new = json!({ "channel": "task_broadcast", "payload": { "text": "hello" } });
+    let notice = contract.check("publish_notice", &house.post("/notices", new).await);
+    let listed = contract.check("list_notices", &house.get("/notices?channel=task_broadcast").await);
+    assert!(listed["items"].as_array().unwrap().iter().any(|one| one["id"] == notice["id"]), "{listed}");
+    contract.check("list_registrations", &house.get("/registrations").await);
+}
+
+async fn the_end(house: &mut House, contract: &mut Contract, session: &str) {
+    let events = contract.check("list_events", &house.get("/events?limit=1000").await);
+    assert!(events["items"].as_array().unwrap().len() > 10);
+    let watched = house.get("/ws").await;
+    assert_eq!((watched.status, watched.code().as_str()), (426, "websocket_only"));
+    contract.open.remove("watch");
+    let verified =
+        contract.check("verify_data", &house.ask("POST", "/data/verify").send(house.address).await);
+    assert_eq!(verified["ok"], json!(true), "{verified}");
+    contract.check("rebuild_data", &house.ask("POST", "/data/rebuild").send(house.address).await);
+    let to = house.dir.path().join("out.coditect");
+    let exported = contract.check("export_data", &house.post("/data/export", json!({ "to": to })).await);
+    assert!(to.exists(), "{exported}");
+    let relative = house.post("/data/export", json!({ "to": "out" })).await;
+    assert_eq!(relative.status, 400);
+    let plans = house.get(&format!("/sessions/{session}/plans")).await.json();
+    for task in plans["items"][0]["tasks"].as_array().into_iter().flatten() {
+        house.ask("POST", &format!("/tasks/{}/cancel", text(&task["id"]))).send(house.address).await;
+    }
+    let other = house.post("/sessions", json!({ "agents": ["codex"] })).await.json();
+    let archive = house.ask("DELETE", &format!("/sessions/{}", text(&other["id"]))).send(house.address).await;
+    assert_eq!(contract.check("archive_session", &archive)["archived"], json!(true));
+    let extra = house.repo.beside("extra");
+    house.repo.git(&["clone", "--quiet", ".", extra.to_str().unwrap()]);
+    house.post("/repos", json!({ "path": extra, "slug": "extra" })).await;
+    contract.check("remove_repo", &house.ask("DELETE", "/repos/extra").send(house.address).await);
+    contract.check("shut_down", &house.ask("POST", "/shutdown").send(house.address).await);
+    let running = house.take();
+    running.stop_requested().await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn reads_leave_no_trace_in_the_journal() {
+    let house = House::open().await;
+    let session = house.session().await;
+    house.mark("before").await;
+    let before = house.engine.newest();
+    for operation in operations().iter().filter(|op| op.method == protocol::Method::Get) {
+        let path = operation.path.replace("{id}", &session);
+        let reply = crate::wire::Ask::get(&path).bearer(&house.token).send(house.address).await;
+        assert!(reply.status < 500, "{operation:?}: {reply:?}");
+    }
+    // What a read might have set going shows before the next mark.
+    house.mark("after").await;
+    let events = house.get(&format!("/events?after={before}")).await.json();
+    let since: Vec<&Value> = events["items"].as_array().unwrap().iter().collect();
+    assert_eq!(since.len(), 1, "{since:?}");
+    assert_eq!(since[0]["payload"]["channel"], json!("after"));
+}
