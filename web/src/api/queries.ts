@@ -117,7 +117,7 @@ export const locksQuery = queryOptions({
 
 export const noticesQuery = queryOptions({
   queryKey: keys.notices,
-  queryFn: ({ signal }) => take(client.GET('/api/v1/notices', { signal, params: { query: { limit: 100 } } })),
+  queryFn: ({ signal }) => take(client.GET('/api/v1/notices', { signal, params: { query: { limit: 200 } } })),
   select: (page) => page.items,
 });
 

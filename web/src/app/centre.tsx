@@ -29,7 +29,7 @@ export function Centre({
   return (
     <>
       <main id="centre" tabIndex={-1} className="flex min-w-0 flex-1 flex-col outline-none">
-        <header className="flex h-11 shrink-0 items-center gap-2 border-b border-line pr-2 pl-4 max-[820px]:pl-1.5">
+        <header className="flex h-10 shrink-0 items-center gap-2 border-b border-line pr-2 pl-4 max-[820px]:pl-1.5">
           {(!railFits || !view.rail) && (
             <IconButton label="Sessions" keys={keysOf('view.rail')} onClick={() => deeds.togglePane('rail')}>
               <Menu size={15} aria-hidden />
@@ -47,16 +47,14 @@ export function Centre({
         {children}
       </main>
       {fits && view.inspector && (
-        <>
+        <aside
+          aria-label={inspectorName}
+          style={{ width: pane.width }}
+          className="relative shrink-0 border-l border-line bg-sunken"
+        >
           <Splitter pane={pane} side="right" label={`Width of ${inspectorName}`} />
-          <aside
-            aria-label={inspectorName}
-            style={{ width: pane.width }}
-            className="shrink-0 overflow-y-auto bg-sunken pb-4"
-          >
-            {inspector}
-          </aside>
-        </>
+          <div className="h-full overflow-y-auto pb-4">{inspector}</div>
+        </aside>
       )}
       <Dialog
         open={!fits && view.overlay === 'inspector'}

@@ -32,7 +32,7 @@ function SessionRow({ session, group, current }: { session: Session; group: Grou
         to="/s/$id"
         params={{ id: session.short_id }}
         aria-current={current ? 'page' : undefined}
-        className={`focus-inset flex h-7 items-center gap-2 rounded-md px-2 ${
+        className={`focus-inset flex h-6 items-center gap-2 rounded-md px-2 ${
           current ? 'bg-accent-wash font-medium text-ink' : 'text-ink hover:bg-hover'
         }`}
       >
@@ -75,7 +75,7 @@ function NavRow({
       activeOptions={{ exact: true }}
       activeProps={{ className: 'bg-accent-wash font-medium text-ink', 'aria-current': 'page' }}
       inactiveProps={{ className: 'text-muted hover:bg-hover hover:text-ink' }}
-      className="focus-inset flex h-7 items-center gap-2 rounded-md px-2"
+      className="focus-inset flex h-6 items-center gap-2 rounded-md px-2"
     >
       <Icon size={14} aria-hidden />
       <span className="flex-1">{children}</span>
@@ -93,7 +93,7 @@ export function Rail() {
 
   return (
     <div className="flex h-full min-h-0 flex-col bg-sunken">
-      <div className="flex h-11 items-center gap-2 px-4">
+      <div className="flex h-10 items-center gap-2 px-4">
         <Mark />
         <span className="flex-1 font-semibold tracking-tight">Coditect</span>
         <Tip text="New session" keys={keysOf('session.new')}>
@@ -133,7 +133,7 @@ export function Rail() {
         )}
         {groups &&
           ORDER.filter((group) => groups[group].length > 0).map((group) => (
-            <section key={group} aria-label={GROUP_TITLES[group]} className="mt-2">
+            <section key={group} className="mt-2">
               <h2
                 className={`flex h-6 items-center gap-2 px-2 text-xs font-medium ${
                   group === 'needs' ? 'text-accent' : 'text-muted'

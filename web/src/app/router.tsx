@@ -1,4 +1,4 @@
-/** The routes. Screens are loaded when they are first opened. */
+/** The routes. The first screen comes with the shell, the others when they are first opened. */
 import {
   createRootRoute,
   createRoute,
@@ -8,12 +8,13 @@ import {
   type ErrorComponentProps,
 } from '@tanstack/react-router';
 import { Button } from '@/components/button';
+import { Mission } from '@/features/mission/mission';
 import type { SessionTab } from './deeds';
 import { Shell } from './shell';
 
 function NotFound() {
   return (
-    <main className="flex flex-1 flex-col items-start gap-2 p-6">
+    <main id="centre" tabIndex={-1} className="flex flex-1 flex-col items-start gap-2 p-6">
       <h1 className="text-lg font-semibold">There is no such page</h1>
       <p className="text-muted">The address may be old, or a session was archived.</p>
       <Link to="/" className="text-accent underline underline-offset-2">
@@ -25,12 +26,14 @@ function NotFound() {
 
 function Broken({ error, reset }: ErrorComponentProps) {
   return (
-    <main role="alert" className="flex flex-1 flex-col items-start gap-3 p-6">
-      <h1 className="text-lg font-semibold">This screen broke</h1>
-      <p className="text-muted">
-        The daemon and the agents are not affected. {error instanceof Error ? error.message : null}
-      </p>
-      <Button onClick={reset}>Draw it again</Button>
+    <main id="centre" tabIndex={-1} className="flex flex-1 flex-col p-6">
+      <div role="alert" className="flex flex-col items-start gap-3">
+        <h1 className="text-lg font-semibold">This screen broke</h1>
+        <p className="text-muted">
+          The daemon and the agents are not affected. {error instanceof Error ? error.message : null}
+        </p>
+        <Button onClick={reset}>Draw it again</Button>
+      </div>
     </main>
   );
 }
@@ -40,7 +43,7 @@ const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 const mission = createRoute({
   getParentRoute: () => root,
   path: '/',
-  component: lazyRouteComponent(() => import('@/features/mission/mission'), 'Mission'),
+  component: Mission,
 });
 
 const session = createRoute({

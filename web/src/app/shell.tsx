@@ -109,12 +109,14 @@ function Frame() {
       </a>
       <div className="flex min-h-0 flex-1">
         {wide && view.rail && (
-          <>
-            <aside aria-label="Sessions and screens" style={{ width: pane.width }} className="shrink-0">
-              <Rail />
-            </aside>
+          <aside
+            aria-label="Sessions and screens"
+            style={{ width: pane.width }}
+            className="relative shrink-0 border-r border-line"
+          >
+            <Rail />
             <Splitter pane={pane} side="left" label="Width of the session list" />
-          </>
+          </aside>
         )}
         <div className="flex min-w-0 flex-1">
           <Outlet />

@@ -37,7 +37,9 @@ export function Shortcuts() {
           Single-key shortcuts
         </label>
       </div>
-      <div className="columns-1 gap-8 overflow-y-auto p-4 sm:columns-2">
+      {/* Scrollable by keyboard. */}
+      {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
+      <div tabIndex={0} className="focus-inset columns-1 gap-8 overflow-y-auto p-4 sm:columns-2">
         {CATEGORIES.map((category) => (
           <section key={category} className="mb-4 break-inside-avoid">
             <h3 className="mb-1 text-xs font-medium text-muted">{category}</h3>

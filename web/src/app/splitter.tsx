@@ -61,7 +61,7 @@ export function Splitter({ pane, label, side }: { pane: Pane; label: string; sid
       tabIndex={0}
       onKeyDown={onKeyDown}
       onPointerDown={onPointerDown}
-      className="relative z-10 -mx-1 w-2 shrink-0 cursor-col-resize touch-none after:absolute after:inset-y-0 after:left-1 after:w-px after:bg-line hover:after:bg-edge focus-visible:after:w-0.5 focus-visible:after:bg-accent focus-visible:outline-none"
+      className={`absolute inset-y-0 z-10 w-2 cursor-col-resize touch-none hover:bg-edge/25 focus-visible:bg-accent focus-visible:outline-none ${side === 'left' ? '-right-1' : '-left-1'}`}
     />
   );
 }

@@ -73,7 +73,7 @@ export function StatusBar() {
       <Link to="/coord" className={item}>
         <Lock size={11} aria-hidden />
         {many(held, 'lock')}
-        {waits > 0 && <span className="text-warn">· {waits} waiting</span>}
+        {waits > 0 && <span className="text-warn max-[380px]:hidden">· {waits} waiting</span>}
       </Link>
       {status && (
         <Tip side="top" text="Cost of all sessions">
@@ -84,7 +84,7 @@ export function StatusBar() {
         side="top"
         label="Switch between light and dark"
         keys={keysOf('theme.toggle')}
-        className="size-5!"
+        className="size-6!"
         onClick={() => deeds.toggleTheme()}
       >
         {theme === 'dark' ? <Moon size={12} aria-hidden /> : <Sun size={12} aria-hidden />}
@@ -93,7 +93,7 @@ export function StatusBar() {
         side="top"
         label="Keyboard shortcuts"
         keys={keysOf('help.keys')}
-        className="size-5! max-sm:hidden"
+        className="size-6! max-sm:hidden"
         onClick={() => deeds.view.show('shortcuts')}
       >
         <Keyboard size={13} aria-hidden />

@@ -18,8 +18,8 @@ export function Section({
 }) {
   const Heading = `h${level}` as const;
   return (
-    <section aria-label={title} className={className}>
-      <div className="flex h-8 items-center gap-2 px-4">
+    <section className={className}>
+      <div className="flex h-7 items-center gap-2 px-4">
         <Heading className="text-xs font-medium text-muted">{title}</Heading>
         {count !== undefined && count > 0 && <span className="text-2xs text-faint">{count}</span>}
         <span className="flex-1" />

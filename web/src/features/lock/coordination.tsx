@@ -18,7 +18,7 @@ function Registrations() {
   return (
     <ul>
       {found?.map((one) => (
-        <li key={one.id} className="flex h-7 items-center gap-2 px-4">
+        <li key={one.id} className="flex h-6 items-center gap-2 px-4">
           <span className="min-w-0 flex-1">
             <NamedAgent name={one.agent} />
           </span>

@@ -1,5 +1,6 @@
 /** One message, or one that is being written: who, when, and its blocks. */
-import type { Block, LiveTurn, Message, Participant } from '@/api/nouns';
+import { useLive } from '@/api/live';
+import type { Block, Message, Participant } from '@/api/nouns';
 import { Clock } from '@/components/time';
 import { AgentName } from '@/features/agent/identity';
 import { StatusWord } from '@/features/agent/status';
@@ -119,13 +120,14 @@ export function MessageRow({
 
 export function LiveRow({
   speaker,
-  turn,
+  turnId,
   continues,
 }: {
   speaker: Participant;
-  turn: LiveTurn | null;
+  turnId: string | null;
   continues: boolean;
 }) {
+  const turn = useLive((state) => (turnId === null ? undefined : state.turns[turnId]));
   return (
     <Voice speaker={speaker} continues={continues}>
       {!continues && <Heading speaker={speaker} author="assistant" />}

@@ -25,16 +25,12 @@ export const RowView = memo(function RowView({ row, results, onOpenPlan, onAgain
       return <PromptRow task={row.task} />;
     case 'hidden':
       return <HiddenRow task={row.task} count={row.count} />;
-    case 'unloaded':
-      return (
-        <p className="ml-5 px-2 py-1 text-xs text-faint">Scroll up to load the messages of this task.</p>
-      );
     case 'message':
       return (
         <MessageRow message={row.message} speaker={row.speaker} continues={row.continues} results={results} />
       );
     case 'live':
-      return <LiveRow speaker={row.speaker} turn={row.turn} continues={row.continues} />;
+      return <LiveRow speaker={row.speaker} turnId={row.turn} continues={row.continues} />;
     case 'question':
       return (
         <div className="mt-2 ml-5 max-w-192">

@@ -28,7 +28,7 @@ function rows(fold: Fold | ((task: Task) => Fold) = 'full', more: Partial<Conver
     checkpoints: b.world.checkpoints,
     messages: b.world.messages,
     participants: session.participants,
-    live: {},
+    live: [],
     fold: typeof fold === 'function' ? fold : () => fold,
     hasEarlier: false,
     ...more,
@@ -111,9 +111,9 @@ describe('rows', () => {
       text: 'so far',
       thinking: '',
     };
-    const shown = rows('tail', { live: { trn: live } }).filter((row) => row.kind === 'live');
+    const shown = rows('tail', { live: [live] }).filter((row) => row.kind === 'live');
     expect(shown).toHaveLength(1);
-    expect(shown[0]).toMatchObject({ turn: { text: 'so far' }, speaker: { agent: 'claude' } });
+    expect(shown[0]).toMatchObject({ turn: 'trn', speaker: { agent: 'claude' } });
   });
 
   it('show an open question and why a task failed', () => {
@@ -142,13 +142,14 @@ describe('rows', () => {
     expect(kinds('closed')).toEqual(['task', 'checkpoint', 'task']);
   });
 
-  it('say that history goes on above, also inside a block that is not loaded', () => {
-    const old = b.task(session, 'prompt', 'Old', ['claude'], 'completed', 900);
-    const fresh = b.task(session, 'prompt', 'Fresh', ['claude'], 'completed', 100);
-    b.say(fresh, 'claude', 99, text('x'));
-    const shown = rows('full', { hasEarlier: true });
-    expect(shown[0]?.kind).toBe('earlier');
-    expect(shown.filter((row) => row.kind === 'unloaded').map((row) => row.key)).toEqual([`u:${old.id}`]);
+  it('begin where the loaded history begins, and say that it goes on above', () => {
+    b.task(session, 'prompt', 'Too old', ['claude'], 'completed', 900);
+    const busy = b.task(session, 'work', 'Old and still going on', ['claude'], 'working', 800);
+    const begun = b.task(session, 'prompt', 'Half loaded', ['claude'], 'completed', 200);
+    b.say(begun, 'claude', 99, text('x'));
+    const shown = rows('closed', { hasEarlier: true });
+    expect(shown.map((row) => row.key)).toEqual(['earlier', `t:${busy.id}`, `t:${begun.id}`]);
+    expect(rows('closed')).toHaveLength(3);
   });
 
   it('have keys that are unique and stay', () => {

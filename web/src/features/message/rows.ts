@@ -28,9 +28,8 @@ export type Row =
   | { key: string; kind: 'task'; task: Task; fold: Fold; figures: TaskFigures; first: boolean }
   | { key: string; kind: 'prompt'; task: Task }
   | { key: string; kind: 'hidden'; task: Task; count: number }
-  | { key: string; kind: 'unloaded'; task: Task }
   | { key: string; kind: 'message'; message: Message; speaker: Participant | null; continues: boolean }
-  | { key: string; kind: 'live'; task: Task; speaker: Participant; turn: LiveTurn | null; continues: boolean }
+  | { key: string; kind: 'live'; task: Task; speaker: Participant; turn: string | null; continues: boolean }
   | { key: string; kind: 'question'; task: Task }
   | { key: string; kind: 'end'; task: Task }
   | { key: string; kind: 'plan'; plan: Plan; summary: string }
@@ -43,7 +42,8 @@ export interface Conversation {
   /** Oldest first. */
   messages: readonly Message[];
   participants: readonly Participant[];
-  live: Readonly<Record<string, LiveTurn>>;
+  /** Turns that are being written; their text is no business of the rows. */
+  live: readonly Pick<LiveTurn, 'turn' | 'task' | 'participant'>[];
   fold(task: Task): Fold;
   /** Older messages exist that are not loaded. */
   hasEarlier: boolean;
@@ -120,9 +120,9 @@ function messageRows(shown: readonly Message[], index: Index): Row[] {
 /** One row per participant who is at work on the task, with what it is writing. */
 function liveRows(task: Task, lastSpeaker: string | null, index: Index): Row[] {
   if (!isOpen(task.state)) return [];
-  const turns = Object.values(index.conversation.live).filter((turn) => turn.task === task.id);
+  const turns = index.conversation.live.filter((turn) => turn.task === task.id);
   return task.targets.flatMap((target): Row[] => {
-    const turn = turns.find((one) => one.participant === target.participant) ?? null;
+    const turn = turns.find((one) => one.participant === target.participant)?.turn ?? null;
     const speaker = index.seats.get(target.participant);
     if (!speaker || (turn === null && target.state !== 'working')) return [];
     return [
@@ -139,7 +139,7 @@ function liveRows(task: Task, lastSpeaker: string | null, index: Index): Row[] {
 }
 
 function taskRows(task: Task, index: Index, first: boolean): Row[] {
-  const { fold: foldOf, hasEarlier } = index.conversation;
+  const { fold: foldOf } = index.conversation;
   const fold = foldOf(task);
   const messages = (index.byTask.get(task.id) ?? []).filter(
     (message) => !isPrompt(message, task) && !isAnswerOnly(message, index.calls),
@@ -150,9 +150,6 @@ function taskRows(task: Task, index: Index, first: boolean): Row[] {
   if (fold === 'closed') return rows;
 
   if (task.kind === 'prompt' || fold === 'full') rows.push({ key: `p:${task.id}`, kind: 'prompt', task });
-  const missing =
-    hasEarlier && messages.length === 0 && index.oldest !== null && task.created_at < index.oldest;
-  if (missing) rows.push({ key: `u:${task.id}`, kind: 'unloaded', task });
 
   const hidden = fold === 'tail' ? Math.max(0, messages.length - TAIL) : 0;
   if (hidden > 0) rows.push({ key: `h:${task.id}`, kind: 'hidden', task, count: hidden });
@@ -169,6 +166,18 @@ function taskRows(task: Task, index: Index, first: boolean): Row[] {
   return rows;
 }
 
+/**
+ * What is older than the loaded history is not shown yet: its blocks would be empty, and scrolling up brings it
+ * whole. What still goes on is always shown.
+ */
+function reached(task: Task, index: Index): boolean {
+  const { hasEarlier } = index.conversation;
+  return !hasEarlier || isOpen(task.state) || index.byTask.has(task.id) || isRecent(task.created_at, index);
+}
+
+const isRecent = (at: string, index: Index): boolean =>
+  !index.conversation.hasEarlier || index.oldest === null || at >= index.oldest;
+
 export function rowsOf(conversation: Conversation): Row[] {
   const index: Index = {
     byTask: groupBy(conversation.messages, (message) => message.task ?? ''),
@@ -178,28 +187,34 @@ export function rowsOf(conversation: Conversation): Row[] {
     conversation,
   };
   const pieces: { at: string; order: number; rows: Row[] }[] = [
-    ...conversation.plans.map((plan) => ({
-      at: plan.created_at,
-      order: 0,
-      rows: [
-        {
-          key: `plan:${plan.id}`,
-          kind: 'plan',
-          plan,
-          summary: planSummary(plan, conversation.tasks),
-        } satisfies Row,
-      ],
-    })),
-    ...conversation.tasks.map((task, position) => ({
-      at: task.created_at,
-      order: 1,
-      rows: taskRows(task, index, position === 0),
-    })),
-    ...conversation.checkpoints.map((checkpoint) => ({
-      at: checkpoint.created_at,
-      order: 2,
-      rows: [{ key: `c:${checkpoint.id}`, kind: 'checkpoint', checkpoint } satisfies Row],
-    })),
+    ...conversation.plans
+      .filter((plan) => isRecent(plan.created_at, index))
+      .map((plan) => ({
+        at: plan.created_at,
+        order: 0,
+        rows: [
+          {
+            key: `plan:${plan.id}`,
+            kind: 'plan',
+            plan,
+            summary: planSummary(plan, conversation.tasks),
+          } satisfies Row,
+        ],
+      })),
+    ...conversation.tasks
+      .filter((task) => reached(task, index))
+      .map((task, position) => ({
+        at: task.created_at,
+        order: 1,
+        rows: taskRows(task, index, position === 0),
+      })),
+    ...conversation.checkpoints
+      .filter((one) => isRecent(one.created_at, index))
+      .map((checkpoint) => ({
+        at: checkpoint.created_at,
+        order: 2,
+        rows: [{ key: `c:${checkpoint.id}`, kind: 'checkpoint', checkpoint } satisfies Row],
+      })),
     ...(index.byTask.get('') ?? []).map((message) => ({
       at: message.created_at,
       order: 2,

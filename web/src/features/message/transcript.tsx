@@ -20,8 +20,8 @@ import { RowView } from './row-view';
 
 /** This close to the end counts as being there, in pixels. */
 const END_PX = 64;
-/** Rows from the top at which the next page of history is asked for. */
-const EARLIER_ROWS = 8;
+/** This close to the top the next page of history is asked for, in pixels. */
+const EARLIER_PX = 800;
 
 const HEIGHTS: Partial<Record<Row['kind'], number>> = {
   task: 44,
@@ -33,7 +33,9 @@ const HEIGHTS: Partial<Record<Row['kind'], number>> = {
 
 function useConversation(session: Session, tasks: Task[], plans: Plan[], checkpoints: Checkpoint[]) {
   const history = useInfiniteQuery(messagesQuery(session.id));
-  const live = useLive((state) => state.turns);
+  // Deltas must not redraw the list: rows depend on which turns are written, not on what is in them.
+  const writing = useLive((state) => Object.keys(state.turns).join(' '));
+  const turns = useMemo(() => (writing === '' ? [] : Object.values(liveNow())), [writing]);
   const folds = useFolds((state) => state.tasks);
   const [seenOpen] = useState(() => new Set<string>());
   for (const task of tasks) if (isOpen(task.state)) seenOpen.add(task.id);
@@ -51,14 +53,17 @@ function useConversation(session: Session, tasks: Task[], plans: Plan[], checkpo
         checkpoints,
         messages,
         participants: session.participants,
-        live,
+        live: turns,
         fold: (task) => folds[task.id] ?? firstFold(task, seenOpen),
         hasEarlier: history.hasNextPage,
       }),
-    [tasks, plans, checkpoints, messages, session.participants, live, folds, seenOpen, history.hasNextPage],
+    [tasks, plans, checkpoints, messages, session.participants, turns, folds, seenOpen, history.hasNextPage],
   );
   return { history, messages, results, rows };
 }
+
+/** The live turns at this moment, without following them. */
+const liveNow = () => useLive.getState().turns;
 
 /** How many messages came while the reader was elsewhere. */
 function useUnread(count: number, atEnd: boolean): number {
@@ -86,6 +91,7 @@ export function Transcript({
   const scroller = useRef<HTMLDivElement>(null);
   const [atEnd, setAtEnd] = useState(true);
   const settled = useRef(false);
+  const [ready, setReady] = useState(false);
 
   const virtual = useVirtualizer({
     count: rows.length,
@@ -109,6 +115,9 @@ export function Transcript({
     if (rows.length === 0) return;
     if (!settled.current || atEnd) virtual.scrollToEnd();
     settled.current = true;
+    // Only then is it known which rows are on the screen.
+    const frame = requestAnimationFrame(() => setReady(true));
+    return () => cancelAnimationFrame(frame);
   }, [rows, atEnd, virtual]);
 
   useEffect(() => {
@@ -120,9 +129,9 @@ export function Transcript({
   const firstShown = items[0]?.index ?? 0;
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = history;
   useEffect(() => {
-    if (settled.current && hasNextPage && !isFetchingNextPage && firstShown < EARLIER_ROWS)
-      void fetchNextPage();
-  }, [firstShown, hasNextPage, isFetchingNextPage, fetchNextPage]);
+    const near = (scroller.current?.scrollTop ?? 0) < EARLIER_PX;
+    if (ready && near && hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, [ready, firstShown, hasNextPage, isFetchingNextPage, fetchNextPage]);
 
   const unread = useUnread(messages.length, atEnd);
 
@@ -156,6 +165,7 @@ export function Transcript({
                 <div
                   key={item.key}
                   data-index={item.index}
+                  data-key={row.key}
                   ref={virtual.measureElement}
                   className="absolute inset-x-0 top-0 px-4"
                   style={{ transform: `translateY(${item.start}px)` }}

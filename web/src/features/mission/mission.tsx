@@ -68,7 +68,7 @@ function Recent({ sessions }: { sessions: Session[] }) {
             data-row
             to="/s/$id"
             params={{ id: session.short_id }}
-            className="focus-inset flex h-7 items-center gap-3 rounded-md px-2 hover:bg-hover"
+            className="focus-inset flex h-6 items-center gap-3 rounded-md px-2 hover:bg-hover"
           >
             <span className="min-w-0 flex-1 truncate">{session.title}</span>
             <span className="flex gap-0.5">
@@ -90,7 +90,7 @@ function ConfiguredAgents() {
   return (
     <ul>
       {agents?.map((agent) => (
-        <li key={agent.name} className="flex h-7 items-center justify-between gap-2 px-4">
+        <li key={agent.name} className="flex h-6 items-center justify-between gap-2 px-4">
           <AgentName name={agent.name} hue={agent.vendor} />
           {agent.key_present ? (
             <span className="truncate text-2xs text-faint">{agent.model}</span>

@@ -104,6 +104,9 @@ export function SessionHeader({ session }: { session: Session }) {
       <span className="shrink-0 font-mono text-2xs text-faint max-sm:hidden" title={session.id}>
         {session.short_id}
       </span>
+      {session.archived && (
+        <span className="shrink-0 rounded-sm bg-hover px-1.5 text-2xs text-muted">archived</span>
+      )}
       <span className="flex-1" />
       <Place session={session} />
       <Menu />

@@ -114,7 +114,7 @@ function Body({ session, checkpoints }: { session: Session; checkpoints: Checkpo
     <Tabs.Root value={tab} onValueChange={open} className="flex min-h-0 flex-1 flex-col">
       <Tabs.List
         aria-label="Views of the session"
-        className="flex h-9 shrink-0 items-end gap-4 border-b border-line px-4"
+        className="flex h-8 shrink-0 items-end gap-4 border-b border-line px-4"
       >
         {TABS.map((one) => {
           const count = countOf(one.tab, plans, list);
@@ -122,7 +122,7 @@ function Body({ session, checkpoints }: { session: Session; checkpoints: Checkpo
             <Tabs.Trigger
               key={one.tab}
               value={one.tab}
-              className="focus-inset -mb-px flex h-8 items-center gap-1.5 border-b-2 border-transparent px-0.5 text-muted hover:text-ink data-[state=active]:border-accent data-[state=active]:font-medium data-[state=active]:text-ink"
+              className="focus-inset -mb-px flex h-7.5 items-center gap-1.5 border-b-2 border-transparent px-0.5 text-muted hover:text-ink data-[state=active]:border-accent data-[state=active]:font-medium data-[state=active]:text-ink"
             >
               {one.word}
               {count > 0 && <span className="text-2xs font-normal text-faint">{count}</span>}
@@ -142,10 +142,10 @@ function Body({ session, checkpoints }: { session: Session; checkpoints: Checkpo
           onAgain={again}
         />
       </Tabs.Content>
-      <Tabs.Content value="plan" tabIndex={-1} className="min-h-0 flex-1 overflow-y-auto outline-none">
+      <Tabs.Content value="plan" className="focus-inset min-h-0 flex-1 overflow-y-auto">
         <PlanView plans={plans} tasks={list} />
       </Tabs.Content>
-      <Tabs.Content value="changes" tabIndex={-1} className="min-h-0 flex-1 overflow-y-auto outline-none">
+      <Tabs.Content value="changes" className="focus-inset min-h-0 flex-1 overflow-y-auto">
         <ChangesView tasks={list} participants={session.participants} checkpoints={checkpoints} />
       </Tabs.Content>
       <Composer key={session.id} session={session} />

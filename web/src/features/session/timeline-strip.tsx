@@ -47,7 +47,7 @@ export function TimelineStrip({
         className="relative min-w-0 flex-1"
       >
         {session.participants.map((one) => (
-          <div key={one.id} data-hue={one.vendor} className="relative my-0.5 h-1.5 rounded-sm bg-hover">
+          <div key={one.id} data-hue={one.vendor} className="relative my-0.75 h-1 rounded-sm bg-hover">
             {segments
               .filter((segment) => segment.participant === one.id)
               .map((segment) => (

@@ -48,7 +48,7 @@ export function TaskHead({ task, fold, figures }: { task: Task; fold: Fold; figu
         data-task={task.id}
         aria-expanded={!closed}
         onClick={() => setFold(task.id, closed ? 'full' : 'closed')}
-        className="focus-inset flex min-w-0 flex-1 flex-col rounded-md py-1 pr-2 pl-1 text-left"
+        className="focus-inset flex min-w-0 flex-1 flex-col rounded-md py-0.5 pr-2 pl-1 text-left"
       >
         <span className="flex w-full items-center gap-2">
           <ChevronRight
@@ -81,6 +81,7 @@ export function TaskHead({ task, fold, figures }: { task: Task; fold: Fold; figu
       {isOpen(task.state) && (
         <IconButton
           label={`Cancel “${task.title}”`}
+          className="size-6!"
           disabled={cancel.isPending}
           onClick={() => cancel.mutate({ task: task.id, session: task.session })}
         >
