@@ -25,7 +25,7 @@ fn main() {
         npm(&web, &["run", "build"]);
     }
     if !built() {
-        let message = "the page is not built: run `cargo xtask web` (Node 20 or newer), then build again";
+        let message = "the page is not built: run `cd web && npm ci && npm run build` (Node 20 or newer), then build again";
         assert!(mode != "require", "{message}");
         if release {
             println!("cargo::warning={message}");

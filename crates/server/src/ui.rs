@@ -22,7 +22,8 @@ const INDEX: &str = "index.html";
 const HASHED: &str = "assets/";
 const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Coditect</title>\
 <h1>The page is not built</h1>\
-<p>The daemon runs. Build its page with <code>cargo xtask web</code> (it needs Node 20 or newer) and reload.</p>\
+<p>The daemon runs. Build its page with <code>cd web &amp;&amp; npm ci &amp;&amp; npm run build</code> \
+(Node 20 or newer), then build the daemon again.</p>\
 </html>\n";
 
 pub(crate) fn serve(request: &Request) -> Response {

@@ -217,3 +217,33 @@ async fn one_credential_has_its_share() {
     assert_eq!(reply.headers["retry-after"], "1");
     assert_eq!(Ask::get("/healthz").send(house.address).await.status, 200, "the pulse goes on");
 }
+
+#[tokio::test]
+async fn nonsense_on_the_wire_harms_nobody() {
+    let house = House::open().await;
+    let dice = testkit::SeededEntropy::new(17);
+    let good = format!(
+        "POST /api/v1/sessions HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: 13\r\n\r\n{{\"title\":\"x\"}}",
+        house.address, house.token
+    );
+    for round in 0..500 {
+        let mut bytes = good.clone().into_bytes();
+        for _ in 0..=dice.below(8) {
+            let at = usize::try_from(dice.below(bytes.len() as u64)).unwrap();
+            match dice.below(3) {
+                0 => bytes[at] = u8::try_from(dice.below(256)).unwrap(),
+                1 => bytes.truncate(at.max(1)),
+                _ => bytes.insert(at, b"\r\n\0:\xff"[usize::try_from(dice.below(5)).unwrap()]),
+            }
+        }
+        let mut stream = TcpStream::connect(house.address).await.unwrap();
+        let _ = stream.write_all(&bytes).await;
+        let _ = stream.shutdown().await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        let status = Reply::parse(&answer).status;
+        assert!(status < 500, "round {round}: {}", String::from_utf8_lossy(&bytes));
+    }
+    assert_eq!(house.get("/version").await.status, 200);
+}

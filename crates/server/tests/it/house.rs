@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use testkit::TempRepo;
 
-/// Says what the real guard says, holds the lock the real guard holds, and writes to the daemon what the
-/// test put into `script` beside it.
+/// Says what the real guard says, holds the lock the real guard holds, writes to the daemon what the
+/// test put into `script` beside it, and ends when it is told to.
 const GUARD: &str = r#"#!/bin/sh
 here=$(dirname "$0")
 while [ "$1" != "--liveness" ]; do shift; done
@@ -24,7 +24,7 @@ exec 9<>"$2"
 flock 9
 echo '{"guard":"ready"}'
 [ -f "$here/script" ] && cat "$here/script"
-cat >/dev/null
+grep -q -m1 '"command":"cancel"'
 "#;
 
 pub(crate) struct House {
@@ -158,6 +158,7 @@ impl House {
 
     /// Publishes a notice on a channel of this name and waits until the journal has it.
     pub(crate) async fn mark(&self, channel: &str) {
+        let before = self.engine.newest();
         let sent = self.post("/notices", json!({ "channel": channel, "payload": null })).await;
         assert_eq!(sent.status, 201, "{sent:?}");
         let marked = |events: &Value| {
@@ -165,7 +166,7 @@ impl House {
                 .as_array()
                 .is_some_and(|all| all.iter().any(|event| event["payload"]["channel"] == channel))
         };
-        self.until("/events?limit=1000", marked).await;
+        self.until(&format!("/events?after={before}"), marked).await;
     }
 
     /// The credential of the one run that lives in the session.

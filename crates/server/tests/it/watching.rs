@@ -325,7 +325,7 @@ async fn who_is_not_heard_of_is_let_go() {
 async fn a_slow_reader_is_cut_counted_and_can_resume() {
     let house = House::with(|bounds| {
         bounds.ws_write_deadline = Duration::from_secs(2);
-        bounds.send_buffer = 4 * 1024;
+        bounds.send_buffer = 64 * 1024;
     })
     .await;
     let session = house.session().await;
@@ -372,7 +372,7 @@ async fn there_are_only_so_many_places() {
     house.until("/status", |status| status["watchers"] == 1).await;
     let second = Ask::get("/api/v1/ws")
         .bearer(&house.token)
-        .header("connection", "upgrade")
+        .header("connection", "upgrade, close")
         .header("upgrade", "websocket")
         .header("sec-websocket-version", "13")
         .header("sec-websocket-key", &generate_key());
