@@ -20,7 +20,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use engine::Caller;
-use protocol::{API_PREFIX, CURSOR_HEADER, Challenge, Endpoint, HEALTH_PATH, limits};
+use protocol::{API_PREFIX, CURSOR_HEADER, Challenge, Endpoint, HEALTH_PATH, Token, limits};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -31,6 +31,10 @@ pub(crate) struct Peer {
     /// A request on this connection had a right credential.
     pub(crate) proven: Arc<AtomicBool>,
 }
+
+/// The token that was in force when the request came in. What outlives the request leaves with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Under(pub(crate) Arc<Token>);
 
 pub(crate) async fn gate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     match admit(&app, request) {
@@ -68,11 +72,15 @@ fn admit(app: &App, mut request: Request) -> Result<Request, Failure> {
     }
     check_page(&peer, &request)?;
     if !is_open(&request) {
-        let caller = identify(app, &peer, &request)?;
+        let token = app.token.token();
+        let caller = identify(app, token.as_deref(), &peer, &request)?;
         app.right_request(&caller)
             .map_err(|seconds| Failure::too_many("too_many_requests", "too many requests", seconds))?;
         peer.proven.store(true, Ordering::Release);
         request.extensions_mut().insert(caller);
+        if let Some(token) = token {
+            request.extensions_mut().insert(Under(token));
+        }
     }
     check_content(request.method(), request.headers())?;
     Ok(request)
@@ -109,13 +117,13 @@ fn is_open(request: &Request) -> bool {
         && (path == HEALTH_PATH || path.strip_prefix(API_PREFIX).is_some_and(|rest| rest == "/launch"))
 }
 
-fn identify(app: &App, peer: &Peer, request: &Request) -> Result<Caller, Failure> {
+fn identify(app: &App, token: Option<&Token>, peer: &Peer, request: &Request) -> Result<Caller, Failure> {
     let wrong = || match app.wrong_guess() {
         Ok(()) => Failure::unauthorized(),
         Err(seconds) => Failure::too_many("too_many_guesses", "too many wrong credentials", seconds),
     };
     let headers = request.headers();
-    let Some(token) = app.token.token() else { return Err(wrong()) };
+    let Some(token) = token else { return Err(wrong()) };
     if headers.contains_key(header::AUTHORIZATION) {
         let given = bearer(headers).ok_or_else(wrong)?;
         return if token.matches(given) {
@@ -130,7 +138,7 @@ fn identify(app: &App, peer: &Peer, request: &Request) -> Result<Caller, Failure
     };
     // Nothing given is no guess: a page that was never let in asks once and is told how.
     let Some(cookie) = cookie else { return Err(Failure::unauthorized()) };
-    if !cookie::holds(&token, cookie, app.options.clock.now()) {
+    if !cookie::holds(token, cookie, app.options.clock.now()) {
         return Err(wrong());
     }
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
@@ -160,10 +168,8 @@ fn page_cookie(headers: &HeaderMap, port: u16) -> Option<&str> {
 }
 
 /// The cookie header for a browser whose launch code was good.
-pub(crate) fn welcome(app: &App) -> Option<String> {
-    let token = app.token.token()?;
-    let value = cookie::mint(&token, &*app.options.clock, &*app.options.entropy);
-    Some(cookie::set(app.port, &value))
+pub(crate) fn welcome(app: &App, token: &Token) -> String {
+    cookie::set(app.port, &cookie::mint(token, &*app.options.clock, &*app.options.entropy))
 }
 
 /// The answer to a challenge: proof that we know the token, good for this end of this connection.

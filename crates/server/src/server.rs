@@ -164,16 +164,11 @@ async fn accept_unix(app: Arc<App>, router: Router, guests: Arc<Guests>, listene
 
 /// Looks at the token file often enough that a token taken away is refused within `limits::REVOCATION`.
 async fn watch_token(app: Arc<App>) {
-    let mut changes = app.token.changes();
     let mut tick = tokio::time::interval(app.options.bounds.token_poll);
     loop {
         tokio::select! {
             _ = tick.tick() => app.token.refresh(),
             () = app.draining.cancelled() => return,
-        }
-        if changes.has_changed().unwrap_or(false) {
-            changes.mark_unchanged();
-            app.codes.forget();
         }
     }
 }

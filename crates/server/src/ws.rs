@@ -11,11 +11,12 @@ mod writer;
 
 use crate::app::{App, Counted};
 use crate::failure::Failure;
+use crate::gate::Under;
 use axum::extract::Request;
 use axum::response::Response;
 use futures_util::StreamExt;
 use outbox::Outbox;
-use protocol::limits;
+use protocol::{Token, limits};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use upgrade::Socket;
@@ -26,18 +27,19 @@ pub(crate) fn accept(app: Arc<App>, request: Request) -> Result<Response, Failur
     if app.figures.watchers.load(Ordering::Acquire) as usize >= app.options.bounds.watchers {
         return Err(Failure::too_many("too_many_watchers", "too many WebSockets are open", 5));
     }
+    let Under(token) = request.extensions().get::<Under>().cloned().ok_or_else(Failure::unauthorized)?;
     let (response, upgrading) = upgrade::handshake(request)?;
     let tasks = app.tasks.clone();
     tasks.spawn(async move {
         match upgrading.await {
-            Ok(upgraded) => serve(app, upgrade::open(upgraded).await).await,
+            Ok(upgraded) => serve(app, upgrade::open(upgraded).await, &token).await,
             Err(error) => tracing::debug!(%error, "a WebSocket never came about"),
         }
     });
     Ok(response)
 }
 
-async fn serve(app: Arc<App>, socket: Socket) {
+async fn serve(app: Arc<App>, socket: Socket, token: &Token) {
     // Counted here: between the look and the upgrade others may have come.
     let Some(counted) = Counted::below(&app.figures.watchers, app.options.bounds.watchers) else { return };
     let (mut sink, mut stream) = socket.split();
@@ -46,7 +48,7 @@ async fn serve(app: Arc<App>, socket: Socket) {
     // Each ends the other: the watcher by closing the outbox, the writer by cutting it.
     let outcome = tokio::select! {
         (outcome, ()) = async {
-            tokio::join!(writer::write(&outbox, &mut sink, deadline), watcher::watch(&app, &outbox, &mut stream))
+            tokio::join!(writer::write(&outbox, &mut sink, deadline), watcher::watch(&app, token, &outbox, &mut stream))
         } => outcome,
         () = app.closing.cancelled() => return,
     };

@@ -10,7 +10,7 @@ use engine::{Delta, EventEntry, EventsPage};
 use futures_util::StreamExt;
 use model::{Cursor, SessionId};
 use protocol::ws::{At, Close, Complaint, Feed, Hello, Newest, ServerMessage, Subscription};
-use protocol::{API_REVISION, limits, resources};
+use protocol::{API_REVISION, Token, limits, resources};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
@@ -21,8 +21,8 @@ const HISTORY_PAGE: usize = 64;
 /// A client that wants few of the events is told this often, in events, how far it is.
 const POSITION_EVERY: u64 = 256;
 
-pub(crate) async fn watch(app: &App, outbox: &Outbox, stream: &mut Stream) {
-    let why = Watcher::new(app, outbox).run(stream).await;
+pub(crate) async fn watch(app: &App, token: &Token, outbox: &Outbox, stream: &mut Stream) {
+    let why = Watcher::new(app, outbox).run(token, stream).await;
     match why {
         // What waits is still good; it goes out before the good-bye.
         Some(why @ (Close::Draining | Close::NotSubscribed)) => outbox.close(why),
@@ -65,10 +65,14 @@ impl<'a> Watcher<'a> {
     }
 
     /// Runs until the stream ends; none when the client is gone and hears no reason.
-    async fn run(mut self, stream: &mut Stream) -> Option<Close> {
+    async fn run(mut self, under: &Token, stream: &mut Stream) -> Option<Close> {
         let app = self.app;
         let bounds = &app.options.bounds;
         let mut token = app.token.changes();
+        // It may have changed between the gate and here, before anybody listened for the change.
+        if app.token.token().as_deref() != Some(under) {
+            return Some(Close::Unauthorized);
+        }
         let mut doorbell = app.engine.doorbell();
         let mut deltas = app.engine.deltas();
         let mut ping = tokio::time::interval(bounds.ws_ping_every);

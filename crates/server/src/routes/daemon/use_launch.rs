@@ -13,7 +13,8 @@ pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Query(query): Query<LaunchQuery>,
 ) -> Result<Response, Failure> {
-    if !app.codes.redeem(&query.code, &*app.options.clock) {
+    let token = app.token.token().ok_or_else(Failure::unauthorized)?;
+    if !app.codes.redeem(&query.code, &token, &*app.options.clock) {
         return Err(match app.wrong_guess() {
             Ok(()) => {
                 Failure::new(StatusCode::UNAUTHORIZED, "launch_code", "the code was used or is too old")
@@ -22,7 +23,7 @@ pub(super) async fn handle(
             Err(seconds) => Failure::too_many("too_many_guesses", "too many wrong codes", seconds),
         });
     }
-    let cookie = welcome(&app).ok_or_else(Failure::unauthorized)?;
+    let cookie = welcome(&app, &token);
     Ok((StatusCode::SEE_OTHER, [(header::SET_COOKIE, cookie), (header::LOCATION, "/".to_owned())])
         .into_response())
 }
