@@ -63,8 +63,14 @@ fn find(name: &str) -> Option<EmbeddedFile> {
 
 fn file(name: &str, plain: EmbeddedFile, packed: bool) -> Response {
     let twin = packed.then(|| Assets::get(&format!("{name}.gz"))).flatten();
-    let is_packed = twin.is_some();
-    let mut response = Body::from(twin.unwrap_or(plain).data.into_owned()).into_response();
+    match twin {
+        Some(twin) => answer(name, twin.data.into_owned(), true),
+        None => answer(name, plain.data.into_owned(), false),
+    }
+}
+
+fn answer(name: &str, data: Vec<u8>, is_packed: bool) -> Response {
+    let mut response = Body::from(data).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type(name)));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
@@ -163,6 +169,17 @@ mod tests {
             assert_eq!(ask(Method::GET, path).status(), StatusCode::NOT_FOUND, "{path}");
         }
         assert_eq!(ask(Method::POST, "/").status(), StatusCode::METHOD_NOT_ALLOWED);
+    }
+
+    #[test]
+    fn hashed_files_are_kept_for_ever_and_packed_ones_say_so() {
+        let script = answer("assets/index-1a2b.js", vec![0x1f, 0x8b], true);
+        assert_eq!(script.headers()[header::CONTENT_ENCODING], "gzip");
+        assert_eq!(script.headers()[header::CONTENT_TYPE], "text/javascript; charset=utf-8");
+        assert!(script.headers()[header::CACHE_CONTROL].to_str().unwrap().ends_with("immutable"));
+        let page = answer(INDEX, Vec::new(), false);
+        assert!(!page.headers().contains_key(header::CONTENT_ENCODING));
+        assert_eq!(page.headers()[header::CACHE_CONTROL], "no-cache");
     }
 
     #[test]
