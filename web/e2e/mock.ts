@@ -47,8 +47,8 @@ export interface MockOptions {
 
 export interface Mock {
   origin: string;
-  /** The address that signs a page in. */
-  launch: string;
+  /** An address that signs one page in, once; a new one each time it is asked for. */
+  readonly launch: string;
   world: World;
   play: Play;
   stream: MockStream;
@@ -116,6 +116,8 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
   const world = options.empty ? emptyWorld(full) : full;
   const sockets = new Set<WebSocket>();
   const requests: string[] = [];
+  const codes = new Set<string>();
+  let lastCode = 0;
   let away = false;
   let signedOut = false;
   const stream = new MockStream();
@@ -133,7 +135,7 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
       request.socket.destroy();
       return;
     }
-    if (url.pathname === '/api/v1/launch') {
+    if (url.pathname === '/api/v1/launch' && codes.delete(url.searchParams.get('code') ?? '')) {
       response
         .writeHead(303, { location: '/', 'set-cookie': `${COOKIE}; HttpOnly; SameSite=Strict; Path=/` })
         .end();
@@ -181,7 +183,11 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
   };
   return {
     origin,
-    launch: `${origin}/api/v1/launch?code=mock`,
+    get launch() {
+      const code = `code${(lastCode += 1)}`;
+      codes.add(code);
+      return `${origin}/api/v1/launch?code=${code}`;
+    },
     world,
     play,
     stream,

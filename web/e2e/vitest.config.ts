@@ -9,6 +9,8 @@ export default defineConfig({
     environment: 'node',
     // One browser, one daemon: the tests take turns.
     fileParallelism: false,
+    // A launch link works once: what it was exchanged for is shared by all files.
+    isolate: false,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

@@ -87,6 +87,12 @@ export class Effects {
     if (gaps.size > 0 && session) this.refresh(keys.live(session));
   };
 
+  /** The stream is there again. Deltas are not repeated, so the text so far is asked for. */
+  readonly resume = (everything: boolean): void => {
+    if (everything) this.reset();
+    else void this.cache.invalidateQueries({ queryKey: ['live'] });
+  };
+
   /** Everything may be stale. */
   readonly reset = (): void => {
     void this.cache.invalidateQueries();

@@ -1192,21 +1192,21 @@ export interface components {
         };
         /** @description Body of `POST /sessions/{id}/plans`: agents propose, the proposals are merged, the tasks are done. */
         NewPlan: {
-            /** @description Agents of the session; empty: all of them. At most 16. */
+            /** @description Agents of the session; empty: all of them. */
             agents?: string[];
             /** @description At most 256 KiB. */
             prompt: string;
         };
         /** @description Body of `POST /sessions/{id}/messages`: a prompt, which becomes a task. */
         NewPrompt: {
-            /** @description Ids or short ids of tasks that must be completed first. At most 64. */
+            /** @description Ids or short ids of tasks of the session that must be completed first. At most 32. */
             depends_on?: string[];
             /**
              * Format: int32
-             * @description -100 to 100; higher goes first.
+             * @description Higher goes first; equal ones in the order of submission.
              */
             priority?: number;
-            /** @description Agents of the session; empty: all of them. At most 16. */
+            /** @description Agents of the session; empty: all of them. */
             targets?: string[];
             /** @description At most 256 KiB. */
             text: string;
@@ -1221,14 +1221,14 @@ export interface components {
         };
         /** @description Body of `POST /sessions`. */
         NewSession: {
-            /** @description Names of configured agents; each gets a seat. Empty: every configured agent. */
-            agents?: string[];
+            /** @description Names of configured agents, at least one; each gets a seat. */
+            agents: string[];
             board?: string | null;
             /** @description Id or short id of the session that spawns this one. */
             parent?: string | null;
             /** @description Id, short id or slug of a registered repository. */
             repo?: string | null;
-            /** @description At most 200 characters; empty is fine. */
+            /** @description At most 200 characters; empty: named after its agents. */
             title?: string;
         };
         Newest: {
@@ -2206,7 +2206,7 @@ export interface operations {
         };
         responses: {
             /** @description Done. */
-            200: {
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };

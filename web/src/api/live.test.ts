@@ -56,9 +56,9 @@ describe('extend', () => {
 
 describe('live turns', () => {
   beforeEach(() => {
-    useLive.setState({ session: null, turns: {}, gaps: new Set() });
+    useLive.setState({ session: null, turns: {}, gaps: new Set(), commits: 0, committed: {} });
     useLive.getState().watch('s');
-    useLive.getState().seed('s', [turn('ab')]);
+    useLive.getState().seed('s', [turn('ab')], 0);
   });
   const text = () => useLive.getState().turns.t?.text;
 
@@ -70,7 +70,7 @@ describe('live turns', () => {
   it('remembers a gap until the text so far was asked for', () => {
     useLive.getState().apply([delta('zz', 9)]);
     expect(useLive.getState().gaps).toContain('t');
-    useLive.getState().seed('s', [turn('abcdefghizz')]);
+    useLive.getState().seed('s', [turn('abcdefghizz')], 0);
     expect(useLive.getState().gaps.size).toBe(0);
   });
   it('asks for turns it has never heard of', () => {
@@ -86,9 +86,22 @@ describe('live turns', () => {
     useLive.getState().commit(message('ab and the rest'));
     expect(text()).toBe('Next');
   });
+  it('does not bring back text whose message was committed while the answer was on its way', () => {
+    const asked = useLive.getState().commits;
+    useLive.getState().commit(message('ab'));
+    useLive.getState().seed('s', [turn('ab')], asked);
+    expect(text()).toBe('');
+    useLive.getState().seed('s', [turn('The next')], useLive.getState().commits);
+    expect(text()).toBe('The next');
+  });
+  it('does not go back behind what it has heard', () => {
+    useLive.getState().apply([delta('cd', 2)]);
+    useLive.getState().seed('s', [turn('abc')], 0);
+    expect(text()).toBe('abcd');
+  });
   it('forgets everything when another session is looked at', () => {
     useLive.getState().watch('other');
-    useLive.getState().seed('s', [turn('late answer')]);
+    useLive.getState().seed('s', [turn('late answer')], 0);
     expect(useLive.getState().turns).toEqual({});
   });
 });

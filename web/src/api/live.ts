@@ -38,9 +38,12 @@ interface LiveState {
   turns: Record<string, LiveTurn>;
   /** Turns whose text so far has a gap. */
   gaps: ReadonlySet<string>;
+  /** Counts commits, to tell what was asked for before one from what came after. */
+  commits: number;
+  committed: Record<string, number>;
   watch(session: string | null): void;
-  /** Takes the text so far as the daemon knows it. */
-  seed(session: string, turns: LiveTurn[]): void;
+  /** Takes the text so far, as the daemon knew it when `commits` stood at `asked`. */
+  seed(session: string, turns: LiveTurn[], asked: number): void;
   apply(deltas: DeltaFrame[]): void;
   begin(turn: Omit<LiveTurn, 'text' | 'thinking'>): void;
   /** The message is committed; what was streamed of it is on the page twice otherwise. */
@@ -66,13 +69,24 @@ export const useLive = create<LiveState>()((set) => ({
   session: null,
   turns: {},
   gaps: new Set(),
+  commits: 0,
+  committed: {},
   watch(session) {
-    set((state) => (state.session === session ? state : { session, turns: {}, gaps: new Set() }));
+    set((state) =>
+      state.session === session ? state : { session, turns: {}, gaps: new Set(), committed: {} },
+    );
   },
-  seed(session, turns) {
+  seed(session, turns, asked) {
     set((state) => {
       if (state.session !== session) return state;
-      return { turns: Object.fromEntries(turns.map((turn) => [turn.turn, turn])), gaps: new Set() };
+      const merged = turns.map((turn) => {
+        // Its message was committed while the answer was on its way.
+        if ((state.committed[turn.turn] ?? 0) > asked)
+          return state.turns[turn.turn] ?? { ...turn, text: '', thinking: '' };
+        const have = state.turns[turn.turn];
+        return have?.text.startsWith(turn.text) && have.thinking.startsWith(turn.thinking) ? have : turn;
+      });
+      return { turns: Object.fromEntries(merged.map((turn) => [turn.turn, turn])), gaps: new Set() };
     });
   },
   apply(deltas) {
@@ -105,7 +119,12 @@ export const useLive = create<LiveState>()((set) => ({
       const text = message.blocks.map((block) => (block.type === 'text' ? block.text : '')).join('\n\n');
       // A delta of the next message may have overtaken this event; then it stays.
       const kept = text.startsWith(live.text) ? '' : live.text;
-      return { turns: { ...state.turns, [live.turn]: { ...live, text: kept, thinking: '' } } };
+      const commits = state.commits + 1;
+      return {
+        commits,
+        committed: { ...state.committed, [live.turn]: commits },
+        turns: { ...state.turns, [live.turn]: { ...live, text: kept, thinking: '' } },
+      };
     });
   },
   end(turn) {

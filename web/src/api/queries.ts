@@ -1,6 +1,7 @@
 /** What the page asks for, and under which key it is kept. Events find their data by these keys. */
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { client, take } from './client';
+import { useLive } from './live';
 
 /** Messages per page of history; the daemon gives no more at once. */
 export const MESSAGE_PAGE = 200;
@@ -76,9 +77,13 @@ export const messagesQuery = (session: string) =>
 export const liveQuery = (session: string) =>
   queryOptions({
     queryKey: keys.live(session),
-    queryFn: ({ signal }) =>
-      take(client.GET('/api/v1/sessions/{id}/live', { signal, params: { path: { id: session } } })),
-    select: (page) => page.items,
+    queryFn: async ({ signal }) => {
+      const asked = useLive.getState().commits;
+      const page = await take(
+        client.GET('/api/v1/sessions/{id}/live', { signal, params: { path: { id: session } } }),
+      );
+      return { items: page.items, asked };
+    },
     gcTime: 0,
   });
 

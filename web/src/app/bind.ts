@@ -5,6 +5,8 @@ import { isInSession, type Deeds } from './deeds';
 
 function isTextField(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
+  // Between its closing and its removal a dialog may still hold the focus; nobody types there.
+  if (target.closest('dialog:not([open])')) return false;
   if (
     target.isContentEditable ||
     target instanceof HTMLTextAreaElement ||

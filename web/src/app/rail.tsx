@@ -44,7 +44,7 @@ function SessionRow({ session, group, current }: { session: Session; group: Grou
             <span className="sr-only"> waiting for you</span>
           </span>
         )}
-        {group === 'idle' || group === 'done' ? (
+        {group === 'needs' ? null : group === 'idle' || group === 'done' ? (
           <Age since={session.updated_at} className="text-2xs text-faint" />
         ) : (
           <span className="flex items-center gap-0.5">

@@ -44,7 +44,7 @@ function useStream(): void {
       onReset: effects.reset,
       onPhase(phase) {
         useConnection.getState().enter(phase);
-        if (phase === 'live' && listening()) effects.reset();
+        if (phase === 'live') effects.resume(listening());
         if (phase === 'retrying') goAhead();
         // A refused handshake looks like any other failure; a plain read tells a missing cookie apart.
         if (phase === 'retrying') void take(client.GET('/api/v1/status', {})).catch(() => undefined);

@@ -27,14 +27,15 @@ const NONE: never[] = [];
 
 /** Text that is being written comes by deltas; what was written before this page looked is asked for once. */
 function useLiveText(session: string): void {
-  const soFar = useQuery(liveQuery(session)).data;
+  const { data: soFar, dataUpdatedAt } = useQuery(liveQuery(session));
   useEffect(() => {
     useLive.getState().watch(session);
     return () => useLive.getState().watch(null);
   }, [session]);
   useEffect(() => {
-    if (soFar) useLive.getState().seed(session, soFar);
-  }, [session, soFar]);
+    // The same answer again is an answer too: it closes a gap.
+    if (soFar && dataUpdatedAt > 0) useLive.getState().seed(session, soFar.items, soFar.asked);
+  }, [session, soFar, dataUpdatedAt]);
 }
 
 function Spent({ session }: { session: Session }) {
