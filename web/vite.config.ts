@@ -11,7 +11,8 @@ export default defineConfig({
   resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
   server: {
     host: '127.0.0.1',
-    proxy: { '/api': { target: daemon, ws: true }, '/launch': { target: daemon } },
+    // The daemon lets in its own page only, so the proxy speaks as that.
+    proxy: { '/api': { target: daemon, ws: true, changeOrigin: true, headers: { origin: daemon } } },
   },
   build: {
     target: ['chrome125', 'firefox128', 'safari18'],

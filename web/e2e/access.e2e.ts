@@ -93,7 +93,7 @@ describe.skipIf(chromiumPath === null)('a working workspace', () => {
     }
   });
 
-  it('names and marks who speaks without colour', async () => {
+  it('has no violation when the system forces its own colours', async () => {
     seat = await place.sit({ forcedColors: 'active' });
     await visit(seat.page, place.origin);
     expect(await violations(seat.page)).toEqual([]);

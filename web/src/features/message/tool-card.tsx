@@ -105,6 +105,12 @@ export function ToolCard({
           className={`shrink-0 text-faint transition-transform duration-100 ${open ? 'rotate-90' : ''}`}
         />
       </button>
+      {call.tool === 'ask_user' && result && !open && (
+        <p className="truncate px-2 pb-1.5 pl-7.5 text-xs">
+          <span className="text-muted">You: </span>
+          {result.output}
+        </p>
+      )}
       {open && (
         <div className="divide-y divide-line border-t border-line">
           {diff ? <Diff lines={diff} /> : <Output text={JSON.stringify(call.arguments, null, 2)} />}
