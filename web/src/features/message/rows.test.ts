@@ -116,6 +116,15 @@ describe('rows', () => {
     expect(shown[0]).toMatchObject({ turn: 'trn', speaker: { agent: 'claude' } });
   });
 
+  it('name who is at work unless the row above was said by the same', () => {
+    const task = b.task(session, 'prompt', 'Both', ['claude', 'gemini'], 'working', 900);
+    b.say(task, 'gemini', 800, text('1'));
+    const named = () => rows().flatMap((row) => (row.kind === 'live' ? [row.continues] : []));
+    expect(named()).toEqual([false, false]);
+    b.say(task, 'claude', 700, text('2'));
+    expect(named()).toEqual([true, false]);
+  });
+
   it('show an open question and why a task failed', () => {
     b.task(session, 'work', 'Asks', ['claude'], 'input_required', 900, {
       question: { session: session.id, task: 't', turn: 'u', participant: 'p', question: '?' },

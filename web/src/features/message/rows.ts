@@ -121,20 +121,14 @@ function messageRows(shown: readonly Message[], index: Index): Row[] {
 function liveRows(task: Task, lastSpeaker: string | null, index: Index): Row[] {
   if (!isOpen(task.state)) return [];
   const turns = index.conversation.live.filter((turn) => turn.task === task.id);
+  let before = lastSpeaker;
   return task.targets.flatMap((target): Row[] => {
     const turn = turns.find((one) => one.participant === target.participant)?.turn ?? null;
     const speaker = index.seats.get(target.participant);
     if (!speaker || (turn === null && target.state !== 'working')) return [];
-    return [
-      {
-        key: `l:${task.id}:${speaker.id}`,
-        kind: 'live',
-        task,
-        speaker,
-        turn,
-        continues: lastSpeaker === speaker.id,
-      },
-    ];
+    const continues = before === speaker.id;
+    before = speaker.id;
+    return [{ key: `l:${task.id}:${speaker.id}`, kind: 'live', task, speaker, turn, continues }];
   });
 }
 

@@ -158,23 +158,28 @@ export function Transcript({
           </Empty>
         )}
         <div className="relative w-full" style={{ height: virtual.getTotalSize() }}>
-          {items.map((item) => {
-            const row = rows[item.index];
-            return (
-              row && (
-                <div
-                  key={item.key}
-                  data-index={item.index}
-                  data-key={row.key}
-                  ref={virtual.measureElement}
-                  className="absolute inset-x-0 top-0 px-4"
-                  style={{ transform: `translateY(${item.start}px)` }}
-                >
-                  <RowView row={row} results={results} onOpenPlan={onOpenPlan} onAgain={onAgain} />
-                </div>
-              )
-            );
-          })}
+          {/* Rows follow one another in the flow: one that grows pushes the next ones in the same frame. */}
+          <div
+            className="absolute inset-x-0 top-0 px-4"
+            style={{ transform: `translateY(${items[0]?.start ?? 0}px)` }}
+          >
+            {items.map((item) => {
+              const row = rows[item.index];
+              return (
+                row && (
+                  <div
+                    key={item.key}
+                    data-index={item.index}
+                    data-key={row.key}
+                    ref={virtual.measureElement}
+                    className="flow-root"
+                  >
+                    <RowView row={row} results={results} onOpenPlan={onOpenPlan} onAgain={onAgain} />
+                  </div>
+                )
+              );
+            })}
+          </div>
         </div>
       </div>
       {!atEnd && (
