@@ -4,6 +4,17 @@ use crate::{AgentView, Engine};
 
 impl Engine {
     pub fn agents(&self) -> Vec<AgentView> {
-        todo!()
+        let snapshot = self.shared.config.snapshot();
+        let view = |(name, agent): (&model::AgentName, &crate::AgentConfig)| AgentView {
+            name: name.clone(),
+            vendor: agent.vendor,
+            driver: agent.driver,
+            model: agent.model.clone(),
+            base_url: agent.base_url.clone(),
+            context_window: agent.context_window,
+            api_key_env: agent.api_key_env.clone(),
+            key_present: self.shared.env(&agent.api_key_env).is_some_and(|key| !key.trim().is_empty()),
+        };
+        snapshot.config.agents.iter().map(view).collect()
     }
 }

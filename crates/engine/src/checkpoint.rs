@@ -1,10 +1,176 @@
-//! Checkpoints: restorable points, as they were made.
+//! Checkpoints: what a task changed, kept as a commit of just its paths as soon as it is done; and
+//! what a plan changed, put on the user's branch when all of it is done.
+//!
+//! Invariant: a checkpoint commit exists under a ref of ours before its event is committed.
 
 use crate::Engine;
-use model::{Checkpoint, Refusal, SessionId};
+use crate::engine::Shared;
+use git::{Author, GitError, Oid, REF_PREFIX, Repository, Snapshot};
+use model::{AgentName, Checkpoint, Plan, Refusal, Repo, RepoPath, SessionId, Task, TaskKind};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How often a plan's commits are put on top again when the user commits at the same moment.
+const ADVANCE_TRIES: usize = 5;
 
 impl Engine {
+    /// Checkpoints of a session, oldest first.
     pub fn checkpoints(&self, session: SessionId) -> Result<Vec<Checkpoint>, Refusal> {
-        todo!()
+        self.shared.store.read_or_refuse(|view| {
+            view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?;
+            Ok(view.checkpoints(session)?)
+        })
     }
+}
+
+/// What a plan left on the branch.
+pub(crate) struct Landed {
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) commits: usize,
+}
+
+/// Keeps what a task changed. Taken while the task still holds its locks, so that its paths have
+/// nobody else's unfinished work in them. None when nothing changed.
+pub(crate) async fn of_task(
+    shared: &Arc<Shared>,
+    repo: &Repo,
+    task: &Task,
+    agent: &AgentName,
+) -> Result<Option<Checkpoint>, Refusal> {
+    let id = task.id;
+    let (changes, reviewers) = shared.store.read_or_refuse(|view| Ok((view.file_changes(id)?, reviewers(view, task)?)))?;
+    let paths: BTreeSet<RepoPath> = changes.into_iter().map(|row| row.change.path).collect();
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let paths: Vec<RepoPath> = paths.into_iter().collect();
+    let co_authors: Vec<AgentName> = std::iter::once(agent.clone()).chain(reviewers).collect();
+    let git_ref = format!("{REF_PREFIX}tasks/{id}");
+    let tip = task.plan.map(|plan| plan_ref(plan));
+    let message = message(task, agent);
+    let draft = Checkpoint {
+        id: shared.new_id(),
+        session: task.session,
+        plan: task.plan,
+        repo: repo.id,
+        git_ref: git_ref.clone(),
+        commit: String::new(),
+        paths,
+        co_authors,
+        message,
+        created_at: shared.now(),
+    };
+    let (shared_, path) = (Arc::clone(shared), repo.path.clone());
+    let taken = shared.writers.run(Path::new(&repo.path), move || {
+        let repository = open(&shared_, &path)?;
+        snapshot(&shared_, &repository, tip.as_deref(), draft).map_err(Refusal::from)
+    });
+    taken.await
+}
+
+fn snapshot(
+    shared: &Shared,
+    repository: &Repository,
+    tip: Option<&str>,
+    draft: Checkpoint,
+) -> Result<Option<Checkpoint>, GitError> {
+    let parent = match tip.map(|tip| repository.resolve_ref(tip)).transpose()?.flatten() {
+        Some(tip) => Some(tip),
+        None => repository.head()?,
+    };
+    let author = repository.identity(&shared.user_home())?;
+    let co_authors: Vec<Author> = draft.co_authors.iter().map(Author::agent).collect();
+    let taken = repository.snapshot(&Snapshot {
+        parent: parent.as_ref(),
+        paths: &draft.paths,
+        message: &draft.message,
+        author: &author,
+        co_authors: &co_authors,
+        at: draft.created_at,
+    })?;
+    let Some(commit) = taken.commit else { return Ok(None) };
+    repository.update_ref(&draft.git_ref, &commit)?;
+    if let Some(tip) = tip {
+        repository.update_ref(tip, &commit)?;
+    }
+    Ok(Some(Checkpoint { commit: commit.to_string(), ..draft }))
+}
+
+/// Puts the commits of a plan's tasks, in the order in which they were made, on the user's branch.
+/// None when there is nothing to put there.
+pub(crate) async fn of_plan(shared: &Arc<Shared>, repo: &Repo, plan: &Plan, message: String) -> Result<Option<Landed>, Refusal> {
+    let id = plan.id;
+    let parts: Vec<Checkpoint> = shared
+        .store
+        .read(|view| view.checkpoints(plan.session))?
+        .into_iter()
+        .filter(|part| part.plan == Some(id) && part.git_ref != plan_ref(id))
+        .collect();
+    if parts.is_empty() {
+        return Ok(None);
+    }
+    let draft = Checkpoint {
+        id: shared.new_id(),
+        session: plan.session,
+        plan: Some(id),
+        repo: repo.id,
+        git_ref: plan_ref(id),
+        commit: String::new(),
+        paths: parts.iter().flat_map(|part| part.paths.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
+        co_authors: parts.iter().flat_map(|part| part.co_authors.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
+        message,
+        created_at: shared.now(),
+    };
+    let (shared_, path) = (Arc::clone(shared), repo.path.clone());
+    let landed = shared.writers.run(Path::new(&repo.path), move || {
+        let repository = open(&shared_, &path)?;
+        let commits = parts.iter().map(|part| part.commit.parse::<Oid>()).collect::<Result<Vec<_>, _>>();
+        land(&repository, &commits.map_err(Refusal::internal)?, draft).map_err(Refusal::from)
+    });
+    landed.await
+}
+
+fn land(repository: &Repository, commits: &[Oid], draft: Checkpoint) -> Result<Option<Landed>, GitError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let head = repository.head()?;
+        let replayed = repository.replay(commits, head.as_ref())?;
+        let made: Vec<&Oid> = replayed.iter().filter_map(|one| one.to.as_ref()).collect();
+        // After a crash the branch may have been moved already; then nothing is left to replay.
+        let Some(newest) = made.last().copied().or(head.as_ref()) else { return Ok(None) };
+        match repository.advance(newest, head.as_ref(), &draft.paths) {
+            Err(GitError::Moved { .. }) if tries < ADVANCE_TRIES => {}
+            Err(error) => return Err(error),
+            Ok(_) => {
+                repository.update_ref(&draft.git_ref, newest)?;
+                let checkpoint = Checkpoint { commit: newest.to_string(), ..draft };
+                return Ok(Some(Landed { checkpoint, commits: commits.len() }));
+            }
+        }
+    }
+}
+
+fn plan_ref(plan: model::PlanId) -> String {
+    format!("{REF_PREFIX}plans/{plan}")
+}
+
+/// Agents who review the task are its co-authors as well.
+fn reviewers(view: &store::View<'_>, task: &Task) -> Result<Vec<AgentName>, Refusal> {
+    let mut agents = Vec::new();
+    for dependent in view.dependents(task.id)?.into_iter().filter(|row| row.task.kind == TaskKind::Review) {
+        for target in dependent.task.targets {
+            agents.extend(view.participant(target)?.map(|row| row.participant.agent));
+        }
+    }
+    Ok(agents)
+}
+
+fn message(task: &Task, agent: &AgentName) -> String {
+    format!("{}\n\nDone by {agent} as task {}.\n", task.title, task.id.short())
+}
+
+pub(crate) fn open(shared: &Shared, path: &str) -> Result<Repository, Refusal> {
+    shared.git.open(Path::new(path)).map_err(Refusal::from)
 }

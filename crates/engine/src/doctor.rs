@@ -1,6 +1,7 @@
 //! Doctor: what could be wrong on this machine, and what to do about it.
 
 use crate::Engine;
+use crate::engine::Shared;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
@@ -19,7 +20,75 @@ pub struct Finding {
 }
 
 impl Engine {
+    /// Looks at everything a turn needs.
     pub async fn doctor(&self) -> Vec<Finding> {
-        todo!()
+        let mut findings = self.agents_found();
+        let looked = self.shared.blocking(|shared| Ok(look(shared))).await;
+        findings.extend(looked.unwrap_or_else(|error| vec![bad("doctor", error.to_string(), None)]));
+        findings
     }
+
+    fn agents_found(&self) -> Vec<Finding> {
+        let agents = self.agents();
+        if agents.is_empty() {
+            return vec![bad("agents", "no agent is configured".into(), Some("add one to config.json"))];
+        }
+        let finding = |agent: crate::AgentView| {
+            if agent.key_present {
+                good("agent_key", format!("{} ({}) has its key", agent.name, agent.model))
+            } else {
+                Finding {
+                    severity: Severity::Warning,
+                    check: "agent_key",
+                    message: format!("{} cannot work: {} is not set", agent.name, agent.api_key_env),
+                    hint: Some(format!("set {} and run `coditect daemon restart`", agent.api_key_env)),
+                }
+            }
+        };
+        agents.into_iter().map(finding).collect()
+    }
+}
+
+fn look(shared: &Shared) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.push(match shared.git.version() {
+        Ok(version) => good("git", version),
+        Err(error) => bad("git", error.to_string(), Some("install git 2.40 or newer")),
+    });
+    findings.push(match shared.store.stopped() {
+        None => good("store", format!("{} events", shared.store.durable().seq)),
+        Some(reason) => bad("store", reason, Some("run `coditect daemon restart`")),
+    });
+    let archive = shared.store.archive_position();
+    findings.push(match archive.stopped {
+        None => good("archive", format!("session logs are at {}", archive.position)),
+        Some(reason) => bad("archive", reason, Some("run `coditect daemon restart`")),
+    });
+    findings.push(match shared.bus.locks(None) {
+        Ok(locks) => good("bus", format!("{} locks held", locks.len())),
+        Err(error) => bad("bus", error.to_string(), None),
+    });
+    let dropped = shared.bus.outbox_dropped().unwrap_or(0);
+    if dropped > 0 {
+        let message = format!("{dropped} events of the bus were dropped while no daemon took them");
+        findings.push(bad("outbox", message, Some("keep a daemon running where history matters")));
+    }
+    match shared.store.read(|view| view.repos()) {
+        Ok(repos) => findings.extend(repos.into_iter().map(|repo| {
+            match shared.git.open(std::path::Path::new(&repo.path)) {
+                Ok(_) => good("repo", format!("{} is at {}", repo.slug, repo.path)),
+                Err(error) => bad("repo", format!("{}: {error}", repo.slug), Some("move it back or run `coditect repo rm`")),
+            }
+        })),
+        Err(error) => findings.push(bad("repos", error.to_string(), Some("run `coditect data rebuild`"))),
+    }
+    findings
+}
+
+fn good(check: &'static str, message: String) -> Finding {
+    Finding { severity: Severity::Ok, check, message, hint: None }
+}
+
+fn bad(check: &'static str, message: String, hint: Option<&str>) -> Finding {
+    Finding { severity: Severity::Error, check, message, hint: hint.map(str::to_owned) }
 }

@@ -1,11 +1,32 @@
 //! The engine itself: what it is made of, how it starts and how it stops.
 
+use crate::actor::Actors;
+use crate::call::Key;
 use crate::config::{ConfigError, ConfigProvider, Snapshot};
+use crate::credential::Credentials;
 use crate::live::Live;
-use crate::{Caller, Status};
-use model::{Clock, DataRoot, Entropy, Refusal};
+use crate::writer::Writers;
+use crate::{Caller, Status, outbox, recovery};
+use bus::{Bus, Liveness, NewRegistration};
+use git::{Git, UserHome};
+use model::{
+    Actor, Clock, Cursor, DataRoot, Entropy, Event, Id, Refusal, RefusalKind, RegistrationId, Timestamp, WorkspaceDir,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use store::{Commit, CommitError, OpenReport, Opening, Receipt, Store, StoreOptions, View};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long [`Engine::shutdown`] waits for turns to say goodbye before it goes on without them.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
+/// How often the dead are looked for; with it, a status is never wrong for more than two seconds.
+const REAP_EVERY: Duration = Duration::from_secs(1);
+/// Label of the user's own registration on the bus.
+const USER_LABEL: &str = "user";
 
 /// Everything the engine is told instead of looking it up.
 pub struct EngineOptions {
@@ -15,7 +36,7 @@ pub struct EngineOptions {
     pub entropy: Arc<dyn Entropy>,
     /// The binary that runs are made of: it is executed again as guard and as native loop.
     pub executable: PathBuf,
-    /// Reads an environment variable; how API keys come in.
+    /// Reads an environment variable; how API keys, `PATH` and `HOME` come in.
     pub environment: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
     pub version: &'static str,
 }
@@ -35,14 +56,41 @@ pub struct Engine {
 }
 
 pub(crate) struct Shared {
+    pub(crate) options: EngineOptions,
+    pub(crate) workspace: WorkspaceDir,
+    pub(crate) store: Store,
+    pub(crate) bus: Bus,
+    pub(crate) git: Git,
     pub(crate) config: ConfigProvider,
     pub(crate) live: Live,
+    pub(crate) credentials: Credentials,
+    pub(crate) actors: Actors,
+    pub(crate) writers: Writers,
+    /// Every task of the engine is on it, so that shutdown knows when all are over.
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stopping: CancellationToken,
+    /// Places for live runs.
+    pub(crate) runs: Arc<Semaphore>,
+    pub(crate) bell: watch::Sender<Cursor>,
+    /// The user on the bus: holds what is locked through the API.
+    pub(crate) user: RegistrationId,
+    failed: watch::Sender<Option<String>>,
+    dropped: AtomicU64,
+    started_at: Timestamp,
 }
 
 impl Engine {
+    /// Opens the workspace, recovers what a crash left behind, and goes on with what was under way.
     pub async fn open(options: EngineOptions) -> Result<(Self, StartReport), Refusal> {
-        let _ = options;
-        todo!()
+        let (shared, opened) =
+            tokio::task::spawn_blocking(move || assemble(options)).await.map_err(Refusal::internal)??;
+        let shared = Arc::new(shared);
+        let mut report = StartReport { events: opened.position.seq, repairs: repairs(&opened) };
+        report.repairs.extend(recovery::recover(&shared).await?);
+        shared.tasks.spawn(outbox::pump(Arc::clone(&shared)));
+        shared.tasks.spawn(reap(Arc::clone(&shared)));
+        recovery::resume(&shared).await?;
+        Ok((Self { shared }, report))
     }
 
     pub fn config(&self) -> Arc<Snapshot> {
@@ -54,28 +102,241 @@ impl Engine {
     }
 
     pub fn status(&self) -> Result<Status, Refusal> {
-        todo!()
+        let shared = &self.shared;
+        let locks = shared.bus.locks(None).map_err(|error| error.refusal())?.len();
+        let counts = shared.store.read(|view| view.counts())?;
+        let (running, waiting, usage) = shared.store.read(|view| {
+            let waiting = view.tasks_in_state(&[model::TaskState::InputRequired])?.len();
+            let mut usage = model::Usage::default();
+            for row in view.sessions(&store::SessionFilter { include_archived: true, before: None, limit: 200 })? {
+                usage += view.session_usage(row.session.id)?;
+            }
+            Ok((view.running_turns()?.len(), waiting, usage))
+        })?;
+        Ok(Status {
+            version: shared.options.version,
+            workspace: shared.options.workspace.clone(),
+            started_at: shared.started_at,
+            cursor: shared.store.durable(),
+            sessions: counts.sessions,
+            running_turns: u32::try_from(running).unwrap_or(u32::MAX),
+            locks: u32::try_from(locks).unwrap_or(u32::MAX),
+            needs_input: u32::try_from(waiting).unwrap_or(u32::MAX),
+            usage,
+            config_version: shared.config.snapshot().version,
+            dropped: shared.dropped.load(Ordering::Relaxed),
+        })
     }
 
     /// The run a token was minted for, while it lives.
     pub fn authenticate_run(&self, token: &str) -> Option<Caller> {
-        let _ = token;
-        todo!()
+        self.shared.credentials.caller(token)
     }
 
     /// Counts work that a face had to drop: slow readers, refused submissions.
     pub fn count_dropped(&self, n: u64) {
-        let _ = n;
-        todo!()
+        self.shared.dropped.fetch_add(n, Ordering::Relaxed);
     }
 
     /// Ends runs, writes what is waiting, closes the databases. Safe to call twice.
     pub async fn shutdown(&self) {
-        todo!()
+        let shared = &self.shared;
+        shared.stopping.cancel();
+        shared.tasks.close();
+        if tokio::time::timeout(SHUTDOWN_PATIENCE, shared.tasks.wait()).await.is_err() {
+            tracing::warn!(left = shared.tasks.len(), "shutdown goes on without waiting for the rest");
+        }
+        let ending = Arc::clone(shared);
+        let closed = tokio::task::spawn_blocking(move || {
+            if let Err(error) = ending.bus.end(ending.user, "finished") {
+                tracing::debug!(%error, "the user's registration was gone already");
+            }
+            outbox::drain(&ending);
+            ending.store.close();
+        });
+        if let Err(error) = closed.await {
+            tracing::error!(%error, "closing the store failed");
+        }
     }
 
-    /// Resolves when the engine can no longer acknowledge anything (a failed fsync, a full stop); the daemon exits then.
+    /// Resolves when the engine can no longer acknowledge anything (a failed fsync, a stopped
+    /// store); the daemon exits then, and recovers at the next start.
     pub async fn failed(&self) -> String {
-        todo!()
+        let mut failed = self.shared.failed.subscribe();
+        match failed.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => "the engine is gone".to_owned(),
+        }
+    }
+}
+
+impl Shared {
+    /// Validates and commits; the answer comes when the events are durable.
+    pub(crate) async fn commit(
+        &self,
+        actor: Actor,
+        key: Option<Key>,
+        command: impl FnOnce(&View<'_>) -> Result<Vec<Event>, Refusal> + Send + 'static,
+    ) -> Result<Receipt, Refusal> {
+        let key = key.map(|key| journal::IdempotencyKey { key: key.key, request_hash: key.request_hash });
+        let (reply, answer) = oneshot::channel();
+        let commit = Commit::new(actor, command).key(key);
+        self.store.submit(commit, move |verdict| drop(reply.send(verdict)));
+        let verdict = answer.await.unwrap_or_else(|_| Err(CommitError::Stopped("it was closed".to_owned())));
+        self.judge(verdict)
+    }
+
+    /// What a commit's verdict means to the caller; a stopped store is the end of the daemon.
+    pub(crate) fn judge(&self, verdict: Result<Receipt, CommitError>) -> Result<Receipt, Refusal> {
+        verdict.map_err(|error| {
+            if let CommitError::Stopped(reason) = &error
+                && !self.stopping.is_cancelled()
+            {
+                self.failed.send_replace(Some(reason.clone()));
+            }
+            if matches!(&error, CommitError::Refused(refusal) if refusal.kind == RefusalKind::Busy) {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+            error.into()
+        })
+    }
+
+    /// Commits events nobody can refuse, caused by the system.
+    pub(crate) async fn record(&self, actor: Actor, events: Vec<Event>) -> Result<Receipt, Refusal> {
+        self.commit(actor, None, move |_| Ok(events)).await
+    }
+
+    /// Runs blocking work (bus, git, files) off the async threads.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Shared) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let shared = Arc::clone(self);
+        tokio::task::spawn_blocking(move || work(&shared)).await.map_err(Refusal::internal)?
+    }
+
+    pub(crate) fn new_id<K: model::IdKind>(&self) -> Id<K> {
+        Id::new(&*self.options.clock, &*self.options.entropy)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.options.clock.now()
+    }
+
+    pub(crate) fn env(&self, name: &str) -> Option<String> {
+        (self.options.environment)(name)
+    }
+
+    pub(crate) fn user_home(&self) -> UserHome {
+        UserHome {
+            home: self.env("HOME").unwrap_or_default().into(),
+            xdg_config_home: self.env("XDG_CONFIG_HOME").map(PathBuf::from),
+        }
+    }
+}
+
+fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), Refusal> {
+    let workspace = options.data_root.workspace(&options.workspace);
+    let config = ConfigProvider::open(options.data_root.config())
+        .map_err(|error| Refusal::invalid("config_invalid", error.to_string()).hint("mend the file and start again"))?;
+    let (clock, entropy) = (Arc::clone(&options.clock), Arc::clone(&options.entropy));
+    let (store, opened) =
+        Store::open(&workspace, Arc::clone(&clock), Arc::clone(&entropy), StoreOptions::default())?;
+    let bus = Bus::open(&workspace.bus(), clock, entropy).map_err(|error| error.refusal())?;
+    let scratch = workspace.runs();
+    std::fs::create_dir_all(&scratch).map_err(Refusal::internal)?;
+    let git = Git::new((options.environment)("PATH").unwrap_or_default(), scratch);
+    let user = bus
+        .register(NewRegistration {
+            id: None,
+            agent: USER_LABEL.to_owned(),
+            vendor: "coditect".to_owned(),
+            model: None,
+            session: None,
+            worktree: None,
+            liveness: own_liveness(),
+        })
+        .map_err(|error| error.refusal())?;
+    let bell = watch::Sender::new(store.durable());
+    let ring = bell.clone();
+    store.on_commit(Box::new(move |cursor| drop(ring.send_replace(cursor))));
+    let runs = usize::try_from(config.snapshot().config.limits.max_runs).unwrap_or(1);
+    let shared = Shared {
+        started_at: options.clock.now(),
+        options,
+        workspace,
+        store,
+        bus,
+        git,
+        config,
+        live: Live::new(),
+        credentials: Credentials::default(),
+        actors: Actors::default(),
+        writers: Writers::default(),
+        tasks: TaskTracker::new(),
+        stopping: CancellationToken::new(),
+        runs: Arc::new(Semaphore::new(runs)),
+        bell,
+        user: user.id,
+        failed: watch::Sender::new(None),
+        dropped: AtomicU64::new(0),
+    };
+    Ok((shared, opened))
+}
+
+/// The daemon's own process stands for the user's registration.
+fn own_liveness() -> Liveness {
+    let pid = std::process::id();
+    match bus::system::process_start(pid) {
+        Some(starttime) => Liveness::Process { pid, starttime },
+        None => Liveness::Lease { ttl: bus::LOCK_TTL_MAX },
+    }
+}
+
+fn repairs(opened: &OpenReport) -> Vec<String> {
+    let mut said = Vec::new();
+    if let Some(repair) = &opened.repaired {
+        said.push(format!(
+            "the journal's torn tail of {} bytes was cut off and kept as {}",
+            repair.torn_bytes, repair.side_file
+        ));
+    }
+    for (name, opening) in [("sessions.db", &opened.sessions), ("messages.db", &opened.messages)] {
+        match opening {
+            Opening::Current | Opening::Created { .. } => {}
+            Opening::Replayed { records } => said.push(format!("{name} was {records} events behind and caught up")),
+            Opening::Rebuilt { reason, .. } => said.push(format!("{name} was rebuilt from the journal: {reason}")),
+            Opening::Recovered { reason, kept, .. } => said.push(format!(
+                "{name} was damaged ({reason}); it was rebuilt from the journal and the old file kept as {}",
+                kept.display()
+            )),
+        }
+    }
+    said
+}
+
+/// Frees what the dead hold, and clears old notices, once a second.
+async fn reap(shared: Arc<Shared>) {
+    let mut ticks = tokio::time::interval(REAP_EVERY);
+    loop {
+        tokio::select! {
+            () = shared.stopping.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let reaped = shared
+            .blocking(|shared| {
+                let reaped = shared.bus.reap().map_err(|error| error.refusal())?;
+                shared.bus.purge().map_err(|error| error.refusal())?;
+                Ok(reaped)
+            })
+            .await;
+        match reaped {
+            Ok(reaped) => {
+                for dead in reaped {
+                    tracing::info!(agent = dead.agent, locks = dead.locks.len(), reason = dead.reason, "reaped");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "looking for the dead failed"),
+        }
     }
 }

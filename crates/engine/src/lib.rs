@@ -4,24 +4,32 @@
 //! session drive turns. Nothing outside this crate decides what may happen; nothing inside it
 //! knows HTTP, terminals or pages.
 
+mod actor;
 mod agent;
 mod call;
 mod checkpoint;
 mod config;
+mod credential;
 mod data;
 mod doctor;
 mod engine;
 mod event;
+mod instructions;
 mod live;
 mod lock;
 mod merge;
 mod message;
 mod notice;
+mod outbox;
 mod plan;
+mod recovery;
 mod repo;
 mod session;
 mod task;
+mod test_report;
+mod turn;
 mod view;
+mod writer;
 
 pub use call::{Call, Caller, Key};
 pub use config::{AgentConfig, Config, ConfigError, Limits, ServerConfig, Snapshot};

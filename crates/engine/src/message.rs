@@ -1,13 +1,26 @@
-//! Messages: prompting, and reading the conversation.
+//! Messages: prompting, and reading the conversation. The rules for what a prompt may be are here
+//! and nowhere else: every face comes through [`Engine::prompt`] or [`Engine::coordinate`].
 
+use crate::engine::Shared;
+use crate::plan::title_of;
 use crate::{Call, Engine, LiveTurn, TaskView};
-use model::{AgentName, Message, MessageId, Refusal, SessionId, TaskId};
+use model::{
+    AgentName, Block, Event, Message, MessageId, PROMPT_MAX, Participant, Refusal, RefusalKind, Role, SessionId, Task,
+    TaskId, TaskKind,
+};
+use store::View;
+
+/// Most messages in one page.
+pub const PAGE_MAX: usize = 200;
+/// Most tasks one prompt can wait for.
+pub const DEPENDENCIES_MAX: usize = 32;
 
 #[derive(Debug, Clone, Default)]
 pub struct NewPrompt {
     pub text: String,
     /// Empty: every participant.
     pub targets: Vec<AgentName>,
+    /// Higher goes first.
     pub priority: i32,
     pub depends_on: Vec<TaskId>,
 }
@@ -21,25 +34,155 @@ pub struct MessagePage {
 }
 
 impl Engine {
-    pub async fn prompt(
-        &self,
-        call: &Call,
-        session: SessionId,
-        prompt: NewPrompt,
-    ) -> Result<TaskView, Refusal> {
-        todo!()
+    /// Puts a prompt into the conversation and queues it as a task for its targets.
+    pub async fn prompt(&self, call: &Call, session: SessionId, prompt: NewPrompt) -> Result<TaskView, Refusal> {
+        call.only_user()?;
+        check_text(&prompt.text)?;
+        if prompt.depends_on.len() > DEPENDENCIES_MAX {
+            let message = format!("a task waits for at most {DEPENDENCIES_MAX} others");
+            return Err(Refusal::invalid("too_many_dependencies", message));
+        }
+        let shared = &self.shared;
+        let (id, now) = (shared.new_id(), shared.now());
+        let limit = shared.config.snapshot().config.limits.queue_depth;
+        let message = user_message(shared, session, Some(id), &prompt.text);
+        let keys = self.key_check();
+        let command = move |view: &View<'_>| {
+            let targets = targets_of(view, session, &prompt.targets)?;
+            keys(&targets)?;
+            for dependency in &prompt.depends_on {
+                let known = view.task(*dependency)?.is_some_and(|row| row.task.session == session);
+                known.then_some(()).ok_or_else(|| Refusal::not_found("task of this session", dependency))?;
+            }
+            check_queue(view, session, 1, limit)?;
+            let task = Task {
+                id,
+                session,
+                plan: None,
+                kind: TaskKind::Prompt,
+                title: title_of(&prompt.text),
+                prompt: prompt.text,
+                targets: targets.iter().map(|target| target.id).collect(),
+                priority: prompt.priority,
+                depends_on: prompt.depends_on,
+                files: Vec::new(),
+                created_at: now,
+            };
+            Ok(vec![Event::MessageAppended(message), Event::TaskSubmitted(task)])
+        };
+        let receipt = shared.commit(call.actor(), call.key.clone(), command).await?;
+        let task = receipt.records.iter().find_map(|record| match &record.event {
+            Event::TaskSubmitted(task) => Some(task.id),
+            _ => None,
+        });
+        self.wake(session).await;
+        self.task(task.ok_or_else(|| Refusal::internal("the commit made no task"))?)
     }
 
-    pub fn messages(
-        &self,
-        session: SessionId,
-        before: Option<MessageId>,
-        limit: usize,
-    ) -> Result<MessagePage, Refusal> {
-        todo!()
+    /// A page of the conversation: the newest messages before `before`, in chronological order.
+    pub fn messages(&self, session: SessionId, before: Option<MessageId>, limit: usize) -> Result<MessagePage, Refusal> {
+        let limit = if limit == 0 { PAGE_MAX } else { limit.min(PAGE_MAX) };
+        self.shared.store.read_or_refuse(|view| {
+            view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?;
+            let mut messages = view.messages(session, before, limit + 1)?;
+            let more = messages.len() > limit;
+            if more {
+                messages.remove(0);
+            }
+            let earlier = messages.first().filter(|_| more).map(|message| message.id);
+            Ok(MessagePage { messages, earlier })
+        })
     }
 
+    /// What is being written now: live text, and for turns a crash cut off, what was kept of it.
     pub fn live(&self, session: SessionId) -> Result<Vec<LiveTurn>, Refusal> {
-        todo!()
+        let mut live = self.shared.live.of_session(session);
+        let kept = self.shared.store.read_or_refuse(|view| {
+            view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?;
+            let mut kept = Vec::new();
+            for draft in view.drafts(session)? {
+                kept.extend(view.turn(draft.turn)?.map(|turn| LiveTurn {
+                    session,
+                    turn: draft.turn,
+                    task: turn.turn.task,
+                    participant: draft.participant,
+                    text: draft.text,
+                    thinking: draft.thinking,
+                }));
+            }
+            Ok(kept)
+        })?;
+        for turn in kept {
+            if !live.iter().any(|known| known.turn == turn.turn) {
+                live.push(turn);
+            }
+        }
+        Ok(live)
+    }
+}
+
+pub(crate) fn check_text(text: &str) -> Result<(), Refusal> {
+    if text.trim().is_empty() {
+        return Err(Refusal::invalid("prompt_empty", "the prompt is empty").hint("say what is to be done"));
+    }
+    if text.len() > PROMPT_MAX {
+        let message = format!("a prompt has at most {PROMPT_MAX} bytes, this one has {}", text.len());
+        return Err(Refusal::invalid("prompt_too_long", message).hint("put long material into a file of the repository"));
+    }
+    if text.contains('\0') {
+        return Err(Refusal::invalid("prompt_characters", "a prompt has no NUL characters"));
+    }
+    Ok(())
+}
+
+/// The seats of these agents, in the order given; all of them when none is named.
+pub(crate) fn targets_of(
+    view: &View<'_>,
+    session: SessionId,
+    agents: &[AgentName],
+) -> Result<Vec<Participant>, Refusal> {
+    let row = view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?;
+    if row.archived_at.is_some() {
+        return Err(Refusal::conflict("session_archived", "the session is archived").hint("start a new one"));
+    }
+    let seats: Vec<Participant> = view.participants(session)?.into_iter().map(|row| row.participant).collect();
+    if agents.is_empty() {
+        return Ok(seats);
+    }
+    let mut targets: Vec<Participant> = Vec::new();
+    for agent in agents {
+        let seat = seats.iter().find(|seat| seat.agent == *agent).ok_or_else(|| {
+            let known: Vec<&str> = seats.iter().map(|seat| seat.agent.as_str()).collect();
+            Refusal::not_found("participant", agent).hint(format!("in this session are: {}", known.join(", ")))
+        })?;
+        if !targets.iter().any(|target| target.id == seat.id) {
+            targets.push(seat.clone());
+        }
+    }
+    Ok(targets)
+}
+
+pub(crate) fn check_queue(view: &View<'_>, session: SessionId, more: usize, limit: u32) -> Result<(), Refusal> {
+    let waiting = view.queue_depth(session)?;
+    if waiting + more as u64 > u64::from(limit) {
+        let message = format!("{waiting} tasks wait in this session; the limit is {limit}");
+        return Err(Refusal::new(RefusalKind::Busy, "queue_full", message).hint("wait, or cancel some of them"));
+    }
+    Ok(())
+}
+
+pub(crate) fn user_message(shared: &Shared, session: SessionId, task: Option<TaskId>, text: &str) -> Message {
+    Message {
+        id: shared.new_id(),
+        session,
+        task,
+        turn: None,
+        participant: None,
+        parent: None,
+        role: Role::User,
+        blocks: vec![Block::Text { text: text.to_owned() }],
+        usage: None,
+        latency_ms: None,
+        created_at: shared.now(),
     }
 }

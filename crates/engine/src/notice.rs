@@ -3,25 +3,37 @@
 use crate::{Call, Engine};
 use model::{Channel, Notice, Refusal, RegistrationId};
 
+/// Most notices in one page.
+pub const PAGE_MAX: usize = 200;
+
 #[derive(Debug, Clone)]
 pub struct NewNotice {
     pub channel: Channel,
     pub recipient: Option<RegistrationId>,
     pub payload: serde_json::Value,
+    /// None: what the channel says.
     pub ttl_seconds: Option<u32>,
 }
 
 impl Engine {
+    /// Sends a notice in the caller's name.
     pub async fn publish_notice(&self, call: &Call, new: NewNotice) -> Result<Notice, Refusal> {
-        todo!()
+        let notice = bus::NewNotice {
+            sender: self.holder(call),
+            channel: new.channel,
+            recipient: new.recipient,
+            payload: new.payload,
+            ttl_seconds: new.ttl_seconds,
+            key: call.key.as_ref().map(|key| key.key.clone()),
+        };
+        self.shared.blocking(move |shared| shared.bus.publish(notice).map_err(|error| error.refusal())).await
     }
 
-    pub fn notices(
-        &self,
-        channel: Option<&Channel>,
-        after: i64,
-        limit: usize,
-    ) -> Result<Vec<Notice>, Refusal> {
-        todo!()
+    /// Living notices after a position, oldest first. An agent reads what is meant for it.
+    pub fn notices(&self, channel: Option<&Channel>, after: i64, limit: usize) -> Result<Vec<Notice>, Refusal> {
+        let limit = if limit == 0 { PAGE_MAX } else { limit.min(PAGE_MAX) };
+        let query =
+            bus::NoticeQuery { after, generation: None, channel: channel.cloned(), recipient: None, limit };
+        self.shared.bus.notices(&query).map(|page| page.notices).map_err(|error| error.refusal())
     }
 }

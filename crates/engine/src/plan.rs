@@ -1,7 +1,16 @@
 //! Plans: several agents propose, the proposals are merged, the tasks are done under locks.
 
+pub(crate) mod step;
+
+use crate::message::{check_queue, check_text, targets_of, user_message};
 use crate::{Call, Engine, PlanView};
-use model::{AgentName, PlanId, Refusal, SessionId};
+use model::{
+    AgentName, Event, Participant, Plan, PlanId, Refusal, RefusalKind, SessionId, Task, TaskKind,
+};
+use store::{PlanRow, Resolved, View};
+
+/// Longest title made from a prompt, in characters.
+const TITLE_MAX: usize = 80;
 
 #[derive(Debug, Clone, Default)]
 pub struct NewPlan {
@@ -11,24 +20,138 @@ pub struct NewPlan {
 }
 
 impl Engine {
-    pub async fn coordinate(
-        &self,
-        call: &Call,
-        session: SessionId,
-        new: NewPlan,
-    ) -> Result<PlanView, Refusal> {
-        todo!()
+    /// Starts a coordinated change: every agent is asked for a plan at the same time, and the rest follows.
+    pub async fn coordinate(&self, call: &Call, session: SessionId, new: NewPlan) -> Result<PlanView, Refusal> {
+        call.only_user()?;
+        check_text(&new.prompt)?;
+        let shared = &self.shared;
+        let (plan_id, now) = (shared.new_id(), shared.now());
+        let limit = shared.config.snapshot().config.limits.queue_depth;
+        let message = user_message(shared, session, None, &new.prompt);
+        let (agents, prompt) = (new.agents, new.prompt);
+        let keys = self.key_check();
+        let task_ids: Vec<_> = (0..MAX_PARTICIPANTS).map(|_| shared.new_id()).collect();
+        let command = move |view: &View<'_>| {
+            let row = view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?;
+            let repo = row.session.repo.ok_or_else(|| {
+                Refusal::invalid("no_repo", "the session works in no repository")
+                    .hint("start a session with a repo: `coditect session start --repo PATH`")
+            })?;
+            if let Some(open) = view.open_plans()?.into_iter().find(|open| open.plan.session == session) {
+                let message = format!("plan {} is still under way in this session", open.plan.id.short());
+                return Err(Refusal::conflict("plan_open", message).hint("wait for it, or start another session"));
+            }
+            let participants = targets_of(view, session, &agents)?;
+            keys(&participants)?;
+            check_queue(view, session, participants.len(), limit)?;
+            let plan = Plan {
+                id: plan_id,
+                session,
+                repo,
+                prompt: prompt.clone(),
+                participants: participants.iter().map(|one| one.id).collect(),
+                created_at: now,
+            };
+            let mut events = vec![Event::MessageAppended(message), Event::PlanCreated(plan)];
+            for (participant, id) in participants.iter().zip(task_ids) {
+                events.push(Event::TaskSubmitted(propose_task(id, plan_id, session, participant, &prompt, now)));
+            }
+            Ok(events)
+        };
+        let receipt = shared.commit(call.actor(), call.key.clone(), command).await?;
+        let plan = receipt.records.iter().find_map(|record| match &record.event {
+            Event::PlanCreated(plan) => Some(plan.id),
+            _ => None,
+        });
+        shared.tell(session, crate::actor::Mail::Look).await;
+        self.plan(plan.ok_or_else(|| Refusal::internal("the commit made no plan"))?)
     }
 
+    /// Plans of a session, newest last.
     pub fn plans(&self, session: SessionId) -> Result<Vec<PlanView>, Refusal> {
-        todo!()
+        let rows = self.shared.store.read_or_refuse(|view| {
+            view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?;
+            Ok(view.plans(session)?)
+        })?;
+        rows.into_iter().map(|row| self.plan_view(row)).collect()
     }
 
     pub fn plan(&self, plan: PlanId) -> Result<PlanView, Refusal> {
-        todo!()
+        let row = self
+            .shared
+            .store
+            .read_or_refuse(|view| view.plan(plan)?.ok_or_else(|| Refusal::not_found("plan", plan)))?;
+        self.plan_view(row)
     }
 
     pub fn resolve_plan(&self, given: &str) -> Result<PlanId, Refusal> {
-        todo!()
+        self.resolve(given)
     }
+
+    fn plan_view(&self, row: PlanRow) -> Result<PlanView, Refusal> {
+        let tasks = row.tasks.iter().map(|task| self.task(*task)).collect::<Result<Vec<_>, _>>()?;
+        Ok(PlanView {
+            plan: row.plan,
+            state: row.state,
+            proposals: row.proposals,
+            merged: row.merged,
+            tests: row.tests,
+            text: row.text,
+            tasks,
+        })
+    }
+
+    /// From a full id or an unambiguous prefix of a short one.
+    pub(crate) fn resolve<I: store::ShortId + std::fmt::Display>(&self, given: &str) -> Result<I, Refusal> {
+        match self.shared.store.read(|view| view.resolve::<I>(given))? {
+            Resolved::One(id) => Ok(id),
+            Resolved::None => Err(Refusal::not_found(I::NOUN, given.chars().take(80).collect::<String>())),
+            Resolved::Many(ids) => {
+                let listed: Vec<String> = ids.iter().map(ToString::to_string).collect();
+                Err(Refusal::new(
+                    RefusalKind::Invalid,
+                    "ambiguous_id",
+                    format!("`{given}` could be any of {}", listed.join(", ")),
+                )
+                .hint("give more characters"))
+            }
+        }
+    }
+}
+
+/// Participants a session can have.
+pub const MAX_PARTICIPANTS: usize = 32;
+
+fn propose_task(
+    id: model::TaskId,
+    plan: PlanId,
+    session: SessionId,
+    participant: &Participant,
+    prompt: &str,
+    created_at: model::Timestamp,
+) -> Task {
+    Task {
+        id,
+        session,
+        plan: Some(plan),
+        kind: TaskKind::Propose,
+        title: format!("Propose: {}", title_of(prompt)),
+        prompt: prompt.to_owned(),
+        targets: vec![participant.id],
+        priority: 0,
+        depends_on: Vec::new(),
+        files: Vec::new(),
+        created_at,
+    }
+}
+
+/// The first line of a prompt, short enough for a list.
+pub(crate) fn title_of(prompt: &str) -> String {
+    let line = prompt.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("");
+    let line = line.trim_start_matches('#').trim();
+    let mut title: String = line.chars().take(TITLE_MAX).collect();
+    if line.chars().count() > TITLE_MAX {
+        title.push('…');
+    }
+    title
 }

@@ -1,7 +1,14 @@
-//! Repos: register, change, remove.
+//! Repos: register, change, remove. Registering adopts a checkout where it is; nothing in it is run
+//! or believed.
 
-use crate::{Call, Engine};
-use model::{Refusal, Repo, RepoId};
+use crate::{Call, Engine, checkpoint};
+use model::{Event, Refusal, Repo, RepoId, RepoRemoved};
+use store::View;
+
+/// Longest slug, in characters.
+pub const SLUG_MAX: usize = 64;
+/// Most words of a test command.
+pub const TEST_COMMAND_MAX: usize = 64;
 
 #[derive(Debug, Clone, Default)]
 pub struct NewRepo {
@@ -19,27 +26,150 @@ pub struct RepoChange {
 }
 
 impl Engine {
+    /// Registers the repository at a path. One that is registered already is returned as it is.
     pub async fn add_repo(&self, call: &Call, new: NewRepo) -> Result<Repo, Refusal> {
-        todo!()
+        call.only_user()?;
+        check_command(new.test_command.as_deref())?;
+        let given = new.path.clone();
+        let (top, default_branch) = self
+            .shared
+            .blocking(move |shared| {
+                let repository = checkpoint::open(shared, &given)?;
+                Ok((repository.top().display().to_string(), repository.branch()?))
+            })
+            .await?;
+        let wanted = new.slug.clone();
+        let slug = wanted.clone().unwrap_or_else(|| slug_of(&top));
+        check_slug(&slug)?;
+        let (id, added_at) = (self.shared.new_id(), self.shared.now());
+        let path = top.clone();
+        let command = move |view: &View<'_>| {
+            if view.repo_by_path(&top)?.is_some() {
+                return Ok(Vec::new());
+            }
+            let slug = match view.repo_by_slug(&slug)? {
+                None => slug,
+                Some(_) if wanted.is_some() => {
+                    return Err(Refusal::conflict("slug_taken", format!("another repo is called `{slug}`"))
+                        .hint("give another name with --name"));
+                }
+                Some(_) => free_slug(view, &slug)?,
+            };
+            let repo = Repo { id, slug, path: top, default_branch, test_command: new.test_command, added_at };
+            Ok(vec![Event::RepoAdded(repo)])
+        };
+        self.shared.commit(call.actor(), call.key.clone(), command).await?;
+        let repo = self.shared.store.read(|view| view.repo_by_path(&path))?;
+        repo.ok_or_else(|| Refusal::internal("the repo was removed at the same moment"))
     }
 
     pub async fn change_repo(&self, call: &Call, repo: RepoId, change: RepoChange) -> Result<Repo, Refusal> {
-        todo!()
+        call.only_user()?;
+        if let Some(slug) = &change.slug {
+            check_slug(slug)?;
+        }
+        check_command(change.test_command.as_ref().and_then(|command| command.as_deref()))?;
+        let command = move |view: &View<'_>| {
+            let mut changed = view.repo(repo)?.ok_or_else(|| Refusal::not_found("repo", repo))?;
+            if let Some(slug) = change.slug {
+                if view.repo_by_slug(&slug)?.is_some_and(|other| other.id != repo) {
+                    return Err(Refusal::conflict("slug_taken", format!("another repo is called `{slug}`")));
+                }
+                changed.slug = slug;
+            }
+            if let Some(test_command) = change.test_command {
+                changed.test_command = test_command;
+            }
+            Ok(vec![Event::RepoChanged(changed)])
+        };
+        self.shared.commit(call.actor(), call.key.clone(), command).await?;
+        self.repo(repo)
     }
 
+    /// Forgets a repository. Its files and its history here stay.
     pub async fn remove_repo(&self, call: &Call, repo: RepoId) -> Result<(), Refusal> {
-        todo!()
+        call.only_user()?;
+        let command = move |view: &View<'_>| {
+            view.repo(repo)?.ok_or_else(|| Refusal::not_found("repo", repo))?;
+            if view.open_plans()?.iter().any(|open| open.plan.repo == repo) {
+                return Err(Refusal::conflict("repo_in_use", "a plan is under way in this repo"));
+            }
+            Ok(vec![Event::RepoRemoved(RepoRemoved { repo })])
+        };
+        self.shared.commit(call.actor(), call.key.clone(), command).await.map(drop)
     }
 
     pub fn repos(&self) -> Result<Vec<Repo>, Refusal> {
-        todo!()
+        Ok(self.shared.store.read(|view| view.repos())?)
     }
 
     pub fn repo(&self, repo: RepoId) -> Result<Repo, Refusal> {
-        todo!()
+        self.shared.store.read_or_refuse(|view| view.repo(repo)?.ok_or_else(|| Refusal::not_found("repo", repo)))
     }
 
+    /// From a full id, a slug, or an unambiguous prefix of a short id.
     pub fn resolve_repo(&self, given: &str) -> Result<RepoId, Refusal> {
-        todo!()
+        match self.shared.store.read(|view| view.repo_by_slug(given))? {
+            Some(repo) => Ok(repo.id),
+            None => self.resolve(given),
+        }
+    }
+}
+
+fn slug_of(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or("").to_lowercase();
+    let slug: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' || c == '_' { c } else { '-' }).collect();
+    let slug: String = slug.trim_matches(['-', '.']).chars().take(SLUG_MAX - 4).collect();
+    if slug.is_empty() { "repo".to_owned() } else { slug }
+}
+
+fn free_slug(view: &View<'_>, slug: &str) -> Result<String, Refusal> {
+    for n in 2..1000 {
+        let candidate = format!("{slug}-{n}");
+        if view.repo_by_slug(&candidate)?.is_none() {
+            return Ok(candidate);
+        }
+    }
+    Err(Refusal::conflict("slug_taken", format!("too many repos are called `{slug}`")).hint("give a name with --name"))
+}
+
+fn check_slug(slug: &str) -> Result<(), Refusal> {
+    let well_formed = !slug.is_empty()
+        && slug.len() <= SLUG_MAX
+        && slug.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        && slug.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if well_formed {
+        return Ok(());
+    }
+    let message = format!("a repo's name is 1 to {SLUG_MAX} letters, digits, `-`, `_` or `.`, and begins with a letter or digit");
+    Err(Refusal::invalid("slug_invalid", message))
+}
+
+fn check_command(command: Option<&[String]>) -> Result<(), Refusal> {
+    let Some(command) = command else { return Ok(()) };
+    let usable = command.len() <= TEST_COMMAND_MAX
+        && command.first().is_some_and(|program| !program.is_empty())
+        && command.iter().all(|word| !word.contains('\0'));
+    if usable {
+        return Ok(());
+    }
+    let message = format!("a test command is a program and its arguments, at most {TEST_COMMAND_MAX} words");
+    Err(Refusal::invalid("test_command_invalid", message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_made_from_any_folder_name() {
+        for (path, slug) in
+            [("/a/My App", "my-app"), ("/a/.dot", "dot"), ("/", "repo"), ("/x/ä", "repo"), ("/x/lib.rs", "lib.rs")]
+        {
+            assert_eq!(slug_of(path), slug);
+            assert!(check_slug(&slug_of(path)).is_ok());
+        }
+        assert!(check_slug(&slug_of(&"x".repeat(500))).is_ok());
     }
 }

@@ -1,30 +1,109 @@
 //! Tasks: look up, cancel, answer.
 
-use crate::{Call, Engine, TaskView};
-use model::{Refusal, SessionId, TaskId, TaskState};
+use crate::actor::Mail;
+use crate::{Call, Engine, TargetView, TaskView};
+use model::{Answer, Event, Refusal, SessionId, TaskEnd, TaskId, TaskState};
+use store::{TaskRow, View};
+
+/// Longest answer to a question, in bytes.
+pub const ANSWER_MAX: usize = 64 * 1024;
 
 impl Engine {
+    /// Tasks of a session, oldest first.
     pub fn tasks(&self, session: SessionId) -> Result<Vec<TaskView>, Refusal> {
-        todo!()
+        self.shared.store.read_or_refuse(|view| {
+            view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?;
+            view.tasks(session)?.into_iter().map(|row| task_view(view, row)).collect()
+        })
     }
 
+    /// Tasks of all sessions in one of these states.
     pub fn tasks_in_state(&self, states: &[TaskState]) -> Result<Vec<TaskView>, Refusal> {
-        todo!()
+        self.shared.store.read_or_refuse(|view| {
+            view.tasks_in_state(states)?.into_iter().map(|row| task_view(view, row)).collect()
+        })
     }
 
     pub fn task(&self, task: TaskId) -> Result<TaskView, Refusal> {
-        todo!()
+        self.shared.store.read_or_refuse(|view| {
+            let row = view.task(task)?.ok_or_else(|| Refusal::not_found("task", task))?;
+            task_view(view, row)
+        })
     }
 
+    /// Ends a task: at once when it waits, through its turns when it runs.
     pub async fn cancel_task(&self, call: &Call, task: TaskId) -> Result<TaskView, Refusal> {
-        todo!()
+        call.only_user()?;
+        let session = self.task(task)?.task.session;
+        let command = move |view: &View<'_>| {
+            let row = view.task(task)?.ok_or_else(|| Refusal::not_found("task", task))?;
+            match row.state {
+                TaskState::Canceled => Ok(Vec::new()),
+                state if state.is_terminal() => {
+                    Err(Refusal::conflict("task_ended", format!("the task is {} already", state.as_str())))
+                }
+                _ => Ok(vec![Event::TaskCanceled(TaskEnd { session, task, text: "canceled by the user".to_owned() })]),
+            }
+        };
+        self.shared.commit(call.actor(), call.key.clone(), command).await?;
+        self.shared.tell(session, Mail::Cancel(task)).await;
+        self.task(task)
     }
 
+    /// Answers the question a task waits on; its turn goes on.
     pub async fn answer_task(&self, call: &Call, task: TaskId, answer: String) -> Result<TaskView, Refusal> {
-        todo!()
+        call.only_user()?;
+        if answer.trim().is_empty() || answer.len() > ANSWER_MAX {
+            return Err(Refusal::invalid("answer_length", format!("an answer has 1 to {ANSWER_MAX} bytes")));
+        }
+        let session = self.task(task)?.task.session;
+        let text = answer.clone();
+        let command = move |view: &View<'_>| {
+            let row = view.task(task)?.ok_or_else(|| Refusal::not_found("task", task))?;
+            let question = row.question.ok_or_else(|| {
+                Refusal::conflict("no_question", format!("the task is {} and asks nothing", row.state.as_str()))
+            })?;
+            Ok(vec![Event::TaskInputAnswered(Answer { session, task, turn: question.turn, answer: text })])
+        };
+        let receipt = self.shared.commit(call.actor(), call.key.clone(), command).await?;
+        let turn = receipt.records.iter().find_map(|record| match &record.event {
+            Event::TaskInputAnswered(answer) => Some(answer.turn),
+            _ => None,
+        });
+        if let Some(turn) = turn.filter(|_| !receipt.replayed) {
+            self.shared.tell(session, Mail::Answer { task, turn, answer }).await;
+        }
+        self.task(task)
     }
 
     pub fn resolve_task(&self, given: &str) -> Result<TaskId, Refusal> {
-        todo!()
+        self.resolve(given)
     }
+}
+
+fn task_view(view: &View<'_>, row: TaskRow) -> Result<TaskView, Refusal> {
+    let id = row.task.id;
+    let mut targets = Vec::new();
+    for target in view.task_targets(id)? {
+        let participant = view
+            .participant(target.participant)?
+            .ok_or_else(|| Refusal::not_found("participant", target.participant))?;
+        targets.push(TargetView {
+            participant: target.participant,
+            agent: participant.participant.agent,
+            state: target.state,
+            attempt: target.attempt,
+        });
+    }
+    Ok(TaskView {
+        short_id: id.short(),
+        state: row.state,
+        attempt: row.attempt,
+        text: row.text,
+        question: row.question,
+        targets,
+        files: view.file_changes(id)?.into_iter().map(|row| row.change).collect(),
+        updated_at: row.updated_at,
+        task: row.task,
+    })
 }

@@ -31,6 +31,12 @@ impl Repository {
         oid("hash-object", &call.run()?.stdout)
     }
 
+    /// The first parent of a commit; none for the first commit of a history.
+    pub fn parent(&self, commit: &Oid) -> Result<Option<Oid>, GitError> {
+        let read = self.read_commits(std::slice::from_ref(commit))?;
+        Ok(read.into_iter().next().and_then(|commit| commit.parents.into_iter().next()))
+    }
+
     /// Reads commits in one go; in the order given.
     pub(crate) fn read_commits(&self, commits: &[Oid]) -> Result<Vec<Commit>, GitError> {
         let list: String = commits.iter().map(|commit| format!("{commit}\n")).collect();

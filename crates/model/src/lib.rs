@@ -42,6 +42,7 @@ pub use event::{
     SessionRenamed, StatusChange, TaskEnd, TaskRef, TurnEnd,
 };
 pub use id::{
+    Kind as IdKind,
     BoardId, CheckpointId, Id, IdError, MessageId, NoticeId, ParticipantId, PlanId, RegistrationId, RepoId,
     RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId, TurnId, UserId,
 };

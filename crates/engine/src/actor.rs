@@ -1,0 +1,171 @@
+//! One actor per session: the only one who starts its turns and moves its plans on.
+//!
+//! It reads what is to be done from the store and keeps in memory only what is alive: which
+//! participant is in a turn, and how to reach that turn. So a restart is a start.
+
+use crate::engine::Shared;
+use crate::plan;
+use crate::turn::{self, Order, TurnMail};
+use model::{ParticipantId, PlanId, Refusal, SessionId, TaskId, TaskState};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+
+/// Mail that may wait for one session's actor.
+const MAILBOX: usize = 256;
+/// Mail that may wait for one turn: an answer, a cancel.
+const TURN_MAILBOX: usize = 8;
+
+/// What is told to a session's actor.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// Something new may be ready.
+    Look,
+    Cancel(TaskId),
+    Answer { task: TaskId, turn: model::TurnId, answer: String },
+    TurnOver(ParticipantId),
+    PlanMoved(PlanId),
+}
+
+/// The mailboxes of the sessions that have been active since the start.
+#[derive(Default)]
+pub(crate) struct Actors {
+    mailboxes: Mutex<HashMap<SessionId, mpsc::Sender<Mail>>>,
+}
+
+impl Shared {
+    /// Tells a session's actor, and wakes it up if it was not there.
+    pub(crate) async fn tell(self: &Arc<Self>, session: SessionId, mail: Mail) {
+        let mailbox = self.mailbox(session);
+        if mailbox.send(mail).await.is_err() && !self.stopping.is_cancelled() {
+            tracing::error!(%session, "the session's actor is gone");
+        }
+    }
+
+    fn mailbox(self: &Arc<Self>, session: SessionId) -> mpsc::Sender<Mail> {
+        let mut mailboxes = self.actors.mailboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        mailboxes
+            .entry(session)
+            .or_insert_with(|| {
+                let (sender, mail) = mpsc::channel(MAILBOX);
+                let actor = SessionActor {
+                    shared: Arc::clone(self),
+                    session,
+                    mail,
+                    me: sender.clone(),
+                    turns: HashMap::new(),
+                    moving: HashMap::new(),
+                };
+                self.tasks.spawn(actor.run());
+                sender
+            })
+            .clone()
+    }
+}
+
+struct SessionActor {
+    shared: Arc<Shared>,
+    session: SessionId,
+    mail: mpsc::Receiver<Mail>,
+    me: mpsc::Sender<Mail>,
+    /// Participants in a turn. One participant works on one task at a time.
+    turns: HashMap<ParticipantId, (TaskId, mpsc::Sender<TurnMail>)>,
+    /// Plans with a step under way, and whether something happened meanwhile that they must look at.
+    moving: HashMap<PlanId, bool>,
+}
+
+impl SessionActor {
+    async fn run(mut self) {
+        let mut news = true;
+        loop {
+            let looked = if news { self.look_at_plans() } else { Ok(()) }.and_then(|()| self.look_at_tasks());
+            if let Err(error) = looked {
+                tracing::error!(session = %self.session, %error, "cannot see what is to be done");
+            }
+            let mail = tokio::select! {
+                () = self.shared.stopping.cancelled() => return,
+                mail = self.mail.recv() => mail,
+            };
+            news = true;
+            match mail {
+                None => return,
+                Some(Mail::Look) => {}
+                Some(Mail::TurnOver(participant)) => drop(self.turns.remove(&participant)),
+                Some(Mail::PlanMoved(plan)) => news = self.moving.remove(&plan).unwrap_or(false),
+                Some(Mail::Cancel(task)) => self.tell_turns(task, |_| TurnMail::Cancel),
+                Some(Mail::Answer { task, turn, answer }) => {
+                    self.tell_turns(task, |_| TurnMail::Answer { turn, answer: answer.clone() });
+                }
+            }
+        }
+    }
+
+    fn tell_turns(&self, task: TaskId, mail: impl Fn(ParticipantId) -> TurnMail) {
+        for (participant, (_, turn)) in self.turns.iter().filter(|(_, (working_on, _))| *working_on == task) {
+            if turn.try_send(mail(*participant)).is_err() {
+                tracing::warn!(%task, %participant, "the turn takes no more mail");
+            }
+        }
+    }
+
+    fn look_at_plans(&mut self) -> Result<(), Refusal> {
+        let session = self.session;
+        let plans = self.shared.store.read(|view| view.open_plans())?;
+        for row in plans.into_iter().filter(|row| row.plan.session == session) {
+            self.move_plan(row.plan.id);
+        }
+        Ok(())
+    }
+
+    fn look_at_tasks(&mut self) -> Result<(), Refusal> {
+        let session = self.session;
+        let ready = self.shared.store.read(|view| {
+            let mut ready = Vec::new();
+            for task in view.ready_tasks(session)? {
+                let targets = view.task_targets(task.task.id)?;
+                ready.push((task, targets));
+            }
+            Ok(ready)
+        })?;
+        for (row, targets) in ready {
+            for target in targets.into_iter().filter(|target| target.state == TaskState::Submitted) {
+                if !self.turns.contains_key(&target.participant) {
+                    let order =
+                        Order { task: row.task.clone(), participant: target.participant, attempt: target.attempt };
+                    self.start_turn(order);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start_turn(&mut self, order: Order) {
+        let (mail, inbox) = mpsc::channel(TURN_MAILBOX);
+        let participant = order.participant;
+        self.turns.insert(participant, (order.task.id, mail));
+        let (shared, me) = (Arc::clone(&self.shared), self.me.clone());
+        self.shared.tasks.spawn(async move {
+            turn::take(&shared, order, inbox).await;
+            // The actor is gone only when the engine stops.
+            let _ = me.send(Mail::TurnOver(participant)).await;
+        });
+    }
+
+    fn move_plan(&mut self, plan: PlanId) {
+        if let Some(missed) = self.moving.get_mut(&plan) {
+            *missed = true;
+            return;
+        }
+        self.moving.insert(plan, false);
+        let (shared, me) = (Arc::clone(&self.shared), self.me.clone());
+        self.shared.tasks.spawn(async move {
+            let moved = plan::step::take(&shared, plan).await;
+            if let Err(error) = moved {
+                tracing::error!(%plan, %error, "the plan's next step failed");
+                // Not at once again: whatever is wrong may need a moment, or a person.
+                tokio::time::sleep(plan::step::RETRY_AFTER).await;
+            }
+            let _ = me.send(Mail::PlanMoved(plan)).await;
+        });
+    }
+}

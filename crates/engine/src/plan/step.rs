@@ -1,0 +1,282 @@
+//! The steps of a plan: merge when all have proposed, test when all is done, land when all is well.
+//!
+//! What the next step is follows from the store alone ([`next`], a pure function), so a plan goes
+//! on after a restart as if nothing had been.
+
+use crate::engine::Shared;
+use crate::{checkpoint, merge};
+use agent::{CommandLimits, CommandSpec};
+use model::{
+    Actor, AgentName, Event, MergedPlan, MergedTask, ParticipantId, PlanEnd, PlanId, PlanMerge, PlanState, PlanTest,
+    Refusal, Repo, Task, TaskEnd, TaskId, TaskKind, TaskState, TestReport,
+};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{PlanRow, TaskRow};
+
+/// Pause after a step that failed for a reason of ours.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Bytes of test output kept in the journal.
+const TEST_TAIL_MAX: usize = 8 * 1024;
+
+/// What a plan needs next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Somebody is still at work.
+    Wait,
+    Merge,
+    /// These can no longer be reached: what they wait for will not be completed.
+    CancelTasks(Vec<TaskId>),
+    Test,
+    Land,
+    Fail(String),
+}
+
+/// Decides from what is recorded.
+pub(crate) fn next(row: &PlanRow, tasks: &[TaskRow], has_tests: bool) -> Next {
+    match row.state {
+        PlanState::Completed | PlanState::Failed => Next::Wait,
+        PlanState::Proposing => proposing(row, tasks),
+        PlanState::Executing => executing(tasks, has_tests),
+        PlanState::Testing => match &row.tests {
+            None => Next::Test,
+            Some(report) if report.exit_code == Some(0) => Next::Land,
+            Some(report) => Next::Fail(tests_failed(report)),
+        },
+    }
+}
+
+fn proposing(row: &PlanRow, tasks: &[TaskRow]) -> Next {
+    if tasks.iter().any(|task| !task.state.is_terminal()) {
+        return Next::Wait;
+    }
+    if !row.proposals.is_empty() {
+        return Next::Merge;
+    }
+    let reasons: Vec<&str> = tasks.iter().filter_map(|task| task.text.as_deref()).collect();
+    Next::Fail(format!("no agent proposed a plan: {}", reasons.join("; ")))
+}
+
+fn executing(tasks: &[TaskRow], has_tests: bool) -> Next {
+    let work: Vec<&TaskRow> = tasks.iter().filter(|row| row.task.kind != TaskKind::Propose).collect();
+    let broken: Vec<&&TaskRow> =
+        work.iter().filter(|row| row.state.is_terminal() && row.state != TaskState::Completed).collect();
+    let unreachable: Vec<TaskId> = work
+        .iter()
+        .filter(|row| row.state == TaskState::Submitted)
+        .filter(|row| broken.iter().any(|broken| row.task.depends_on.contains(&broken.task.id)))
+        .map(|row| row.task.id)
+        .collect();
+    if !unreachable.is_empty() {
+        return Next::CancelTasks(unreachable);
+    }
+    if work.iter().any(|row| !row.state.is_terminal()) {
+        return Next::Wait;
+    }
+    // A review that came to nothing is a pity, not a failure of the plan.
+    match broken.iter().find(|row| row.task.kind == TaskKind::Work && row.state != TaskState::Canceled) {
+        Some(failed) => Next::Fail(format!(
+            "`{}` failed: {}",
+            failed.task.title,
+            failed.text.as_deref().unwrap_or("no reason was given")
+        )),
+        None if broken.iter().any(|row| row.task.kind == TaskKind::Work) => Next::Fail("a task was canceled".to_owned()),
+        None if has_tests => Next::Test,
+        None => Next::Land,
+    }
+}
+
+fn tests_failed(report: &TestReport) -> String {
+    format!("the tests fail ({} of {}); the changes are in the worktree and kept under refs/coditect, nothing was put on the branch",
+        report.failed, report.failed + report.passed)
+}
+
+/// Takes the plan's next step, if there is one to take now.
+pub(crate) async fn take(shared: &Arc<Shared>, plan: PlanId) -> Result<(), Refusal> {
+    loop {
+        let (row, tasks, repo) = shared.store.read_or_refuse(|view| {
+            let row = view.plan(plan)?.ok_or_else(|| Refusal::not_found("plan", plan))?;
+            let repo = view.repo(row.plan.repo)?.ok_or_else(|| Refusal::not_found("repo", row.plan.repo))?;
+            Ok((row, view.plan_tasks(plan)?, repo))
+        })?;
+        match next(&row, &tasks, repo.test_command.is_some()) {
+            Next::Wait => return Ok(()),
+            Next::Merge => merge_proposals(shared, &row).await?,
+            Next::CancelTasks(unreachable) => cancel(shared, &row, unreachable).await?,
+            Next::Test => test(shared, &row, &repo).await?,
+            Next::Land => land(shared, &row, &tasks, &repo).await?,
+            Next::Fail(reason) => fail(shared, &row, reason).await?,
+        }
+    }
+}
+
+async fn merge_proposals(shared: &Arc<Shared>, row: &PlanRow) -> Result<(), Refusal> {
+    let (plan, session) = (row.plan.id, row.plan.session);
+    let seats: Vec<(AgentName, ParticipantId)> = shared.store.read(|view| {
+        let seats = view.participants(session)?.into_iter().map(|row| (row.participant.agent, row.participant.id));
+        Ok(seats.collect())
+    })?;
+    let by_id: HashMap<ParticipantId, &AgentName> = seats.iter().map(|(agent, id)| (*id, agent)).collect();
+    let agents: Vec<AgentName> =
+        row.plan.participants.iter().filter_map(|id| by_id.get(id).map(|agent| (*agent).clone())).collect();
+    let merged = match merge::merge(&agents, &row.proposals) {
+        Ok(merged) => merged,
+        Err(error) => return fail(shared, row, error.to_string()).await,
+    };
+    let tasks = tasks_of(shared, row, &merged, &seats.into_iter().collect())?;
+    let mut events = vec![Event::PlanMerged(PlanMerge { plan, session, merged })];
+    events.extend(tasks.into_iter().map(Event::TaskSubmitted));
+    shared.record(Actor::System, events).await.map(drop)?;
+    shared.tell(session, crate::actor::Mail::Look).await;
+    Ok(())
+}
+
+/// The tasks of a merged plan, each after those it depends on, each review after what it reviews.
+fn tasks_of(
+    shared: &Shared,
+    row: &PlanRow,
+    merged: &MergedPlan,
+    seats: &HashMap<AgentName, ParticipantId>,
+) -> Result<Vec<Task>, Refusal> {
+    let ids: HashMap<&str, TaskId> = merged.tasks.iter().map(|task| (task.name.as_str(), shared.new_id())).collect();
+    let id_of = |name: &str| ids.get(name).copied().ok_or_else(|| Refusal::internal(format!("no task `{name}`")));
+    let seat_of =
+        |agent: &AgentName| seats.get(agent).copied().ok_or_else(|| Refusal::not_found("participant", agent));
+    let mut tasks = Vec::new();
+    for task in &merged.tasks {
+        let id = id_of(&task.name)?;
+        let base = Task {
+            id,
+            session: row.plan.session,
+            plan: Some(row.plan.id),
+            kind: TaskKind::Work,
+            title: task.title.clone(),
+            prompt: work_prompt(merged, task),
+            targets: vec![seat_of(&task.assignee)?],
+            priority: task.priority,
+            depends_on: task.depends_on.iter().map(|name| id_of(name)).collect::<Result<_, _>>()?,
+            files: task.files.clone(),
+            created_at: shared.now(),
+        };
+        for reviewer in &task.reviewers {
+            tasks.push(Task {
+                id: shared.new_id(),
+                kind: TaskKind::Review,
+                title: format!("Review: {}", task.title),
+                prompt: review_prompt(task),
+                targets: vec![seat_of(reviewer)?],
+                depends_on: vec![id],
+                ..base.clone()
+            });
+        }
+        tasks.push(base);
+    }
+    Ok(tasks)
+}
+
+fn work_prompt(merged: &MergedPlan, task: &MergedTask) -> String {
+    let files: Vec<&str> = task.files.iter().map(model::RepoPath::as_str).collect();
+    let others: Vec<String> = merged
+        .tasks
+        .iter()
+        .filter(|other| other.name != task.name)
+        .map(|other| format!("- {} ({}): {}", other.title, other.assignee, other.files.iter().map(model::RepoPath::as_str).collect::<Vec<_>>().join(", ")))
+        .collect();
+    let mut text = format!("{}\n\nFiles: {}\n\n{}", task.title, files.join(", "), task.instructions);
+    if !others.is_empty() {
+        text.push_str("\n\nAt the same time others work on:\n");
+        text.push_str(&others.join("\n"));
+    }
+    text
+}
+
+fn review_prompt(task: &MergedTask) -> String {
+    let files: Vec<&str> = task.files.iter().map(model::RepoPath::as_str).collect();
+    format!(
+        "Review what {} did as `{}` in {}. You had proposed to change the same files yourself. Read them as they \
+         are now; say whether the change is right and what of your own intention is missing.",
+        task.assignee,
+        task.title,
+        files.join(", ")
+    )
+}
+
+async fn cancel(shared: &Arc<Shared>, row: &PlanRow, tasks: Vec<TaskId>) -> Result<(), Refusal> {
+    let session = row.plan.session;
+    let canceled = move |view: &store::View<'_>| {
+        let mut events = Vec::new();
+        for task in tasks {
+            if view.task(task)?.is_some_and(|row| row.state == TaskState::Submitted) {
+                let text = "a task it depends on was not completed".to_owned();
+                events.push(Event::TaskCanceled(TaskEnd { session, task, text }));
+            }
+        }
+        Ok(events)
+    };
+    shared.commit(Actor::System, None, canceled).await.map(drop)
+}
+
+/// Runs the repository's tests and records what came of it.
+async fn test(shared: &Arc<Shared>, row: &PlanRow, repo: &Repo) -> Result<(), Refusal> {
+    let command = repo.test_command.clone().unwrap_or_default();
+    let limits = shared.config.snapshot().config.limits.clone();
+    let env = agent::ENV_ALLOWED.iter().filter_map(|name| Some(((*name).to_owned(), shared.env(name)?)));
+    let spec = CommandSpec {
+        run: shared.new_id(),
+        executable: shared.options.executable.clone(),
+        argv: command.clone(),
+        dir: repo.path.clone().into(),
+        scratch: shared.workspace.runs(),
+        env: env.collect(),
+        limits: CommandLimits { timeout: Duration::from_secs(limits.test_deadline_seconds), tail: TEST_TAIL_MAX },
+    };
+    let output = tokio::select! {
+        () = shared.stopping.cancelled() => return Ok(()),
+        output = agent::run_command(spec) => output,
+    };
+    let report = match output {
+        Ok(output) => {
+            let (passed, failed) = crate::test_report::count(&output.tail);
+            TestReport { command, exit_code: output.code, passed, failed, tail: output.tail, elapsed_ms: output.elapsed_ms }
+        }
+        Err(error) => {
+            TestReport { command, exit_code: None, passed: 0, failed: 0, tail: error.to_string(), elapsed_ms: 0 }
+        }
+    };
+    let tested = PlanTest { plan: row.plan.id, session: row.plan.session, report };
+    shared.record(Actor::System, vec![Event::PlanTested(tested)]).await.map(drop)
+}
+
+async fn land(shared: &Arc<Shared>, row: &PlanRow, tasks: &[TaskRow], repo: &Repo) -> Result<(), Refusal> {
+    let (plan, session) = (row.plan.id, row.plan.session);
+    let message = format!("Checkpoint of plan {}", plan.short());
+    let landed = match checkpoint::of_plan(shared, repo, &row.plan, message).await {
+        Ok(landed) => landed,
+        Err(refusal) if refusal.kind == model::RefusalKind::Conflict => {
+            let reason = format!("{refusal}; the tasks' commits are kept under refs/coditect/tasks, nothing was put on the branch");
+            return fail(shared, row, reason).await;
+        }
+        Err(refusal) => return Err(refusal),
+    };
+    let done = tasks.iter().filter(|row| row.task.kind == TaskKind::Work).count();
+    let mut text = format!("{done} tasks done");
+    if let Some(report) = &row.tests {
+        text.push_str(&format!("; tests: {} passed", report.passed));
+    }
+    match &landed {
+        Some(landed) => text.push_str(&format!("; commits: {}", landed.commits)),
+        None => text.push_str("; no file changed"),
+    }
+    text.push_str("; sync: not configured");
+    let mut events: Vec<Event> =
+        landed.into_iter().map(|landed| Event::CheckpointCreated(landed.checkpoint)).collect();
+    events.push(Event::PlanCompleted(PlanEnd { plan, session, text }));
+    shared.record(Actor::System, events).await.map(drop)
+}
+
+async fn fail(shared: &Arc<Shared>, row: &PlanRow, text: String) -> Result<(), Refusal> {
+    let end = PlanEnd { plan: row.plan.id, session: row.plan.session, text };
+    shared.record(Actor::System, vec![Event::PlanFailed(end)]).await.map(drop)
+}
+

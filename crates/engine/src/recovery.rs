@@ -1,0 +1,126 @@
+//! What a start does about what was under way when the last daemon ended.
+//!
+//! Invariant: when the engine is open, no turn is running in the store that is not running in fact.
+
+use crate::actor::Mail;
+use crate::engine::Shared;
+use crate::turn::finish::Ending;
+use model::{Actor, Event, ParticipantStatus, Refusal, RunExit, StatusChange, TaskState, TurnEnd, TurnOutcome, Usage};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use store::TurnRow;
+
+/// Ends the turns and runs of a daemon that is no more, and frees what the dead hold. Returns a
+/// sentence for each.
+pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<Vec<String>, Refusal> {
+    let mut said = Vec::new();
+    let turns = shared.store.read(|view| view.running_turns())?;
+    for row in turns {
+        said.push(end_turn(shared, row).await?);
+    }
+    end_runs(shared).await?;
+    mend_statuses(shared).await?;
+    let reaped = shared.blocking(|shared| shared.bus.reap().map_err(|error| error.refusal())).await?;
+    said.extend(reaped.iter().filter(|dead| !dead.locks.is_empty()).map(|dead| {
+        format!("{} locks of {} were freed: it {}", dead.locks.len(), dead.agent, dead.reason)
+    }));
+    tidy_runs(shared).await?;
+    Ok(said)
+}
+
+/// Wakes the sessions with open tasks or plans.
+pub(crate) async fn resume(shared: &Arc<Shared>) -> Result<(), Refusal> {
+    let open = [TaskState::Submitted, TaskState::Working, TaskState::InputRequired];
+    let sessions: BTreeSet<_> = shared.store.read(|view| {
+        let tasks = view.tasks_in_state(&open)?.into_iter().map(|row| row.task.session);
+        let plans = view.open_plans()?.into_iter().map(|row| row.plan.session);
+        Ok(tasks.chain(plans).collect())
+    })?;
+    for session in sessions {
+        shared.tell(session, Mail::Look).await;
+    }
+    Ok(())
+}
+
+async fn end_turn(shared: &Arc<Shared>, row: TurnRow) -> Result<String, Refusal> {
+    let (session, participant, run) = (row.turn.session, row.turn.participant, row.turn.run);
+    // The guard ends its run when its pipe closes; the sweep is for a guard that was killed too.
+    let swept = shared.blocking(move |_| Ok(agent::sweep(run))).await?;
+    let max_attempts = shared.config.snapshot().config.limits.max_attempts;
+    let said = format!(
+        "turn {} of task {} was cut off by the daemon's end{}; the task goes on with the next attempt",
+        row.turn.id.short(),
+        row.turn.task.short(),
+        if swept > 0 { format!(", {swept} processes were left over") } else { String::new() }
+    );
+    let committed = shared.commit(Actor::System, None, move |view| {
+        let Some(task) = view.task(row.turn.task)? else { return Ok(Vec::new()) };
+        let ending = Ending {
+            task: task.task,
+            end: TurnEnd {
+                session,
+                task: row.turn.task,
+                turn: row.turn.id,
+                participant,
+                outcome: TurnOutcome::Failed {
+                    code: "daemon_restarted".to_owned(),
+                    message: "the daemon ended while the turn was running".to_owned(),
+                },
+                usage: Usage::default(),
+                iterations: 0,
+            },
+            exit: RunExit { run, session, participant, code: None, signal: None, reason: "daemon_restarted".to_owned() },
+            checkpoint: None,
+            max_attempts,
+        };
+        ending.events(view)
+    });
+    committed.await?;
+    Ok(said)
+}
+
+/// Runs whose turn was never begun.
+async fn end_runs(shared: &Arc<Shared>) -> Result<(), Refusal> {
+    let runs = shared.store.read(|view| view.running_runs())?;
+    let mut events = Vec::new();
+    for row in runs {
+        let run = row.run.id;
+        shared.blocking(move |_| Ok(agent::sweep(run))).await?;
+        let (session, participant) = (row.run.session, row.run.participant);
+        let reason = "daemon_restarted".to_owned();
+        events.push(Event::RunExited(RunExit { run, session, participant, code: None, signal: None, reason }));
+    }
+    if events.is_empty() { Ok(()) } else { shared.record(Actor::System, events).await.map(drop) }
+}
+
+/// A participant without a turn does nothing, whatever was said of it last.
+async fn mend_statuses(shared: &Arc<Shared>) -> Result<(), Refusal> {
+    let events: Vec<Event> = shared.store.read(|view| {
+        let idle = |row: store::ParticipantRow| {
+            let (session, participant) = (row.participant.session, row.participant.id);
+            Event::ParticipantStatusChanged(StatusChange {
+                session,
+                participant,
+                status: ParticipantStatus::Idle,
+                detail: None,
+            })
+        };
+        Ok(view.live_participants()?.into_iter().map(idle).collect())
+    })?;
+    if events.is_empty() { Ok(()) } else { shared.record(Actor::System, events).await.map(drop) }
+}
+
+/// Folders of runs that are no more; nobody else starts runs here while we hold the data root.
+async fn tidy_runs(shared: &Arc<Shared>) -> Result<(), Refusal> {
+    shared
+        .blocking(|shared| {
+            let entries = std::fs::read_dir(shared.workspace.runs()).map_err(Refusal::internal)?;
+            for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with("run_")) {
+                if let Err(error) = std::fs::remove_dir_all(entry.path()) {
+                    tracing::warn!(%error, "a dead run's folder stays behind");
+                }
+            }
+            Ok(())
+        })
+        .await
+}

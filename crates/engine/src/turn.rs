@@ -1,0 +1,297 @@
+//! A turn from start to end: the run is launched, listened to, served and buried.
+//!
+//! Invariant: a started turn ends in the journal, whatever happens to the run: it says so itself,
+//! it dies, its time is over, or the next start of the daemon says it.
+
+pub(crate) mod finish;
+mod serve;
+pub(crate) mod start;
+
+use crate::engine::Shared;
+use agent::{RunEvent, RunHandle, TextKind};
+use bus::BusError;
+use model::{
+    Actor, AgentName, Event, Message, MessageDraft, ModelAnswer, ModelCall, Participant, ParticipantStatus, Refusal,
+    RegistrationId, Repo, RepoPath, Role, RunId, StatusChange, Task, TurnId, TurnOutcome, Usage,
+};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// How often text that is being written is kept: what a crash may lose of it.
+const DRAFT_EVERY: Duration = Duration::from_secs(1);
+/// What the run gets on top of its own deadline before it is ended from outside.
+const DEADLINE_GRACE: Duration = Duration::from_secs(10);
+/// How long a canceled run may take to say goodbye.
+const CANCEL_GRACE: Duration = Duration::from_secs(5);
+/// Leases are renewed this many times within their life.
+const RENEWALS_PER_TTL: u32 = 3;
+
+/// What a turn is to do.
+#[derive(Debug, Clone)]
+pub(crate) struct Order {
+    pub(crate) task: Task,
+    pub(crate) participant: model::ParticipantId,
+    pub(crate) attempt: u32,
+}
+
+/// What is told to a turn that runs.
+#[derive(Debug, Clone)]
+pub(crate) enum TurnMail {
+    Cancel,
+    Answer { turn: TurnId, answer: String },
+}
+
+/// A turn that runs.
+struct TurnDriver {
+    shared: Arc<Shared>,
+    order: Order,
+    participant: Participant,
+    repo: Option<Repo>,
+    turn: TurnId,
+    run: RunId,
+    registration: RegistrationId,
+    handle: RunHandle,
+    status: (ParticipantStatus, Option<String>),
+    /// Fencing tokens of the locks the run holds.
+    tokens: HashMap<RepoPath, u64>,
+    lock_requests: JoinSet<(u64, RepoPath, Result<bus::Acquired, BusError>)>,
+    /// Request id of the question that waits for the user, and since when.
+    question: Option<(u64, Instant)>,
+    deadline: Instant,
+    drafted: (usize, usize),
+    /// What the run said at its end.
+    ended: Option<(TurnOutcome, u32, Usage)>,
+    /// What we decided before it could say anything.
+    verdict: Option<TurnOutcome>,
+    used: Usage,
+}
+
+/// Takes a turn and ends it. Failures on the way are the turn's outcome, not this function's.
+pub(crate) async fn take(shared: &Arc<Shared>, order: Order, inbox: mpsc::Receiver<TurnMail>) {
+    let permit = tokio::select! {
+        () = shared.stopping.cancelled() => return,
+        permit = Arc::clone(&shared.runs).acquire_owned() => permit,
+    };
+    if permit.is_err() {
+        return;
+    }
+    let outcome = match start::start(shared, &order).await {
+        Ok(Some(driver)) => driver.drive(inbox).await,
+        Ok(None) => Ok(()),
+        Err(refusal) => finish::not_started(shared, &order, &refusal).await,
+    };
+    if let Err(error) = outcome {
+        // Only a store that has stopped gets here; the next start ends the turn.
+        tracing::error!(task = %order.task.id, %error, "the turn's end could not be committed");
+    }
+}
+
+impl TurnDriver {
+    async fn drive(mut self, mut inbox: mpsc::Receiver<TurnMail>) -> Result<(), Refusal> {
+        let listened = self.listen(&mut inbox).await;
+        if let Err(error) = &listened {
+            self.handle.stop();
+            self.verdict.get_or_insert(TurnOutcome::Failed {
+                code: error.code.to_string(),
+                message: error.message.clone(),
+            });
+        }
+        let exit = self.handle.exited().await;
+        self.finish(exit).await
+    }
+
+    /// Serves the run until it is gone.
+    async fn listen(&mut self, inbox: &mut mpsc::Receiver<TurnMail>) -> Result<(), Refusal> {
+        let limits = self.shared.config.snapshot().config.limits.clone();
+        let ttl = Duration::from_secs(limits.lock_ttl_seconds);
+        let mut drafts = tokio::time::interval(DRAFT_EVERY);
+        let mut renewals = tokio::time::interval(ttl / RENEWALS_PER_TTL);
+        let stopping = self.shared.stopping.clone();
+        loop {
+            let answer_limit = Duration::from_secs(limits.answer_deadline_seconds);
+            let deadline = self.question.map_or(self.deadline, |(_, since)| since + answer_limit);
+            tokio::select! {
+                event = self.handle.events.recv() => match event {
+                    None | Some(RunEvent::Exited(_)) => return Ok(()),
+                    Some(event) => self.hear(event).await?,
+                },
+                Some(done) = self.lock_requests.join_next() => self.lock_decided(done).await?,
+                Some(mail) = inbox.recv() => self.mail(mail).await?,
+                _ = drafts.tick() => self.draft().await?,
+                _ = renewals.tick() => self.renew(ttl).await?,
+                () = tokio::time::sleep_until(deadline) => self.end_as(failed("deadline", "the turn's time was over")),
+                () = stopping.cancelled(), if self.verdict.is_none() => {
+                    self.end_as(failed("daemon_stopped", "the daemon was stopped"));
+                }
+            }
+        }
+    }
+
+    async fn hear(&mut self, event: RunEvent) -> Result<(), Refusal> {
+        match event {
+            RunEvent::Ready | RunEvent::Exited(_) => Ok(()),
+            RunEvent::Status { status, detail } => {
+                self.set_status(status, Some(detail).filter(|detail| !detail.is_empty())).await
+            }
+            RunEvent::Delta { kind, text } => {
+                let kind = match kind {
+                    TextKind::Text => crate::DeltaKind::Text,
+                    TextKind::Thinking => crate::DeltaKind::Thinking,
+                };
+                self.shared.live.push(self.turn, kind, &text);
+                Ok(())
+            }
+            RunEvent::ModelCalled { prompt_tokens, estimated_cost_micros } => {
+                let (vendor, model) = (self.participant.vendor, self.participant.model.clone());
+                let (session, turn, run) = (self.participant.session, self.turn, self.run);
+                let call = ModelCall { session, turn, run, vendor, model, prompt_tokens, estimated_cost_micros };
+                self.record(vec![Event::ModelCalled(call)]).await
+            }
+            RunEvent::ModelAnswered { usage, latency_ms, retries } => {
+                self.used += usage;
+                let (vendor, model) = (self.participant.vendor, self.participant.model.clone());
+                let (session, turn, run) = (self.participant.session, self.turn, self.run);
+                let answer = ModelAnswer { session, turn, run, vendor, model, usage, latency_ms, retries };
+                self.record(vec![Event::ModelAnswered(answer)]).await
+            }
+            RunEvent::Message { role, blocks, usage, latency_ms } => {
+                self.message(role, blocks, usage, latency_ms).await
+            }
+            RunEvent::Request { id, request } => self.serve(id, request).await,
+            RunEvent::Ended { outcome, iterations, usage } => {
+                self.ended = Some((outcome, iterations, usage));
+                Ok(())
+            }
+            RunEvent::Stderr(line) => {
+                tracing::info!(run = %self.run, agent = %self.participant.agent, line, "run wrote to stderr");
+                Ok(())
+            }
+            RunEvent::Malformed(line) => {
+                tracing::warn!(run = %self.run, agent = %self.participant.agent, line, "run wrote a malformed line");
+                Ok(())
+            }
+        }
+    }
+
+    async fn message(
+        &mut self,
+        role: Role,
+        blocks: Vec<model::Block>,
+        usage: Option<Usage>,
+        latency_ms: Option<u64>,
+    ) -> Result<(), Refusal> {
+        let message = Message {
+            id: self.shared.new_id(),
+            session: self.participant.session,
+            task: Some(self.order.task.id),
+            turn: Some(self.turn),
+            participant: Some(self.participant.id),
+            parent: None,
+            role,
+            blocks,
+            usage,
+            latency_ms,
+            created_at: self.shared.now(),
+        };
+        self.record(vec![Event::MessageAppended(message)]).await?;
+        self.shared.live.clear(self.turn);
+        self.drafted = (0, 0);
+        Ok(())
+    }
+
+    async fn mail(&mut self, mail: TurnMail) -> Result<(), Refusal> {
+        match mail {
+            TurnMail::Cancel => self.end_as(TurnOutcome::Canceled),
+            TurnMail::Answer { turn, answer } if turn == self.turn => self.answered(answer).await?,
+            TurnMail::Answer { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// The turn is to end like this: politely first, then by force.
+    fn end_as(&mut self, outcome: TurnOutcome) {
+        if self.verdict.is_some() {
+            self.handle.stop();
+            return;
+        }
+        self.verdict = Some(outcome);
+        self.question = None;
+        self.deadline = Instant::now() + CANCEL_GRACE;
+        if self.handle.send(agent::RunCommand::Cancel).is_err() {
+            self.handle.stop();
+        }
+        let (shared, registration) = (Arc::clone(&self.shared), self.registration);
+        self.shared.tasks.spawn_blocking(move || {
+            if let Err(error) = shared.bus.cancel_waits(registration) {
+                tracing::warn!(%error, "the run's wait for a lock goes on until it dies");
+            }
+        });
+    }
+
+    /// Keeps what has been written so far of the current message.
+    async fn draft(&mut self) -> Result<(), Refusal> {
+        let Some((text, thinking)) = self.shared.live.so_far(self.turn) else { return Ok(()) };
+        let length = (text.len(), thinking.len());
+        if length == self.drafted || length == (0, 0) {
+            return Ok(());
+        }
+        self.drafted = length;
+        let draft = MessageDraft {
+            session: self.participant.session,
+            turn: self.turn,
+            participant: self.participant.id,
+            text,
+            thinking,
+        };
+        self.record(vec![Event::MessageDrafted(draft)]).await
+    }
+
+    async fn renew(&mut self, ttl: Duration) -> Result<(), Refusal> {
+        if self.tokens.is_empty() {
+            return Ok(());
+        }
+        let (tokens, holder) = (self.tokens.clone(), self.registration);
+        let lost = self
+            .shared
+            .blocking(move |shared| {
+                let gone = |token: &u64| matches!(shared.bus.renew(*token, holder, ttl), Err(BusError::Lost(_)));
+                Ok(tokens.into_iter().filter(|(_, token)| gone(token)).map(|(path, _)| path).collect::<Vec<_>>())
+            })
+            .await?;
+        for path in lost {
+            tracing::warn!(run = %self.run, %path, "a lock was lost while the run lives");
+            self.tokens.remove(&path);
+        }
+        Ok(())
+    }
+
+    async fn set_status(&mut self, status: ParticipantStatus, detail: Option<String>) -> Result<(), Refusal> {
+        if self.status == (status, detail.clone()) {
+            return Ok(());
+        }
+        self.status = (status, detail.clone());
+        let change =
+            StatusChange { session: self.participant.session, participant: self.participant.id, status, detail };
+        self.record(vec![Event::ParticipantStatusChanged(change)]).await
+    }
+
+    async fn record(&self, events: Vec<Event>) -> Result<(), Refusal> {
+        self.shared.record(self.actor(), events).await.map(drop)
+    }
+
+    fn actor(&self) -> Actor {
+        Actor::Agent(self.agent().clone())
+    }
+
+    fn agent(&self) -> &AgentName {
+        &self.participant.agent
+    }
+}
+
+fn failed(code: &str, message: &str) -> TurnOutcome {
+    TurnOutcome::Failed { code: code.to_owned(), message: message.to_owned() }
+}

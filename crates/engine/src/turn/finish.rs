@@ -1,0 +1,230 @@
+//! The end of a turn: what it changed is kept as a checkpoint, what it held is given back, and what
+//! becomes of its task is decided.
+
+use super::{Order, TurnDriver, start};
+use crate::engine::Shared;
+use crate::checkpoint;
+use agent::RunExitStatus;
+use model::{
+    Actor, Checkpoint, Event, ParticipantStatus, Refusal, Resubmission, RunExit, StatusChange, Task, TaskEnd,
+    TaskState, TurnEnd, TurnOutcome, Usage,
+};
+use std::sync::Arc;
+use store::View;
+
+/// Code of a failure of the run itself: the task gets another attempt, up to the limit.
+pub(crate) const CRASHED: &str = "crashed";
+/// Codes of failures that are the daemon's: the task gets another attempt, however often.
+const INTERRUPTED: [&str; 2] = ["daemon_restarted", "daemon_stopped"];
+
+impl TurnDriver {
+    /// Commits how the turn ended, then frees what it held. In this order, so that nobody edits a
+    /// file before its checkpoint was taken.
+    pub(super) async fn finish(mut self, exit: RunExitStatus) -> Result<(), Refusal> {
+        self.lock_requests.shutdown().await;
+        let (outcome, iterations, usage) = self.outcome(exit);
+        let checkpoint = match (&outcome, &self.repo) {
+            (TurnOutcome::Completed { .. }, Some(repo)) if start::writes(self.order.task.kind) => {
+                checkpoint::of_task(&self.shared, repo, &self.order.task, self.agent()).await
+            }
+            _ => Ok(None),
+        };
+        let (outcome, checkpoint) = match checkpoint {
+            Ok(checkpoint) => (outcome, checkpoint),
+            Err(refusal) => (super::failed("checkpoint_failed", &refusal.message), None),
+        };
+        let ending = Ending {
+            task: self.order.task.clone(),
+            end: TurnEnd {
+                session: self.participant.session,
+                task: self.order.task.id,
+                turn: self.turn,
+                participant: self.participant.id,
+                outcome,
+                usage,
+                iterations,
+            },
+            exit: RunExit {
+                run: self.run,
+                session: self.participant.session,
+                participant: self.participant.id,
+                code: exit.code,
+                signal: exit.signal,
+                reason: self.exit_reason(),
+            },
+            checkpoint,
+            max_attempts: self.shared.config.snapshot().config.limits.max_attempts,
+        };
+        let crashed = ending.exit.reason == CRASHED;
+        let committed = self.shared.commit(self.actor(), None, move |view| ending.events(view)).await;
+        self.give_back(crashed).await;
+        committed.map(drop)
+    }
+
+    fn outcome(&mut self, exit: RunExitStatus) -> (TurnOutcome, u32, Usage) {
+        let (said, iterations, usage) = match self.ended.take() {
+            Some((outcome, iterations, usage)) => (Some(outcome), iterations, usage),
+            None => (None, 0, self.used),
+        };
+        let outcome = self.verdict.clone().or(said).unwrap_or_else(|| {
+            let how = match (exit.signal, exit.code) {
+                (Some(signal), _) => format!("the run was killed by signal {signal}"),
+                (None, Some(code)) => format!("the run exited with {code} before its turn was over"),
+                (None, None) => "the run was gone".to_owned(),
+            };
+            super::failed(CRASHED, &how)
+        });
+        self.verdict = Some(outcome.clone());
+        (outcome, iterations, usage)
+    }
+
+    /// Why the process ended, for the run's own record.
+    fn exit_reason(&self) -> String {
+        match &self.verdict {
+            Some(TurnOutcome::Completed { .. }) | None => "finished".to_owned(),
+            Some(TurnOutcome::Canceled) => "canceled".to_owned(),
+            Some(TurnOutcome::Failed { code, .. }) => match code.as_str() {
+                "deadline" | CRASHED | "daemon_stopped" => code.clone(),
+                _ => "finished".to_owned(),
+            },
+        }
+    }
+
+    /// Locks of a run that died are left for the bus to hand over, so that whoever waits is told
+    /// from whom it took them.
+    async fn give_back(&self, crashed: bool) {
+        if crashed {
+            let reaped = self.shared.blocking(|shared| shared.bus.reap().map_err(|error| error.refusal())).await;
+            if let Err(error) = reaped {
+                tracing::warn!(%error, "a dead run's locks wait for the next look");
+            }
+        }
+        self.bury().await;
+    }
+
+    /// Removes what only a living run has.
+    pub(super) async fn bury(&self) {
+        self.shared.credentials.revoke(self.run);
+        self.shared.live.end(self.turn);
+        let (registration, scratch) = (self.registration, self.shared.workspace.runs().join(self.run.to_string()));
+        let buried = self
+            .shared
+            .blocking(move |shared| {
+                let ended = shared.bus.end(registration, "finished");
+                if let Err(error) = std::fs::remove_dir_all(&scratch) {
+                    tracing::warn!(%error, "a run's own folder stays behind");
+                }
+                ended.map_err(|error| error.refusal())
+            })
+            .await;
+        if let Err(error) = buried {
+            tracing::debug!(%error, "the run's registration was gone already");
+        }
+    }
+}
+
+/// All that is known when a turn is over.
+pub(crate) struct Ending {
+    pub(crate) task: Task,
+    pub(crate) end: TurnEnd,
+    pub(crate) exit: RunExit,
+    pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) max_attempts: u32,
+}
+
+impl Ending {
+    /// The events of a turn's end, by the state of the task at that moment.
+    pub(crate) fn events(self, view: &View<'_>) -> Result<Vec<Event>, Refusal> {
+        let (status, detail) = match &self.end.outcome {
+            TurnOutcome::Failed { message, .. } => (ParticipantStatus::Failed, Some(message.clone())),
+            TurnOutcome::Completed { .. } | TurnOutcome::Canceled => (ParticipantStatus::Idle, None),
+        };
+        let status = StatusChange { session: self.end.session, participant: self.end.participant, status, detail };
+        let decided = self.task_event(view)?;
+        let mut events = vec![Event::RunExited(self.exit)];
+        events.extend(self.checkpoint.map(Event::CheckpointCreated));
+        events.push(Event::TurnEnded(self.end));
+        events.extend(decided);
+        events.push(Event::ParticipantStatusChanged(status));
+        Ok(events)
+    }
+
+    /// What becomes of the task. It is decided by the last of its targets.
+    fn task_event(&self, view: &View<'_>) -> Result<Option<Event>, Refusal> {
+        let (task, session) = (self.task.id, self.end.session);
+        let Some(row) = view.task(task)?.filter(|row| !row.state.is_terminal()) else { return Ok(None) };
+        let others = view.task_targets(task)?.into_iter().filter(|target| target.participant != self.end.participant);
+        let mut failures = Vec::new();
+        for other in others {
+            if !other.state.is_terminal() {
+                return Ok(None);
+            }
+            if other.state != TaskState::Completed {
+                let ended = other.turn.map(|turn| view.turn(turn)).transpose()?.flatten();
+                failures.extend(ended.and_then(|turn| turn.outcome));
+            }
+        }
+        if !matches!(self.end.outcome, TurnOutcome::Completed { .. }) {
+            failures.push(self.end.outcome.clone());
+        }
+        let attempt = row.attempt + 1;
+        Ok(Some(match worst(&failures) {
+            None => {
+                let text = match &self.end.outcome {
+                    TurnOutcome::Completed { summary } => summary.clone(),
+                    _ => String::new(),
+                };
+                Event::TaskCompleted(TaskEnd { session, task, text })
+            }
+            Some(TurnOutcome::Failed { code, message })
+                if INTERRUPTED.contains(&code.as_str())
+                    || (code == CRASHED && self.crashes(view)? < self.max_attempts) =>
+            {
+                Event::TaskResubmitted(Resubmission { session, task, attempt, reason: message.clone() })
+            }
+            Some(TurnOutcome::Failed { message, .. }) => {
+                Event::TaskFailed(TaskEnd { session, task, text: message.clone() })
+            }
+            Some(_) => Event::TaskCanceled(TaskEnd { session, task, text: "canceled".to_owned() }),
+        }))
+    }
+
+    /// How often a run died over the task, this time included.
+    fn crashes(&self, view: &View<'_>) -> Result<u32, Refusal> {
+        let crashed = |outcome: &TurnOutcome| matches!(outcome, TurnOutcome::Failed { code, .. } if code == CRASHED);
+        let before = view.turns(self.task.id)?;
+        let before = before.iter().filter(|turn| turn.turn.id != self.end.turn);
+        let before = before.filter(|turn| turn.outcome.as_ref().is_some_and(crashed)).count();
+        Ok(u32::try_from(before).unwrap_or(u32::MAX).saturating_add(u32::from(crashed(&self.end.outcome))))
+    }
+}
+
+/// A failure that was somebody's decision weighs more than a crash, which weighs more than a cancel.
+fn worst(failures: &[TurnOutcome]) -> Option<&TurnOutcome> {
+    failures.iter().max_by_key(|failure| match failure {
+        TurnOutcome::Failed { code, .. } if INTERRUPTED.contains(&code.as_str()) => 1,
+        TurnOutcome::Failed { code, .. } if code == CRASHED => 2,
+        TurnOutcome::Failed { .. } => 3,
+        _ => 0,
+    })
+}
+
+/// The task could not even begin: it fails with the reason, which says what to do.
+pub(super) async fn not_started(shared: &Arc<Shared>, order: &Order, refusal: &Refusal) -> Result<(), Refusal> {
+    let (task, session, participant) = (order.task.id, order.task.session, order.participant);
+    let text = match &refusal.hint {
+        Some(hint) => format!("{}; {hint}", refusal.message),
+        None => refusal.message.clone(),
+    };
+    let failed = shared.commit(Actor::System, None, move |view| {
+        let open = view.task(task)?.is_some_and(|row| !row.state.is_terminal());
+        let status = ParticipantStatus::Failed;
+        let change = StatusChange { session, participant, status, detail: Some(text.clone()) };
+        Ok(if open {
+            vec![Event::TaskFailed(TaskEnd { session, task, text }), Event::ParticipantStatusChanged(change)]
+        } else {
+            Vec::new()
+        })
+    });
+    failed.await.map(drop)
+}

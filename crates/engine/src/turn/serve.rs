@@ -1,0 +1,233 @@
+//! What a run may ask of the daemon: locks, edits, answers, plans, notices.
+
+use super::{TurnDriver, start};
+use crate::merge;
+use crate::writer::{self, Edit, Written};
+use agent::{Reply, Request, RunCommand};
+use bus::{Acquired, BusError, LockRequest};
+use model::{
+    Channel, Claim, Event, FileChange, LockMode, ParticipantStatus, PlannedTask, Proposal, Question, RefusalKind,
+    Refusal, RefusedEdit, RepoPath, TaskKind,
+};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinError;
+use tokio::time::Instant;
+
+/// Longest question, in bytes.
+pub const QUESTION_MAX: usize = 8 * 1024;
+/// Channel on which a change of a file is told.
+const FILE_MODIFIED: &str = "file_modified";
+
+impl TurnDriver {
+    pub(super) async fn serve(&mut self, id: u64, request: Request) -> Result<(), Refusal> {
+        let answer = match request {
+            // Answered when the lock is decided.
+            Request::Lock { path } => match self.request_lock(id, path) {
+                Ok(()) => return Ok(()),
+                Err(refusal) => Err(refusal),
+            },
+            Request::Write { path, base, content } => self.write(path, base, content).await,
+            Request::Ask { question } => match self.ask(id, question).await {
+                Ok(()) => return Ok(()),
+                Err(refusal) => Err(refusal),
+            },
+            Request::Propose { tasks } => self.propose(tasks).await,
+            Request::Notice { channel, text } => self.notice(&channel, text).await,
+        };
+        // A stopped store ends the turn; every other refusal is the model's to deal with.
+        if let Err(refusal) = &answer
+            && refusal.code == "store_stopped"
+        {
+            return Err(refusal.clone());
+        }
+        self.reply(id, answer);
+        Ok(())
+    }
+
+    fn reply(&self, id: u64, result: Result<Reply, Refusal>) {
+        if let Err(error) = self.handle.send(RunCommand::Reply { id, result }) {
+            tracing::debug!(run = %self.run, %error, "the run did not hear its answer");
+        }
+    }
+
+    fn request_lock(&mut self, id: u64, path: RepoPath) -> Result<(), Refusal> {
+        let repo = self.writable()?;
+        let limits = self.shared.config.snapshot().config.limits.clone();
+        let request = LockRequest {
+            worktree: repo.path.clone(),
+            paths: vec![path.to_string()],
+            mode: LockMode::Exclusive,
+            holder: self.registration,
+            ttl: Duration::from_secs(limits.lock_ttl_seconds),
+        };
+        let patience = Duration::from_secs(limits.lock_wait_seconds);
+        let (shared, control) = (Arc::clone(&self.shared), self.waiting_status(&path));
+        self.lock_requests.spawn_blocking(move || {
+            let decided = shared.bus.acquire_wait(&request, patience, &mut |blocking| control(blocking));
+            (id, path, decided)
+        });
+        Ok(())
+    }
+
+    /// Says that the participant waits; the bus calls it from its own thread.
+    fn waiting_status(&self, path: &RepoPath) -> impl Fn(&[model::Lock]) + Send + use<> {
+        let (shared, path) = (Arc::clone(&self.shared), path.clone());
+        let (session, participant, actor) = (self.participant.session, self.participant.id, self.actor());
+        move |blocking| {
+            let holder = blocking.first().map_or_else(String::new, |lock| format!(" (held by {})", lock.agent));
+            let change = model::StatusChange {
+                session,
+                participant,
+                status: ParticipantStatus::WaitingLock,
+                detail: Some(format!("{path}{holder}")),
+            };
+            let event = Event::ParticipantStatusChanged(change);
+            shared.store.submit(store::Commit::new(actor.clone(), move |_| Ok(vec![event])), |verdict| {
+                if let Err(error) = verdict {
+                    tracing::warn!(%error, "a status was not recorded");
+                }
+            });
+        }
+    }
+
+    pub(super) async fn lock_decided(
+        &mut self,
+        done: Result<(u64, RepoPath, Result<Acquired, BusError>), JoinError>,
+    ) -> Result<(), Refusal> {
+        let (id, path, decided) = done.map_err(Refusal::internal)?;
+        // The bus's thread may have said that we wait; whatever comes next is to be said again.
+        self.status = (ParticipantStatus::WaitingLock, None);
+        match decided {
+            Ok(acquired) => {
+                let token = acquired.locks.first().map_or(0, |lock| lock.token);
+                self.tokens.insert(path.clone(), token);
+                self.set_status(ParticipantStatus::Editing, Some(path.to_string())).await?;
+                self.reply(id, Ok(Reply::Locked { token }));
+            }
+            Err(error) => {
+                self.set_status(ParticipantStatus::Thinking, None).await?;
+                self.reply(id, Err(error.refusal().hint("work on something else first, or try again later")));
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, path: RepoPath, base: Option<String>, content: String) -> Result<Reply, Refusal> {
+        let worktree = PathBuf::from(&self.writable()?.path);
+        let token = self.tokens.get(&path).copied().unwrap_or(0);
+        let edit = Edit { worktree: worktree.clone(), path: path.clone(), base, content, token, holder: self.registration };
+        let shared = Arc::clone(&self.shared);
+        let written = self
+            .shared
+            .writers
+            .run(&worktree, move || writer::write(&shared.bus, &*shared.options.entropy, &edit))
+            .await;
+        match written {
+            Ok(written) => self.written(path, token, written).await,
+            Err(refusal) => {
+                self.refused(path, token, &refusal).await?;
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn written(&mut self, path: RepoPath, token: u64, written: Written) -> Result<Reply, Refusal> {
+        let change = FileChange {
+            session: self.participant.session,
+            task: self.order.task.id,
+            turn: self.turn,
+            participant: self.participant.id,
+            path: path.clone(),
+            before: written.before,
+            after: written.after.clone(),
+            lines_added: written.lines_added,
+            lines_removed: written.lines_removed,
+            token,
+        };
+        self.record(vec![Event::FileModified(change)]).await?;
+        let payload = serde_json::json!({
+            "type": FILE_MODIFIED, "file": path, "agent": self.agent(), "hash": written.after, "token": token,
+        });
+        let channel: Channel = FILE_MODIFIED.parse().map_err(Refusal::internal)?;
+        // The others learn of it late at worst: the edit itself is done and recorded.
+        if let Err(error) = self.publish(channel, payload).await {
+            tracing::warn!(%error, "nobody was told of a changed file");
+        }
+        Ok(Reply::Written {
+            hash: written.after,
+            lines_added: written.lines_added,
+            lines_removed: written.lines_removed,
+        })
+    }
+
+    async fn refused(&mut self, path: RepoPath, token: u64, refusal: &Refusal) -> Result<(), Refusal> {
+        let refused = RefusedEdit {
+            session: self.participant.session,
+            task: self.order.task.id,
+            turn: self.turn,
+            participant: self.participant.id,
+            claim: Claim { path, token },
+            code: refusal.code.to_string(),
+            message: refusal.message.clone(),
+        };
+        self.record(vec![Event::EditRefused(refused)]).await
+    }
+
+    async fn ask(&mut self, id: u64, question: String) -> Result<(), Refusal> {
+        if question.is_empty() || question.len() > QUESTION_MAX {
+            return Err(Refusal::invalid("question_length", format!("a question has 1 to {QUESTION_MAX} bytes")));
+        }
+        if self.question.is_some() {
+            return Err(Refusal::conflict("question_open", "another question still waits for its answer"));
+        }
+        let (session, participant) = (self.participant.session, self.participant.id);
+        let status = ParticipantStatus::NeedsInput;
+        let asked = Question { session, task: self.order.task.id, turn: self.turn, participant, question: question.clone() };
+        let change = model::StatusChange { session, participant, status, detail: Some(question.clone()) };
+        self.record(vec![Event::TaskInputRequested(asked), Event::ParticipantStatusChanged(change)]).await?;
+        self.status = (status, Some(question));
+        self.question = Some((id, Instant::now()));
+        Ok(())
+    }
+
+    /// The answer is committed already; the run goes on with it.
+    pub(super) async fn answered(&mut self, answer: String) -> Result<(), Refusal> {
+        let Some((id, since)) = self.question.take() else { return Ok(()) };
+        self.deadline += since.elapsed();
+        self.set_status(ParticipantStatus::Thinking, None).await?;
+        self.reply(id, Ok(Reply::Answer { text: answer }));
+        Ok(())
+    }
+
+    async fn propose(&mut self, tasks: Vec<PlannedTask>) -> Result<Reply, Refusal> {
+        let (TaskKind::Propose, Some(plan)) = (self.order.task.kind, self.order.task.plan) else {
+            return Err(Refusal::conflict("no_plan_wanted", "no plan is wanted in this turn"));
+        };
+        merge::check(self.agent(), &tasks).map_err(|error| Refusal::invalid("plan_invalid", error.to_string()))?;
+        let (session, participant, agent) = (self.participant.session, self.participant.id, self.agent().clone());
+        self.record(vec![Event::PlanProposed(Proposal { plan, session, participant, agent, tasks })]).await?;
+        Ok(Reply::Accepted)
+    }
+
+    async fn notice(&mut self, channel: &str, text: String) -> Result<Reply, Refusal> {
+        let channel: Channel = channel.parse().map_err(|error: String| Refusal::invalid("channel", error))?;
+        self.publish(channel, serde_json::json!({ "text": text, "agent": self.agent() })).await?;
+        Ok(Reply::Accepted)
+    }
+
+    async fn publish(&self, channel: Channel, payload: serde_json::Value) -> Result<(), Refusal> {
+        let sender = self.registration;
+        let new = bus::NewNotice { sender, channel, recipient: None, payload, ttl_seconds: None, key: None };
+        self.shared.blocking(move |shared| shared.bus.publish(new).map(drop).map_err(|error| error.refusal())).await
+    }
+
+    fn writable(&self) -> Result<&model::Repo, Refusal> {
+        let kind = self.order.task.kind;
+        self.repo.as_ref().filter(|_| start::writes(kind)).ok_or_else(|| {
+            Refusal::new(RefusalKind::Forbidden, "read_only", "nothing may be edited in this turn")
+                .hint("say in words what should be changed")
+        })
+    }
+}

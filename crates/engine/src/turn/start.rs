@@ -1,0 +1,260 @@
+//! The beginning of a turn: everything is checked, the run is launched and registered, and the
+//! start is committed.
+
+use super::{DEADLINE_GRACE, Order, TurnDriver};
+use crate::engine::Shared;
+use crate::{Caller, LiveTurn, instructions};
+use agent::{BashPolicy, Launch, RunLimits, Start};
+use bus::{Liveness, NewRegistration};
+use llm::{Endpoint, Secret, Thinking};
+use model::{
+    Actor, Event, Participant, ParticipantStatus, Refusal, RefusalKind, RegistrationId, Repo, Run, RunId, Session,
+    StatusChange, TaskKind, TaskRef, TaskState, Turn, Usage, Vendor,
+};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// Time between TERM and KILL when a run is ended.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Who and where, as the store knows it.
+pub(super) struct Scene {
+    pub(super) session: Session,
+    pub(super) participant: Participant,
+    pub(super) repo: Option<Repo>,
+}
+
+/// None when the task is not to be done any more.
+pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<TurnDriver>, Refusal> {
+    let scene = scene(shared, order)?;
+    let snapshot = shared.config.snapshot();
+    let limits = snapshot.config.limits.clone();
+    let endpoint = endpoint(shared, &scene.participant)?;
+    let (run, registration) = (shared.new_id(), shared.new_id());
+    let scratch = shared.workspace.runs().join(RunId::to_string(&run));
+    let worktree = scene.repo.as_ref().map_or_else(|| scratch.join("work"), |repo| PathBuf::from(&repo.path));
+    let prompt = instructions::prompt(shared, order, &scene.participant, scene.repo.as_ref()).await?;
+    let start = Start {
+        agent: scene.participant.agent.to_string(),
+        system: instructions::system(&snapshot.config, &scene.participant, scene.repo.as_ref(), order.task.kind),
+        history: instructions::history(shared, order, &scene.participant)?,
+        prompt,
+        kind: order.task.kind,
+        endpoint,
+        model: scene.participant.model.clone(),
+        max_iterations: limits.max_iterations,
+        deadline_ms: limits.turn_deadline_seconds * 1000,
+        max_tokens: None,
+        bash: BashPolicy::default(),
+        thinking: Thinking::Off,
+    };
+    let caller = Caller::Run {
+        run,
+        registration,
+        participant: scene.participant.id,
+        session: scene.session.id,
+        agent: scene.participant.agent.clone(),
+    };
+    prepare(&scratch, &worktree, scene.repo.is_some())?;
+    let token = shared
+        .credentials
+        .mint(run, caller, &*shared.options.entropy, &scratch)
+        .map_err(|error| Refusal::internal(format!("cannot write the run's credential: {error}")))?;
+    let env = environment(shared, order, &scene, &token);
+    let launch = Launch {
+        run,
+        executable: shared.options.executable.clone(),
+        liveness: scratch.join("alive"),
+        scratch: scratch.clone(),
+        worktree,
+        env,
+        allow_env: Vec::new(),
+        grace: GRACE,
+        limits: RunLimits::default(),
+        start,
+    };
+    let liveness = launch.liveness.clone();
+    let launched = agent::launch(launch).await;
+    let handle = launched.inspect_err(|_| shared.credentials.revoke(run)).map_err(|error| {
+        Refusal::new(RefusalKind::Unavailable, "run_not_started", error.to_string())
+            .hint("run `coditect doctor` and submit the task again")
+    })?;
+    register(shared, &scene, registration, liveness).await?;
+    let driver = TurnDriver {
+        shared: Arc::clone(shared),
+        order: order.clone(),
+        participant: scene.participant,
+        repo: scene.repo,
+        turn: shared.new_id(),
+        run,
+        registration,
+        handle,
+        status: (ParticipantStatus::Starting, None),
+        tokens: HashMap::new(),
+        lock_requests: JoinSet::new(),
+        question: None,
+        deadline: Instant::now() + Duration::from_secs(limits.turn_deadline_seconds) + DEADLINE_GRACE,
+        drafted: (0, 0),
+        ended: None,
+        verdict: None,
+        used: Usage::default(),
+    };
+    driver.announce().await.map(|begun| begun.then_some(driver))
+}
+
+impl TurnDriver {
+    /// Commits that the turn has begun; false when the task was ended in the meantime.
+    async fn announce(&self) -> Result<bool, Refusal> {
+        let (session, participant, task) = (self.participant.session, self.participant.id, self.order.task.id);
+        let started_at = self.shared.now();
+        let run = Run { id: self.run, session, participant, pid: self.handle.pid(), started_at };
+        let turn = Turn {
+            id: self.turn,
+            session,
+            task,
+            participant,
+            run: self.run,
+            attempt: self.order.attempt,
+            started_at,
+        };
+        let status = StatusChange { session, participant, status: ParticipantStatus::Starting, detail: None };
+        let committed = self
+            .shared
+            .commit(Actor::System, None, move |view| {
+                let row = view.task(task)?.ok_or_else(|| Refusal::not_found("task", task))?;
+                if row.state.is_terminal() {
+                    return Ok(Vec::new());
+                }
+                let mut events = vec![Event::RunStarted(run)];
+                if row.state == TaskState::Submitted {
+                    events.push(Event::TaskStarted(TaskRef { session, task }));
+                }
+                events.push(Event::TurnStarted(turn));
+                events.push(Event::ParticipantStatusChanged(status));
+                Ok(events)
+            })
+            .await;
+        match committed {
+            Ok(receipt) if !receipt.records.is_empty() => {
+                self.shared.live.begin(LiveTurn {
+                    session,
+                    turn: self.turn,
+                    task,
+                    participant,
+                    text: String::new(),
+                    thinking: String::new(),
+                });
+                Ok(true)
+            }
+            not_begun => {
+                self.handle.stop();
+                self.handle.exited().await;
+                self.bury().await;
+                not_begun.map(|_| false)
+            }
+        }
+    }
+}
+
+fn scene(shared: &Shared, order: &Order) -> Result<Scene, Refusal> {
+    shared.store.read_or_refuse(|view| {
+        let row = view
+            .participant(order.participant)?
+            .ok_or_else(|| Refusal::not_found("participant", order.participant))?;
+        let session = view
+            .session(row.participant.session)?
+            .ok_or_else(|| Refusal::not_found("session", row.participant.session))?
+            .session;
+        let repo = match session.repo {
+            None => None,
+            Some(id) => Some(view.repo(id)?.ok_or_else(|| Refusal::not_found("repo", id))?),
+        };
+        Ok(Scene { session, participant: row.participant, repo })
+    })
+}
+
+/// The agent's endpoint by the configuration of now, so that a mended key helps the next turn.
+pub(crate) fn endpoint(shared: &Shared, participant: &Participant) -> Result<Endpoint, Refusal> {
+    let snapshot = shared.config.snapshot();
+    let agent = snapshot.config.agents.get(&participant.agent).ok_or_else(|| {
+        Refusal::new(
+            RefusalKind::Unavailable,
+            "agent_not_configured",
+            format!("the agent `{}` is not configured any more", participant.agent),
+        )
+        .hint("add it to config.json and run `coditect daemon restart`")
+    })?;
+    let key = Secret::new(shared.env(&agent.api_key_env).unwrap_or_default());
+    if key.is_empty() {
+        return Err(missing_key(participant.agent.as_str(), &agent.api_key_env, agent.vendor));
+    }
+    Ok(Endpoint { vendor: agent.vendor, base_url: agent.base_url.clone(), api_key: key })
+}
+
+pub(crate) fn missing_key(agent: &str, variable: &str, vendor: Vendor) -> Refusal {
+    Refusal::new(
+        RefusalKind::Unavailable,
+        "missing_api_key",
+        format!("the agent `{agent}` has no key: {variable} is not set"),
+    )
+    .hint(format!(
+        "set {variable} to your {} key and run `coditect daemon restart`, or leave `{agent}` out",
+        vendor.as_str()
+    ))
+}
+
+fn prepare(scratch: &std::path::Path, worktree: &std::path::Path, adopted: bool) -> Result<(), Refusal> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(scratch).map_err(Refusal::internal)?;
+    if !adopted {
+        builder.create(worktree).map_err(Refusal::internal)?;
+    }
+    Ok(())
+}
+
+fn environment(shared: &Shared, order: &Order, scene: &Scene, token: &std::path::Path) -> Vec<(String, String)> {
+    let mut env: Vec<(String, String)> = agent::ENV_ALLOWED
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), shared.env(name)?)))
+        .collect();
+    for (name, value) in [
+        ("CODITECT_AGENT", scene.participant.agent.to_string()),
+        ("CODITECT_SESSION", scene.session.id.to_string()),
+        ("CODITECT_TASK", order.task.id.to_string()),
+        ("CODITECT_ATTEMPT", order.attempt.to_string()),
+        ("CODITECT_TOKEN_FILE", token.display().to_string()),
+        ("CODITECT_DATA_ROOT", shared.options.data_root.path().display().to_string()),
+    ] {
+        env.push((name.to_owned(), value));
+    }
+    env
+}
+
+async fn register(
+    shared: &Arc<Shared>,
+    scene: &Scene,
+    registration: RegistrationId,
+    liveness: PathBuf,
+) -> Result<(), Refusal> {
+    let new = NewRegistration {
+        id: Some(registration),
+        agent: scene.participant.agent.to_string(),
+        vendor: scene.participant.vendor.as_str().to_owned(),
+        model: Some(scene.participant.model.clone()),
+        session: Some(scene.session.id),
+        worktree: scene.repo.as_ref().map(|repo| repo.path.clone()),
+        liveness: Liveness::LockFile(liveness),
+    };
+    shared.blocking(move |shared| shared.bus.register(new).map(drop).map_err(|error| error.refusal())).await
+}
+
+/// Whether turns of this kind get a worktree to write to.
+pub(super) const fn writes(kind: TaskKind) -> bool {
+    kind.may_edit()
+}
