@@ -1,0 +1,70 @@
+//! The seam between the commands and the binary they are built into.
+//!
+//! Invariant: what the operating system says (environment, clock, dice, our own path) comes in through
+//! [`Host`], so that a test decides all of it.
+
+use model::{Clock, DataRoot, Entropy, Refusal};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// What the binary lends to the commands.
+pub struct Host {
+    /// Version of the binary.
+    pub version: &'static str,
+    /// The binary itself, to start the daemon in the background.
+    pub executable: PathBuf,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    /// The environment as it was at start; variables that are not UTF-8 are not in it.
+    pub environment: BTreeMap<String, String>,
+    /// `coditect daemon run`: serves in the foreground until it is stopped.
+    pub daemon: fn(&Host, DaemonRun) -> ExitCode,
+    /// `coditect demo`.
+    pub demo: fn(&Host, DemoRun) -> ExitCode,
+    /// `coditect data restore`: refuses a workspace that has a journal already.
+    pub restore: fn(&Host, RestoreRun) -> Result<Restored, Refusal>,
+}
+
+/// How the daemon is to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaemonRun {
+    pub root: DataRoot,
+    /// Name of the workspace under the root.
+    pub workspace: String,
+    /// Port on 127.0.0.1; none: what config.json says, and else any free one.
+    pub port: Option<u16>,
+}
+
+/// How the demo is to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DemoRun {
+    /// No browser is opened, and the demo ends when the work is done.
+    pub headless: bool,
+    /// One summary object on stdout and nothing else there.
+    pub json: bool,
+    /// The scratch folder stays when the demo has ended.
+    pub keep: bool,
+    /// Colour on stderr.
+    pub color: bool,
+    /// No progress on stderr.
+    pub quiet: bool,
+}
+
+/// An exported journal to bring back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreRun {
+    pub root: DataRoot,
+    pub workspace: String,
+    /// The file `coditect data export` wrote.
+    pub archive: PathBuf,
+}
+
+/// What a restore brought back; all of it verified.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Restored {
+    pub records: u64,
+    pub segments: u64,
+    pub blobs: u64,
+}
