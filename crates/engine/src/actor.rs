@@ -22,7 +22,11 @@ pub(crate) enum Mail {
     /// Something new may be ready.
     Look,
     Cancel(TaskId),
-    Answer { task: TaskId, turn: model::TurnId, answer: String },
+    Answer {
+        task: TaskId,
+        turn: model::TurnId,
+        answer: String,
+    },
     TurnOver(ParticipantId),
     PlanMoved(PlanId),
 }
@@ -130,8 +134,11 @@ impl SessionActor {
         for (row, targets) in ready {
             for target in targets.into_iter().filter(|target| target.state == TaskState::Submitted) {
                 if !self.turns.contains_key(&target.participant) {
-                    let order =
-                        Order { task: row.task.clone(), participant: target.participant, attempt: target.attempt };
+                    let order = Order {
+                        task: row.task.clone(),
+                        participant: target.participant,
+                        attempt: target.attempt,
+                    };
                     self.start_turn(order);
                 }
             }

@@ -15,14 +15,11 @@ pub struct Call {
 /// An idempotency key and what it was used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// At most [`KEY_MAX`] characters.
+    /// At most [`journal::KEY_MAX`] characters.
     pub key: String,
     /// Hash of method, path and body; the same key with another hash is a conflict.
     pub request_hash: String,
 }
-
-/// Longest idempotency key, in characters.
-pub const KEY_MAX: usize = 128;
 
 /// Identity comes from the credential, never from what a request says.
 #[derive(Debug, Clone, PartialEq, Eq)]

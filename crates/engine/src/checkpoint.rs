@@ -39,7 +39,8 @@ pub(crate) async fn of_task(
     agent: &AgentName,
 ) -> Result<Option<Checkpoint>, Refusal> {
     let id = task.id;
-    let (changes, reviewers) = shared.store.read_or_refuse(|view| Ok((view.file_changes(id)?, reviewers(view, task)?)))?;
+    let (changes, reviewers) =
+        shared.store.read_or_refuse(|view| Ok((view.file_changes(id)?, reviewers(view, task)?)))?;
     let paths: BTreeSet<RepoPath> = changes.into_iter().map(|row| row.change.path).collect();
     if paths.is_empty() {
         return Ok(None);
@@ -47,7 +48,7 @@ pub(crate) async fn of_task(
     let paths: Vec<RepoPath> = paths.into_iter().collect();
     let co_authors: Vec<AgentName> = std::iter::once(agent.clone()).chain(reviewers).collect();
     let git_ref = format!("{REF_PREFIX}tasks/{id}");
-    let tip = task.plan.map(|plan| plan_ref(plan));
+    let tip = task.plan.map(plan_ref);
     let message = message(task, agent);
     let draft = Checkpoint {
         id: shared.new_id(),
@@ -99,7 +100,12 @@ fn snapshot(
 
 /// Puts the commits of a plan's tasks, in the order in which they were made, on the user's branch.
 /// None when there is nothing to put there.
-pub(crate) async fn of_plan(shared: &Arc<Shared>, repo: &Repo, plan: &Plan, message: String) -> Result<Option<Landed>, Refusal> {
+pub(crate) async fn of_plan(
+    shared: &Arc<Shared>,
+    repo: &Repo,
+    plan: &Plan,
+    message: String,
+) -> Result<Option<Landed>, Refusal> {
     let id = plan.id;
     let parts: Vec<Checkpoint> = shared
         .store
@@ -117,8 +123,18 @@ pub(crate) async fn of_plan(shared: &Arc<Shared>, repo: &Repo, plan: &Plan, mess
         repo: repo.id,
         git_ref: plan_ref(id),
         commit: String::new(),
-        paths: parts.iter().flat_map(|part| part.paths.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
-        co_authors: parts.iter().flat_map(|part| part.co_authors.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
+        paths: parts
+            .iter()
+            .flat_map(|part| part.paths.clone())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
+        co_authors: parts
+            .iter()
+            .flat_map(|part| part.co_authors.clone())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
         message,
         created_at: shared.now(),
     };

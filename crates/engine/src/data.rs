@@ -49,7 +49,9 @@ impl Engine {
         self.timed(move |shared| {
             let path = match to {
                 Some(path) if path.is_absolute() => path,
-                Some(_) => return Err(Refusal::invalid("path_not_absolute", "give the archive's absolute path")),
+                Some(_) => {
+                    return Err(Refusal::invalid("path_not_absolute", "give the archive's absolute path"));
+                }
                 None => {
                     let backups = shared.workspace.backups();
                     std::fs::create_dir_all(&backups).map_err(Refusal::internal)?;
@@ -79,7 +81,8 @@ impl Engine {
 
 fn write_archive(shared: &Shared, path: &std::path::Path) -> Result<DataReport, Refusal> {
     let fault = |error: std::io::Error| {
-        Refusal::invalid("archive_not_written", format!("{}: {error}", path.display())).hint("give another place")
+        Refusal::invalid("archive_not_written", format!("{}: {error}", path.display()))
+            .hint("give another place")
     };
     if path.exists() {
         return Err(Refusal::conflict("archive_exists", format!("{} exists already", path.display())));

@@ -77,7 +77,11 @@ fn look(shared: &Shared) -> Vec<Finding> {
         Ok(repos) => findings.extend(repos.into_iter().map(|repo| {
             match shared.git.open(std::path::Path::new(&repo.path)) {
                 Ok(_) => good("repo", format!("{} is at {}", repo.slug, repo.path)),
-                Err(error) => bad("repo", format!("{}: {error}", repo.slug), Some("move it back or run `coditect repo rm`")),
+                Err(error) => bad(
+                    "repo",
+                    format!("{}: {error}", repo.slug),
+                    Some("move it back or run `coditect repo rm`"),
+                ),
             }
         })),
         Err(error) => findings.push(bad("repos", error.to_string(), Some("run `coditect data rebuild`"))),

@@ -10,7 +10,8 @@ use crate::{Caller, Status, outbox, recovery};
 use bus::{Bus, Liveness, NewRegistration};
 use git::{Git, UserHome};
 use model::{
-    Actor, Clock, Cursor, DataRoot, Entropy, Event, Id, Refusal, RefusalKind, RegistrationId, Timestamp, WorkspaceDir,
+    Actor, Clock, Cursor, DataRoot, Entropy, Event, Id, Refusal, RefusalKind, RegistrationId, Timestamp,
+    WorkspaceDir,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +29,9 @@ const REAP_EVERY: Duration = Duration::from_secs(1);
 /// Label of the user's own registration on the bus.
 const USER_LABEL: &str = "user";
 
+/// Looks an environment variable up.
+pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// Everything the engine is told instead of looking it up.
 pub struct EngineOptions {
     pub data_root: DataRoot,
@@ -37,7 +41,7 @@ pub struct EngineOptions {
     /// The binary that runs are made of: it is executed again as guard and as native loop.
     pub executable: PathBuf,
     /// Reads an environment variable; how API keys, `PATH` and `HOME` come in.
-    pub environment: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub environment: Environment,
     pub version: &'static str,
 }
 
@@ -108,7 +112,9 @@ impl Engine {
         let (running, waiting, usage) = shared.store.read(|view| {
             let waiting = view.tasks_in_state(&[model::TaskState::InputRequired])?.len();
             let mut usage = model::Usage::default();
-            for row in view.sessions(&store::SessionFilter { include_archived: true, before: None, limit: 200 })? {
+            for row in
+                view.sessions(&store::SessionFilter { include_archived: true, before: None, limit: 200 })?
+            {
                 usage += view.session_usage(row.session.id)?;
             }
             Ok((view.running_turns()?.len(), waiting, usage))
@@ -237,8 +243,9 @@ impl Shared {
 
 fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), Refusal> {
     let workspace = options.data_root.workspace(&options.workspace);
-    let config = ConfigProvider::open(options.data_root.config())
-        .map_err(|error| Refusal::invalid("config_invalid", error.to_string()).hint("mend the file and start again"))?;
+    let config = ConfigProvider::open(options.data_root.config()).map_err(|error| {
+        Refusal::invalid("config_invalid", error.to_string()).hint("mend the file and start again")
+    })?;
     let (clock, entropy) = (Arc::clone(&options.clock), Arc::clone(&options.entropy));
     let (store, opened) =
         Store::open(&workspace, Arc::clone(&clock), Arc::clone(&entropy), StoreOptions::default())?;
@@ -259,7 +266,9 @@ fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), Refusal> {
         .map_err(|error| error.refusal())?;
     let bell = watch::Sender::new(store.durable());
     let ring = bell.clone();
-    store.on_commit(Box::new(move |cursor| drop(ring.send_replace(cursor))));
+    store.on_commit(Box::new(move |cursor| {
+        ring.send_replace(cursor);
+    }));
     let runs = usize::try_from(config.snapshot().config.limits.max_runs).unwrap_or(1);
     let shared = Shared {
         started_at: options.clock.now(),
@@ -304,8 +313,12 @@ fn repairs(opened: &OpenReport) -> Vec<String> {
     for (name, opening) in [("sessions.db", &opened.sessions), ("messages.db", &opened.messages)] {
         match opening {
             Opening::Current | Opening::Created { .. } => {}
-            Opening::Replayed { records } => said.push(format!("{name} was {records} events behind and caught up")),
-            Opening::Rebuilt { reason, .. } => said.push(format!("{name} was rebuilt from the journal: {reason}")),
+            Opening::Replayed { records } => {
+                said.push(format!("{name} was {records} events behind and caught up"))
+            }
+            Opening::Rebuilt { reason, .. } => {
+                said.push(format!("{name} was rebuilt from the journal: {reason}"))
+            }
             Opening::Recovered { reason, kept, .. } => said.push(format!(
                 "{name} was damaged ({reason}); it was rebuilt from the journal and the old file kept as {}",
                 kept.display()
@@ -333,7 +346,12 @@ async fn reap(shared: Arc<Shared>) {
         match reaped {
             Ok(reaped) => {
                 for dead in reaped {
-                    tracing::info!(agent = dead.agent, locks = dead.locks.len(), reason = dead.reason, "reaped");
+                    tracing::info!(
+                        agent = dead.agent,
+                        locks = dead.locks.len(),
+                        reason = dead.reason,
+                        "reaped"
+                    );
                 }
             }
             Err(error) => tracing::warn!(%error, "looking for the dead failed"),

@@ -7,7 +7,7 @@ use model::{Actor, Cursor, Event, Refusal, SessionId, Timestamp};
 use tokio::sync::{broadcast, watch};
 
 /// Most events in one page.
-pub const PAGE_MAX: usize = 1000;
+pub(crate) const PAGE_MAX: usize = 1000;
 /// Records looked at for one page when a filter passes most of them over.
 const LOOK_MAX: usize = 10_000;
 

@@ -21,7 +21,12 @@ again. Do not change files through the shell. Stay within your task. Ask the use
 done, say in a few sentences what you did.";
 
 /// The part of the system prompt that follows `You are <agent>,`.
-pub(crate) fn system(config: &Config, participant: &Participant, repo: Option<&Repo>, kind: TaskKind) -> String {
+pub(crate) fn system(
+    config: &Config,
+    participant: &Participant,
+    repo: Option<&Repo>,
+    kind: TaskKind,
+) -> String {
     let mut text = String::from(RULES);
     if let Some(repo) = repo {
         text.push_str(&format!("\n\nThe repository is `{}`; paths are relative to its root.", repo.slug));
@@ -112,7 +117,11 @@ async fn change_under_review(shared: &Arc<Shared>, order: &Order, repo: &Repo) -
 
 /// The conversation as this agent saw it: what the user said to all, what it said and did itself, and
 /// what others said. Plans begin with fresh context.
-pub(crate) fn history(shared: &Shared, order: &Order, participant: &Participant) -> Result<Vec<Turn>, Refusal> {
+pub(crate) fn history(
+    shared: &Shared,
+    order: &Order,
+    participant: &Participant,
+) -> Result<Vec<Turn>, Refusal> {
     if order.task.kind != TaskKind::Prompt {
         return Ok(Vec::new());
     }
@@ -137,11 +146,14 @@ fn as_seen_by(
 ) -> Option<Turn> {
     match (message.role, message.participant) {
         (Role::User, _) => Some(Turn::new(Role::User, message.blocks)),
-        (Role::Assistant | Role::Tool, Some(by)) if by == participant.id => Some(Turn::new(message.role, message.blocks)),
+        (Role::Assistant | Role::Tool, Some(by)) if by == participant.id => {
+            Some(Turn::new(message.role, message.blocks))
+        }
         (Role::Assistant, Some(by)) => {
             let text = message.text();
             let name = names.get(&by).map_or("another agent", String::as_str);
-            (!text.is_empty()).then(|| Turn::new(Role::User, vec![Block::Text { text: format!("{name} said:\n{text}") }]))
+            (!text.is_empty())
+                .then(|| Turn::new(Role::User, vec![Block::Text { text: format!("{name} said:\n{text}") }]))
         }
         (Role::Tool | Role::System | Role::Assistant, _) => None,
     }

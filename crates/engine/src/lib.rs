@@ -34,7 +34,7 @@ mod writer;
 pub use call::{Call, Caller, Key};
 pub use config::{AgentConfig, Config, ConfigError, Limits, ServerConfig, Snapshot};
 pub use doctor::{Finding, Severity};
-pub use engine::{Engine, EngineOptions, StartReport};
+pub use engine::{Engine, EngineOptions, Environment, StartReport};
 pub use event::{EventEntry, EventsPage};
 pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::NewLock;

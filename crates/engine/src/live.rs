@@ -9,7 +9,7 @@ use tokio::sync::broadcast;
 /// Deltas a slow watcher may be behind before it is told that it missed some.
 const DELTA_BACKLOG: usize = 1024;
 /// Bytes of live text kept per turn and kind; a longer one goes on in the committed message only.
-pub const LIVE_TEXT_MAX: usize = 1024 * 1024;
+pub(crate) const LIVE_TEXT_MAX: usize = 1024 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeltaKind {

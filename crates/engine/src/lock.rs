@@ -31,7 +31,9 @@ impl Engine {
     /// Gives a lock of the caller back.
     pub async fn release_lock(&self, call: &Call, token: u64) -> Result<(), Refusal> {
         let holder = self.holder(call);
-        self.shared.blocking(move |shared| shared.bus.release(token, holder).map_err(|error| error.refusal())).await
+        self.shared
+            .blocking(move |shared| shared.bus.release(token, holder).map_err(|error| error.refusal()))
+            .await
     }
 
     /// Takes a lock from whoever holds it. The journal says so.

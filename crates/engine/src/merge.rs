@@ -12,14 +12,14 @@ mod order;
 mod tests;
 
 use check::positions;
-pub use check::{MergeError, check};
+pub(crate) use check::{MergeError, check};
 use model::{AgentName, MergedPlan, MergedTask, PROMPT_MAX, PlannedTask, Proposal, RepoPath};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest instructions of a merged task with the notes of others, in bytes. Half a prompt: the
 /// engine adds what else the agent must know.
-pub const MERGED_INSTRUCTIONS_MAX: usize = PROMPT_MAX / 2;
+pub(crate) const MERGED_INSTRUCTIONS_MAX: usize = PROMPT_MAX / 2;
 
 /// A proposed task on its way into the plan. Its index in the list is its rank: agents in their
 /// order, each one's tasks in its own.
@@ -44,7 +44,7 @@ enum Reason {
 }
 
 /// Makes one plan of all proposals; `agents` are the plan's participants in the order that decides ties.
-pub fn merge(agents: &[AgentName], proposals: &[Proposal]) -> Result<MergedPlan, MergeError> {
+pub(crate) fn merge(agents: &[AgentName], proposals: &[Proposal]) -> Result<MergedPlan, MergeError> {
     let mut explanation = Vec::new();
     let mut candidates = Vec::new();
     let mut bases = Vec::new();

@@ -5,15 +5,15 @@ use crate::engine::Shared;
 use crate::plan::title_of;
 use crate::{Call, Engine, LiveTurn, TaskView};
 use model::{
-    AgentName, Block, Event, Message, MessageId, PROMPT_MAX, Participant, Refusal, RefusalKind, Role, SessionId, Task,
-    TaskId, TaskKind,
+    AgentName, Block, Event, Message, MessageId, PROMPT_MAX, Participant, Refusal, RefusalKind, Role,
+    SessionId, Task, TaskId, TaskKind,
 };
 use store::View;
 
 /// Most messages in one page.
-pub const PAGE_MAX: usize = 200;
+pub(crate) const PAGE_MAX: usize = 200;
 /// Most tasks one prompt can wait for.
-pub const DEPENDENCIES_MAX: usize = 32;
+pub(crate) const DEPENDENCIES_MAX: usize = 32;
 
 #[derive(Debug, Clone, Default)]
 pub struct NewPrompt {
@@ -35,7 +35,12 @@ pub struct MessagePage {
 
 impl Engine {
     /// Puts a prompt into the conversation and queues it as a task for its targets.
-    pub async fn prompt(&self, call: &Call, session: SessionId, prompt: NewPrompt) -> Result<TaskView, Refusal> {
+    pub async fn prompt(
+        &self,
+        call: &Call,
+        session: SessionId,
+        prompt: NewPrompt,
+    ) -> Result<TaskView, Refusal> {
         call.only_user()?;
         check_text(&prompt.text)?;
         if prompt.depends_on.len() > DEPENDENCIES_MAX {
@@ -80,7 +85,12 @@ impl Engine {
     }
 
     /// A page of the conversation: the newest messages before `before`, in chronological order.
-    pub fn messages(&self, session: SessionId, before: Option<MessageId>, limit: usize) -> Result<MessagePage, Refusal> {
+    pub fn messages(
+        &self,
+        session: SessionId,
+        before: Option<MessageId>,
+        limit: usize,
+    ) -> Result<MessagePage, Refusal> {
         let limit = if limit == 0 { PAGE_MAX } else { limit.min(PAGE_MAX) };
         self.shared.store.read_or_refuse(|view| {
             view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?;
@@ -127,7 +137,8 @@ pub(crate) fn check_text(text: &str) -> Result<(), Refusal> {
     }
     if text.len() > PROMPT_MAX {
         let message = format!("a prompt has at most {PROMPT_MAX} bytes, this one has {}", text.len());
-        return Err(Refusal::invalid("prompt_too_long", message).hint("put long material into a file of the repository"));
+        return Err(Refusal::invalid("prompt_too_long", message)
+            .hint("put long material into a file of the repository"));
     }
     if text.contains('\0') {
         return Err(Refusal::invalid("prompt_characters", "a prompt has no NUL characters"));
@@ -145,7 +156,8 @@ pub(crate) fn targets_of(
     if row.archived_at.is_some() {
         return Err(Refusal::conflict("session_archived", "the session is archived").hint("start a new one"));
     }
-    let seats: Vec<Participant> = view.participants(session)?.into_iter().map(|row| row.participant).collect();
+    let seats: Vec<Participant> =
+        view.participants(session)?.into_iter().map(|row| row.participant).collect();
     if agents.is_empty() {
         return Ok(seats);
     }
@@ -153,7 +165,8 @@ pub(crate) fn targets_of(
     for agent in agents {
         let seat = seats.iter().find(|seat| seat.agent == *agent).ok_or_else(|| {
             let known: Vec<&str> = seats.iter().map(|seat| seat.agent.as_str()).collect();
-            Refusal::not_found("participant", agent).hint(format!("in this session are: {}", known.join(", ")))
+            Refusal::not_found("participant", agent)
+                .hint(format!("in this session are: {}", known.join(", ")))
         })?;
         if !targets.iter().any(|target| target.id == seat.id) {
             targets.push(seat.clone());
@@ -162,11 +175,18 @@ pub(crate) fn targets_of(
     Ok(targets)
 }
 
-pub(crate) fn check_queue(view: &View<'_>, session: SessionId, more: usize, limit: u32) -> Result<(), Refusal> {
+pub(crate) fn check_queue(
+    view: &View<'_>,
+    session: SessionId,
+    more: usize,
+    limit: u32,
+) -> Result<(), Refusal> {
     let waiting = view.queue_depth(session)?;
     if waiting + more as u64 > u64::from(limit) {
         let message = format!("{waiting} tasks wait in this session; the limit is {limit}");
-        return Err(Refusal::new(RefusalKind::Busy, "queue_full", message).hint("wait, or cancel some of them"));
+        return Err(
+            Refusal::new(RefusalKind::Busy, "queue_full", message).hint("wait, or cancel some of them")
+        );
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::{Call, Engine};
 use model::{Channel, Notice, Refusal, RegistrationId};
 
 /// Most notices in one page.
-pub const PAGE_MAX: usize = 200;
+pub(crate) const PAGE_MAX: usize = 200;
 
 #[derive(Debug, Clone)]
 pub struct NewNotice {
@@ -30,7 +30,12 @@ impl Engine {
     }
 
     /// Living notices after a position, oldest first. An agent reads what is meant for it.
-    pub fn notices(&self, channel: Option<&Channel>, after: i64, limit: usize) -> Result<Vec<Notice>, Refusal> {
+    pub fn notices(
+        &self,
+        channel: Option<&Channel>,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Notice>, Refusal> {
         let limit = if limit == 0 { PAGE_MAX } else { limit.min(PAGE_MAX) };
         let query =
             bus::NoticeQuery { after, generation: None, channel: channel.cloned(), recipient: None, limit };

@@ -4,9 +4,7 @@ pub(crate) mod step;
 
 use crate::message::{check_queue, check_text, targets_of, user_message};
 use crate::{Call, Engine, PlanView};
-use model::{
-    AgentName, Event, Participant, Plan, PlanId, Refusal, RefusalKind, SessionId, Task, TaskKind,
-};
+use model::{AgentName, Event, Participant, Plan, PlanId, Refusal, RefusalKind, SessionId, Task, TaskKind};
 use store::{PlanRow, Resolved, View};
 
 /// Longest title made from a prompt, in characters.
@@ -21,7 +19,12 @@ pub struct NewPlan {
 
 impl Engine {
     /// Starts a coordinated change: every agent is asked for a plan at the same time, and the rest follows.
-    pub async fn coordinate(&self, call: &Call, session: SessionId, new: NewPlan) -> Result<PlanView, Refusal> {
+    pub async fn coordinate(
+        &self,
+        call: &Call,
+        session: SessionId,
+        new: NewPlan,
+    ) -> Result<PlanView, Refusal> {
         call.only_user()?;
         check_text(&new.prompt)?;
         let shared = &self.shared;
@@ -39,7 +42,9 @@ impl Engine {
             })?;
             if let Some(open) = view.open_plans()?.into_iter().find(|open| open.plan.session == session) {
                 let message = format!("plan {} is still under way in this session", open.plan.id.short());
-                return Err(Refusal::conflict("plan_open", message).hint("wait for it, or start another session"));
+                return Err(
+                    Refusal::conflict("plan_open", message).hint("wait for it, or start another session")
+                );
             }
             let participants = targets_of(view, session, &agents)?;
             keys(&participants)?;
@@ -54,7 +59,14 @@ impl Engine {
             };
             let mut events = vec![Event::MessageAppended(message), Event::PlanCreated(plan)];
             for (participant, id) in participants.iter().zip(task_ids) {
-                events.push(Event::TaskSubmitted(propose_task(id, plan_id, session, participant, &prompt, now)));
+                events.push(Event::TaskSubmitted(propose_task(
+                    id,
+                    plan_id,
+                    session,
+                    participant,
+                    &prompt,
+                    now,
+                )));
             }
             Ok(events)
         };
@@ -120,7 +132,7 @@ impl Engine {
 }
 
 /// Participants a session can have.
-pub const MAX_PARTICIPANTS: usize = 32;
+pub(crate) const MAX_PARTICIPANTS: usize = 32;
 
 fn propose_task(
     id: model::TaskId,

@@ -5,7 +5,9 @@
 use crate::actor::Mail;
 use crate::engine::Shared;
 use crate::turn::finish::Ending;
-use model::{Actor, Event, ParticipantStatus, Refusal, RunExit, StatusChange, TaskState, TurnEnd, TurnOutcome, Usage};
+use model::{
+    Actor, Event, ParticipantStatus, Refusal, RunExit, StatusChange, TaskState, TurnEnd, TurnOutcome, Usage,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use store::TurnRow;
@@ -21,9 +23,11 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<Vec<String>, Refusal
     end_runs(shared).await?;
     mend_statuses(shared).await?;
     let reaped = shared.blocking(|shared| shared.bus.reap().map_err(|error| error.refusal())).await?;
-    said.extend(reaped.iter().filter(|dead| !dead.locks.is_empty()).map(|dead| {
-        format!("{} locks of {} were freed: it {}", dead.locks.len(), dead.agent, dead.reason)
-    }));
+    said.extend(
+        reaped.iter().filter(|dead| !dead.locks.is_empty()).map(|dead| {
+            format!("{} locks of {} were freed: it {}", dead.locks.len(), dead.agent, dead.reason)
+        }),
+    );
     tidy_runs(shared).await?;
     Ok(said)
 }
@@ -69,7 +73,14 @@ async fn end_turn(shared: &Arc<Shared>, row: TurnRow) -> Result<String, Refusal>
                 usage: Usage::default(),
                 iterations: 0,
             },
-            exit: RunExit { run, session, participant, code: None, signal: None, reason: "daemon_restarted".to_owned() },
+            exit: RunExit {
+                run,
+                session,
+                participant,
+                code: None,
+                signal: None,
+                reason: "daemon_restarted".to_owned(),
+            },
             checkpoint: None,
             max_attempts,
         };
@@ -88,7 +99,14 @@ async fn end_runs(shared: &Arc<Shared>) -> Result<(), Refusal> {
         shared.blocking(move |_| Ok(agent::sweep(run))).await?;
         let (session, participant) = (row.run.session, row.run.participant);
         let reason = "daemon_restarted".to_owned();
-        events.push(Event::RunExited(RunExit { run, session, participant, code: None, signal: None, reason }));
+        events.push(Event::RunExited(RunExit {
+            run,
+            session,
+            participant,
+            code: None,
+            signal: None,
+            reason,
+        }));
     }
     if events.is_empty() { Ok(()) } else { shared.record(Actor::System, events).await.map(drop) }
 }
@@ -115,7 +133,9 @@ async fn tidy_runs(shared: &Arc<Shared>) -> Result<(), Refusal> {
     shared
         .blocking(|shared| {
             let entries = std::fs::read_dir(shared.workspace.runs()).map_err(Refusal::internal)?;
-            for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with("run_")) {
+            for entry in
+                entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with("run_"))
+            {
                 if let Err(error) = std::fs::remove_dir_all(entry.path()) {
                     tracing::warn!(%error, "a dead run's folder stays behind");
                 }

@@ -6,9 +6,9 @@ use model::{Event, Refusal, Repo, RepoId, RepoRemoved};
 use store::View;
 
 /// Longest slug, in characters.
-pub const SLUG_MAX: usize = 64;
+pub(crate) const SLUG_MAX: usize = 64;
 /// Most words of a test command.
-pub const TEST_COMMAND_MAX: usize = 64;
+pub(crate) const TEST_COMMAND_MAX: usize = 64;
 
 #[derive(Debug, Clone, Default)]
 pub struct NewRepo {
@@ -104,7 +104,9 @@ impl Engine {
     }
 
     pub fn repo(&self, repo: RepoId) -> Result<Repo, Refusal> {
-        self.shared.store.read_or_refuse(|view| view.repo(repo)?.ok_or_else(|| Refusal::not_found("repo", repo)))
+        self.shared
+            .store
+            .read_or_refuse(|view| view.repo(repo)?.ok_or_else(|| Refusal::not_found("repo", repo)))
     }
 
     /// From a full id, a slug, or an unambiguous prefix of a short id.
@@ -118,8 +120,10 @@ impl Engine {
 
 fn slug_of(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or("").to_lowercase();
-    let slug: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' || c == '_' { c } else { '-' }).collect();
+    let slug: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '.' || c == '_' { c } else { '-' })
+        .collect();
     let slug: String = slug.trim_matches(['-', '.']).chars().take(SLUG_MAX - 4).collect();
     if slug.is_empty() { "repo".to_owned() } else { slug }
 }
@@ -131,7 +135,8 @@ fn free_slug(view: &View<'_>, slug: &str) -> Result<String, Refusal> {
             return Ok(candidate);
         }
     }
-    Err(Refusal::conflict("slug_taken", format!("too many repos are called `{slug}`")).hint("give a name with --name"))
+    Err(Refusal::conflict("slug_taken", format!("too many repos are called `{slug}`"))
+        .hint("give a name with --name"))
 }
 
 fn check_slug(slug: &str) -> Result<(), Refusal> {
@@ -142,7 +147,9 @@ fn check_slug(slug: &str) -> Result<(), Refusal> {
     if well_formed {
         return Ok(());
     }
-    let message = format!("a repo's name is 1 to {SLUG_MAX} letters, digits, `-`, `_` or `.`, and begins with a letter or digit");
+    let message = format!(
+        "a repo's name is 1 to {SLUG_MAX} letters, digits, `-`, `_` or `.`, and begins with a letter or digit"
+    );
     Err(Refusal::invalid("slug_invalid", message))
 }
 
@@ -164,9 +171,13 @@ mod tests {
 
     #[test]
     fn slugs_are_made_from_any_folder_name() {
-        for (path, slug) in
-            [("/a/My App", "my-app"), ("/a/.dot", "dot"), ("/", "repo"), ("/x/ä", "repo"), ("/x/lib.rs", "lib.rs")]
-        {
+        for (path, slug) in [
+            ("/a/My App", "my-app"),
+            ("/a/.dot", "dot"),
+            ("/", "repo"),
+            ("/x/ä", "repo"),
+            ("/x/lib.rs", "lib.rs"),
+        ] {
             assert_eq!(slug_of(path), slug);
             assert!(check_slug(&slug_of(path)).is_ok());
         }

@@ -6,15 +6,15 @@ use crate::plan::MAX_PARTICIPANTS;
 use crate::turn::start::missing_key;
 use crate::{AgentConfig, Call, Engine, ParticipantView, SessionView};
 use model::{
-    AgentName, BoardId, Event, Participant, ParticipantStatus, Refusal, RepoId, Session, SessionArchived, SessionId,
-    SessionRenamed, StatusChange, TaskState,
+    AgentName, BoardId, Event, Participant, ParticipantStatus, Refusal, RepoId, Session, SessionArchived,
+    SessionId, SessionRenamed, StatusChange, TaskState,
 };
 use store::{SessionRow, View};
 
 /// Longest title of a session, in characters.
-pub const TITLE_MAX: usize = 200;
+pub(crate) const TITLE_MAX: usize = 200;
 /// Most sessions in one page.
-pub const PAGE_MAX: usize = 200;
+pub(crate) const PAGE_MAX: usize = 200;
 
 #[derive(Debug, Clone, Default)]
 pub struct NewSession {
@@ -90,7 +90,12 @@ impl Engine {
         self.session(created.ok_or_else(|| Refusal::internal("the commit made no session"))?)
     }
 
-    pub async fn rename_session(&self, call: &Call, session: SessionId, title: String) -> Result<SessionView, Refusal> {
+    pub async fn rename_session(
+        &self,
+        call: &Call,
+        session: SessionId,
+        title: String,
+    ) -> Result<SessionView, Refusal> {
         call.only_user()?;
         check_title(&title)?;
         if title.trim().is_empty() {

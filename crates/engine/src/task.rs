@@ -6,7 +6,7 @@ use model::{Answer, Event, Refusal, SessionId, TaskEnd, TaskId, TaskState};
 use store::{TaskRow, View};
 
 /// Longest answer to a question, in bytes.
-pub const ANSWER_MAX: usize = 64 * 1024;
+pub(crate) const ANSWER_MAX: usize = 64 * 1024;
 
 impl Engine {
     /// Tasks of a session, oldest first.
@@ -42,7 +42,11 @@ impl Engine {
                 state if state.is_terminal() => {
                     Err(Refusal::conflict("task_ended", format!("the task is {} already", state.as_str())))
                 }
-                _ => Ok(vec![Event::TaskCanceled(TaskEnd { session, task, text: "canceled by the user".to_owned() })]),
+                _ => Ok(vec![Event::TaskCanceled(TaskEnd {
+                    session,
+                    task,
+                    text: "canceled by the user".to_owned(),
+                })]),
             }
         };
         self.shared.commit(call.actor(), call.key.clone(), command).await?;
@@ -61,7 +65,10 @@ impl Engine {
         let command = move |view: &View<'_>| {
             let row = view.task(task)?.ok_or_else(|| Refusal::not_found("task", task))?;
             let question = row.question.ok_or_else(|| {
-                Refusal::conflict("no_question", format!("the task is {} and asks nothing", row.state.as_str()))
+                Refusal::conflict(
+                    "no_question",
+                    format!("the task is {} and asks nothing", row.state.as_str()),
+                )
             })?;
             Ok(vec![Event::TaskInputAnswered(Answer { session, task, turn: question.turn, answer: text })])
         };

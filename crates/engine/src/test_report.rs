@@ -10,12 +10,13 @@ pub(crate) fn count(output: &str) -> (u32, u32) {
         return (passed, failed);
     }
     // cargo test, nextest, pytest, jest: `… 12 passed; 1 failed …`, in either order.
-    lines().find_map(|line| {
-        let passed = before(line, "passed");
-        let failed = before(line, "failed");
-        (passed.is_some() || failed.is_some()).then(|| (passed.unwrap_or(0), failed.unwrap_or(0)))
-    })
-    .unwrap_or((0, 0))
+    lines()
+        .find_map(|line| {
+            let passed = before(line, "passed");
+            let failed = before(line, "failed");
+            (passed.is_some() || failed.is_some()).then(|| (passed.unwrap_or(0), failed.unwrap_or(0)))
+        })
+        .unwrap_or((0, 0))
 }
 
 /// The number that stands before a word.

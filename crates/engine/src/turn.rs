@@ -11,8 +11,8 @@ use crate::engine::Shared;
 use agent::{RunEvent, RunHandle, TextKind};
 use bus::BusError;
 use model::{
-    Actor, AgentName, Event, Message, MessageDraft, ModelAnswer, ModelCall, Participant, ParticipantStatus, Refusal,
-    RegistrationId, Repo, RepoPath, Role, RunId, StatusChange, Task, TurnId, TurnOutcome, Usage,
+    Actor, AgentName, Event, Message, MessageDraft, ModelAnswer, ModelCall, Participant, ParticipantStatus,
+    Refusal, RegistrationId, Repo, RepoPath, Role, RunId, StatusChange, Task, TurnId, TurnOutcome, Usage,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -148,7 +148,8 @@ impl TurnDriver {
             RunEvent::ModelCalled { prompt_tokens, estimated_cost_micros } => {
                 let (vendor, model) = (self.participant.vendor, self.participant.model.clone());
                 let (session, turn, run) = (self.participant.session, self.turn, self.run);
-                let call = ModelCall { session, turn, run, vendor, model, prompt_tokens, estimated_cost_micros };
+                let call =
+                    ModelCall { session, turn, run, vendor, model, prompt_tokens, estimated_cost_micros };
                 self.record(vec![Event::ModelCalled(call)]).await
             }
             RunEvent::ModelAnswered { usage, latency_ms, retries } => {
@@ -216,6 +217,7 @@ impl TurnDriver {
     fn end_as(&mut self, outcome: TurnOutcome) {
         if self.verdict.is_some() {
             self.handle.stop();
+            self.deadline = Instant::now() + CANCEL_GRACE;
             return;
         }
         self.verdict = Some(outcome);
@@ -258,8 +260,13 @@ impl TurnDriver {
         let lost = self
             .shared
             .blocking(move |shared| {
-                let gone = |token: &u64| matches!(shared.bus.renew(*token, holder, ttl), Err(BusError::Lost(_)));
-                Ok(tokens.into_iter().filter(|(_, token)| gone(token)).map(|(path, _)| path).collect::<Vec<_>>())
+                let gone =
+                    |token: &u64| matches!(shared.bus.renew(*token, holder, ttl), Err(BusError::Lost(_)));
+                Ok(tokens
+                    .into_iter()
+                    .filter(|(_, token)| gone(token))
+                    .map(|(path, _)| path)
+                    .collect::<Vec<_>>())
             })
             .await?;
         for path in lost {
@@ -274,8 +281,12 @@ impl TurnDriver {
             return Ok(());
         }
         self.status = (status, detail.clone());
-        let change =
-            StatusChange { session: self.participant.session, participant: self.participant.id, status, detail };
+        let change = StatusChange {
+            session: self.participant.session,
+            participant: self.participant.id,
+            status,
+            detail,
+        };
         self.record(vec![Event::ParticipantStatusChanged(change)]).await
     }
 

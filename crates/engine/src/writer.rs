@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 /// Jobs that may wait for one worktree's writer.
 const WRITER_QUEUE: usize = 64;
 /// Largest file the writer writes or replaces, in bytes.
-pub const FILE_MAX: u64 = 16 * 1024 * 1024;
+pub(crate) const FILE_MAX: u64 = 16 * 1024 * 1024;
 /// Beginning of the names of files that are not finished; they go when the writer opens the worktree.
 const UNFINISHED: &str = ".coditect-unfinished-";
 
@@ -88,10 +88,13 @@ impl Writers {
 /// Checks token and base, writes beside, checks the token again and renames.
 pub(crate) fn write(bus: &Bus, entropy: &dyn Entropy, edit: &Edit) -> Result<Written, Refusal> {
     let fenced = || {
-        bus.check(edit.token, &edit.worktree.to_string_lossy(), edit.path.as_str(), edit.holder).map_err(|error| {
-            let refusal = error.refusal();
-            Refusal { code: "lock_lost".into(), ..refusal }.hint("read the file again and take the lock again")
-        })
+        bus.check(edit.token, &edit.worktree.to_string_lossy(), edit.path.as_str(), edit.holder).map_err(
+            |error| {
+                let refusal = error.refusal();
+                Refusal { code: "lock_lost".into(), ..refusal }
+                    .hint("read the file again and take the lock again")
+            },
+        )
     };
     if edit.content.len() as u64 > FILE_MAX {
         return Err(Refusal::invalid("file_too_large", format!("a file may have at most {FILE_MAX} bytes")));
@@ -157,8 +160,7 @@ fn read(dir: &Dir, name: &str) -> Result<Option<Vec<u8>>, Refusal> {
 }
 
 fn place(dir: &Dir, unfinished: &str, name: &str, edit: &Edit, replaces: bool) -> Result<(), Refusal> {
-    let mut file =
-        dir.open_with(unfinished, OpenOptions::new().write(true).create_new(true)).map_err(io)?;
+    let mut file = dir.open_with(unfinished, OpenOptions::new().write(true).create_new(true)).map_err(io)?;
     file.write_all(edit.content.as_bytes()).map_err(io)?;
     if replaces {
         // An executable stays executable.
@@ -200,4 +202,3 @@ fn changed_lines(old: &str, new: &str) -> (u32, u32) {
     let count = |lines: usize| u32::try_from(lines - same_start - same_end).unwrap_or(u32::MAX);
     (count(old.len()), count(new.len()))
 }
-

@@ -5,21 +5,21 @@ use model::{AgentName, PlannedTask};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most tasks one agent may propose.
-pub const TASKS_MAX: usize = 32;
+pub(super) const TASKS_MAX: usize = 32;
 /// Most files of one proposed task.
-pub const FILES_MAX: usize = 64;
+pub(super) const FILES_MAX: usize = 64;
 /// Most dependencies of one proposed task.
-pub const DEPENDENCIES_MAX: usize = 32;
+pub(super) const DEPENDENCIES_MAX: usize = 32;
 /// Longest name of a proposed task, in characters.
-pub const NAME_MAX: usize = 64;
+pub(super) const NAME_MAX: usize = 64;
 /// Longest title, in characters.
-pub const TITLE_MAX: usize = 200;
+pub(super) const TITLE_MAX: usize = 200;
 /// Longest instructions of one proposed task, in bytes.
-pub const INSTRUCTIONS_MAX: usize = 32 * 1024;
+pub(super) const INSTRUCTIONS_MAX: usize = 32 * 1024;
 /// Why proposals cannot be merged. [`check`] finds all but the last three while the agent that
 /// proposed can still mend it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MergeError {
+pub(crate) enum MergeError {
     #[error("{agent} proposes {given} tasks, more than the {TASKS_MAX} allowed; join some")]
     TooManyTasks { agent: AgentName, given: usize },
     #[error("{agent}: task `{task}` has {given} {what}, more than the {max} allowed")]
@@ -41,7 +41,7 @@ pub enum MergeError {
 }
 
 /// Checks one agent's proposal by itself.
-pub fn check(agent: &AgentName, tasks: &[PlannedTask]) -> Result<(), MergeError> {
+pub(crate) fn check(agent: &AgentName, tasks: &[PlannedTask]) -> Result<(), MergeError> {
     let agent = || agent.clone();
     if tasks.len() > TASKS_MAX {
         return Err(MergeError::TooManyTasks { agent: agent(), given: tasks.len() });

@@ -7,8 +7,8 @@ use crate::engine::Shared;
 use crate::{checkpoint, merge};
 use agent::{CommandLimits, CommandSpec};
 use model::{
-    Actor, AgentName, Event, MergedPlan, MergedTask, ParticipantId, PlanEnd, PlanId, PlanMerge, PlanState, PlanTest,
-    Refusal, Repo, Task, TaskEnd, TaskId, TaskKind, TaskState, TestReport,
+    Actor, AgentName, Event, MergedPlan, MergedTask, ParticipantId, PlanEnd, PlanId, PlanMerge, PlanState,
+    PlanTest, Refusal, Repo, RepoPath, Task, TaskEnd, TaskId, TaskKind, TaskState, TestReport,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -81,15 +81,20 @@ fn executing(tasks: &[TaskRow], has_tests: bool) -> Next {
             failed.task.title,
             failed.text.as_deref().unwrap_or("no reason was given")
         )),
-        None if broken.iter().any(|row| row.task.kind == TaskKind::Work) => Next::Fail("a task was canceled".to_owned()),
+        None if broken.iter().any(|row| row.task.kind == TaskKind::Work) => {
+            Next::Fail("a task was canceled".to_owned())
+        }
         None if has_tests => Next::Test,
         None => Next::Land,
     }
 }
 
 fn tests_failed(report: &TestReport) -> String {
-    format!("the tests fail ({} of {}); the changes are in the worktree and kept under refs/coditect, nothing was put on the branch",
-        report.failed, report.failed + report.passed)
+    format!(
+        "the tests fail ({} of {}); the changes are in the worktree and kept under refs/coditect, nothing was put on the branch",
+        report.failed,
+        report.failed + report.passed
+    )
 }
 
 /// Takes the plan's next step, if there is one to take now.
@@ -114,7 +119,8 @@ pub(crate) async fn take(shared: &Arc<Shared>, plan: PlanId) -> Result<(), Refus
 async fn merge_proposals(shared: &Arc<Shared>, row: &PlanRow) -> Result<(), Refusal> {
     let (plan, session) = (row.plan.id, row.plan.session);
     let seats: Vec<(AgentName, ParticipantId)> = shared.store.read(|view| {
-        let seats = view.participants(session)?.into_iter().map(|row| (row.participant.agent, row.participant.id));
+        let seats =
+            view.participants(session)?.into_iter().map(|row| (row.participant.agent, row.participant.id));
         Ok(seats.collect())
     })?;
     let by_id: HashMap<ParticipantId, &AgentName> = seats.iter().map(|(agent, id)| (*id, agent)).collect();
@@ -139,8 +145,10 @@ fn tasks_of(
     merged: &MergedPlan,
     seats: &HashMap<AgentName, ParticipantId>,
 ) -> Result<Vec<Task>, Refusal> {
-    let ids: HashMap<&str, TaskId> = merged.tasks.iter().map(|task| (task.name.as_str(), shared.new_id())).collect();
-    let id_of = |name: &str| ids.get(name).copied().ok_or_else(|| Refusal::internal(format!("no task `{name}`")));
+    let ids: HashMap<&str, TaskId> =
+        merged.tasks.iter().map(|task| (task.name.as_str(), shared.new_id())).collect();
+    let id_of =
+        |name: &str| ids.get(name).copied().ok_or_else(|| Refusal::internal(format!("no task `{name}`")));
     let seat_of =
         |agent: &AgentName| seats.get(agent).copied().ok_or_else(|| Refusal::not_found("participant", agent));
     let mut tasks = Vec::new();
@@ -176,14 +184,11 @@ fn tasks_of(
 }
 
 fn work_prompt(merged: &MergedPlan, task: &MergedTask) -> String {
-    let files: Vec<&str> = task.files.iter().map(model::RepoPath::as_str).collect();
-    let others: Vec<String> = merged
-        .tasks
-        .iter()
-        .filter(|other| other.name != task.name)
-        .map(|other| format!("- {} ({}): {}", other.title, other.assignee, other.files.iter().map(model::RepoPath::as_str).collect::<Vec<_>>().join(", ")))
+    let mut text = format!("{}\n\nFiles: {}\n\n{}", task.title, listed(&task.files), task.instructions);
+    let others = merged.tasks.iter().filter(|other| other.name != task.name);
+    let others: Vec<String> = others
+        .map(|other| format!("- {} ({}): {}", other.title, other.assignee, listed(&other.files)))
         .collect();
-    let mut text = format!("{}\n\nFiles: {}\n\n{}", task.title, files.join(", "), task.instructions);
     if !others.is_empty() {
         text.push_str("\n\nAt the same time others work on:\n");
         text.push_str(&others.join("\n"));
@@ -191,15 +196,22 @@ fn work_prompt(merged: &MergedPlan, task: &MergedTask) -> String {
     text
 }
 
+/// What the reviewer is asked for, and what it had wanted itself: the merge kept that beside the
+/// assignee's instructions.
 fn review_prompt(task: &MergedTask) -> String {
-    let files: Vec<&str> = task.files.iter().map(model::RepoPath::as_str).collect();
     format!(
         "Review what {} did as `{}` in {}. You had proposed to change the same files yourself. Read them as they \
-         are now; say whether the change is right and what of your own intention is missing.",
+         are now; say whether the change is right and what of your own intention is missing.\n\n\
+         This is what the task was:\n\n{}",
         task.assignee,
         task.title,
-        files.join(", ")
+        listed(&task.files),
+        task.instructions
     )
+}
+
+fn listed(files: &[RepoPath]) -> String {
+    files.iter().map(RepoPath::as_str).collect::<Vec<_>>().join(", ")
 }
 
 async fn cancel(shared: &Arc<Shared>, row: &PlanRow, tasks: Vec<TaskId>) -> Result<(), Refusal> {
@@ -229,7 +241,10 @@ async fn test(shared: &Arc<Shared>, row: &PlanRow, repo: &Repo) -> Result<(), Re
         dir: repo.path.clone().into(),
         scratch: shared.workspace.runs(),
         env: env.collect(),
-        limits: CommandLimits { timeout: Duration::from_secs(limits.test_deadline_seconds), tail: TEST_TAIL_MAX },
+        limits: CommandLimits {
+            timeout: Duration::from_secs(limits.test_deadline_seconds),
+            tail: TEST_TAIL_MAX,
+        },
     };
     let output = tokio::select! {
         () = shared.stopping.cancelled() => return Ok(()),
@@ -238,11 +253,23 @@ async fn test(shared: &Arc<Shared>, row: &PlanRow, repo: &Repo) -> Result<(), Re
     let report = match output {
         Ok(output) => {
             let (passed, failed) = crate::test_report::count(&output.tail);
-            TestReport { command, exit_code: output.code, passed, failed, tail: output.tail, elapsed_ms: output.elapsed_ms }
+            TestReport {
+                command,
+                exit_code: output.code,
+                passed,
+                failed,
+                tail: output.tail,
+                elapsed_ms: output.elapsed_ms,
+            }
         }
-        Err(error) => {
-            TestReport { command, exit_code: None, passed: 0, failed: 0, tail: error.to_string(), elapsed_ms: 0 }
-        }
+        Err(error) => TestReport {
+            command,
+            exit_code: None,
+            passed: 0,
+            failed: 0,
+            tail: error.to_string(),
+            elapsed_ms: 0,
+        },
     };
     let tested = PlanTest { plan: row.plan.id, session: row.plan.session, report };
     shared.record(Actor::System, vec![Event::PlanTested(tested)]).await.map(drop)
@@ -254,7 +281,9 @@ async fn land(shared: &Arc<Shared>, row: &PlanRow, tasks: &[TaskRow], repo: &Rep
     let landed = match checkpoint::of_plan(shared, repo, &row.plan, message).await {
         Ok(landed) => landed,
         Err(refusal) if refusal.kind == model::RefusalKind::Conflict => {
-            let reason = format!("{refusal}; the tasks' commits are kept under refs/coditect/tasks, nothing was put on the branch");
+            let reason = format!(
+                "{refusal}; the tasks' commits are kept under refs/coditect/tasks, nothing was put on the branch"
+            );
             return fail(shared, row, reason).await;
         }
         Err(refusal) => return Err(refusal),
@@ -279,4 +308,3 @@ async fn fail(shared: &Arc<Shared>, row: &PlanRow, text: String) -> Result<(), R
     let end = PlanEnd { plan: row.plan.id, session: row.plan.session, text };
     shared.record(Actor::System, vec![Event::PlanFailed(end)]).await.map(drop)
 }
-

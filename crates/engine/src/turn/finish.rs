@@ -2,8 +2,8 @@
 //! becomes of its task is decided.
 
 use super::{Order, TurnDriver, start};
-use crate::engine::Shared;
 use crate::checkpoint;
+use crate::engine::Shared;
 use agent::RunExitStatus;
 use model::{
     Actor, Checkpoint, Event, ParticipantStatus, Refusal, Resubmission, RunExit, StatusChange, Task, TaskEnd,
@@ -94,7 +94,8 @@ impl TurnDriver {
     /// from whom it took them.
     async fn give_back(&self, crashed: bool) {
         if crashed {
-            let reaped = self.shared.blocking(|shared| shared.bus.reap().map_err(|error| error.refusal())).await;
+            let reaped =
+                self.shared.blocking(|shared| shared.bus.reap().map_err(|error| error.refusal())).await;
             if let Err(error) = reaped {
                 tracing::warn!(%error, "a dead run's locks wait for the next look");
             }
@@ -106,7 +107,8 @@ impl TurnDriver {
     pub(super) async fn bury(&self) {
         self.shared.credentials.revoke(self.run);
         self.shared.live.end(self.turn);
-        let (registration, scratch) = (self.registration, self.shared.workspace.runs().join(self.run.to_string()));
+        let (registration, scratch) =
+            (self.registration, self.shared.workspace.runs().join(self.run.to_string()));
         let buried = self
             .shared
             .blocking(move |shared| {
@@ -139,7 +141,8 @@ impl Ending {
             TurnOutcome::Failed { message, .. } => (ParticipantStatus::Failed, Some(message.clone())),
             TurnOutcome::Completed { .. } | TurnOutcome::Canceled => (ParticipantStatus::Idle, None),
         };
-        let status = StatusChange { session: self.end.session, participant: self.end.participant, status, detail };
+        let status =
+            StatusChange { session: self.end.session, participant: self.end.participant, status, detail };
         let decided = self.task_event(view)?;
         let mut events = vec![Event::RunExited(self.exit)];
         events.extend(self.checkpoint.map(Event::CheckpointCreated));
@@ -153,7 +156,8 @@ impl Ending {
     fn task_event(&self, view: &View<'_>) -> Result<Option<Event>, Refusal> {
         let (task, session) = (self.task.id, self.end.session);
         let Some(row) = view.task(task)?.filter(|row| !row.state.is_terminal()) else { return Ok(None) };
-        let others = view.task_targets(task)?.into_iter().filter(|target| target.participant != self.end.participant);
+        let others =
+            view.task_targets(task)?.into_iter().filter(|target| target.participant != self.end.participant);
         let mut failures = Vec::new();
         for other in others {
             if !other.state.is_terminal() {
@@ -191,7 +195,8 @@ impl Ending {
 
     /// How often a run died over the task, this time included.
     fn crashes(&self, view: &View<'_>) -> Result<u32, Refusal> {
-        let crashed = |outcome: &TurnOutcome| matches!(outcome, TurnOutcome::Failed { code, .. } if code == CRASHED);
+        let crashed =
+            |outcome: &TurnOutcome| matches!(outcome, TurnOutcome::Failed { code, .. } if code == CRASHED);
         let before = view.turns(self.task.id)?;
         let before = before.iter().filter(|turn| turn.turn.id != self.end.turn);
         let before = before.filter(|turn| turn.outcome.as_ref().is_some_and(crashed)).count();
@@ -210,7 +215,11 @@ fn worst(failures: &[TurnOutcome]) -> Option<&TurnOutcome> {
 }
 
 /// The task could not even begin: it fails with the reason, which says what to do.
-pub(super) async fn not_started(shared: &Arc<Shared>, order: &Order, refusal: &Refusal) -> Result<(), Refusal> {
+pub(super) async fn not_started(
+    shared: &Arc<Shared>,
+    order: &Order,
+    refusal: &Refusal,
+) -> Result<(), Refusal> {
     let (task, session, participant) = (order.task.id, order.task.session, order.participant);
     let text = match &refusal.hint {
         Some(hint) => format!("{}; {hint}", refusal.message),

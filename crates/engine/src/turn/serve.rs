@@ -6,8 +6,8 @@ use crate::writer::{self, Edit, Written};
 use agent::{Reply, Request, RunCommand};
 use bus::{Acquired, BusError, LockRequest};
 use model::{
-    Channel, Claim, Event, FileChange, LockMode, ParticipantStatus, PlannedTask, Proposal, Question, RefusalKind,
-    Refusal, RefusedEdit, RepoPath, TaskKind,
+    Channel, Claim, Event, FileChange, LockMode, ParticipantStatus, PlannedTask, Proposal, Question, Refusal,
+    RefusalKind, RefusedEdit, RepoPath, TaskKind,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 
 /// Longest question, in bytes.
-pub const QUESTION_MAX: usize = 8 * 1024;
+pub(super) const QUESTION_MAX: usize = 8 * 1024;
 /// Channel on which a change of a file is told.
 const FILE_MODIFIED: &str = "file_modified";
 
@@ -76,7 +76,8 @@ impl TurnDriver {
         let (shared, path) = (Arc::clone(&self.shared), path.clone());
         let (session, participant, actor) = (self.participant.session, self.participant.id, self.actor());
         move |blocking| {
-            let holder = blocking.first().map_or_else(String::new, |lock| format!(" (held by {})", lock.agent));
+            let holder =
+                blocking.first().map_or_else(String::new, |lock| format!(" (held by {})", lock.agent));
             let change = model::StatusChange {
                 session,
                 participant,
@@ -114,10 +115,22 @@ impl TurnDriver {
         Ok(())
     }
 
-    async fn write(&mut self, path: RepoPath, base: Option<String>, content: String) -> Result<Reply, Refusal> {
+    async fn write(
+        &mut self,
+        path: RepoPath,
+        base: Option<String>,
+        content: String,
+    ) -> Result<Reply, Refusal> {
         let worktree = PathBuf::from(&self.writable()?.path);
         let token = self.tokens.get(&path).copied().unwrap_or(0);
-        let edit = Edit { worktree: worktree.clone(), path: path.clone(), base, content, token, holder: self.registration };
+        let edit = Edit {
+            worktree: worktree.clone(),
+            path: path.clone(),
+            base,
+            content,
+            token,
+            holder: self.registration,
+        };
         let shared = Arc::clone(&self.shared);
         let written = self
             .shared
@@ -177,14 +190,23 @@ impl TurnDriver {
 
     async fn ask(&mut self, id: u64, question: String) -> Result<(), Refusal> {
         if question.is_empty() || question.len() > QUESTION_MAX {
-            return Err(Refusal::invalid("question_length", format!("a question has 1 to {QUESTION_MAX} bytes")));
+            return Err(Refusal::invalid(
+                "question_length",
+                format!("a question has 1 to {QUESTION_MAX} bytes"),
+            ));
         }
         if self.question.is_some() {
             return Err(Refusal::conflict("question_open", "another question still waits for its answer"));
         }
         let (session, participant) = (self.participant.session, self.participant.id);
         let status = ParticipantStatus::NeedsInput;
-        let asked = Question { session, task: self.order.task.id, turn: self.turn, participant, question: question.clone() };
+        let asked = Question {
+            session,
+            task: self.order.task.id,
+            turn: self.turn,
+            participant,
+            question: question.clone(),
+        };
         let change = model::StatusChange { session, participant, status, detail: Some(question.clone()) };
         self.record(vec![Event::TaskInputRequested(asked), Event::ParticipantStatusChanged(change)]).await?;
         self.status = (status, Some(question));
@@ -205,8 +227,10 @@ impl TurnDriver {
         let (TaskKind::Propose, Some(plan)) = (self.order.task.kind, self.order.task.plan) else {
             return Err(Refusal::conflict("no_plan_wanted", "no plan is wanted in this turn"));
         };
-        merge::check(self.agent(), &tasks).map_err(|error| Refusal::invalid("plan_invalid", error.to_string()))?;
-        let (session, participant, agent) = (self.participant.session, self.participant.id, self.agent().clone());
+        merge::check(self.agent(), &tasks)
+            .map_err(|error| Refusal::invalid("plan_invalid", error.to_string()))?;
+        let (session, participant, agent) =
+            (self.participant.session, self.participant.id, self.agent().clone());
         self.record(vec![Event::PlanProposed(Proposal { plan, session, participant, agent, tasks })]).await?;
         Ok(Reply::Accepted)
     }
@@ -220,7 +244,9 @@ impl TurnDriver {
     async fn publish(&self, channel: Channel, payload: serde_json::Value) -> Result<(), Refusal> {
         let sender = self.registration;
         let new = bus::NewNotice { sender, channel, recipient: None, payload, ttl_seconds: None, key: None };
-        self.shared.blocking(move |shared| shared.bus.publish(new).map(drop).map_err(|error| error.refusal())).await
+        self.shared
+            .blocking(move |shared| shared.bus.publish(new).map(drop).map_err(|error| error.refusal()))
+            .await
     }
 
     fn writable(&self) -> Result<&model::Repo, Refusal> {

@@ -8,8 +8,8 @@ use agent::{BashPolicy, Launch, RunLimits, Start};
 use bus::{Liveness, NewRegistration};
 use llm::{Endpoint, Secret, Thinking};
 use model::{
-    Actor, Event, Participant, ParticipantStatus, Refusal, RefusalKind, RegistrationId, Repo, Run, RunId, Session,
-    StatusChange, TaskKind, TaskRef, TaskState, Turn, Usage, Vendor,
+    Actor, Event, Participant, ParticipantStatus, Refusal, RefusalKind, RegistrationId, Repo, Run, RunId,
+    Session, StatusChange, TaskKind, TaskRef, TaskState, Turn, Usage, Vendor,
 };
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -31,27 +31,11 @@ pub(super) struct Scene {
 /// None when the task is not to be done any more.
 pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<TurnDriver>, Refusal> {
     let scene = scene(shared, order)?;
-    let snapshot = shared.config.snapshot();
-    let limits = snapshot.config.limits.clone();
-    let endpoint = endpoint(shared, &scene.participant)?;
+    let limits = shared.config.snapshot().config.limits.clone();
     let (run, registration) = (shared.new_id(), shared.new_id());
     let scratch = shared.workspace.runs().join(RunId::to_string(&run));
     let worktree = scene.repo.as_ref().map_or_else(|| scratch.join("work"), |repo| PathBuf::from(&repo.path));
-    let prompt = instructions::prompt(shared, order, &scene.participant, scene.repo.as_ref()).await?;
-    let start = Start {
-        agent: scene.participant.agent.to_string(),
-        system: instructions::system(&snapshot.config, &scene.participant, scene.repo.as_ref(), order.task.kind),
-        history: instructions::history(shared, order, &scene.participant)?,
-        prompt,
-        kind: order.task.kind,
-        endpoint,
-        model: scene.participant.model.clone(),
-        max_iterations: limits.max_iterations,
-        deadline_ms: limits.turn_deadline_seconds * 1000,
-        max_tokens: None,
-        bash: BashPolicy::default(),
-        thinking: Thinking::Off,
-    };
+    let start = instructed(shared, order, &scene).await?;
     let caller = Caller::Run {
         run,
         registration,
@@ -83,7 +67,11 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         Refusal::new(RefusalKind::Unavailable, "run_not_started", error.to_string())
             .hint("run `coditect doctor` and submit the task again")
     })?;
-    register(shared, &scene, registration, liveness).await?;
+    if let Err(refusal) = register(shared, &scene, registration, liveness).await {
+        handle.stop();
+        shared.credentials.revoke(run);
+        return Err(refusal);
+    }
     let driver = TurnDriver {
         shared: Arc::clone(shared),
         order: order.clone(),
@@ -106,10 +94,38 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
     driver.announce().await.map(|begun| begun.then_some(driver))
 }
 
+/// What the run is to do, with which model.
+async fn instructed(shared: &Arc<Shared>, order: &Order, scene: &Scene) -> Result<Start, Refusal> {
+    let snapshot = shared.config.snapshot();
+    let limits = &snapshot.config.limits;
+    let endpoint = endpoint(shared, &scene.participant)?;
+    let prompt = instructions::prompt(shared, order, &scene.participant, scene.repo.as_ref()).await?;
+    Ok(Start {
+        agent: scene.participant.agent.to_string(),
+        system: instructions::system(
+            &snapshot.config,
+            &scene.participant,
+            scene.repo.as_ref(),
+            order.task.kind,
+        ),
+        history: instructions::history(shared, order, &scene.participant)?,
+        prompt,
+        kind: order.task.kind,
+        endpoint,
+        model: scene.participant.model.clone(),
+        max_iterations: limits.max_iterations,
+        deadline_ms: limits.turn_deadline_seconds * 1000,
+        max_tokens: None,
+        bash: BashPolicy::default(),
+        thinking: Thinking::Off,
+    })
+}
+
 impl TurnDriver {
     /// Commits that the turn has begun; false when the task was ended in the meantime.
     async fn announce(&self) -> Result<bool, Refusal> {
-        let (session, participant, task) = (self.participant.session, self.participant.id, self.order.task.id);
+        let (session, participant, task) =
+            (self.participant.session, self.participant.id, self.order.task.id);
         let started_at = self.shared.now();
         let run = Run { id: self.run, session, participant, pid: self.handle.pid(), started_at };
         let turn = Turn {
@@ -218,11 +234,14 @@ fn prepare(scratch: &std::path::Path, worktree: &std::path::Path, adopted: bool)
     Ok(())
 }
 
-fn environment(shared: &Shared, order: &Order, scene: &Scene, token: &std::path::Path) -> Vec<(String, String)> {
-    let mut env: Vec<(String, String)> = agent::ENV_ALLOWED
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), shared.env(name)?)))
-        .collect();
+fn environment(
+    shared: &Shared,
+    order: &Order,
+    scene: &Scene,
+    token: &std::path::Path,
+) -> Vec<(String, String)> {
+    let mut env: Vec<(String, String)> =
+        agent::ENV_ALLOWED.iter().filter_map(|name| Some(((*name).to_owned(), shared.env(name)?))).collect();
     for (name, value) in [
         ("CODITECT_AGENT", scene.participant.agent.to_string()),
         ("CODITECT_SESSION", scene.session.id.to_string()),
