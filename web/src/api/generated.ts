@@ -4,15 +4,66 @@
  */
 
 export interface paths {
-    "/api/v1/agents": {
+    "/healthz": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Lists the configured agents. */
-        get: operations["list_agents"];
+        /** Says `ok`, and proves on a challenge that it is the daemon. */
+        get: operations["health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says who answers. */
+        get: operations["get_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows how the daemon does. */
+        get: operations["get_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Looks for what could be wrong on this machine. */
+        get: operations["doctor"];
         put?: never;
         post?: never;
         delete?: never;
@@ -38,91 +89,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/data/export": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Writes the whole journal into one file that checks itself. */
-        post: operations["export_data"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/data/rebuild": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Makes the databases anew from the journal. */
-        post: operations["rebuild_data"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/data/verify": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Checks journal and databases against each other. */
-        post: operations["verify_data"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/doctor": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Looks for what could be wrong on this machine. */
-        get: operations["doctor"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Lists events after a cursor, oldest first. */
-        get: operations["list_events"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/launch": {
         parameters: {
             query?: never;
@@ -135,6 +101,283 @@ export interface paths {
         put?: never;
         /** Makes a code that lets one browser in, once. */
         post: operations["create_launch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shutdown": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stops the daemon in good order. */
+        post: operations["shut_down"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This document. */
+        get: operations["openapi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists sessions, newest first. */
+        get: operations["list_sessions"];
+        put?: never;
+        /** Creates a session with a seat for each agent. */
+        post: operations["create_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a session. */
+        get: operations["get_session"];
+        put?: never;
+        post?: never;
+        /** Archives a session; nothing is deleted. */
+        delete: operations["archive_session"];
+        options?: never;
+        head?: never;
+        /** Renames a session. */
+        patch: operations["change_session"];
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/participants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists who sits in a session. */
+        get: operations["list_participants"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what is being written right now. */
+        get: operations["list_live_turns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the newest messages, oldest of them first. */
+        get: operations["list_messages"];
+        put?: never;
+        /** Prompts agents of a session; the answer is the task. */
+        post: operations["prompt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the tasks of a session, oldest first. */
+        get: operations["list_session_tasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists tasks of the workspace by state. */
+        get: operations["list_tasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a task. */
+        get: operations["get_task"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancels a task and stops its turns. */
+        post: operations["cancel_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answers what a participant asked. */
+        post: operations["answer_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the plans of a session, oldest first. */
+        get: operations["list_plans"];
+        put?: never;
+        /** Lets agents plan and change the repository together. */
+        post: operations["coordinate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plans/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a plan. */
+        get: operations["get_plan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/checkpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the checkpoints of a session, oldest first. */
+        get: operations["list_checkpoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the configured agents. */
+        get: operations["list_agents"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -188,40 +431,6 @@ export interface paths {
         put?: never;
         /** Sends a notice on a channel. */
         post: operations["publish_notice"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/openapi.json": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** This document. */
-        get: operations["openapi"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/plans/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Shows a plan. */
-        get: operations["get_plan"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -282,258 +491,15 @@ export interface paths {
         patch: operations["change_repo"];
         trace?: never;
     };
-    "/api/v1/sessions": {
+    "/api/v1/events": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Lists sessions, newest first. */
-        get: operations["list_sessions"];
-        put?: never;
-        /** Creates a session with a seat for each agent. */
-        post: operations["create_session"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/sessions/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Shows a session. */
-        get: operations["get_session"];
-        put?: never;
-        post?: never;
-        /** Archives a session; nothing is deleted. */
-        delete: operations["archive_session"];
-        options?: never;
-        head?: never;
-        /** Renames a session. */
-        patch: operations["change_session"];
-        trace?: never;
-    };
-    "/api/v1/sessions/{id}/checkpoints": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Lists the checkpoints of a session, oldest first. */
-        get: operations["list_checkpoints"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/sessions/{id}/live": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Shows what is being written right now. */
-        get: operations["list_live_turns"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/sessions/{id}/messages": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Lists the newest messages, oldest of them first. */
-        get: operations["list_messages"];
-        put?: never;
-        /** Prompts agents of a session; the answer is the task. */
-        post: operations["prompt"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/sessions/{id}/participants": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Lists who sits in a session. */
-        get: operations["list_participants"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/sessions/{id}/plans": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Lists the plans of a session, oldest first. */
-        get: operations["list_plans"];
-        put?: never;
-        /** Lets agents plan and change the repository together. */
-        post: operations["coordinate"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/sessions/{id}/tasks": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Lists the tasks of a session, oldest first. */
-        get: operations["list_session_tasks"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/shutdown": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Stops the daemon in good order. */
-        post: operations["shut_down"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/status": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Shows how the daemon does. */
-        get: operations["get_status"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/tasks": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Lists tasks of the workspace by state. */
-        get: operations["list_tasks"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/tasks/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Shows a task. */
-        get: operations["get_task"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/tasks/{id}/answer": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Answers what a participant asked. */
-        post: operations["answer_task"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/tasks/{id}/cancel": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Cancels a task and stops its turns. */
-        post: operations["cancel_task"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/version": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Says who answers. */
-        get: operations["get_version"];
+        /** Lists events after a cursor, oldest first. */
+        get: operations["list_events"];
         put?: never;
         post?: never;
         delete?: never;
@@ -559,17 +525,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/healthz": {
+    "/api/v1/data/verify": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Says `ok`, and proves on a challenge that it is the daemon. */
-        get: operations["health"];
+        get?: never;
         put?: never;
-        post?: never;
+        /** Checks journal and databases against each other. */
+        post: operations["verify_data"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/data/rebuild": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes the databases anew from the journal. */
+        post: operations["rebuild_data"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/data/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Writes the whole journal into one file that checks itself. */
+        post: operations["export_data"];
         delete?: never;
         options?: never;
         head?: never;
@@ -580,40 +580,263 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Who answers. */
+        Version: {
+            /**
+             * Format: int32
+             * @description Revision of the API; must be equal on both sides.
+             */
+            api_revision: number;
+            /**
+             * Format: int32
+             * @description Version of the event payloads.
+             */
+            event_version: number;
+            /** Format: int32 */
+            pid: number;
+            /** Format: date-time */
+            started_at: string;
+            /** @description Version of the binary. */
+            version: string;
+            workspace: string;
+        };
+        /** @description One look at the daemon. */
+        Status: {
+            /** Format: int64 */
+            config_version: number;
+            /**
+             * Format: int32
+             * @description Connections open now.
+             */
+            connections: number;
+            /** @description The newest event. */
+            cursor: string;
+            /** @description The daemon is stopping. */
+            draining: boolean;
+            /**
+             * Format: int64
+             * @description Messages for slow readers, refused submissions and the like since start.
+             */
+            dropped: number;
+            /** Format: int32 */
+            locks: number;
+            /**
+             * Format: int32
+             * @description Tasks that wait for an answer.
+             */
+            needs_input: number;
+            /**
+             * Format: int64
+             * @description Wrong credentials since start.
+             */
+            refused_credentials: number;
+            /** Format: int32 */
+            running_turns: number;
+            /** Format: int64 */
+            sessions: number;
+            /**
+             * Format: int64
+             * @description Watchers cut because they did not read, since start.
+             */
+            slow_watchers_cut: number;
+            /** Format: date-time */
+            started_at: string;
+            usage: components["schemas"]["Usage"];
+            version: string;
+            /**
+             * Format: int32
+             * @description WebSocket clients now.
+             */
+            watchers: number;
+            workspace: string;
+        };
+        /** @description What model calls used. */
+        Usage: {
+            /** Format: int64 */
+            cache_read_tokens: number;
+            /** Format: int64 */
+            cache_write_tokens: number;
+            /**
+             * Format: int64
+             * @description Millionths of a US dollar, by the price table of the daemon; 0 when the model has no price there.
+             */
+            cost_micros: number;
+            /** Format: int64 */
+            input_tokens: number;
+            /** Format: int64 */
+            output_tokens: number;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        FindingPage: {
+            items: components["schemas"]["Finding"][];
+            next: null | string;
+        };
+        /** @description One thing the doctor looked at. */
+        Finding: {
+            /** @description `snake_case`, stable. */
+            check: string;
+            hint: string | null;
+            message: string;
+            severity: components["schemas"]["Severity"];
+        };
         /** @enum {string} */
-        Action: "created" | "patched" | "removed";
-        /** @description A configured agent, and whether it could work now. */
-        Agent: {
-            /** @description Name of the environment variable that holds its key. */
-            api_key_env: string;
-            /** @description Where its model answers; none means the vendor's own address. */
-            base_url: string | null;
+        Severity: "ok" | "warning" | "error";
+        /** @description What a reload of the configuration came to. */
+        ConfigVersion: {
+            /**
+             * Format: int64
+             * @description Rises with every accepted change.
+             */
+            version: number;
+        };
+        /** @description A code that a browser turns into a cookie, once. */
+        Launch: {
+            code: string;
+            /** Format: date-time */
+            expires_at: string;
+            /** @description The address to open; it carries the code. */
+            url: string;
+        };
+        /** @description The daemon heard that it shall stop. */
+        Stopping: {
+            /** Format: int32 */
+            pid: number;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        SessionPage: {
+            items: components["schemas"]["Session"][];
+            next: null | string;
+        };
+        /** @description A conversation with one or more agents; a node of the genealogy. */
+        Session: {
+            archived: boolean;
+            board: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description The task up to which history was copied. */
+            fork_point: string | null;
+            /** @description The session this one was forked from (copied history). */
+            forked_from: string | null;
+            id: string;
+            /**
+             * Format: int32
+             * @description Tasks that wait for an answer.
+             */
+            needs_input: number;
+            /** @description The session that spawned this one (fresh context). */
+            parent: string | null;
+            participants: components["schemas"]["Participant"][];
+            repo: string | null;
+            /** @description Ten characters for people; any unambiguous prefix of at least four is accepted wherever an id is. */
+            short_id: string;
+            /** @description Derived from the session's tasks. */
+            state: components["schemas"]["SessionState"];
+            title: string;
+            /** Format: date-time */
+            updated_at: string;
+            usage: components["schemas"]["Usage"];
+            workspace: string;
+        };
+        /** @enum {string} */
+        SessionState: "idle" | "running" | "completed" | "failed";
+        /** @description One agent's seat in a session, and what it is doing. */
+        Participant: {
+            agent: string;
+            /**
+             * Format: int64
+             * @description Tokens of the last model call.
+             */
+            context_used: number;
             /**
              * Format: int64
              * @description Tokens the model can hold.
              */
             context_window: number;
+            /** @description What the status is about: a file, a tool, an error. */
+            detail: string | null;
             driver: components["schemas"]["Driver"];
-            /** @description Whether the daemon found a key there. The key itself is never sent. */
-            key_present: boolean;
+            id: string;
+            /** Format: date-time */
+            joined_at: string;
             model: string;
-            name: string;
+            session: string;
+            /**
+             * Format: date-time
+             * @description Since when the status holds.
+             */
+            since: string;
+            status: components["schemas"]["ParticipantStatus"];
             vendor: components["schemas"]["Vendor"];
         };
+        /** @constant */
+        Driver: "native";
+        /** @enum {string} */
+        Vendor: "anthropic" | "google" | "moonshot" | "openai";
+        /** @enum {string} */
+        ParticipantStatus: "starting" | "idle" | "thinking" | "editing" | "running_tool" | "waiting_lock" | "needs_input" | "indexing" | "paused" | "done" | "failed" | "stale";
+        /** @description Body of `POST /sessions`. */
+        NewSession: {
+            /** @description Names of configured agents, at least one; each gets a seat. */
+            agents: string[];
+            board?: string | null;
+            /** @description Id or short id of the session that spawns this one. */
+            parent?: string | null;
+            /** @description Id, short id or slug of a registered repository. */
+            repo?: string | null;
+            /** @description At most 200 characters; empty: named after its agents. */
+            title?: string;
+        };
+        /** @description Body of `PATCH /sessions/{id}`; what is absent stays. */
+        SessionPatch: {
+            /** @description At most 200 characters. */
+            title?: string | null;
+        };
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
-        AgentPage: {
-            items: components["schemas"]["Agent"][];
+        ParticipantPage: {
+            items: components["schemas"]["Participant"][];
             next: null | string;
         };
-        Answer: {
-            answer: string;
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        LiveTurnPage: {
+            items: components["schemas"]["LiveTurn"][];
+            next: null | string;
+        };
+        /** @description What a turn has written so far of the message it is at. */
+        LiveTurn: {
+            participant: string;
             session: string;
             task: string;
+            text: string;
+            thinking: string;
             turn: string;
         };
-        At: {
-            cursor: string;
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        MessagePage: {
+            items: components["schemas"]["Message"][];
+            next: null | string;
         };
+        /** @description One entry of a conversation. */
+        Message: {
+            blocks: components["schemas"]["Block"][];
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            /**
+             * Format: int64
+             * @description Milliseconds from request to the last byte of the answer.
+             */
+            latency_ms: number | null;
+            parent: string | null;
+            /** @description The participant who said it; none for the user and the system. */
+            participant: string | null;
+            role: components["schemas"]["Role"];
+            session: string;
+            task: string | null;
+            turn: string | null;
+            usage: components["schemas"]["Usage"] | null;
+        };
+        /** @enum {string} */
+        Role: "user" | "assistant" | "tool" | "system";
         /** @description A piece of a message. */
         Block: {
             text: string;
@@ -645,16 +868,194 @@ export interface components {
             /** @constant */
             type: "image";
         };
-        /** @description A view of sessions that owns only positions. */
-        Board: {
+        /** @description Body of `POST /sessions/{id}/messages`: a prompt, which becomes a task. */
+        NewPrompt: {
+            /** @description Ids or short ids of tasks of the session that must be completed first. At most 32. */
+            depends_on?: string[];
+            /**
+             * Format: int32
+             * @description Higher goes first; equal ones in the order of submission.
+             */
+            priority?: number;
+            /** @description Agents of the session; empty: all of them. */
+            targets?: string[];
+            /** @description At most 256 KiB. */
+            text: string;
+        };
+        /** @description A prompt with its targets, priority and dependencies, and where it stands. */
+        Task: {
+            /**
+             * Format: int32
+             * @description Counts from 1; a crash resubmits the task with the next one.
+             */
+            attempt: number;
+            /** @description Files it did change. */
+            changes: components["schemas"]["FileChange"][];
+            /** Format: date-time */
+            created_at: string;
+            /** @description Tasks that must be completed before this one starts. */
+            depends_on: string[];
+            /** @description Files the task is expected to change. */
+            files: string[];
+            id: string;
+            kind: components["schemas"]["TaskKind"];
+            plan: string | null;
+            /**
+             * Format: int32
+             * @description Higher goes first; equal ones in the order of submission.
+             */
+            priority: number;
+            prompt: string;
+            question: components["schemas"]["Question"] | null;
+            session: string;
+            short_id: string;
+            state: components["schemas"]["TaskState"];
+            targets: components["schemas"]["Target"][];
+            /** @description The summary when it is completed, the reason when it is not. */
+            text: string | null;
+            title: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @enum {string} */
+        TaskKind: "prompt" | "propose" | "work" | "review";
+        /** @enum {string} */
+        TaskState: "submitted" | "working" | "input_required" | "completed" | "failed" | "canceled" | "rejected";
+        /** @description One participant's share of a task. */
+        Target: {
+            /** @description None in a resource event; the participant has it. */
+            agent: string | null;
+            /** Format: int32 */
+            attempt: number;
+            participant: string;
+            state: components["schemas"]["TaskState"];
+        };
+        /** @description One file an agent changed through the worktree's writer. */
+        FileChange: {
+            /** @description BLAKE3 of the content after, in hex. */
+            after: string;
+            /** @description BLAKE3 of the content before, in hex; none when the file was created. */
+            before: string | null;
+            /** Format: int32 */
+            lines_added: number;
+            /** Format: int32 */
+            lines_removed: number;
+            participant: string;
+            path: string;
+            session: string;
+            task: string;
+            /**
+             * Format: int64
+             * @description Fencing token of the lock it was made under.
+             */
+            token: number;
+            turn: string;
+        };
+        /** @description A participant waits for the user. */
+        Question: {
+            participant: string;
+            question: string;
+            session: string;
+            task: string;
+            turn: string;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        TaskPage: {
+            items: components["schemas"]["Task"][];
+            next: null | string;
+        };
+        /** @description Body of `POST /tasks/{id}/answer`. */
+        NewAnswer: {
+            answer: string;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        PlanPage: {
+            items: components["schemas"]["Plan"][];
+            next: null | string;
+        };
+        /** @description One coordinated change of a repository, and how far it is. */
+        Plan: {
             /** Format: date-time */
             created_at: string;
             id: string;
-            name: string;
-            slug: string;
+            merged: components["schemas"]["MergedPlan"] | null;
+            participants: string[];
+            prompt: string;
+            /** @description In the order they came. */
+            proposals: components["schemas"]["Proposal"][];
+            repo: string;
+            session: string;
+            short_id: string;
+            state: components["schemas"]["PlanState"];
+            tasks: components["schemas"]["Task"][];
+            tests: components["schemas"]["TestReport"] | null;
+            /** @description Summary or reason, once it has ended. */
+            text: string | null;
         };
-        BoardRemoved: {
-            board: string;
+        /** @enum {string} */
+        PlanState: "proposing" | "executing" | "testing" | "completed" | "failed";
+        /** @description What one agent proposes. */
+        Proposal: {
+            agent: string;
+            participant: string;
+            plan: string;
+            session: string;
+            tasks: components["schemas"]["PlannedTask"][];
+        };
+        /** @description The one plan made of all proposals. */
+        MergedPlan: {
+            /** @description One sentence per decision, in the order they were taken. */
+            explanation: string[];
+            tasks: components["schemas"]["MergedTask"][];
+        };
+        /** @description A run of the repository's tests. */
+        TestReport: {
+            command: string[];
+            /** Format: int64 */
+            elapsed_ms: number;
+            /** Format: int32 */
+            exit_code: number | null;
+            /** Format: int32 */
+            failed: number;
+            /** Format: int32 */
+            passed: number;
+            /** @description Last lines of the output. */
+            tail: string;
+        };
+        /** @description A task as an agent proposes it; names are the agent's own. */
+        PlannedTask: {
+            depends_on: string[];
+            files: string[];
+            instructions: string;
+            /** @description Name other proposed tasks refer to. */
+            name: string;
+            /** Format: int32 */
+            priority: number;
+            title: string;
+        };
+        MergedTask: {
+            assignee: string;
+            depends_on: string[];
+            files: string[];
+            instructions: string;
+            name: string;
+            /** Format: int32 */
+            priority: number;
+            /** @description Agents who wanted the same file and review instead. */
+            reviewers: string[];
+            title: string;
+        };
+        /** @description Body of `POST /sessions/{id}/plans`: agents propose, the proposals are merged, the tasks are done. */
+        NewPlan: {
+            /** @description Agents of the session; empty: all of them. */
+            agents?: string[];
+            /** @description At most 256 KiB. */
+            prompt: string;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        CheckpointPage: {
+            items: components["schemas"]["Checkpoint"][];
+            next: null | string;
         };
         /** @description A restorable point of a repository. */
         Checkpoint: {
@@ -672,89 +1073,183 @@ export interface components {
             session: string;
         };
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
-        CheckpointPage: {
-            items: components["schemas"]["Checkpoint"][];
+        AgentPage: {
+            items: components["schemas"]["Agent"][];
             next: null | string;
         };
-        /** @description The lock under which somebody tried to edit. */
-        Claim: {
+        /** @description A configured agent, and whether it could work now. */
+        Agent: {
+            /** @description Name of the environment variable that holds its key. */
+            api_key_env: string;
+            /** @description Where its model answers; none means the vendor's own address. */
+            base_url: string | null;
+            /**
+             * Format: int64
+             * @description Tokens the model can hold.
+             */
+            context_window: number;
+            driver: components["schemas"]["Driver"];
+            /** @description Whether the daemon found a key there. The key itself is never sent. */
+            key_present: boolean;
+            model: string;
+            name: string;
+            vendor: components["schemas"]["Vendor"];
+        };
+        /** @description The lock table. */
+        LockTable: {
+            /** @description What is held. */
+            items: components["schemas"]["Lock"][];
+            next: string | null;
+            /** @description Who waits. */
+            waits: components["schemas"]["LockWait"][];
+        };
+        /** @description A held lock. */
+        Lock: {
+            /** Format: date-time */
+            acquired_at: string;
+            /** @description The holder's label: an agent's name, or what a terminal session called itself. */
+            agent: string;
+            /** Format: date-time */
+            expires_at: string;
+            holder: string;
+            mode: components["schemas"]["LockMode"];
+            /** @description A path or glob relative to the worktree. */
             path: string;
-            /** Format: int64 */
+            session: string | null;
+            /**
+             * Format: int64
+             * @description Fencing token; strictly rises, also across restarts and restores. It names the lock in paths.
+             */
             token: number;
+            /** @description Canonical path of the worktree the lock is keyed on. */
+            worktree: string;
         };
-        /** @description What a client may say. */
-        ClientMessage: components["schemas"]["Subscription"] & {
-            /** @constant */
-            type: "subscribe";
-        };
-        Complaint: {
-            code: string;
-            message: string;
-        };
-        /** @description What a reload of the configuration came to. */
-        ConfigVersion: {
-            /**
-             * Format: int64
-             * @description Rises with every accepted change.
-             */
-            version: number;
-        };
-        /** @description Outcome of a maintenance command. */
-        DataReport: {
-            /** Format: int64 */
-            blobs: number;
-            /** Format: int64 */
-            bytes: number;
-            /** Format: int64 */
-            elapsed_ms: number;
-            /** Format: int64 */
-            events: number;
-            ok: boolean;
-            /** @description Where the result is, when there is a file. */
-            path: string | null;
-            /** @description One sentence per problem found. */
-            problems: string[];
-            /** Format: int64 */
-            segments: number;
-        };
-        /** @description A piece of text as it arrived. A reader that sees `offset` jump asks for the text so far. */
-        Delta: {
-            kind: components["schemas"]["DeltaKind"];
-            /**
-             * Format: int64
-             * @description Bytes of this kind before this piece, within the current message.
-             */
-            offset: number;
-            participant: string;
-            session: string;
-            text: string;
-            turn: string;
+        /** @description Somebody who waits for locks. */
+        LockWait: {
+            agent: string;
+            /** @description Locks that stand in the way. */
+            blocked_by: components["schemas"]["Lock"][];
+            paths: string[];
+            /** Format: date-time */
+            since: string;
+            waiter: string;
+            worktree: string;
         };
         /** @enum {string} */
-        DeltaKind: "text" | "thinking";
-        /** @description Text of a message that is still being written. */
-        Draft: {
-            participant: string;
-            session: string;
-            text: string;
-            thinking: string;
-            turn: string;
+        LockMode: "shared" | "exclusive" | "advisory";
+        /** @description Body of `POST /locks`: all of the paths or none. */
+        NewLock: {
+            mode?: components["schemas"]["LockMode"];
+            /** @description Paths or globs relative to the repository's root; 1 to 256. */
+            paths: string[];
+            /** @description Id, short id or slug of the repository. */
+            repo: string;
+            /**
+             * Format: int64
+             * @description Seconds the lock lives without renewal; 1 to 86,400.
+             */
+            ttl_seconds?: number;
         };
-        /** @constant */
-        Driver: "native";
-        /** @description Body of every response that is not a success. */
-        ErrorBody: {
-            error: components["schemas"]["ErrorDetail"];
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        LockPage: {
+            items: components["schemas"]["Lock"][];
+            next: null | string;
         };
-        /** @description What went wrong, for a program and for a person. */
-        ErrorDetail: {
-            /** @description Stable, machine-readable, `snake_case`. */
-            code: string;
-            /** @description Ties the error to the daemon's log. */
-            correlation: string | null;
-            /** @description The next step, as a sentence or a command. */
-            hint: string | null;
-            message: string;
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        NoticePage: {
+            items: components["schemas"]["Notice"][];
+            next: null | string;
+        };
+        /** @description One bus message on a channel. */
+        Notice: {
+            /** @description The sender's label. */
+            agent: string;
+            channel: string;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: int64
+             * @description Position on the bus: rises with commit order.
+             */
+            id: number;
+            payload: unknown;
+            /** @description None: everybody on the channel. */
+            recipient: string | null;
+            sender: string;
+            /** Format: int32 */
+            ttl_seconds: number;
+        };
+        /** @description Body of `POST /notices`. The sender is whoever the credential says. */
+        NewNotice: {
+            /** @description 1 to 64 letters, digits, `_`, `-`, `.` or `:`. */
+            channel: string;
+            /** @description At most 64 KiB as JSON. */
+            payload: unknown;
+            recipient?: string | null;
+            /**
+             * Format: int32
+             * @description Without it the channel decides.
+             */
+            ttl_seconds?: number | null;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        RegistrationPage: {
+            items: components["schemas"]["Registration"][];
+            next: null | string;
+        };
+        /** @description A live session announced on the bus, ours or a vendor's own terminal. */
+        Registration: {
+            /** @description What it is called: an agent's name, or a terminal session's own. */
+            agent: string;
+            /** Format: date-time */
+            heartbeat_at: string;
+            id: string;
+            model: string | null;
+            phase: components["schemas"]["RegistrationPhase"];
+            /** Format: int32 */
+            pid: number | null;
+            /** Format: date-time */
+            registered_at: string;
+            /** @description Our session, when the registration is one of our runs. */
+            session: string | null;
+            vendor: string;
+            /** @description Canonical path of the worktree it works in. */
+            worktree: string | null;
+        };
+        /** @enum {string} */
+        RegistrationPhase: "active" | "idle" | "terminated";
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        RepoPage: {
+            items: components["schemas"]["Repo"][];
+            next: null | string;
+        };
+        /** @description A registered git repository. */
+        Repo: {
+            /** Format: date-time */
+            added_at: string;
+            default_branch: string | null;
+            id: string;
+            /** @description Canonical absolute path of the main worktree. */
+            path: string;
+            short_id: string;
+            /** @description Short name, unique in the workspace; accepted wherever the id is. */
+            slug: string;
+            /** @description Command that runs the repository's tests, as argv. */
+            test_command: string[] | null;
+        };
+        /** @description Body of `POST /repos`. */
+        NewRepo: {
+            /** @description Absolute path of the repository, or of a folder inside it. */
+            path: string;
+            /** @description Without it, made from the folder's name. */
+            slug?: string | null;
+            test_command?: string[] | null;
+        };
+        /** @description Body of `PATCH /repos/{id}`; what is absent stays. */
+        RepoPatch: {
+            slug?: string | null;
+            /** @description `null` forgets the command. */
+            test_command?: string[] | null;
         };
         /** @description Events after a cursor. */
         EventPage: {
@@ -947,514 +1442,24 @@ export interface components {
             kind: "journal.repaired";
             payload: components["schemas"]["JournalRepair"];
         };
-        /** @enum {string} */
-        Feed: "events" | "resources" | "deltas";
-        /** @description One file an agent changed through the worktree's writer. */
-        FileChange: {
-            /** @description BLAKE3 of the content after, in hex. */
-            after: string;
-            /** @description BLAKE3 of the content before, in hex; none when the file was created. */
-            before: string | null;
-            /** Format: int32 */
-            lines_added: number;
-            /** Format: int32 */
-            lines_removed: number;
-            participant: string;
-            path: string;
-            session: string;
-            task: string;
-            /**
-             * Format: int64
-             * @description Fencing token of the lock it was made under.
-             */
-            token: number;
-            turn: string;
-        };
-        /** @description One thing the doctor looked at. */
-        Finding: {
-            /** @description `snake_case`, stable. */
-            check: string;
-            hint: string | null;
-            message: string;
-            severity: components["schemas"]["Severity"];
-        };
-        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
-        FindingPage: {
-            items: components["schemas"]["Finding"][];
-            next: null | string;
-        };
-        Hello: {
-            /** Format: int32 */
-            api_revision: number;
-            /** @description The newest event at this moment. */
-            newest: string;
-            version: string;
-        };
-        JournalRepair: {
-            /** Format: int64 */
-            previous_epoch: number;
-            /** @description Name of the file that keeps the torn bytes, relative to the journal. */
-            side_file: string;
-            /** Format: int64 */
-            torn_bytes: number;
-        };
-        /** @description A code that a browser turns into a cookie, once. */
-        Launch: {
-            code: string;
+        /** @description A person. */
+        UserRecord: {
             /** Format: date-time */
-            expires_at: string;
-            /** @description The address to open; it carries the code. */
-            url: string;
-        };
-        /** @description What a turn has written so far of the message it is at. */
-        LiveTurn: {
-            participant: string;
-            session: string;
-            task: string;
-            text: string;
-            thinking: string;
-            turn: string;
-        };
-        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
-        LiveTurnPage: {
-            items: components["schemas"]["LiveTurn"][];
-            next: null | string;
-        };
-        /** @description A held lock. */
-        Lock: {
-            /** Format: date-time */
-            acquired_at: string;
-            /** @description The holder's label: an agent's name, or what a terminal session called itself. */
-            agent: string;
-            /** Format: date-time */
-            expires_at: string;
-            holder: string;
-            mode: components["schemas"]["LockMode"];
-            /** @description A path or glob relative to the worktree. */
-            path: string;
-            session: string | null;
-            /**
-             * Format: int64
-             * @description Fencing token; strictly rises, also across restarts and restores. It names the lock in paths.
-             */
-            token: number;
-            /** @description Canonical path of the worktree the lock is keyed on. */
-            worktree: string;
-        };
-        /** @description One change of a lock. */
-        LockChange: {
-            agent: string;
-            holder: string;
-            mode: components["schemas"]["LockMode"];
-            /** @description Who stood in the way, for `waiting`; who lost it, for `taken_over`. */
-            other: string | null;
-            path: string;
-            phase: components["schemas"]["LockPhase"];
-            session: string | null;
-            /**
-             * Format: int64
-             * @description 0 while the holder is only waiting.
-             */
-            token: number;
-            worktree: string;
-        };
-        /** @enum {string} */
-        LockMode: "shared" | "exclusive" | "advisory";
-        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
-        LockPage: {
-            items: components["schemas"]["Lock"][];
-            next: null | string;
-        };
-        /** @enum {string} */
-        LockPhase: "waiting" | "acquired" | "released" | "expired" | "taken_over" | "broken";
-        /** @description The lock table. */
-        LockTable: {
-            /** @description What is held. */
-            items: components["schemas"]["Lock"][];
-            next: string | null;
-            /** @description Who waits. */
-            waits: components["schemas"]["LockWait"][];
-        };
-        /** @description Somebody who waits for locks. */
-        LockWait: {
-            agent: string;
-            /** @description Locks that stand in the way. */
-            blocked_by: components["schemas"]["Lock"][];
-            paths: string[];
-            /** Format: date-time */
-            since: string;
-            waiter: string;
-            worktree: string;
-        };
-        /** @description The one plan made of all proposals. */
-        MergedPlan: {
-            /** @description One sentence per decision, in the order they were taken. */
-            explanation: string[];
-            tasks: components["schemas"]["MergedTask"][];
-        };
-        MergedTask: {
-            assignee: string;
-            depends_on: string[];
-            files: string[];
-            instructions: string;
+            created_at: string;
+            email: string | null;
+            id: string;
             name: string;
-            /** Format: int32 */
-            priority: number;
-            /** @description Agents who wanted the same file and review instead. */
-            reviewers: string[];
-            title: string;
         };
-        /** @description One entry of a conversation. */
-        Message: {
-            blocks: components["schemas"]["Block"][];
+        /** @description A view of sessions that owns only positions. */
+        Board: {
             /** Format: date-time */
             created_at: string;
             id: string;
-            /**
-             * Format: int64
-             * @description Milliseconds from request to the last byte of the answer.
-             */
-            latency_ms: number | null;
-            parent: string | null;
-            /** @description The participant who said it; none for the user and the system. */
-            participant: string | null;
-            role: components["schemas"]["Role"];
-            session: string;
-            task: string | null;
-            turn: string | null;
-            usage: components["schemas"]["Usage"] | null;
-        };
-        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
-        MessagePage: {
-            items: components["schemas"]["Message"][];
-            next: null | string;
-        };
-        ModelAnswer: {
-            /** Format: int64 */
-            latency_ms: number;
-            model: string;
-            /** Format: int32 */
-            retries: number;
-            run: string;
-            session: string;
-            turn: string;
-            usage: components["schemas"]["Usage"];
-            vendor: components["schemas"]["Vendor"];
-        };
-        ModelCall: {
-            /** Format: int64 */
-            estimated_cost_micros: number;
-            model: string;
-            /** Format: int64 */
-            prompt_tokens: number;
-            run: string;
-            session: string;
-            turn: string;
-            vendor: components["schemas"]["Vendor"];
-        };
-        /** @description Body of `POST /tasks/{id}/answer`. */
-        NewAnswer: {
-            answer: string;
-        };
-        /** @description Body of `POST /data/export`. */
-        NewExport: {
-            /**
-             * @description Absolute path of a file that does not exist yet; without it, one in the workspace's backups.
-             * @default null
-             */
-            to: string | null;
-        };
-        /** @description Body of `POST /locks`: all of the paths or none. */
-        NewLock: {
-            mode?: components["schemas"]["LockMode"];
-            /** @description Paths or globs relative to the repository's root; 1 to 256. */
-            paths: string[];
-            /** @description Id, short id or slug of the repository. */
-            repo: string;
-            /**
-             * Format: int64
-             * @description Seconds the lock lives without renewal; 1 to 86,400.
-             */
-            ttl_seconds?: number;
-        };
-        /** @description Body of `POST /notices`. The sender is whoever the credential says. */
-        NewNotice: {
-            /** @description 1 to 64 letters, digits, `_`, `-`, `.` or `:`. */
-            channel: string;
-            /** @description At most 64 KiB as JSON. */
-            payload: unknown;
-            recipient?: string | null;
-            /**
-             * Format: int32
-             * @description Without it the channel decides.
-             */
-            ttl_seconds?: number | null;
-        };
-        /** @description Body of `POST /sessions/{id}/plans`: agents propose, the proposals are merged, the tasks are done. */
-        NewPlan: {
-            /** @description Agents of the session; empty: all of them. */
-            agents?: string[];
-            /** @description At most 256 KiB. */
-            prompt: string;
-        };
-        /** @description Body of `POST /sessions/{id}/messages`: a prompt, which becomes a task. */
-        NewPrompt: {
-            /** @description Ids or short ids of tasks of the session that must be completed first. At most 32. */
-            depends_on?: string[];
-            /**
-             * Format: int32
-             * @description Higher goes first; equal ones in the order of submission.
-             */
-            priority?: number;
-            /** @description Agents of the session; empty: all of them. */
-            targets?: string[];
-            /** @description At most 256 KiB. */
-            text: string;
-        };
-        /** @description Body of `POST /repos`. */
-        NewRepo: {
-            /** @description Absolute path of the repository, or of a folder inside it. */
-            path: string;
-            /** @description Without it, made from the folder's name. */
-            slug?: string | null;
-            test_command?: string[] | null;
-        };
-        /** @description Body of `POST /sessions`. */
-        NewSession: {
-            /** @description Names of configured agents, at least one; each gets a seat. */
-            agents: string[];
-            board?: string | null;
-            /** @description Id or short id of the session that spawns this one. */
-            parent?: string | null;
-            /** @description Id, short id or slug of a registered repository. */
-            repo?: string | null;
-            /** @description At most 200 characters; empty: named after its agents. */
-            title?: string;
-        };
-        Newest: {
-            /** @description Where the stream goes on. What a client reads after this message is at least as new. */
-            newest: string;
-        };
-        /** @description One bus message on a channel. */
-        Notice: {
-            /** @description The sender's label. */
-            agent: string;
-            channel: string;
-            /** Format: date-time */
-            created_at: string;
-            /**
-             * Format: int64
-             * @description Position on the bus: rises with commit order.
-             */
-            id: number;
-            payload: unknown;
-            /** @description None: everybody on the channel. */
-            recipient: string | null;
-            sender: string;
-            /** Format: int32 */
-            ttl_seconds: number;
-        };
-        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
-        NoticePage: {
-            items: components["schemas"]["Notice"][];
-            next: null | string;
-        };
-        /** @enum {string} */
-        Noun: "user" | "board" | "repo" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "file_change" | "refused_edit" | "checkpoint" | "registration" | "lock" | "notice";
-        /** @description One agent's seat in a session, and what it is doing. */
-        Participant: {
-            agent: string;
-            /**
-             * Format: int64
-             * @description Tokens of the last model call.
-             */
-            context_used: number;
-            /**
-             * Format: int64
-             * @description Tokens the model can hold.
-             */
-            context_window: number;
-            /** @description What the status is about: a file, a tool, an error. */
-            detail: string | null;
-            driver: components["schemas"]["Driver"];
-            id: string;
-            /** Format: date-time */
-            joined_at: string;
-            model: string;
-            session: string;
-            /**
-             * Format: date-time
-             * @description Since when the status holds.
-             */
-            since: string;
-            status: components["schemas"]["ParticipantStatus"];
-            vendor: components["schemas"]["Vendor"];
-        };
-        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
-        ParticipantPage: {
-            items: components["schemas"]["Participant"][];
-            next: null | string;
-        };
-        /** @description A participant as it joined. */
-        ParticipantRecord: {
-            agent: string;
-            /** Format: int64 */
-            context_window: number;
-            driver: components["schemas"]["Driver"];
-            id: string;
-            /** Format: date-time */
-            joined_at: string;
-            model: string;
-            session: string;
-            vendor: components["schemas"]["Vendor"];
-        };
-        /** @enum {string} */
-        ParticipantStatus: "starting" | "idle" | "thinking" | "editing" | "running_tool" | "waiting_lock" | "needs_input" | "indexing" | "paused" | "done" | "failed" | "stale";
-        /** @description One coordinated change of a repository, and how far it is. */
-        Plan: {
-            /** Format: date-time */
-            created_at: string;
-            id: string;
-            merged: components["schemas"]["MergedPlan"] | null;
-            participants: string[];
-            prompt: string;
-            /** @description In the order they came. */
-            proposals: components["schemas"]["Proposal"][];
-            repo: string;
-            session: string;
-            short_id: string;
-            state: components["schemas"]["PlanState"];
-            tasks: components["schemas"]["Task"][];
-            tests: components["schemas"]["TestReport"] | null;
-            /** @description Summary or reason, once it has ended. */
-            text: string | null;
-        };
-        PlanEnd: {
-            plan: string;
-            session: string;
-            text: string;
-        };
-        PlanMerge: {
-            merged: components["schemas"]["MergedPlan"];
-            plan: string;
-            session: string;
-        };
-        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
-        PlanPage: {
-            items: components["schemas"]["Plan"][];
-            next: null | string;
-        };
-        /** @description A plan as it was created. */
-        PlanRecord: {
-            /** Format: date-time */
-            created_at: string;
-            id: string;
-            participants: string[];
-            prompt: string;
-            repo: string;
-            session: string;
-        };
-        /** @enum {string} */
-        PlanState: "proposing" | "executing" | "testing" | "completed" | "failed";
-        PlanTest: {
-            plan: string;
-            report: components["schemas"]["TestReport"];
-            session: string;
-        };
-        /** @description A task as an agent proposes it; names are the agent's own. */
-        PlannedTask: {
-            depends_on: string[];
-            files: string[];
-            instructions: string;
-            /** @description Name other proposed tasks refer to. */
             name: string;
-            /** Format: int32 */
-            priority: number;
-            title: string;
-        };
-        /** @description What one agent proposes. */
-        Proposal: {
-            agent: string;
-            participant: string;
-            plan: string;
-            session: string;
-            tasks: components["schemas"]["PlannedTask"][];
-        };
-        /** @description A participant waits for the user. */
-        Question: {
-            participant: string;
-            question: string;
-            session: string;
-            task: string;
-            turn: string;
-        };
-        /** @description An edit the worktree's writer refused; nothing was written. */
-        RefusedEdit: {
-            claim: components["schemas"]["Claim"];
-            /** @description `lock_lost`, `stale_base`, `path_refused` or `io`. */
-            code: string;
-            message: string;
-            participant: string;
-            session: string;
-            task: string;
-            turn: string;
-        };
-        /** @description A live session announced on the bus, ours or a vendor's own terminal. */
-        Registration: {
-            /** @description What it is called: an agent's name, or a terminal session's own. */
-            agent: string;
-            /** Format: date-time */
-            heartbeat_at: string;
-            id: string;
-            model: string | null;
-            phase: components["schemas"]["RegistrationPhase"];
-            /** Format: int32 */
-            pid: number | null;
-            /** Format: date-time */
-            registered_at: string;
-            /** @description Our session, when the registration is one of our runs. */
-            session: string | null;
-            vendor: string;
-            /** @description Canonical path of the worktree it works in. */
-            worktree: string | null;
-        };
-        RegistrationEnd: {
-            /** @description `finished`, `died` or `expired`. */
-            reason: string;
-            registration: string;
-            session: string | null;
-        };
-        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
-        RegistrationPage: {
-            items: components["schemas"]["Registration"][];
-            next: null | string;
-        };
-        /** @enum {string} */
-        RegistrationPhase: "active" | "idle" | "terminated";
-        /** @description A registered git repository. */
-        Repo: {
-            /** Format: date-time */
-            added_at: string;
-            default_branch: string | null;
-            id: string;
-            /** @description Canonical absolute path of the main worktree. */
-            path: string;
-            short_id: string;
-            /** @description Short name, unique in the workspace; accepted wherever the id is. */
             slug: string;
-            /** @description Command that runs the repository's tests, as argv. */
-            test_command: string[] | null;
         };
-        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
-        RepoPage: {
-            items: components["schemas"]["Repo"][];
-            next: null | string;
-        };
-        /** @description Body of `PATCH /repos/{id}`; what is absent stays. */
-        RepoPatch: {
-            slug?: string | null;
-            /** @description `null` forgets the command. */
-            test_command?: string[] | null;
+        BoardRemoved: {
+            board: string;
         };
         /** @description A repository as it was registered. */
         RepoRecord: {
@@ -1469,19 +1474,76 @@ export interface components {
         RepoRemoved: {
             repo: string;
         };
-        /** @description One change of one resource. */
-        Resource: {
-            action: components["schemas"]["Action"];
-            /** @description The resource, the changed fields of it, or nothing. */
-            body: Record<string, never> | null;
-            /** @description The event behind the change. */
-            cursor: string;
-            /**
-             * @description Id of the resource. A lock goes by its token, a proposal by its participant, a draft by its turn,
-             *     a file change and a refused edit by the event's cursor.
-             */
+        /** @description A session as it was created. */
+        SessionRecord: {
+            board: string | null;
+            /** Format: date-time */
+            created_at: string;
+            fork_point: string | null;
+            forked_from: string | null;
             id: string;
-            noun: components["schemas"]["Noun"];
+            parent: string | null;
+            repo: string | null;
+            title: string;
+            workspace: string;
+        };
+        SessionRenamed: {
+            session: string;
+            title: string;
+        };
+        SessionArchived: {
+            session: string;
+        };
+        /** @description A participant as it joined. */
+        ParticipantRecord: {
+            agent: string;
+            /** Format: int64 */
+            context_window: number;
+            driver: components["schemas"]["Driver"];
+            id: string;
+            /** Format: date-time */
+            joined_at: string;
+            model: string;
+            session: string;
+            vendor: components["schemas"]["Vendor"];
+        };
+        StatusChange: {
+            detail: string | null;
+            participant: string;
+            session: string;
+            status: components["schemas"]["ParticipantStatus"];
+        };
+        /** @description A task as it was submitted. */
+        TaskRecord: {
+            /** Format: date-time */
+            created_at: string;
+            depends_on: string[];
+            files: string[];
+            id: string;
+            kind: components["schemas"]["TaskKind"];
+            plan: string | null;
+            /** Format: int32 */
+            priority: number;
+            prompt: string;
+            session: string;
+            targets: string[];
+            title: string;
+        };
+        TaskRef: {
+            session: string;
+            task: string;
+        };
+        Answer: {
+            answer: string;
+            session: string;
+            task: string;
+            turn: string;
+        };
+        TaskEnd: {
+            session: string;
+            task: string;
+            /** @description A summary of what was done, or the reason why not. */
+            text: string;
         };
         Resubmission: {
             /** Format: int32 */
@@ -1490,8 +1552,31 @@ export interface components {
             session: string;
             task: string;
         };
-        /** @enum {string} */
-        Role: "user" | "assistant" | "tool" | "system";
+        /** @description One participant's work on a task. */
+        Turn: {
+            /**
+             * Format: int32
+             * @description Counts from 1; a crash resubmits the task with the next one.
+             */
+            attempt: number;
+            id: string;
+            participant: string;
+            run: string;
+            session: string;
+            /** Format: date-time */
+            started_at: string;
+            task: string;
+        };
+        TurnEnd: {
+            /** Format: int32 */
+            iterations: number;
+            outcome: components["schemas"]["TurnOutcome"];
+            participant: string;
+            session: string;
+            task: string;
+            turn: string;
+            usage: components["schemas"]["Usage"];
+        };
         /** @description A supervised operating-system process behind a participant. */
         Run: {
             id: string;
@@ -1520,6 +1605,191 @@ export interface components {
             /** Format: int32 */
             signal: number | null;
         };
+        /** @description Text of a message that is still being written. */
+        Draft: {
+            participant: string;
+            session: string;
+            text: string;
+            thinking: string;
+            turn: string;
+        };
+        ModelCall: {
+            /** Format: int64 */
+            estimated_cost_micros: number;
+            model: string;
+            /** Format: int64 */
+            prompt_tokens: number;
+            run: string;
+            session: string;
+            turn: string;
+            vendor: components["schemas"]["Vendor"];
+        };
+        ModelAnswer: {
+            /** Format: int64 */
+            latency_ms: number;
+            model: string;
+            /** Format: int32 */
+            retries: number;
+            run: string;
+            session: string;
+            turn: string;
+            usage: components["schemas"]["Usage"];
+            vendor: components["schemas"]["Vendor"];
+        };
+        /** @description A plan as it was created. */
+        PlanRecord: {
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            participants: string[];
+            prompt: string;
+            repo: string;
+            session: string;
+        };
+        PlanMerge: {
+            merged: components["schemas"]["MergedPlan"];
+            plan: string;
+            session: string;
+        };
+        PlanTest: {
+            plan: string;
+            report: components["schemas"]["TestReport"];
+            session: string;
+        };
+        PlanEnd: {
+            plan: string;
+            session: string;
+            text: string;
+        };
+        /** @description An edit the worktree's writer refused; nothing was written. */
+        RefusedEdit: {
+            claim: components["schemas"]["Claim"];
+            /** @description `lock_lost`, `stale_base`, `path_refused` or `io`. */
+            code: string;
+            message: string;
+            participant: string;
+            session: string;
+            task: string;
+            turn: string;
+        };
+        RegistrationEnd: {
+            /** @description `finished`, `died` or `expired`. */
+            reason: string;
+            registration: string;
+            session: string | null;
+        };
+        /** @description One change of a lock. */
+        LockChange: {
+            agent: string;
+            holder: string;
+            mode: components["schemas"]["LockMode"];
+            /** @description Who stood in the way, for `waiting`; who lost it, for `taken_over`. */
+            other: string | null;
+            path: string;
+            phase: components["schemas"]["LockPhase"];
+            session: string | null;
+            /**
+             * Format: int64
+             * @description 0 while the holder is only waiting.
+             */
+            token: number;
+            worktree: string;
+        };
+        JournalRepair: {
+            /** Format: int64 */
+            previous_epoch: number;
+            /** @description Name of the file that keeps the torn bytes, relative to the journal. */
+            side_file: string;
+            /** Format: int64 */
+            torn_bytes: number;
+        };
+        /** @description How a turn ended. */
+        TurnOutcome: {
+            /** @constant */
+            state: "completed";
+            summary: string;
+        } | {
+            code: string;
+            message: string;
+            /** @constant */
+            state: "failed";
+        } | {
+            /** @constant */
+            state: "canceled";
+        };
+        /** @description The lock under which somebody tried to edit. */
+        Claim: {
+            path: string;
+            /** Format: int64 */
+            token: number;
+        };
+        /** @enum {string} */
+        LockPhase: "waiting" | "acquired" | "released" | "expired" | "taken_over" | "broken";
+        /** @description Outcome of a maintenance command. */
+        DataReport: {
+            /** Format: int64 */
+            blobs: number;
+            /** Format: int64 */
+            bytes: number;
+            /** Format: int64 */
+            elapsed_ms: number;
+            /** Format: int64 */
+            events: number;
+            ok: boolean;
+            /** @description Where the result is, when there is a file. */
+            path: string | null;
+            /** @description One sentence per problem found. */
+            problems: string[];
+            /** Format: int64 */
+            segments: number;
+        };
+        /** @description Body of `POST /data/export`. */
+        NewExport: {
+            /**
+             * @description Absolute path of a file that does not exist yet; without it, one in the workspace's backups.
+             * @default null
+             */
+            to: string | null;
+        };
+        /** @description Body of every response that is not a success. */
+        ErrorBody: {
+            error: components["schemas"]["ErrorDetail"];
+        };
+        /** @description What went wrong, for a program and for a person. */
+        ErrorDetail: {
+            /** @description Stable, machine-readable, `snake_case`. */
+            code: string;
+            /** @description Ties the error to the daemon's log. */
+            correlation: string | null;
+            /** @description The next step, as a sentence or a command. */
+            hint: string | null;
+            message: string;
+        };
+        /** @description What a client may say. */
+        ClientMessage: components["schemas"]["Subscription"] & {
+            /** @constant */
+            type: "subscribe";
+        };
+        /** @description What a client wants to hear. */
+        Subscription: {
+            /**
+             * @description `epoch.seq` of the last event handled; none: only what happens from now on.
+             * @default null
+             */
+            after: string | null;
+            /**
+             * @description Which feeds; empty: all of them.
+             * @default []
+             */
+            feeds: components["schemas"]["Feed"][];
+            /**
+             * @description Only this session, by id or short id.
+             * @default null
+             */
+            session: string | null;
+        };
+        /** @enum {string} */
+        Feed: "events" | "resources" | "deltas";
         /** @description What the daemon says. */
         ServerMessage: (components["schemas"]["Hello"] & {
             /** @constant */
@@ -1543,327 +1813,57 @@ export interface components {
             /** @constant */
             type: "error";
         });
-        /** @description A conversation with one or more agents; a node of the genealogy. */
-        Session: {
-            archived: boolean;
-            board: string | null;
-            /** Format: date-time */
-            created_at: string;
-            /** @description The task up to which history was copied. */
-            fork_point: string | null;
-            /** @description The session this one was forked from (copied history). */
-            forked_from: string | null;
-            id: string;
-            /**
-             * Format: int32
-             * @description Tasks that wait for an answer.
-             */
-            needs_input: number;
-            /** @description The session that spawned this one (fresh context). */
-            parent: string | null;
-            participants: components["schemas"]["Participant"][];
-            repo: string | null;
-            /** @description Ten characters for people; any unambiguous prefix of at least four is accepted wherever an id is. */
-            short_id: string;
-            /** @description Derived from the session's tasks. */
-            state: components["schemas"]["SessionState"];
-            title: string;
-            /** Format: date-time */
-            updated_at: string;
-            usage: components["schemas"]["Usage"];
-            workspace: string;
-        };
-        SessionArchived: {
-            session: string;
-        };
-        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
-        SessionPage: {
-            items: components["schemas"]["Session"][];
-            next: null | string;
-        };
-        /** @description Body of `PATCH /sessions/{id}`; what is absent stays. */
-        SessionPatch: {
-            /** @description At most 200 characters. */
-            title?: string | null;
-        };
-        /** @description A session as it was created. */
-        SessionRecord: {
-            board: string | null;
-            /** Format: date-time */
-            created_at: string;
-            fork_point: string | null;
-            forked_from: string | null;
-            id: string;
-            parent: string | null;
-            repo: string | null;
-            title: string;
-            workspace: string;
-        };
-        SessionRenamed: {
-            session: string;
-            title: string;
-        };
-        /** @enum {string} */
-        SessionState: "idle" | "running" | "completed" | "failed";
-        /** @enum {string} */
-        Severity: "ok" | "warning" | "error";
-        /** @description One look at the daemon. */
-        Status: {
-            /** Format: int64 */
-            config_version: number;
-            /**
-             * Format: int32
-             * @description Connections open now.
-             */
-            connections: number;
-            /** @description The newest event. */
-            cursor: string;
-            /** @description The daemon is stopping. */
-            draining: boolean;
-            /**
-             * Format: int64
-             * @description Messages for slow readers, refused submissions and the like since start.
-             */
-            dropped: number;
+        Hello: {
             /** Format: int32 */
-            locks: number;
-            /**
-             * Format: int32
-             * @description Tasks that wait for an answer.
-             */
-            needs_input: number;
-            /**
-             * Format: int64
-             * @description Wrong credentials since start.
-             */
-            refused_credentials: number;
-            /** Format: int32 */
-            running_turns: number;
-            /** Format: int64 */
-            sessions: number;
-            /**
-             * Format: int64
-             * @description Watchers cut because they did not read, since start.
-             */
-            slow_watchers_cut: number;
-            /** Format: date-time */
-            started_at: string;
-            usage: components["schemas"]["Usage"];
+            api_revision: number;
+            /** @description The newest event at this moment. */
+            newest: string;
             version: string;
-            /**
-             * Format: int32
-             * @description WebSocket clients now.
-             */
-            watchers: number;
-            workspace: string;
         };
-        StatusChange: {
-            detail: string | null;
-            participant: string;
-            session: string;
-            status: components["schemas"]["ParticipantStatus"];
-        };
-        /** @description The daemon heard that it shall stop. */
-        Stopping: {
-            /** Format: int32 */
-            pid: number;
-        };
-        /** @description What a client wants to hear. */
-        Subscription: {
+        /** @description One change of one resource. */
+        Resource: {
+            action: components["schemas"]["Action"];
+            /** @description The resource, the changed fields of it, or nothing. */
+            body: Record<string, never> | null;
+            /** @description The event behind the change. */
+            cursor: string;
             /**
-             * @description `epoch.seq` of the last event handled; none: only what happens from now on.
-             * @default null
+             * @description Id of the resource. A lock goes by its token, a proposal by its participant, a draft by its turn,
+             *     a file change and a refused edit by the event's cursor.
              */
-            after: string | null;
-            /**
-             * @description Which feeds; empty: all of them.
-             * @default []
-             */
-            feeds: components["schemas"]["Feed"][];
-            /**
-             * @description Only this session, by id or short id.
-             * @default null
-             */
-            session: string | null;
-        };
-        /** @description One participant's share of a task. */
-        Target: {
-            /** @description None in a resource event; the participant has it. */
-            agent: string | null;
-            /** Format: int32 */
-            attempt: number;
-            participant: string;
-            state: components["schemas"]["TaskState"];
-        };
-        /** @description A prompt with its targets, priority and dependencies, and where it stands. */
-        Task: {
-            /**
-             * Format: int32
-             * @description Counts from 1; a crash resubmits the task with the next one.
-             */
-            attempt: number;
-            /** @description Files it did change. */
-            changes: components["schemas"]["FileChange"][];
-            /** Format: date-time */
-            created_at: string;
-            /** @description Tasks that must be completed before this one starts. */
-            depends_on: string[];
-            /** @description Files the task is expected to change. */
-            files: string[];
             id: string;
-            kind: components["schemas"]["TaskKind"];
-            plan: string | null;
-            /**
-             * Format: int32
-             * @description Higher goes first; equal ones in the order of submission.
-             */
-            priority: number;
-            prompt: string;
-            question: components["schemas"]["Question"] | null;
-            session: string;
-            short_id: string;
-            state: components["schemas"]["TaskState"];
-            targets: components["schemas"]["Target"][];
-            /** @description The summary when it is completed, the reason when it is not. */
-            text: string | null;
-            title: string;
-            /** Format: date-time */
-            updated_at: string;
+            noun: components["schemas"]["Noun"];
         };
-        TaskEnd: {
+        /** @description A piece of text as it arrived. A reader that sees `offset` jump asks for the text so far. */
+        Delta: {
+            kind: components["schemas"]["DeltaKind"];
+            /**
+             * Format: int64
+             * @description Bytes of this kind before this piece, within the current message.
+             */
+            offset: number;
+            participant: string;
             session: string;
-            task: string;
-            /** @description A summary of what was done, or the reason why not. */
             text: string;
-        };
-        /** @enum {string} */
-        TaskKind: "prompt" | "propose" | "work" | "review";
-        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
-        TaskPage: {
-            items: components["schemas"]["Task"][];
-            next: null | string;
-        };
-        /** @description A task as it was submitted. */
-        TaskRecord: {
-            /** Format: date-time */
-            created_at: string;
-            depends_on: string[];
-            files: string[];
-            id: string;
-            kind: components["schemas"]["TaskKind"];
-            plan: string | null;
-            /** Format: int32 */
-            priority: number;
-            prompt: string;
-            session: string;
-            targets: string[];
-            title: string;
-        };
-        TaskRef: {
-            session: string;
-            task: string;
-        };
-        /** @enum {string} */
-        TaskState: "submitted" | "working" | "input_required" | "completed" | "failed" | "canceled" | "rejected";
-        /** @description A run of the repository's tests. */
-        TestReport: {
-            command: string[];
-            /** Format: int64 */
-            elapsed_ms: number;
-            /** Format: int32 */
-            exit_code: number | null;
-            /** Format: int32 */
-            failed: number;
-            /** Format: int32 */
-            passed: number;
-            /** @description Last lines of the output. */
-            tail: string;
-        };
-        /** @description One participant's work on a task. */
-        Turn: {
-            /**
-             * Format: int32
-             * @description Counts from 1; a crash resubmits the task with the next one.
-             */
-            attempt: number;
-            id: string;
-            participant: string;
-            run: string;
-            session: string;
-            /** Format: date-time */
-            started_at: string;
-            task: string;
-        };
-        TurnEnd: {
-            /** Format: int32 */
-            iterations: number;
-            outcome: components["schemas"]["TurnOutcome"];
-            participant: string;
-            session: string;
-            task: string;
             turn: string;
-            usage: components["schemas"]["Usage"];
         };
-        /** @description How a turn ended. */
-        TurnOutcome: {
-            /** @constant */
-            state: "completed";
-            summary: string;
-        } | {
+        At: {
+            cursor: string;
+        };
+        Newest: {
+            /** @description Where the stream goes on. What a client reads after this message is at least as new. */
+            newest: string;
+        };
+        Complaint: {
             code: string;
             message: string;
-            /** @constant */
-            state: "failed";
-        } | {
-            /** @constant */
-            state: "canceled";
-        };
-        /** @description What model calls used. */
-        Usage: {
-            /** Format: int64 */
-            cache_read_tokens: number;
-            /** Format: int64 */
-            cache_write_tokens: number;
-            /**
-             * Format: int64
-             * @description Millionths of a US dollar, by the price table of the daemon; 0 when the model has no price there.
-             */
-            cost_micros: number;
-            /** Format: int64 */
-            input_tokens: number;
-            /** Format: int64 */
-            output_tokens: number;
-        };
-        /** @description A person. */
-        UserRecord: {
-            /** Format: date-time */
-            created_at: string;
-            email: string | null;
-            id: string;
-            name: string;
         };
         /** @enum {string} */
-        Vendor: "anthropic" | "google" | "moonshot" | "openai";
-        /** @description Who answers. */
-        Version: {
-            /**
-             * Format: int32
-             * @description Revision of the API; must be equal on both sides.
-             */
-            api_revision: number;
-            /**
-             * Format: int32
-             * @description Version of the event payloads.
-             */
-            event_version: number;
-            /** Format: int32 */
-            pid: number;
-            /** Format: date-time */
-            started_at: string;
-            /** @description Version of the binary. */
-            version: string;
-            workspace: string;
-        };
+        Action: "created" | "patched" | "removed";
+        /** @enum {string} */
+        Noun: "user" | "board" | "repo" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "file_change" | "refused_edit" | "checkpoint" | "registration" | "lock" | "notice";
+        /** @enum {string} */
+        DeltaKind: "text" | "thinking";
     };
     responses: never;
     parameters: never;
@@ -1873,7 +1873,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    list_agents: {
+    health: {
         parameters: {
             query?: never;
             header?: never;
@@ -1888,7 +1888,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AgentPage"];
+                    "text/plain": string;
                 };
             };
             /** @description It was not done. */
@@ -1902,13 +1902,10 @@ export interface operations {
             };
         };
     };
-    reload_config: {
+    get_version: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The same key with the same request is carried out once and answered alike. */
-                "idempotency-key"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -1920,7 +1917,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ConfigVersion"];
+                    "application/json": components["schemas"]["Version"];
                 };
             };
             /** @description It was not done. */
@@ -1934,49 +1931,10 @@ export interface operations {
             };
         };
     };
-    export_data: {
+    get_status: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The same key with the same request is carried out once and answered alike. */
-                "idempotency-key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewExport"];
-            };
-        };
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DataReport"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    rebuild_data: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key with the same request is carried out once and answered alike. */
-                "idempotency-key"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -1988,39 +1946,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DataReport"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    verify_data: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key with the same request is carried out once and answered alike. */
-                "idempotency-key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DataReport"];
+                    "application/json": components["schemas"]["Status"];
                 };
             };
             /** @description It was not done. */
@@ -2063,17 +1989,13 @@ export interface operations {
             };
         };
     };
-    list_events: {
+    reload_config: {
         parameters: {
-            query?: {
-                /** @description `epoch.seq`; without it, from the first event. */
-                after?: string;
-                /** @description Only events of this session. */
-                session?: string;
-                /** @description 1 to 1,000; 200 without. */
-                limit?: number;
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
             };
-            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -2085,7 +2007,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["EventPage"];
+                    "application/json": components["schemas"]["ConfigVersion"];
                 };
             };
             /** @description It was not done. */
@@ -2147,6 +2069,704 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Launch"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    shut_down: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stopping"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    openapi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: {
+                /** @description Archived ones too. */
+                archived?: boolean;
+                /** @description `next` of the page before. */
+                before?: string;
+                /** @description 1 to 200; 50 without. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSession"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    archive_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    change_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_participants: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParticipantPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_live_turns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveTurnPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_messages: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page after: messages older than this one. */
+                before?: string;
+                /** @description 1 to 200; 50 without. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagePage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    prompt: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPrompt"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_session_tasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_tasks: {
+        parameters: {
+            query?: {
+                /** @description One state, or several with commas between; without it the ones that have not ended. */
+                state?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cancel_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    answer_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAnswer"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_plans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    coordinate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPlan"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_checkpoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckpointPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_agents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentPage"];
                 };
             };
             /** @description It was not done. */
@@ -2318,66 +2938,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Notice"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    openapi: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": Record<string, never>;
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    get_plan: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Plan"];
                 };
             };
             /** @description It was not done. */
@@ -2586,14 +3146,14 @@ export interface operations {
             };
         };
     };
-    list_sessions: {
+    list_events: {
         parameters: {
             query?: {
-                /** @description Archived ones too. */
-                archived?: boolean;
-                /** @description `next` of the page before. */
-                before?: string;
-                /** @description 1 to 200; 50 without. */
+                /** @description `epoch.seq`; without it, from the first event. */
+                after?: string;
+                /** @description Only events of this session. */
+                session?: string;
+                /** @description 1 to 1,000; 200 without. */
                 limit?: number;
             };
             header?: never;
@@ -2608,638 +3168,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SessionPage"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    create_session: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key with the same request is carried out once and answered alike. */
-                "idempotency-key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewSession"];
-            };
-        };
-        responses: {
-            /** @description Done. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Session"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    get_session: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Session"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    archive_session: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key with the same request is carried out once and answered alike. */
-                "idempotency-key"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Session"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    change_session: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key with the same request is carried out once and answered alike. */
-                "idempotency-key"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SessionPatch"];
-            };
-        };
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Session"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    list_checkpoints: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CheckpointPage"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    list_live_turns: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LiveTurnPage"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    list_messages: {
-        parameters: {
-            query?: {
-                /** @description `next` of the page after: messages older than this one. */
-                before?: string;
-                /** @description 1 to 200; 50 without. */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MessagePage"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    prompt: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key with the same request is carried out once and answered alike. */
-                "idempotency-key"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewPrompt"];
-            };
-        };
-        responses: {
-            /** @description Done. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Task"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    list_participants: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ParticipantPage"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    list_plans: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PlanPage"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    coordinate: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key with the same request is carried out once and answered alike. */
-                "idempotency-key"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewPlan"];
-            };
-        };
-        responses: {
-            /** @description Done. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Plan"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    list_session_tasks: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TaskPage"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    shut_down: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key with the same request is carried out once and answered alike. */
-                "idempotency-key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Stopping"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    get_status: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Status"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    list_tasks: {
-        parameters: {
-            query?: {
-                /** @description One state, or several with commas between; without it the ones that have not ended. */
-                state?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TaskPage"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    get_task: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Task"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    answer_task: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key with the same request is carried out once and answered alike. */
-                "idempotency-key"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewAnswer"];
-            };
-        };
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Task"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    cancel_task: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key with the same request is carried out once and answered alike. */
-                "idempotency-key"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Task"];
-                };
-            };
-            /** @description It was not done. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    get_version: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Version"];
+                    "application/json": components["schemas"]["EventPage"];
                 };
             };
             /** @description It was not done. */
@@ -3280,10 +3209,13 @@ export interface operations {
             };
         };
     };
-    health: {
+    verify_data: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3295,7 +3227,75 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/plain": string;
+                    "application/json": components["schemas"]["DataReport"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    rebuild_data: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataReport"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    export_data: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewExport"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataReport"];
                 };
             };
             /** @description It was not done. */
