@@ -1,0 +1,12 @@
+//! The engine with everything real: store, bus, git, processes, and a model that plays a script.
+
+#[cfg(test)]
+mod coordinating;
+#[cfg(test)]
+mod ending;
+#[cfg(test)]
+mod prompting;
+#[cfg(test)]
+mod restarting;
+#[cfg(test)]
+mod scene;

@@ -1,0 +1,45 @@
+//! What a start finds of what was under way.
+
+use crate::scene::Scene;
+use model::{Event, ParticipantStatus, TaskState, TurnOutcome};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_under_way_at_the_stop_goes_on_after_the_start() {
+    let mut scene = Scene::new(&[("a.txt", "one\n")]).await;
+    let repo = scene.add_repo(None).await;
+    let session = scene.session(Some(&repo), &["claude"]).await;
+    let text =
+        "[[edit a.txt|one|two]]\n[[bash if [ \"$CODITECT_ATTEMPT\" = 1 ]; then sleep 600; fi]]\n[[say done]]";
+    let task = scene.prompt(session, text, &[]).await.unwrap();
+    scene
+        .until("the run is in its shell", || {
+            let seats = scene.engine().participants(session).unwrap();
+            seats.iter().any(|seat| seat.status == ParticipantStatus::RunningTool).then_some(())
+        })
+        .await;
+    scene.shut().await;
+    scene.open().await;
+    let done = scene.task_over(task.task.id).await;
+    assert_eq!((done.state, done.attempt), (TaskState::Completed, 2), "{:?}", done.text);
+    let ended = |event| if let Event::TurnEnded(end) = event { Some(end.outcome) } else { None };
+    let outcomes: Vec<TurnOutcome> = scene.events().into_iter().filter_map(ended).collect();
+    assert!(
+        matches!(&outcomes[0], TurnOutcome::Failed { code, .. } if code == "daemon_stopped"),
+        "{outcomes:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_survives_the_stop() {
+    let mut scene = Scene::new(&[]).await;
+    let session = scene.session(None, &["gemini"]).await;
+    let first = scene.prompt(session, "[[sleep 600000]]", &[]).await.unwrap();
+    let second = scene.prompt(session, "[[say second]]", &[]).await.unwrap();
+    scene.task_in(first.task.id, &[TaskState::Working]).await;
+    assert_eq!(scene.engine().task(second.task.id).unwrap().state, TaskState::Submitted);
+    scene.shut().await;
+    scene.open().await;
+    scene.task_in(first.task.id, &[TaskState::Working]).await;
+    scene.engine().cancel_task(&crate::scene::call(), first.task.id).await.unwrap();
+    assert_eq!(scene.task_over(second.task.id).await.text.as_deref(), Some("second"));
+}
