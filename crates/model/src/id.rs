@@ -129,8 +129,8 @@ impl<'de, K: Kind> Deserialize<'de> for Id<K> {
 
 macro_rules! kinds {
     ($($alias:ident $marker:ident $prefix:literal),+ $(,)?) => {
-        /// Marker types, one per noun.
-        pub mod kind {
+        /// Marker types, one per noun. Others name them by the aliases below.
+        pub(crate) mod kind {
             $(
                 #[derive(Debug)]
                 pub enum $marker {}

@@ -31,7 +31,7 @@ mod time;
 mod turn;
 mod user;
 
-pub use agent::{AgentName, AgentNameError, Driver, Vendor};
+pub use agent::{AGENT_NAME_MAX, AgentName, AgentNameError, Driver, Vendor};
 pub use ambient::{Clock, Entropy};
 pub use board::Board;
 pub use checkpoint::Checkpoint;
@@ -42,17 +42,18 @@ pub use event::{
     SessionRenamed, StatusChange, TaskEnd, TaskRef, TurnEnd,
 };
 pub use id::{
-    Kind as IdKind,
-    BoardId, CheckpointId, Id, IdError, MessageId, NoticeId, ParticipantId, PlanId, RegistrationId, RepoId,
-    RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId, TurnId, UserId,
+    BoardId, CheckpointId, Id, IdError, Kind as IdKind, MessageId, NoticeId, ParticipantId, PlanId,
+    RegistrationId, RepoId, RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId, TurnId, UserId,
 };
 pub use layout::{DEFAULT_WORKSPACE, DataRoot, WorkspaceDir};
 pub use lock::{Lock, LockChange, LockMode, LockPhase};
 pub use message::{Block, Message, MessageDraft, PROMPT_MAX, Role, Usage};
-pub use notice::{Channel, NOTICE_PAYLOAD_MAX, Notice};
-pub use path::{RepoPath, RepoPathError};
+pub use notice::{CHANNEL_MAX, Channel, NOTICE_PAYLOAD_MAX, Notice};
+pub use path::{REPO_PATH_MAX, RepoPath, RepoPathError};
 pub use plan::{
-    Claim, MergedPlan, MergedTask, Plan, PlanState, PlannedTask, Proposal, RefusedEdit, TestReport,
+    Claim, MergedPlan, MergedTask, PLANNED_DEPENDENCIES_MAX, PLANNED_FILES_MAX, PLANNED_INSTRUCTIONS_MAX,
+    PLANNED_NAME_MAX, PLANNED_TASKS_MAX, PLANNED_TITLE_MAX, Plan, PlanState, PlannedTask, Proposal,
+    RefusedEdit, TestReport,
 };
 pub use refusal::{Refusal, RefusalKind};
 pub use registration::{Registration, RegistrationPhase};

@@ -3,6 +3,19 @@
 use crate::{AgentName, ParticipantId, PlanId, RepoId, RepoPath, SessionId, TaskId, Timestamp, TurnId};
 use serde::{Deserialize, Serialize};
 
+/// Most tasks one agent may propose; at least one.
+pub const PLANNED_TASKS_MAX: usize = 32;
+/// Most files of one proposed task.
+pub const PLANNED_FILES_MAX: usize = 64;
+/// Most dependencies of one proposed task.
+pub const PLANNED_DEPENDENCIES_MAX: usize = 32;
+/// Longest name of a proposed task, in characters.
+pub const PLANNED_NAME_MAX: usize = 64;
+/// Longest title of a proposed task, in characters.
+pub const PLANNED_TITLE_MAX: usize = 200;
+/// Longest instructions of a proposed task, in bytes.
+pub const PLANNED_INSTRUCTIONS_MAX: usize = 32 * 1024;
+
 /// One coordinated change of a repository: every agent proposes, the proposals are merged, the
 /// tasks are done, the tests run, a checkpoint is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +78,29 @@ pub struct PlannedTask {
     pub priority: i32,
 }
 
+impl PlannedTask {
+    /// Whether a task may be called so: 1 to [`PLANNED_NAME_MAX`] printable characters, no space at
+    /// either end, so that two names that look the same are the same.
+    pub fn is_name(given: &str) -> bool {
+        let length = given.chars().count();
+        (1..=PLANNED_NAME_MAX).contains(&length)
+            && given.trim() == given
+            && !given.chars().any(char::is_control)
+    }
+
+    /// What there is too much of, with how much is given and how much is allowed.
+    pub fn excess(&self) -> Option<(&'static str, usize, usize)> {
+        [
+            ("files", self.files.len(), PLANNED_FILES_MAX),
+            ("dependencies", self.depends_on.len(), PLANNED_DEPENDENCIES_MAX),
+            ("characters of title", self.title.chars().count(), PLANNED_TITLE_MAX),
+            ("bytes of instructions", self.instructions.len(), PLANNED_INSTRUCTIONS_MAX),
+        ]
+        .into_iter()
+        .find(|(_, given, max)| given > max)
+    }
+}
+
 /// The one plan made of all proposals.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MergedPlan {
@@ -116,4 +152,51 @@ pub struct RefusedEdit {
     /// `lock_lost`, `stale_base`, `path_refused` or `io`.
     pub code: String,
     pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task() -> PlannedTask {
+        PlannedTask {
+            name: "auth".to_owned(),
+            title: "ü".repeat(PLANNED_TITLE_MAX),
+            instructions: "x".repeat(PLANNED_INSTRUCTIONS_MAX),
+            files: (0..PLANNED_FILES_MAX).map(|n| format!("src/{n}.rs").parse().unwrap()).collect(),
+            depends_on: (0..PLANNED_DEPENDENCIES_MAX).map(|n| n.to_string()).collect(),
+            priority: 0,
+        }
+    }
+
+    #[test]
+    fn a_task_at_every_limit_passes_and_one_more_of_anything_does_not() {
+        assert_eq!(task().excess(), None);
+        let mut files = task();
+        files.files.push("one/more".parse().unwrap());
+        let mut dependencies = task();
+        dependencies.depends_on.push("one more".to_owned());
+        let mut title = task();
+        title.title.push('x');
+        let mut instructions = task();
+        instructions.instructions.push('x');
+        for (over, what, max) in [
+            (files, "files", PLANNED_FILES_MAX),
+            (dependencies, "dependencies", PLANNED_DEPENDENCIES_MAX),
+            (title, "characters of title", PLANNED_TITLE_MAX),
+            (instructions, "bytes of instructions", PLANNED_INSTRUCTIONS_MAX),
+        ] {
+            assert_eq!(over.excess(), Some((what, max + 1, max)));
+        }
+    }
+
+    #[test]
+    fn names_are_short_and_printable() {
+        for good in ["a", "the auth module", &"ü".repeat(PLANNED_NAME_MAX)] {
+            assert!(PlannedTask::is_name(good), "{good}");
+        }
+        for bad in ["", " ", "a ", "\ta", "a\nb", &"a".repeat(PLANNED_NAME_MAX + 1)] {
+            assert!(!PlannedTask::is_name(bad), "{bad:?}");
+        }
+    }
 }

@@ -1,30 +1,20 @@
 //! What one agent's proposal must be by itself, so that it can be mended while the agent still listens.
 
 use super::order;
-use model::{AgentName, PlannedTask};
+use model::{AgentName, PLANNED_NAME_MAX, PLANNED_TASKS_MAX, PlannedTask};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most tasks one agent may propose.
-pub(super) const TASKS_MAX: usize = 32;
-/// Most files of one proposed task.
-pub(super) const FILES_MAX: usize = 64;
-/// Most dependencies of one proposed task.
-pub(super) const DEPENDENCIES_MAX: usize = 32;
-/// Longest name of a proposed task, in characters.
-pub(super) const NAME_MAX: usize = 64;
-/// Longest title, in characters.
-pub(super) const TITLE_MAX: usize = 200;
-/// Longest instructions of one proposed task, in bytes.
-pub(super) const INSTRUCTIONS_MAX: usize = 32 * 1024;
 /// Why proposals cannot be merged. [`check`] finds all but the last three while the agent that
 /// proposed can still mend it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MergeError {
-    #[error("{agent} proposes {given} tasks, more than the {TASKS_MAX} allowed; join some")]
+    #[error("{agent} proposes {given} tasks, more than the {PLANNED_TASKS_MAX} allowed; join some")]
     TooManyTasks { agent: AgentName, given: usize },
     #[error("{agent}: task `{task}` has {given} {what}, more than the {max} allowed")]
     TooMany { agent: AgentName, task: String, what: &'static str, given: usize, max: usize },
-    #[error("{agent}: a task's name must be 1 to {NAME_MAX} printable characters, and one has {given:?}")]
+    #[error(
+        "{agent}: a task's name must be 1 to {PLANNED_NAME_MAX} printable characters, and one has {given:?}"
+    )]
     Name { agent: AgentName, given: String },
     #[error("{agent}: two tasks are named `{task}`")]
     SameName { agent: AgentName, task: String },
@@ -43,33 +33,28 @@ pub(crate) enum MergeError {
 /// Checks one agent's proposal by itself.
 pub(crate) fn check(agent: &AgentName, tasks: &[PlannedTask]) -> Result<(), MergeError> {
     let agent = || agent.clone();
-    if tasks.len() > TASKS_MAX {
+    if tasks.len() > PLANNED_TASKS_MAX {
         return Err(MergeError::TooManyTasks { agent: agent(), given: tasks.len() });
     }
     let mut names = BTreeSet::new();
     for task in tasks {
         let name = &task.name;
-        let length = name.chars().count();
-        if length == 0 || length > NAME_MAX || name.trim() != name || name.chars().any(char::is_control) {
-            return Err(MergeError::Name { agent: agent(), given: name.chars().take(NAME_MAX).collect() });
+        if !PlannedTask::is_name(name) {
+            return Err(MergeError::Name {
+                agent: agent(),
+                given: name.chars().take(PLANNED_NAME_MAX).collect(),
+            });
         }
         if !names.insert(name.as_str()) {
             return Err(MergeError::SameName { agent: agent(), task: name.clone() });
         }
-        for (what, given, max) in [
-            ("files", task.files.len(), FILES_MAX),
-            ("dependencies", task.depends_on.len(), DEPENDENCIES_MAX),
-            ("characters of title", task.title.chars().count(), TITLE_MAX),
-            ("bytes of instructions", task.instructions.len(), INSTRUCTIONS_MAX),
-        ] {
-            if given > max {
-                return Err(MergeError::TooMany { agent: agent(), task: name.clone(), what, given, max });
-            }
+        if let Some((what, given, max)) = task.excess() {
+            return Err(MergeError::TooMany { agent: agent(), task: name.clone(), what, given, max });
         }
     }
     for task in tasks {
         if let Some(unknown) = task.depends_on.iter().find(|name| !names.contains(name.as_str())) {
-            let (task, dependency) = (task.name.clone(), unknown.chars().take(NAME_MAX).collect());
+            let (task, dependency) = (task.name.clone(), unknown.chars().take(PLANNED_NAME_MAX).collect());
             return Err(MergeError::UnknownDependency { agent: agent(), task, dependency });
         }
     }

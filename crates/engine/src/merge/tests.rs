@@ -2,7 +2,10 @@
 
 use super::check::*;
 use super::*;
-use model::{ParticipantId, PlanId, SessionId};
+use model::{
+    PLANNED_DEPENDENCIES_MAX, PLANNED_FILES_MAX, PLANNED_INSTRUCTIONS_MAX, PLANNED_NAME_MAX,
+    PLANNED_TASKS_MAX, PLANNED_TITLE_MAX, ParticipantId, PlanId, SessionId,
+};
 use proptest::prelude::*;
 
 pub(super) fn agents(names: &[&str]) -> Vec<AgentName> {
@@ -190,10 +193,10 @@ fn a_cycle_that_only_the_merge_made_is_broken_and_explained() {
 fn what_one_agent_can_mend_is_refused_by_type() {
     let claude: AgentName = "claude".parse().unwrap();
     let refused = |tasks: Vec<PlannedTask>| check(&claude, &tasks).unwrap_err();
-    let many: Vec<_> = (0..=TASKS_MAX).map(|i| task(&i.to_string(), &[], &[], 0)).collect();
+    let many: Vec<_> = (0..=PLANNED_TASKS_MAX).map(|i| task(&i.to_string(), &[], &[], 0)).collect();
     assert!(check(&claude, &many[1..]).is_ok());
     assert!(matches!(refused(many), MergeError::TooManyTasks { .. }));
-    for name in ["", " x", "a\nb", &"n".repeat(NAME_MAX + 1)] {
+    for name in ["", " x", "a\nb", &"n".repeat(PLANNED_NAME_MAX + 1)] {
         assert!(matches!(refused(vec![task(name, &[], &[], 0)]), MergeError::Name { .. }), "{name:?}");
     }
     assert!(matches!(
@@ -208,16 +211,19 @@ fn what_one_agent_can_mend_is_refused_by_type() {
     );
     assert!(matches!(refused(vec![task("a", &[], &["a"], 0)]), MergeError::Cycle { .. }));
     let base = task("a", &[], &[], 0);
-    let files = (0..=FILES_MAX).map(|i| format!("f{i}").parse().unwrap()).collect();
+    let files = (0..=PLANNED_FILES_MAX).map(|i| format!("f{i}").parse().unwrap()).collect();
     let named = |i: usize| format!("d{i}");
     for (what, long) in [
         ("files", PlannedTask { files, ..base.clone() }),
         (
             "dependencies",
-            PlannedTask { depends_on: (0..=DEPENDENCIES_MAX).map(named).collect(), ..base.clone() },
+            PlannedTask { depends_on: (0..=PLANNED_DEPENDENCIES_MAX).map(named).collect(), ..base.clone() },
         ),
-        ("characters of title", PlannedTask { title: "é".repeat(TITLE_MAX + 1), ..base.clone() }),
-        ("bytes of instructions", PlannedTask { instructions: "x".repeat(INSTRUCTIONS_MAX + 1), ..base }),
+        ("characters of title", PlannedTask { title: "é".repeat(PLANNED_TITLE_MAX + 1), ..base.clone() }),
+        (
+            "bytes of instructions",
+            PlannedTask { instructions: "x".repeat(PLANNED_INSTRUCTIONS_MAX + 1), ..base },
+        ),
     ] {
         assert!(matches!(refused(vec![long]), MergeError::TooMany { what: w, .. } if w == what), "{what}");
     }
@@ -241,7 +247,7 @@ fn notes_end_at_the_limit() {
     let proposals: Vec<Proposal> = names
         .iter()
         .map(|name| {
-            let instructions = format!("{name}{}", "é".repeat(INSTRUCTIONS_MAX / 2 - 1));
+            let instructions = format!("{name}{}", "é".repeat(PLANNED_INSTRUCTIONS_MAX / 2 - 1));
             proposal(name, vec![PlannedTask { instructions, ..task("t", &["x"], &[], 0) }])
         })
         .collect();

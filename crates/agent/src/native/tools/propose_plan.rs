@@ -1,22 +1,13 @@
 //! `propose_plan`: what this agent would do, checked before it is handed in, so that the model can
 //! mend it.
 
-use model::{ParticipantStatus, PlannedTask};
+use model::{PLANNED_FILES_MAX, PLANNED_NAME_MAX, PLANNED_TASKS_MAX, ParticipantStatus, PlannedTask};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
 use super::{Outcome, Parsed, ToolError, Toolbox, misanswered};
 use crate::run::wire::{Reply, Request};
-
-/// Tasks of one proposal.
-pub(super) const TASKS_MAX: usize = 50;
-/// Files of one task.
-pub(super) const FILES_MAX: usize = 100;
-/// Longest name and title, in bytes.
-pub(super) const TITLE_MAX: usize = 200;
-/// Longest instructions of one task, in bytes.
-pub(super) const INSTRUCTIONS_MAX: usize = 16 * 1024;
 
 #[derive(Deserialize)]
 pub(super) struct Arguments {
@@ -54,7 +45,7 @@ pub(super) fn spec() -> (&'static str, Value) {
         "Hand in the tasks you propose. Call it once; a later call replaces the earlier one.",
         json!({
             "type": "object",
-            "properties": {"tasks": {"type": "array", "items": task}},
+            "properties": {"tasks": {"type": "array", "items": task, "maxItems": PLANNED_TASKS_MAX}},
             "required": ["tasks"]
         }),
     )
@@ -73,32 +64,29 @@ pub(super) async fn run(toolbox: &Toolbox, arguments: Parsed<Arguments>) -> Resu
 /// The proposal with every name and path known to be good, or everything that is wrong with it.
 fn check(proposed: Vec<Proposed>) -> Result<Vec<PlannedTask>, ToolError> {
     let mut wrong = Vec::new();
-    if proposed.is_empty() || proposed.len() > TASKS_MAX {
-        wrong.push(format!("a plan has 1 to {TASKS_MAX} tasks, not {}", proposed.len()));
+    if proposed.is_empty() || proposed.len() > PLANNED_TASKS_MAX {
+        wrong.push(format!("a plan has 1 to {PLANNED_TASKS_MAX} tasks, not {}", proposed.len()));
     }
     let mut names = HashMap::new();
     for (number, task) in proposed.iter().enumerate() {
-        if task.name.trim().is_empty() || task.name.len() > TITLE_MAX {
-            wrong.push(format!("task {} needs a name of 1 to {TITLE_MAX} bytes", number + 1));
+        if !PlannedTask::is_name(&task.name) {
+            let number = number + 1;
+            wrong.push(format!("task {number} needs a name of 1 to {PLANNED_NAME_MAX} printable characters"));
         } else if names.insert(task.name.clone(), number).is_some() {
             wrong.push(format!("two tasks are named `{}`", task.name));
         }
     }
     let mut tasks = Vec::new();
-    for task in proposed.into_iter().take(TASKS_MAX) {
+    for task in proposed.into_iter().take(PLANNED_TASKS_MAX) {
         let name = &task.name;
-        for (what, text, max) in
-            [("title", &task.title, TITLE_MAX), ("instructions", &task.instructions, INSTRUCTIONS_MAX)]
-        {
-            if text.trim().is_empty() || text.len() > max {
-                wrong.push(format!("`{name}` needs {what} of 1 to {max} bytes"));
+        for (what, text) in [("title", &task.title), ("instructions", &task.instructions)] {
+            if text.trim().is_empty() {
+                wrong.push(format!("`{name}` needs {what}"));
             }
         }
-        if task.files.len() > FILES_MAX {
-            wrong.push(format!("`{name}` names more than {FILES_MAX} files"));
-        }
         let mut files = Vec::new();
-        for file in task.files.iter().take(FILES_MAX) {
+        // One more than allowed, so that too many are seen as such.
+        for file in task.files.iter().take(PLANNED_FILES_MAX + 1) {
             match file.parse() {
                 Ok(path) if files.contains(&path) => {}
                 Ok(path) => files.push(path),
@@ -108,14 +96,18 @@ fn check(proposed: Vec<Proposed>) -> Result<Vec<PlannedTask>, ToolError> {
         for other in task.depends_on.iter().filter(|other| !names.contains_key(*other)) {
             wrong.push(format!("`{name}` depends on `{other}`, which is not in the plan"));
         }
-        tasks.push(PlannedTask {
+        let task = PlannedTask {
             name: task.name,
             title: task.title,
             instructions: task.instructions,
             files,
             depends_on: task.depends_on,
             priority: task.priority,
-        });
+        };
+        if let Some((what, given, max)) = task.excess() {
+            wrong.push(format!("`{}` has {given} {what}, more than the {max} allowed", task.name));
+        }
+        tasks.push(task);
     }
     if wrong.is_empty()
         && let Some(name) = in_circle(&tasks, &names)
@@ -140,6 +132,7 @@ fn in_circle<'a>(tasks: &'a [PlannedTask], names: &HashMap<String, usize>) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::{PLANNED_DEPENDENCIES_MAX, PLANNED_INSTRUCTIONS_MAX, PLANNED_TITLE_MAX};
 
     fn plan(tasks: &Value) -> Result<Vec<PlannedTask>, String> {
         let tasks: Vec<Proposed> = serde_json::from_value(tasks.clone()).unwrap();
@@ -160,11 +153,36 @@ mod tests {
     }
 
     #[test]
+    fn the_limits_are_those_of_every_plan() {
+        let names = |count: usize, stem: &str| (0..count).map(|n| format!("{stem}{n}")).collect::<Vec<_>>();
+        let task = |files: usize, dependencies: usize, title: usize, instructions: usize| {
+            let first = json!({"name": "n".repeat(PLANNED_NAME_MAX), "title": "é".repeat(title),
+                "instructions": "x".repeat(instructions), "files": names(files, "f"),
+                "depends_on": names(dependencies, "t").iter().map(|_| "t0").collect::<Vec<_>>()});
+            plan(&json!([first, {"name": "t0", "title": "t", "instructions": "i"}]))
+        };
+        let (files, dependencies) = (PLANNED_FILES_MAX, PLANNED_DEPENDENCIES_MAX);
+        let (title, instructions) = (PLANNED_TITLE_MAX, PLANNED_INSTRUCTIONS_MAX);
+        assert_eq!(task(files, dependencies, title, instructions).unwrap().len(), 2);
+        for (over, what) in [
+            (task(files + 1, 0, 1, 1), "65 files"),
+            (task(0, dependencies + 1, 1, 1), "33 dependencies"),
+            (task(0, 0, title + 1, 1), "201 characters of title"),
+            (task(0, 0, 1, instructions + 1), "32769 bytes of instructions"),
+        ] {
+            let error = over.unwrap_err();
+            assert!(error.contains(what), "{error}");
+        }
+        let long = json!([{"name": "n".repeat(PLANNED_NAME_MAX + 1), "title": "t", "instructions": "i"}]);
+        assert!(plan(&long).unwrap_err().contains("1 to 64 printable characters"));
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
-        let many: Vec<Value> = (0..=TASKS_MAX).map(|n| task(&n.to_string(), &[], &[])).collect();
+        let many: Vec<Value> = (0..=PLANNED_TASKS_MAX).map(|n| task(&n.to_string(), &[], &[])).collect();
         for (tasks, word) in [
-            (json!([]), "1 to 50 tasks"),
-            (json!(many), "1 to 50 tasks"),
+            (json!([]), "1 to 32 tasks"),
+            (json!(many), "1 to 32 tasks"),
             (json!([task("a", &[], &[]), task("a", &[], &[])]), "two tasks are named `a`"),
             (json!([task(" ", &[], &[])]), "needs a name"),
             (json!([task("a", &["../x"], &[])]), "leaves the repository"),
@@ -175,8 +193,8 @@ mod tests {
             (json!([task("a", &[], &["b"]), task("b", &[], &["a"])]), "depends on itself"),
             (json!([{"name": "a", "title": "", "instructions": "i"}]), "title"),
             (
-                json!([{"name": "a", "title": "t", "instructions": "x".repeat(INSTRUCTIONS_MAX + 1)}]),
-                "instructions",
+                json!([{"name": "a", "title": "t", "instructions": "x".repeat(PLANNED_INSTRUCTIONS_MAX + 1)}]),
+                "bytes of instructions",
             ),
         ] {
             let error = plan(&tasks).unwrap_err();
