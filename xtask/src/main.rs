@@ -1,10 +1,53 @@
-//! Tasks of the project's own automation.
+//! The project's own automation: what a person or a machine does with the tree is a command here.
+//!
+//! Invariant: nothing is installed on a machine unless `--install` was given or `CI=true` is set; what is missing
+//! is said with the command that would bring it. It stays light on dependencies, because everything waits for it.
 
-use std::process::{Command, ExitCode};
+mod bench;
+mod codegen;
+mod demo;
+mod machine;
+mod place;
+mod process;
+mod report;
+mod say;
+mod test;
+mod tidy;
 
-/// `cargo xtask test`: runs every Rust test of the workspace.
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  test [--install]              everything the project promises: style, lints, tests, page, browser
+  tidy                          the rules of the house alone
+  codegen                       write the generated files again
+  demo [arguments]              build the page and the binary, run `coditect demo`
+  run [arguments]               build the page and the binary, run `coditect`
+  bench <name> [--quick] --json measure; one JSON object a line
+
+Nothing is installed without `--install` (or CI=true); what is missing is named.";
+
 fn main() -> ExitCode {
-    #[expect(clippy::disallowed_methods, reason = "the one place of this program that starts processes")]
-    let status = Command::new("cargo").args(["nextest", "run", "--workspace"]).status();
-    if status.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((command, rest)) = arguments.split_first() else {
+        say::line(HELP);
+        return ExitCode::from(2);
+    };
+    match command.as_str() {
+        "test" => test::test(rest),
+        "tidy" => tidy::tidy(rest),
+        "codegen" => codegen::codegen(rest),
+        "demo" => demo::demo(rest),
+        "run" => demo::run(rest),
+        "bench" => bench::bench(rest),
+        "help" | "--help" | "-h" => {
+            say::line(HELP);
+            ExitCode::SUCCESS
+        }
+        other => {
+            say::line(&format!("no command `{other}`\n\n{HELP}"));
+            ExitCode::from(2)
+        }
+    }
 }

@@ -1,0 +1,108 @@
+//! `cargo xtask test`: everything the project promises, in an order in which nothing is built twice.
+//!
+//! The page comes first, because the server embeds it; lints and tests follow, then the page in a browser.
+//! A step that failed does not keep the others from running, except those that need what it makes.
+
+use crate::machine::{self, CHROMIUM, DENY, GIT, Machine, NEXTEST, STRACE};
+use crate::place;
+use crate::process::{cargo, npm};
+use crate::report::Report;
+use crate::say;
+use std::process::{Command, ExitCode};
+
+pub(crate) fn test(arguments: &[String]) -> ExitCode {
+    let mut install = false;
+    for argument in arguments {
+        match argument.as_str() {
+            "--install" => install = true,
+            other => {
+                say::line(&format!("`cargo xtask test` does not know `{other}`; it knows --install"));
+                return ExitCode::from(2);
+            }
+        }
+    }
+    let mut machine = Machine::new(install);
+    let mut report = Report::default();
+    report.step("format", cargo(&["fmt", "--all", "--check"]));
+    let page = page(&mut report);
+    rust(&mut machine, &mut report);
+    if page {
+        browser(&mut machine, &mut report);
+    }
+    report.finish()
+}
+
+/// Builds and checks the page; false when there is none to go on with.
+fn page(report: &mut Report) -> bool {
+    if let Err(why) = machine::node() {
+        report.skip("page", &why);
+        return false;
+    }
+    if !page_packages_are_fresh() && !report.step("page: packages", npm_ci()) {
+        return false;
+    }
+    let built = report.step("page: build", npm(&["run", "--silent", "build"]));
+    report.step("page: lint", npm(&["run", "--silent", "lint"]));
+    report.step("page: test", npm(&["run", "--silent", "test"]));
+    report.step("page: generated types", npm(&["run", "--silent", "fresh"]));
+    if built {
+        report.step("page: weight", npm(&["run", "--silent", "budget"]));
+    }
+    built
+}
+
+pub(crate) fn npm_ci() -> Command {
+    npm(&["ci", "--no-audit", "--no-fund"])
+}
+
+/// Whether `npm ci` has run since the lock file changed.
+pub(crate) fn page_packages_are_fresh() -> bool {
+    let changed = |path: &str| place::web().join(path).metadata().and_then(|file| file.modified()).ok();
+    match (changed("package-lock.json"), changed("node_modules/.package-lock.json")) {
+        (Some(wanted), Some(there)) => there >= wanted,
+        _ => false,
+    }
+}
+
+fn rust(machine: &mut Machine, report: &mut Report) {
+    report
+        .step("lint", cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]));
+    for (tool, what) in [(&GIT, "git"), (&STRACE, "crash tests of the journal under strace")] {
+        if let Err(why) = machine.need(tool, report) {
+            report.skip(what, &why);
+        }
+    }
+    // Built apart from the run, so that the table shows which of the two takes the time.
+    match machine.need(&NEXTEST, report) {
+        Ok(()) => {
+            let nextest = ["nextest", "run", "--workspace", "--profile", "ci"];
+            if report.step("build of the tests", cargo(&[&nextest[..4], &["--no-run"]].concat())) {
+                report.step("tests", cargo(&nextest));
+            }
+        }
+        Err(why) => {
+            say::line(&format!(
+                "\nSKIPPED: one process per test and the limits of .config/nextest.toml: {why}"
+            ));
+            report
+                .step("tests", cargo(&["test", "--quiet", "--workspace", "--all-targets", "--no-fail-fast"]));
+        }
+    }
+    match machine.need(&DENY, report) {
+        Ok(()) => {
+            report
+                .step("dependencies", cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"]));
+        }
+        Err(why) => report.skip("dependencies", &why),
+    }
+}
+
+/// The page in a real browser, against a daemon that plays a fixed piece.
+fn browser(machine: &mut Machine, report: &mut Report) {
+    match machine.need(&CHROMIUM, report) {
+        Ok(()) => {
+            report.step("page in a browser", npm(&["run", "--silent", "e2e"]));
+        }
+        Err(why) => report.skip("page in a browser", &why),
+    }
+}
