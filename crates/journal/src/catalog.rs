@@ -46,6 +46,11 @@ impl Catalog {
         self.state.write().unwrap_or_else(PoisonError::into_inner).tip = tip;
     }
 
+    /// Starts a new epoch for what is written from now on. Only after the epochs are durable.
+    pub(crate) fn enter(&self, epochs: Epochs) {
+        self.state.write().unwrap_or_else(PoisonError::into_inner).epochs = Arc::new(epochs);
+    }
+
     pub(crate) fn add(&self, segment: Arc<Segment>) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         Arc::make_mut(&mut state.segments).push(segment);

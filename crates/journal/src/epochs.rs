@@ -58,9 +58,11 @@ impl Epochs {
         cursor.seq == 0 || (cursor.seq <= newest.seq && self.of(cursor.seq) == cursor.epoch)
     }
 
-    /// Starts a new epoch after the given position.
-    pub(crate) fn raise(&mut self, after: Position) {
-        let epoch = Epoch { epoch: self.current() + 1, first: after.cursor.seq + 1 };
+    /// Starts a new epoch after the given position, above every epoch so far and above `seen`.
+    pub(crate) fn raise(&mut self, after: Position, seen: u64) {
+        let epoch = Epoch { epoch: self.current().max(seen) + 1, first: after.cursor.seq + 1 };
+        // Epochs that began with records which are gone have none left.
+        self.epochs.retain(|gone| gone.first <= epoch.first);
         self.epochs.push(epoch);
     }
 
@@ -136,7 +138,7 @@ mod tests {
     #[test]
     fn a_cursor_is_known_only_in_the_epoch_its_record_was_written_in() {
         let mut epochs = Epochs::first();
-        epochs.raise(Position { cursor: at(1, 5), hash: [0; 32] });
+        epochs.raise(Position { cursor: at(1, 5), hash: [0; 32] }, 0);
         let newest = at(2, 8);
         for known in [at(0, 0), at(1, 1), at(1, 5), at(2, 6), at(2, 8)] {
             assert!(epochs.know(known, newest), "{known}");
@@ -150,9 +152,20 @@ mod tests {
     fn an_epoch_without_records_is_skipped_over() {
         let mut epochs = Epochs::first();
         let end = Position { cursor: at(1, 5), hash: [0; 32] };
-        epochs.raise(end);
-        epochs.raise(end);
+        epochs.raise(end, 0);
+        epochs.raise(end, 1);
         assert_eq!((epochs.current(), epochs.of(5), epochs.of(6)), (3, 1, 3));
+    }
+
+    #[test]
+    fn an_epoch_is_above_all_that_was_seen_and_lost_ones_leave_no_trace_but_their_number() {
+        let mut epochs = Epochs::first();
+        epochs.raise(Position { cursor: at(1, 5), hash: [0; 32] }, 6);
+        assert_eq!((epochs.current(), epochs.of(6)), (7, 7));
+        // Back to before epoch 7 began.
+        epochs.raise(Position { cursor: at(1, 3), hash: [0; 32] }, 2);
+        assert_eq!((epochs.current(), epochs.of(3), epochs.of(4), epochs.of(6)), (8, 1, 8, 8));
+        assert!(epochs.well_formed(), "{epochs:?}");
     }
 
     #[test]

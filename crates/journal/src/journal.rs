@@ -6,6 +6,7 @@
 mod open;
 
 use crate::catalog::Catalog;
+use crate::epochs::Epochs;
 use crate::line::{INLINE_MAX, SALT_LEN, Stamp, encode};
 use crate::mark::{MARK_EVERY, MARK_FILE, Mark};
 use crate::reserve::Reserve;
@@ -238,6 +239,34 @@ impl Journal {
         Ok(records)
     }
 
+    /// Tells the journal of a record somebody has seen of it. When it does not have that record any
+    /// more, and could write another one of the same epoch and number, a new epoch starts: a pair is
+    /// never used twice. Returns what to append as a `journal.repaired` event then. All that was
+    /// written must be synced.
+    pub fn outlive(&mut self, seen: Cursor) -> Result<Option<JournalRepair>, JournalError> {
+        self.check_sound()?;
+        let previous_epoch = self.epoch;
+        if seen.seq <= self.position.cursor.seq || seen.epoch < previous_epoch || seen.epoch > EPOCH_MAX {
+            return Ok(None);
+        }
+        if !self.pending.is_empty() {
+            return Err(JournalError::UnknownPosition { after: seen });
+        }
+        let mut epochs = Epochs::clone(&self.catalog.snapshot().epochs);
+        epochs.raise(self.position, seen.epoch);
+        match epochs.save(&self.catalog.dir) {
+            // Coming up again on a full disk is what the reserve is for.
+            Err(JournalError::Full) if self.reserve.spend() => {
+                epochs.save(&self.catalog.dir)?;
+                self.reserve.stock();
+            }
+            saved => saved?,
+        }
+        self.epoch = epochs.current();
+        self.catalog.enter(epochs);
+        Ok(Some(JournalRepair { side_file: String::new(), torn_bytes: 0, previous_epoch }))
+    }
+
     /// Of the last written record.
     pub fn position(&self) -> Position {
         self.position
@@ -308,6 +337,9 @@ impl Drop for Journal {
         }
     }
 }
+
+/// Epochs beyond this one are no journal's: whoever says to have seen one is damaged.
+const EPOCH_MAX: u64 = 1 << 40;
 
 /// The line buffer is kept for the next write up to this size.
 const KEPT_BUFFER: usize = 1024 * 1024;

@@ -47,7 +47,7 @@ pub(crate) fn repair(
         side_file = free_name(dir, previous_epoch);
         torn_bytes = keep_torn(dir, &side_file, active.first, active.end)?;
     }
-    survey.epochs.raise(survey.position);
+    survey.epochs.raise(survey.position, 0);
     survey.epochs.save(dir)?;
     // A mark from before the cut would take what is written from now on for damage.
     disk::remove_if_there(&dir.join(MARK_FILE))?;

@@ -80,7 +80,7 @@ impl Staged {
             Position { cursor: Cursor { epoch: contents.epoch, seq: contents.records }, hash: contents.head };
         self.verify(head)?;
         // What comes next must not look like what the original wrote after the export.
-        epochs.raise(head);
+        epochs.raise(head, 0);
         epochs.save(&self.dir)?;
         Ok(RestoreReport { records: contents.records, blobs: contents.blobs, head, epoch: epochs.current() })
     }

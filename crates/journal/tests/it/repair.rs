@@ -211,3 +211,66 @@ fn a_newer_format_is_refused_and_left_alone() {
     assert!(matches!(place.try_open(small()), Err(JournalError::TooNew { found: 2, known: 1, .. })));
     assert_eq!(fs::read_to_string(place.dir().join("journal.json")).unwrap(), file);
 }
+
+/// The tail is gone up to the end of a write, no mark tells of it, but somebody has seen more.
+#[test]
+fn a_record_somebody_has_seen_and_that_is_gone_raises_the_epoch() {
+    let place = Place::new();
+    let written = fill(&mut place.open(), &drafts(0..6));
+    let whole = fs::read(place.segment(1)).unwrap();
+    let end = whole.iter().enumerate().filter(|(_, c)| **c == b'\n').map(|(at, _)| at + 1).nth(3).unwrap();
+    cut_to(&place.segment(1), end);
+    fs::remove_file(place.dir().join("mark.json")).unwrap();
+    let opened = place.try_open(small()).unwrap();
+    assert_eq!(opened.repaired, None, "by itself the journal cannot know");
+    let mut journal = opened.journal;
+    assert_eq!(journal.outlive(written[3].position.cursor).unwrap(), None, "that one is there");
+    assert_eq!(journal.outlive(Cursor { epoch: 0, seq: 9 }).unwrap(), None, "no new record can be that one");
+    assert_eq!(journal.outlive(Cursor { epoch: u64::MAX, seq: 9 }).unwrap(), None, "nobody has seen that");
+    let seen = written[5].position.cursor;
+    let repair = journal.outlive(seen).unwrap();
+    let expected = JournalRepair { side_file: String::new(), torn_bytes: 0, previous_epoch: 1 };
+    assert_eq!(repair, Some(expected));
+    assert_eq!(journal.outlive(seen).unwrap(), None, "once is enough");
+    let next = fill(&mut journal, &drafts(6..10));
+    assert_eq!(next[0].position.cursor, Cursor { epoch: 2, seq: 5 });
+    let reader = journal.reader();
+    for lost in &written[4..] {
+        let page = reader.read_after(lost.position.cursor, 1).unwrap();
+        assert!(matches!(page, ReadPage::Reset { .. }), "{page:?}");
+    }
+    assert_sound(&reader);
+    drop(journal);
+    let mut journal = place.open();
+    assert_eq!(journal.reader().epoch(), 2, "it is durable");
+    // An epoch seen elsewhere is passed over, too.
+    assert!(journal.outlive(Cursor { epoch: 7, seq: 100 }).unwrap().is_some());
+    let last = fill(&mut journal, &drafts(10..11));
+    assert_eq!(last[0].position.cursor, Cursor { epoch: 8, seq: 9 });
+    assert_eq!(all(&journal.reader()), [&written[..4], &next[..], &last[..]].concat());
+    assert_sound(&journal.reader());
+}
+
+/// Records and the epochs they began are gone; the next epochs are above all of them.
+#[test]
+fn losing_the_records_of_an_epoch_does_not_bring_its_number_back() {
+    let place = Place::new();
+    fill(&mut place.open(), &drafts(0..3));
+    let kept = fs::read(place.segment(1)).unwrap();
+    let mut journal = place.open();
+    journal.outlive(Cursor { epoch: 1, seq: 9 }).unwrap().unwrap();
+    fill(&mut journal, &drafts(3..5));
+    drop(journal);
+    // Back to within the first epoch, as after the mark told of more.
+    cut_to(&place.segment(1), kept.len() / 3);
+    for epoch in [3, 4] {
+        let opened = place.try_open(small()).unwrap();
+        assert_eq!(opened.repaired.unwrap().previous_epoch, epoch - 1);
+        assert_eq!(opened.journal.reader().epoch(), epoch);
+        assert_sound(&opened.journal.reader());
+        drop(opened.journal);
+        let mut torn = fs::read(place.segment(1)).unwrap();
+        torn.extend_from_slice(b"{\"h\":");
+        fs::write(place.segment(1), torn).unwrap();
+    }
+}
