@@ -5,6 +5,7 @@
 use crate::actor::Mail;
 use crate::engine::Shared;
 use crate::turn::finish::Ending;
+use crate::writer;
 use model::{
     Actor, Event, ParticipantStatus, Refusal, RunExit, StatusChange, TaskState, TurnEnd, TurnOutcome, Usage,
 };
@@ -18,6 +19,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<Vec<String>, Refusal
     let mut said = Vec::new();
     let turns = shared.store.read(|view| view.running_turns())?;
     for row in turns {
+        said.extend(adopt_edit(shared, &row).await?);
         said.push(end_turn(shared, row).await?);
     }
     end_runs(shared).await?;
@@ -44,6 +46,24 @@ pub(crate) async fn resume(shared: &Arc<Shared>) -> Result<(), Refusal> {
         shared.tell(session, Mail::Look).await;
     }
     Ok(())
+}
+
+/// Records the edit that was done but not recorded when the daemon ended.
+async fn adopt_edit(shared: &Arc<Shared>, row: &TurnRow) -> Result<Option<String>, Refusal> {
+    let (session, task) = (row.turn.session, row.turn.task);
+    let (repo, recorded) = shared.store.read_or_refuse(|view| {
+        let repo = view.session(session)?.and_then(|row| row.session.repo);
+        Ok((repo.map(|repo| view.repo(repo)).transpose()?.flatten(), view.file_changes(task)?))
+    })?;
+    let Some(repo) = repo else { return Ok(None) };
+    let intent = shared.workspace.runs().join(row.turn.run.to_string()).join(writer::INTENT);
+    let change = shared.blocking(move |_| Ok(writer::unrecorded(&intent, repo.path.as_ref()))).await?;
+    let Some(change) = change.filter(|change| recorded.iter().all(|row| row.change != *change)) else {
+        return Ok(None);
+    };
+    let said = format!("an edit of {} was done but not yet recorded; it is now", change.path);
+    shared.record(Actor::System, vec![Event::FileModified(change)]).await?;
+    Ok(Some(said))
 }
 
 async fn end_turn(shared: &Arc<Shared>, row: TurnRow) -> Result<String, Refusal> {

@@ -3,6 +3,7 @@
 //! Invariant: a started turn ends in the journal, whatever happens to the run: it says so itself,
 //! it dies, its time is over, or the next start of the daemon says it.
 
+mod detail;
 pub(crate) mod finish;
 mod serve;
 pub(crate) mod start;
@@ -277,6 +278,7 @@ impl TurnDriver {
     }
 
     async fn set_status(&mut self, status: ParticipantStatus, detail: Option<String>) -> Result<(), Refusal> {
+        let detail = detail.as_deref().map(detail::short).filter(|detail| !detail.is_empty());
         if self.status == (status, detail.clone()) {
             return Ok(());
         }

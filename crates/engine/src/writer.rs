@@ -1,12 +1,12 @@
 //! The writer of a worktree: one thread that makes every change agents propose, one at a time.
 //!
 //! Invariant: a file changes only while its fencing token is good and its content is what the edit
-//! was made from; the new content appears whole, by rename.
+//! was made from; the new content appears whole, by rename, and never without a word of whose it is.
 
 use bus::Bus;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
-use model::{Entropy, Refusal, RegistrationId, RepoPath};
+use model::{Entropy, FileChange, Refusal, RegistrationId, RepoPath};
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -21,6 +21,9 @@ pub(crate) const FILE_MAX: u64 = 16 * 1024 * 1024;
 /// Beginning of the names of files that are not finished; they go when the writer opens the worktree.
 const UNFINISHED: &str = ".coditect-unfinished-";
 
+/// Name, in the run's own folder, of the file that holds a change until it is recorded.
+pub(crate) const INTENT: &str = "edit.json";
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// One thread per worktree that is being written to.
@@ -33,21 +36,14 @@ pub(crate) struct Writers {
 #[derive(Debug, Clone)]
 pub(crate) struct Edit {
     pub(crate) worktree: PathBuf,
-    pub(crate) path: RepoPath,
-    /// BLAKE3 (hex) of the content the edit was made from; none: the file must not exist.
-    pub(crate) base: Option<String>,
-    pub(crate) content: String,
-    pub(crate) token: u64,
     pub(crate) holder: RegistrationId,
-}
-
-/// What was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Written {
-    pub(crate) before: Option<String>,
-    pub(crate) after: String,
-    pub(crate) lines_added: u32,
-    pub(crate) lines_removed: u32,
+    pub(crate) content: String,
+    /// What will be recorded. `before` is the content the edit was made from (none: the file must not
+    /// exist); `after` and the lines are filled in by the writer.
+    pub(crate) change: FileChange,
+    /// File that holds the change from before the rename until it is recorded, so that a start after
+    /// a crash in between knows of it.
+    pub(crate) intent: PathBuf,
 }
 
 impl Writers {
@@ -86,40 +82,59 @@ impl Writers {
 }
 
 /// Checks token and base, writes beside, checks the token again and renames.
-pub(crate) fn write(bus: &Bus, entropy: &dyn Entropy, edit: &Edit) -> Result<Written, Refusal> {
+pub(crate) fn write(bus: &Bus, entropy: &dyn Entropy, edit: Edit) -> Result<FileChange, Refusal> {
+    let (path, token) = (edit.change.path.clone(), edit.change.token);
     let fenced = || {
-        bus.check(edit.token, &edit.worktree.to_string_lossy(), edit.path.as_str(), edit.holder).map_err(
-            |error| {
-                let refusal = error.refusal();
-                Refusal { code: "lock_lost".into(), ..refusal }
-                    .hint("read the file again and take the lock again")
-            },
-        )
+        let held = bus.check(token, &edit.worktree.to_string_lossy(), path.as_str(), edit.holder);
+        held.map_err(|error| {
+            Refusal { code: "lock_lost".into(), ..error.refusal() }
+                .hint("read the file again and take the lock again")
+        })
     };
     if edit.content.len() as u64 > FILE_MAX {
         return Err(Refusal::invalid("file_too_large", format!("a file may have at most {FILE_MAX} bytes")));
     }
     fenced()?;
     let root = Dir::open_ambient_dir(&edit.worktree, ambient_authority()).map_err(io)?;
-    let (dir, name) = folder(&root, &edit.path)?;
+    let (dir, name) = folder(&root, &path)?;
     let old = read(&dir, name)?;
     let before = old.as_ref().map(|old| hash(old));
-    if before != edit.base {
-        return Err(stale(&edit.path, before.is_some(), edit.base.is_some()));
+    if before != edit.change.before {
+        return Err(stale(&path, before.is_some(), edit.change.before.is_some()));
     }
+    let replaces = old.is_some();
+    let (lines_removed, lines_added) =
+        changed_lines(&String::from_utf8_lossy(&old.unwrap_or_default()), &edit.content);
+    let change =
+        FileChange { after: hash(edit.content.as_bytes()), lines_added, lines_removed, ..edit.change };
     let unfinished = unfinished_name(entropy);
-    let placed = place(&dir, &unfinished, name, edit, old.is_some()).and_then(|()| {
+    let placed = place(&dir, &unfinished, name, &edit.content, replaces).and_then(|()| {
+        intend(&edit.intent, &change)?;
         fenced()?;
         dir.rename(&unfinished, &dir, name).map_err(io)
     });
     if placed.is_err() {
-        // The file may not have come to be; either way nothing unfinished stays.
+        // Neither file may have come to be; either way nothing unfinished stays.
         let _ = dir.remove_file(&unfinished);
+        let _ = std::fs::remove_file(&edit.intent);
     }
-    placed?;
-    let old = old.unwrap_or_default();
-    let (lines_removed, lines_added) = changed_lines(&String::from_utf8_lossy(&old), &edit.content);
-    Ok(Written { before, after: hash(edit.content.as_bytes()), lines_added, lines_removed })
+    placed.map(|()| change)
+}
+
+/// Says what is about to be done, durably: a rename that survives a crash must not be nobody's.
+fn intend(intent: &Path, change: &FileChange) -> Result<(), Refusal> {
+    let text = serde_json::to_vec(change).map_err(Refusal::internal)?;
+    let mut file = std::fs::File::create(intent).map_err(io)?;
+    file.write_all(&text).and_then(|()| file.sync_data()).map_err(io)
+}
+
+/// The change a crash left behind after its rename and before it was recorded; none when it never
+/// came to the rename.
+pub(crate) fn unrecorded(intent: &Path, worktree: &Path) -> Option<FileChange> {
+    let change: FileChange = serde_json::from_slice(&std::fs::read(intent).ok()?).ok()?;
+    let root = Dir::open_ambient_dir(worktree, ambient_authority()).ok()?;
+    let content = root.read(change.path.as_str()).ok()?;
+    (hash(&content) == change.after).then_some(change)
 }
 
 fn stale(path: &RepoPath, exists: bool, expected: bool) -> Refusal {
@@ -159,9 +174,9 @@ fn read(dir: &Dir, name: &str) -> Result<Option<Vec<u8>>, Refusal> {
     Ok(Some(content))
 }
 
-fn place(dir: &Dir, unfinished: &str, name: &str, edit: &Edit, replaces: bool) -> Result<(), Refusal> {
+fn place(dir: &Dir, unfinished: &str, name: &str, content: &str, replaces: bool) -> Result<(), Refusal> {
     let mut file = dir.open_with(unfinished, OpenOptions::new().write(true).create_new(true)).map_err(io)?;
-    file.write_all(edit.content.as_bytes()).map_err(io)?;
+    file.write_all(content.as_bytes()).map_err(io)?;
     if replaces {
         // An executable stays executable.
         let permissions = dir.symlink_metadata(name).map_err(io)?.permissions();

@@ -1,7 +1,7 @@
 //! The end of a turn: what it changed is kept as a checkpoint, what it held is given back, and what
 //! becomes of its task is decided.
 
-use super::{Order, TurnDriver, start};
+use super::{Order, TurnDriver, detail, start};
 use crate::checkpoint;
 use crate::engine::Shared;
 use agent::RunExitStatus;
@@ -138,7 +138,7 @@ impl Ending {
     /// The events of a turn's end, by the state of the task at that moment.
     pub(crate) fn events(self, view: &View<'_>) -> Result<Vec<Event>, Refusal> {
         let (status, detail) = match &self.end.outcome {
-            TurnOutcome::Failed { message, .. } => (ParticipantStatus::Failed, Some(message.clone())),
+            TurnOutcome::Failed { message, .. } => (ParticipantStatus::Failed, Some(detail::short(message))),
             TurnOutcome::Completed { .. } | TurnOutcome::Canceled => (ParticipantStatus::Idle, None),
         };
         let status =
@@ -228,7 +228,7 @@ pub(super) async fn not_started(
     let failed = shared.commit(Actor::System, None, move |view| {
         let open = view.task(task)?.is_some_and(|row| !row.state.is_terminal());
         let status = ParticipantStatus::Failed;
-        let change = StatusChange { session, participant, status, detail: Some(text.clone()) };
+        let change = StatusChange { session, participant, status, detail: Some(detail::short(&text)) };
         Ok(if open {
             vec![Event::TaskFailed(TaskEnd { session, task, text }), Event::ParticipantStatusChanged(change)]
         } else {

@@ -1,8 +1,8 @@
 //! What a run may ask of the daemon: locks, edits, answers, plans, notices.
 
-use super::{TurnDriver, start};
+use super::{TurnDriver, detail, start};
 use crate::merge;
-use crate::writer::{self, Edit, Written};
+use crate::writer::{self, Edit, INTENT};
 use agent::{Reply, Request, RunCommand};
 use bus::{Acquired, BusError, LockRequest};
 use model::{
@@ -82,7 +82,7 @@ impl TurnDriver {
                 session,
                 participant,
                 status: ParticipantStatus::WaitingLock,
-                detail: Some(format!("{path}{holder}")),
+                detail: Some(detail::short(&format!("{path}{holder}"))),
             };
             let event = Event::ParticipantStatusChanged(change);
             shared.store.submit(store::Commit::new(actor.clone(), move |_| Ok(vec![event])), |verdict| {
@@ -123,22 +123,34 @@ impl TurnDriver {
     ) -> Result<Reply, Refusal> {
         let worktree = PathBuf::from(&self.writable()?.path);
         let token = self.tokens.get(&path).copied().unwrap_or(0);
+        let change = FileChange {
+            session: self.participant.session,
+            task: self.order.task.id,
+            turn: self.turn,
+            participant: self.participant.id,
+            path: path.clone(),
+            before: base,
+            after: String::new(),
+            lines_added: 0,
+            lines_removed: 0,
+            token,
+        };
+        let intent = self.shared.workspace.runs().join(self.run.to_string()).join(INTENT);
         let edit = Edit {
             worktree: worktree.clone(),
-            path: path.clone(),
-            base,
-            content,
-            token,
             holder: self.registration,
+            content,
+            change,
+            intent: intent.clone(),
         };
         let shared = Arc::clone(&self.shared);
         let written = self
             .shared
             .writers
-            .run(&worktree, move || writer::write(&shared.bus, &*shared.options.entropy, &edit))
+            .run(&worktree, move || writer::write(&shared.bus, &*shared.options.entropy, edit))
             .await;
         match written {
-            Ok(written) => self.written(path, token, written).await,
+            Ok(change) => self.written(change, intent).await,
             Err(refusal) => {
                 self.refused(path, token, &refusal).await?;
                 Err(refusal)
@@ -146,33 +158,21 @@ impl TurnDriver {
         }
     }
 
-    async fn written(&mut self, path: RepoPath, token: u64, written: Written) -> Result<Reply, Refusal> {
-        let change = FileChange {
-            session: self.participant.session,
-            task: self.order.task.id,
-            turn: self.turn,
-            participant: self.participant.id,
-            path: path.clone(),
-            before: written.before,
-            after: written.after.clone(),
-            lines_added: written.lines_added,
-            lines_removed: written.lines_removed,
-            token,
-        };
-        self.record(vec![Event::FileModified(change)]).await?;
+    async fn written(&mut self, change: FileChange, intent: PathBuf) -> Result<Reply, Refusal> {
+        self.record(vec![Event::FileModified(change.clone())]).await?;
+        if let Err(error) = std::fs::remove_file(intent) {
+            tracing::warn!(%error, "a recorded change is still announced");
+        }
+        let FileChange { path, after, token, lines_added, lines_removed, .. } = change;
         let payload = serde_json::json!({
-            "type": FILE_MODIFIED, "file": path, "agent": self.agent(), "hash": written.after, "token": token,
+            "type": FILE_MODIFIED, "file": path, "agent": self.agent(), "hash": after, "token": token,
         });
         let channel: Channel = FILE_MODIFIED.parse().map_err(Refusal::internal)?;
         // The others learn of it late at worst: the edit itself is done and recorded.
         if let Err(error) = self.publish(channel, payload).await {
             tracing::warn!(%error, "nobody was told of a changed file");
         }
-        Ok(Reply::Written {
-            hash: written.after,
-            lines_added: written.lines_added,
-            lines_removed: written.lines_removed,
-        })
+        Ok(Reply::Written { hash: after, lines_added, lines_removed })
     }
 
     async fn refused(&mut self, path: RepoPath, token: u64, refusal: &Refusal) -> Result<(), Refusal> {
@@ -207,7 +207,8 @@ impl TurnDriver {
             participant,
             question: question.clone(),
         };
-        let change = model::StatusChange { session, participant, status, detail: Some(question.clone()) };
+        let change =
+            model::StatusChange { session, participant, status, detail: Some(detail::short(&question)) };
         self.record(vec![Event::TaskInputRequested(asked), Event::ParticipantStatusChanged(change)]).await?;
         self.status = (status, Some(question));
         self.question = Some((id, Instant::now()));
