@@ -1,3 +1,5 @@
+//! What the reader of answers makes of whole, broken and foreign chunks.
+
 use super::*;
 use genai::chat::{CustomPart, MessageContent, PromptTokensDetails};
 

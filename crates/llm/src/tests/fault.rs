@@ -1,3 +1,5 @@
+//! Which error a status, a body or an event in the stream becomes.
+
 use super::*;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderName, HeaderValue};

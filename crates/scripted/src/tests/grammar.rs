@@ -1,3 +1,5 @@
+//! The grammar of directives by example: what is one, what is prose, what is an error.
+
 use super::*;
 use crate::directive::Nonsense;
 use serde_json::json;

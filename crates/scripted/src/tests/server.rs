@@ -1,3 +1,5 @@
+//! The server without a socket: whole answers, streams, and what a real API would refuse.
+
 use super::*;
 use axum::body::to_bytes;
 use axum::http::Request;
