@@ -156,7 +156,27 @@ impl BusError {
             | Self::SqliteTooOld(_) => (Unavailable, "bus_unavailable"),
             Self::Malformed { .. } | Self::Io { .. } | Self::Sqlite(_) => (Internal, "bus_failed"),
         };
-        Refusal::new(kind, code, self.to_string())
+        let refusal = Refusal::new(kind, code, self.to_string());
+        match self.next_step() {
+            Some(step) => refusal.hint(step),
+            None => refusal,
+        }
+    }
+
+    /// What a person can do about it.
+    fn next_step(&self) -> Option<&'static str> {
+        match self {
+            Self::Contended(_) | Self::TimedOut(_) | Self::WouldDeadlock { .. } | Self::Lost(_) => {
+                Some("`coditect lock list` shows who holds what")
+            }
+            Self::NotRegistered(_) | Self::Ended(_) | Self::NotAlive(_) => {
+                Some("`coditect agent list` shows who is there")
+            }
+            Self::CursorAhead { .. } | Self::GenerationChanged { .. } => Some("read again from the start"),
+            Self::Busy(_) => Some("try again"),
+            Self::Full => Some("make room on the disk and try again"),
+            _ => None,
+        }
     }
 
     pub(crate) fn io(action: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {

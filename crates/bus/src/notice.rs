@@ -101,9 +101,18 @@ impl Bus {
                     return Err(BusError::CursorAhead { after: query.after, newest });
                 }
             }
-            let notices = page(conn, query, Moment::read(&*self.inner.clock))?;
+            let notices = page(conn, query, End::Oldest, Moment::read(&*self.inner.clock))?;
             let next = notices.last().map_or(query.after, |notice| notice.id);
             Ok(NoticePage { generation: present, notices, next })
+        })
+    }
+
+    /// The newest notices still alive that the query asks for, oldest of them first.
+    pub fn newest_notices(&self, query: &NoticeQuery) -> Result<Vec<Notice>, BusError> {
+        self.inner.read(|conn| {
+            let mut notices = page(conn, query, End::Newest, Moment::read(&*self.inner.clock))?;
+            notices.reverse();
+            Ok(notices)
         })
     }
 
@@ -272,18 +281,29 @@ fn newest(conn: &Connection) -> Result<i64, BusError> {
     Ok(newest.unwrap_or(0))
 }
 
-fn page(conn: &Connection, query: &NoticeQuery, now: Moment) -> Result<Vec<Notice>, BusError> {
+/// The end of the history a page is read from.
+#[derive(Clone, Copy)]
+enum End {
+    Oldest,
+    Newest,
+}
+
+fn page(conn: &Connection, query: &NoticeQuery, from: End, now: Moment) -> Result<Vec<Notice>, BusError> {
     let limit = if query.limit == 0 { NOTICE_PAGE_MAX } else { query.limit.min(NOTICE_PAGE_MAX) };
     let channel = query.channel.as_ref().map(Channel::as_str);
     let recipient = query.recipient.map(|recipient| recipient.to_string());
     // Two texts, so that a read of one channel goes by its index.
     let scope = if channel.is_some() { "channel = ?2 AND" } else { "?2 IS NULL AND" };
+    let order = match from {
+        End::Oldest => "ASC",
+        End::Newest => "DESC",
+    };
     let sql = format!(
         "{COLUMNS} WHERE {scope} id > ?1
            AND (?3 IS NULL OR recipient_id = ?3 OR (recipient_id IS NULL AND sender_id <> ?3))
            AND ((epoch = (SELECT epoch FROM bus_state WHERE id = 1) AND expires_ns > ?4)
              OR (epoch <> (SELECT epoch FROM bus_state WHERE id = 1) AND expires_ms > ?5))
-         ORDER BY id LIMIT ?6"
+         ORDER BY id {order} LIMIT ?6"
     );
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params![

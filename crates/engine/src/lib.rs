@@ -44,5 +44,6 @@ pub use plan::NewPlan;
 pub use repo::{NewRepo, RepoChange};
 pub use session::{NewSession, SessionFilter};
 pub use view::{
-    AgentView, DataReport, ParticipantView, PlanView, SessionView, Status, TargetView, TaskView, WaitView,
+    AgentView, DataReport, ParticipantView, PlanView, RepoView, SessionView, Status, TargetView, TaskView,
+    TurnView, WaitView,
 };

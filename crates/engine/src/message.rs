@@ -42,7 +42,7 @@ impl Engine {
         prompt: NewPrompt,
     ) -> Result<TaskView, Refusal> {
         call.only_user()?;
-        check_text(&prompt.text)?;
+        let prompt = NewPrompt { text: prompt_text(&prompt.text)?, ..prompt };
         if prompt.depends_on.len() > DEPENDENCIES_MAX {
             let message = format!("a task waits for at most {DEPENDENCIES_MAX} others");
             return Err(Refusal::invalid("too_many_dependencies", message));
@@ -131,7 +131,15 @@ impl Engine {
     }
 }
 
-pub(crate) fn check_text(text: &str) -> Result<(), Refusal> {
+/// Text as it is kept, whatever terminal, page or file it came from: lines end in LF, and what is blank at its end
+/// is no part of it. What stands before that is the writer's own and stays.
+pub(crate) fn clean_text(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n").trim_end().to_owned()
+}
+
+/// The codec of prompts: what the conversation, the task and the agent get to see, or why there is none.
+pub(crate) fn prompt_text(given: &str) -> Result<String, Refusal> {
+    let text = clean_text(given);
     if text.trim().is_empty() {
         return Err(Refusal::invalid("prompt_empty", "the prompt is empty").hint("say what is to be done"));
     }
@@ -141,9 +149,10 @@ pub(crate) fn check_text(text: &str) -> Result<(), Refusal> {
             .hint("put long material into a file of the repository"));
     }
     if text.contains('\0') {
-        return Err(Refusal::invalid("prompt_characters", "a prompt has no NUL characters"));
+        return Err(Refusal::invalid("prompt_characters", "a prompt has no NUL characters")
+            .hint("name a file instead of pasting its bytes"));
     }
-    Ok(())
+    Ok(text)
 }
 
 /// The seats of these agents, in the order given; all of them when none is named.
@@ -204,5 +213,35 @@ pub(crate) fn user_message(shared: &Shared, session: SessionId, task: Option<Tas
         usage: None,
         latency_ms: None,
         created_at: shared.now(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_ends_are_one_and_the_end_is_no_blank() {
+        for (given, kept) in [
+            ("a\r\nb\r\n", "a\nb"),
+            ("a\rb \n \n\t", "a\nb"),
+            ("  a  \n\n  b", "  a  \n\n  b"),
+            ("\r\n\r\na", "\n\na"),
+            ("a\u{a0}\u{2003}", "a"),
+        ] {
+            assert_eq!(prompt_text(given).as_deref(), Ok(kept), "{given:?}");
+            assert_eq!(prompt_text(kept).as_deref(), Ok(kept), "what is kept is kept as it is");
+        }
+        for blank in ["", " \r\n\t", "\u{2003}\n"] {
+            assert_eq!(prompt_text(blank).unwrap_err().code, "prompt_empty", "{blank:?}");
+        }
+        assert_eq!(prompt_text("a\0b").unwrap_err().code, "prompt_characters");
+    }
+
+    #[test]
+    fn a_prompt_is_measured_as_it_is_kept() {
+        let most = "x".repeat(PROMPT_MAX);
+        assert_eq!(prompt_text(&format!("{most}\r\n")).as_deref(), Ok(most.as_str()));
+        assert_eq!(prompt_text(&format!("{most}x")).unwrap_err().code, "prompt_too_long");
     }
 }

@@ -29,16 +29,26 @@ impl Engine {
         self.shared.blocking(move |shared| shared.bus.publish(notice).map_err(|error| error.refusal())).await
     }
 
-    /// Living notices after a position, oldest first. An agent reads what is meant for it.
+    /// Living notices after a position, or the newest ones; oldest of them first.
     pub fn notices(
         &self,
         channel: Option<&Channel>,
-        after: i64,
+        after: Option<i64>,
         limit: usize,
     ) -> Result<Vec<Notice>, Refusal> {
         let limit = if limit == 0 { PAGE_MAX } else { limit.min(PAGE_MAX) };
-        let query =
-            bus::NoticeQuery { after, generation: None, channel: channel.cloned(), recipient: None, limit };
-        self.shared.bus.notices(&query).map(|page| page.notices).map_err(|error| error.refusal())
+        let query = bus::NoticeQuery {
+            after: after.unwrap_or(0),
+            generation: None,
+            channel: channel.cloned(),
+            recipient: None,
+            limit,
+        };
+        let bus = &self.shared.bus;
+        let found = match after {
+            Some(_) => bus.notices(&query).map(|page| page.notices),
+            None => bus.newest_notices(&query),
+        };
+        found.map_err(|error| error.refusal())
     }
 }

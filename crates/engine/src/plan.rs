@@ -2,7 +2,7 @@
 
 pub(crate) mod step;
 
-use crate::message::{check_queue, check_text, targets_of, user_message};
+use crate::message::{check_queue, prompt_text, targets_of, user_message};
 use crate::{Call, Engine, PlanView};
 use model::{AgentName, Event, Participant, Plan, PlanId, Refusal, RefusalKind, SessionId, Task, TaskKind};
 use store::{PlanRow, Resolved, View};
@@ -26,7 +26,7 @@ impl Engine {
         new: NewPlan,
     ) -> Result<PlanView, Refusal> {
         call.only_user()?;
-        check_text(&new.prompt)?;
+        let new = NewPlan { prompt: prompt_text(&new.prompt)?, ..new };
         let shared = &self.shared;
         let (plan_id, now) = (shared.new_id(), shared.now());
         let limit = shared.config.snapshot().config.limits.queue_depth;
@@ -117,7 +117,10 @@ impl Engine {
     pub(crate) fn resolve<I: store::ShortId + std::fmt::Display>(&self, given: &str) -> Result<I, Refusal> {
         match self.shared.store.read(|view| view.resolve::<I>(given))? {
             Resolved::One(id) => Ok(id),
-            Resolved::None => Err(Refusal::not_found(I::NOUN, given.chars().take(80).collect::<String>())),
+            Resolved::None => {
+                let refusal = Refusal::not_found(I::NOUN, given.chars().take(80).collect::<String>());
+                Err(refusal.hint(format!("`coditect {} list` shows what there is", noun_with_list(I::NOUN))))
+            }
             Resolved::Many(ids) => {
                 let listed: Vec<String> = ids.iter().map(ToString::to_string).collect();
                 Err(Refusal::new(
@@ -128,6 +131,15 @@ impl Engine {
                 .hint("give more characters"))
             }
         }
+    }
+}
+
+/// The command under which things of this kind are found.
+fn noun_with_list(noun: &str) -> &str {
+    match noun {
+        "repo" | "task" => noun,
+        // What belongs to a session is found from there.
+        _ => "session",
     }
 }
 

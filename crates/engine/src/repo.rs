@@ -1,7 +1,7 @@
 //! Repos: register, change, remove. Registering adopts a checkout where it is; nothing in it is run
 //! or believed.
 
-use crate::{Call, Engine, checkpoint};
+use crate::{Call, Engine, RepoView, checkpoint};
 use model::{Event, Refusal, Repo, RepoId, RepoRemoved};
 use store::View;
 
@@ -107,6 +107,13 @@ impl Engine {
         self.shared
             .store
             .read_or_refuse(|view| view.repo(repo)?.ok_or_else(|| Refusal::not_found("repo", repo)))
+    }
+
+    /// The repo with the branch its checkout is on, read from its files: no git is run.
+    pub async fn repo_view(&self, repo: Repo) -> RepoView {
+        let path = repo.path.clone();
+        let branch = self.shared.blocking(move |_| Ok(git::branch_at(path.as_ref()))).await;
+        RepoView { repo, branch: branch.ok().flatten() }
     }
 
     /// From a full id, a slug, or an unambiguous prefix of a short id.

@@ -1,9 +1,10 @@
 //! Tasks: look up, cancel, answer.
 
 use crate::actor::Mail;
-use crate::{Call, Engine, TargetView, TaskView};
+use crate::message::clean_text;
+use crate::{Call, Engine, TargetView, TaskView, TurnView};
 use model::{Answer, Event, Refusal, SessionId, TaskEnd, TaskId, TaskState};
-use store::{TaskRow, View};
+use store::{TaskRow, TurnRow, View};
 
 /// Longest answer to a question, in bytes.
 pub(crate) const ANSWER_MAX: usize = 64 * 1024;
@@ -57,6 +58,7 @@ impl Engine {
     /// Answers the question a task waits on; its turn goes on.
     pub async fn answer_task(&self, call: &Call, task: TaskId, answer: String) -> Result<TaskView, Refusal> {
         call.only_user()?;
+        let answer = clean_text(&answer);
         if answer.trim().is_empty() || answer.len() > ANSWER_MAX {
             return Err(Refusal::invalid("answer_length", format!("an answer has 1 to {ANSWER_MAX} bytes")));
         }
@@ -102,6 +104,7 @@ fn task_view(view: &View<'_>, row: TaskRow) -> Result<TaskView, Refusal> {
             attempt: target.attempt,
         });
     }
+    let turns = view.turns(id)?.into_iter().map(|row| turn_view(view, row)).collect::<Result<Vec<_>, _>>()?;
     Ok(TaskView {
         short_id: id.short(),
         state: row.state,
@@ -110,7 +113,16 @@ fn task_view(view: &View<'_>, row: TaskRow) -> Result<TaskView, Refusal> {
         question: row.question,
         targets,
         files: view.file_changes(id)?.into_iter().map(|row| row.change).collect(),
+        usage: turns.iter().map(|turn| turn.usage).sum(),
+        turns,
         updated_at: row.updated_at,
         task: row.task,
     })
+}
+
+fn turn_view(view: &View<'_>, row: TurnRow) -> Result<TurnView, Refusal> {
+    let TurnRow { turn, outcome, ended_at, usage, iterations } = row;
+    // The turn's own figure comes with its end.
+    let usage = if ended_at.is_none() { view.turn_usage(turn.id)? } else { usage };
+    Ok(TurnView { turn, outcome, ended_at, usage, iterations })
 }

@@ -2,8 +2,8 @@
 
 use model::{
     AgentName, FileChange, Lock, MergedPlan, Participant, ParticipantId, ParticipantStatus, Plan, PlanState,
-    Proposal, Question, RegistrationId, Session, SessionState, Task, TaskState, TestReport, Timestamp, Usage,
-    Vendor,
+    Proposal, Question, RegistrationId, Repo, Session, SessionState, Task, TaskState, TestReport, Timestamp,
+    Turn, TurnOutcome, Usage, Vendor,
 };
 
 #[derive(Debug, Clone)]
@@ -40,6 +40,10 @@ pub struct TaskView {
     pub question: Option<Question>,
     pub targets: Vec<TargetView>,
     pub files: Vec<FileChange>,
+    /// Oldest first; one for each target and attempt that was begun.
+    pub turns: Vec<TurnView>,
+    /// Of all its turns, the running ones too.
+    pub usage: Usage,
     pub updated_at: Timestamp,
 }
 
@@ -52,6 +56,17 @@ pub struct TargetView {
 }
 
 #[derive(Debug, Clone)]
+pub struct TurnView {
+    pub turn: Turn,
+    /// None while the turn runs.
+    pub outcome: Option<TurnOutcome>,
+    pub ended_at: Option<Timestamp>,
+    /// What the models have answered so far.
+    pub usage: Usage,
+    pub iterations: u32,
+}
+
+#[derive(Debug, Clone)]
 pub struct PlanView {
     pub plan: Plan,
     pub state: PlanState,
@@ -61,6 +76,13 @@ pub struct PlanView {
     /// Summary or reason, once it has ended.
     pub text: Option<String>,
     pub tasks: Vec<TaskView>,
+}
+
+#[derive(Debug, Clone)]
+pub struct RepoView {
+    pub repo: Repo,
+    /// Branch that is checked out now; none when HEAD is detached or the folder is away.
+    pub branch: Option<String>,
 }
 
 #[derive(Debug, Clone)]

@@ -13,9 +13,9 @@ pub enum GitError {
     GitTooOld { found: String, needed: &'static str },
     #[error("`{0}` does not exist or is not a directory")]
     Missing(PathBuf),
-    #[error("`{0}` is not inside a git repository; run `git init` there or give another path")]
+    #[error("`{0}` is not inside a git repository")]
     NotARepo(PathBuf),
-    #[error("`{0}` is a bare repository; give a checkout of it")]
+    #[error("`{0}` is a bare repository")]
     Bare(PathBuf),
     #[error(
         "`{git}` leads to `{target}`, which does not lead back; if that is wanted, set core.worktree there"
@@ -68,6 +68,16 @@ impl GitError {
         Self::Io { what: what.into(), error }
     }
 
+    /// What a person can do about it.
+    fn next_step(&self) -> Option<&'static str> {
+        match self {
+            Self::Missing(_) => Some("give the path of a checkout that is there"),
+            Self::NotARepo(_) => Some("run `git init` there, or give another path"),
+            Self::Bare(_) => Some("give the path of a checkout of it"),
+            _ => None,
+        }
+    }
+
     /// Stable code of the error for faces and logs.
     pub fn code(&self) -> &'static str {
         match self {
@@ -117,6 +127,10 @@ impl From<GitError> for Refusal {
             | GitError::Unexpected { .. }
             | GitError::Io { .. } => RefusalKind::Internal,
         };
-        Self::new(kind, error.code(), error.to_string())
+        let refusal = Self::new(kind, error.code(), error.to_string());
+        match error.next_step() {
+            Some(step) => refusal.hint(step),
+            None => refusal,
+        }
     }
 }

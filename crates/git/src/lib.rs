@@ -9,6 +9,7 @@
 
 mod advance;
 mod author;
+mod branch;
 mod commit;
 mod diff;
 mod discover;
@@ -25,6 +26,7 @@ mod tree;
 
 pub use advance::{Advanced, INDEX_WAIT, IndexRefresh};
 pub use author::{Author, UserHome};
+pub use branch::branch_at;
 pub use diff::{DIFF_MAX, DIFF_PATHS_MAX, Diff};
 pub use error::GitError;
 pub use log::{LOG_MAX, LogEntry};

@@ -53,12 +53,21 @@ pub struct FileChange {
 }
 
 /// Sums over the model calls of a turn.
+impl std::iter::Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        let mut sum = Self::default();
+        all.for_each(|one| sum += one);
+        sum
+    }
+}
+
 impl std::ops::AddAssign for Usage {
+    /// Stops at the end of the numbers: what a provider claims must not bring a sum down.
     fn add_assign(&mut self, more: Self) {
-        self.input_tokens += more.input_tokens;
-        self.output_tokens += more.output_tokens;
-        self.cache_read_tokens += more.cache_read_tokens;
-        self.cache_write_tokens += more.cache_write_tokens;
-        self.cost_micros += more.cost_micros;
+        self.input_tokens = self.input_tokens.saturating_add(more.input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(more.output_tokens);
+        self.cache_read_tokens = self.cache_read_tokens.saturating_add(more.cache_read_tokens);
+        self.cache_write_tokens = self.cache_write_tokens.saturating_add(more.cache_write_tokens);
+        self.cost_micros = self.cost_micros.saturating_add(more.cost_micros);
     }
 }

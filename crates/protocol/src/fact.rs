@@ -6,7 +6,7 @@
 use crate::words;
 use crate::{
     Checkpoint, FileChange, LockChange, MergedPlan, Message, Notice, Proposal, Question, RefusedEdit,
-    Registration, Run, RunExit, TestReport, Turn, TurnOutcome, Usage,
+    Registration, Run, RunExit, TestReport, TurnOutcome, Usage,
 };
 use utoipa::ToSchema;
 
@@ -55,7 +55,7 @@ pub enum Fact {
     #[serde(rename = "task.resubmitted")]
     TaskResubmitted(Resubmission),
     #[serde(rename = "turn.started")]
-    TurnStarted(Turn),
+    TurnStarted(TurnRecord),
     #[serde(rename = "turn.ended")]
     TurnEnded(TurnEnd),
     #[serde(rename = "run.started")]
@@ -186,6 +186,17 @@ payloads! {
         files: Vec<String>,
         #[schema(format = DateTime)]
         created_at: String,
+    }
+    /// A turn as it was started.
+    TurnRecord {
+        id: String,
+        session: String,
+        task: String,
+        participant: String,
+        run: String,
+        attempt: u32,
+        #[schema(format = DateTime)]
+        started_at: String,
     }
     TaskRef { session: String, task: String }
     Answer { session: String, task: String, turn: String, answer: String }

@@ -54,7 +54,7 @@ pub struct NewNotice {
     pub ttl_seconds: Option<u32>,
 }
 
-/// Which notices to list; oldest first.
+/// Which notices to list: the newest page, or those after one. Oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
@@ -62,8 +62,9 @@ pub struct NoticeQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>)]
     pub channel: Option<Channel>,
-    /// Only notices after this one.
-    pub after: i64,
+    /// Only notices after this one, 0 being the start; without it, the newest page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<i64>,
     /// 1 to 200; 50 without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
@@ -78,7 +79,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             Get,
             "/notices",
             Run,
-            "Lists notices, oldest first; an agent sees those meant for it.",
+            "Lists the newest notices or those after one, oldest first; an agent sees those meant for it.",
         )
         .query::<NoticeQuery>()
         .lists::<Notice>(),

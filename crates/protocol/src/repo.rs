@@ -21,6 +21,8 @@ pub struct Repo {
     /// Canonical absolute path of the main worktree.
     pub path: String,
     pub default_branch: Option<String>,
+    /// Branch that is checked out now; none when HEAD is detached, the folder is away, or in a resource event.
+    pub branch: Option<String>,
     /// Command that runs the repository's tests, as argv.
     pub test_command: Option<Vec<String>>,
     #[schema(value_type = String, format = DateTime)]
@@ -30,7 +32,7 @@ pub struct Repo {
 impl From<model::Repo> for Repo {
     fn from(repo: model::Repo) -> Self {
         let model::Repo { id, slug, path, default_branch, test_command, added_at } = repo;
-        Self { short_id: id.short(), id, slug, path, default_branch, test_command, added_at }
+        Self { short_id: id.short(), id, slug, path, default_branch, branch: None, test_command, added_at }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::operation::{
     Method::{Get, Post},
     Operation,
 };
-use crate::{FileChange, words};
+use crate::{FileChange, Turn, Usage, words};
 use model::{
     AgentName, ParticipantId, PlanId, Refusal, RepoPath, SessionId, TaskId, TaskKind, TaskState, Timestamp,
     TurnId,
@@ -42,6 +42,10 @@ pub struct Task {
     pub files: Vec<RepoPath>,
     /// Files it did change.
     pub changes: Vec<FileChange>,
+    /// Oldest first; one for each target and attempt that was begun.
+    pub turns: Vec<Turn>,
+    /// Of all its turns, the running ones too.
+    pub usage: Usage,
     /// The summary when it is completed, the reason when it is not.
     pub text: Option<String>,
     /// What a participant wants to know, while the state is `input_required`.
@@ -106,6 +110,8 @@ impl From<model::Task> for Task {
             depends_on: task.depends_on,
             files: task.files,
             changes: Vec::new(),
+            turns: Vec::new(),
+            usage: Usage::default(),
             text: None,
             question: None,
             created_at: task.created_at,

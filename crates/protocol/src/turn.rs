@@ -1,5 +1,6 @@
 //! Turns and what they changed.
 
+use crate::Usage;
 use model::{ParticipantId, RepoPath, RunId, SessionId, TaskId, Timestamp, TurnId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,12 +22,34 @@ pub struct Turn {
     pub attempt: u32,
     #[schema(value_type = String, format = DateTime)]
     pub started_at: Timestamp,
+    /// None while it runs.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ended_at: Option<Timestamp>,
+    /// None while it runs.
+    pub outcome: Option<TurnOutcome>,
+    /// What the models have answered so far.
+    pub usage: Usage,
+    /// Model calls it took.
+    pub iterations: u32,
 }
 
 impl From<model::Turn> for Turn {
+    /// A turn as it is right after its start.
     fn from(turn: model::Turn) -> Self {
         let model::Turn { id, session, task, participant, run, attempt, started_at } = turn;
-        Self { id, session, task, participant, run, attempt, started_at }
+        Self {
+            id,
+            session,
+            task,
+            participant,
+            run,
+            attempt,
+            started_at,
+            ended_at: None,
+            outcome: None,
+            usage: Usage::default(),
+            iterations: 0,
+        }
     }
 }
 

@@ -150,6 +150,22 @@ mod tests {
         }
     }
 
+    /// The page's own tests run against a stand-in; what they prove holds only under the same policy.
+    #[test]
+    fn the_pages_tests_run_under_the_policy_of_the_daemon() {
+        let mock = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web/e2e/mock.ts");
+        let source = std::fs::read_to_string(mock).unwrap();
+        let (_, rest) = source.split_once("export const CSP = [").unwrap();
+        let (listed, _) = rest.split_once("].join('; ')").unwrap();
+        let rules: Vec<&str> = listed
+            .lines()
+            .map(|line| line.trim().trim_end_matches(','))
+            .filter(|line| !line.is_empty())
+            .map(|quoted| &quoted[1..quoted.len() - 1])
+            .collect();
+        assert_eq!(rules.join("; "), PAGE_POLICY);
+    }
+
     #[test]
     fn made_ids_differ() {
         let dice = testkit::SeededEntropy::new(1);

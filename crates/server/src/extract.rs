@@ -62,7 +62,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         match axum::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(query)) => Ok(Self(query)),
             Err(rejection) => {
-                Err(Failure::new(StatusCode::BAD_REQUEST, "query_malformed", clipped(&rejection.body_text())))
+                Err(Failure::new(StatusCode::BAD_REQUEST, "query_malformed", clipped(&rejection.body_text()))
+                    .hint("GET /api/v1/openapi.json says what can be asked"))
             }
         }
     }
@@ -87,6 +88,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Command<T> {
                 "body_malformed",
                 clipped(&format!("the body is not it: {error}")),
             )
+            .hint("GET /api/v1/openapi.json says what is")
         })?;
         Ok(Self { call, body })
     }

@@ -48,7 +48,9 @@ impl Failure {
     }
 
     pub(crate) fn too_many(code: &'static str, message: &str, seconds: u64) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, code, message).retry_after(seconds)
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, message)
+            .hint("wait as long as `retry-after` says")
+            .retry_after(seconds)
     }
 
     pub(crate) fn draining() -> Self {

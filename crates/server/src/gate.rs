@@ -68,7 +68,8 @@ fn admit(app: &App, mut request: Request) -> Result<Request, Failure> {
             StatusCode::MISDIRECTED_REQUEST,
             "unknown_host",
             "the request is meant for another host",
-        ));
+        )
+        .hint("ask 127.0.0.1 or localhost, with the port of the daemon"));
     }
     check_page(&peer, &request)?;
     if !is_open(&request) {
@@ -88,7 +89,10 @@ fn admit(app: &App, mut request: Request) -> Result<Request, Failure> {
 
 /// Pages that are not ours may not speak, whatever credential the browser adds.
 fn check_page(peer: &Peer, request: &Request) -> Result<(), Failure> {
-    let foreign = || Failure::forbidden("foreign_origin", "only the daemon's own page may do this");
+    let foreign = || {
+        Failure::forbidden("foreign_origin", "only the daemon's own page may do this")
+            .hint("`coditect open` opens that page")
+    };
     let headers = request.headers();
     let mut origins = headers.get_all(header::ORIGIN).iter();
     match (origins.next(), origins.next()) {
@@ -146,7 +150,8 @@ fn identify(app: &App, token: Option<&Token>, peer: &Peer, request: &Request) ->
         return Err(Failure::forbidden(
             "origin_missing",
             "a page that changes something says where it is from",
-        ));
+        )
+        .hint("a program uses the token instead of a page's cookie"));
     }
     Ok(Caller::User)
 }

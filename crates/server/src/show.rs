@@ -3,7 +3,7 @@
 use crate::app::App;
 use engine::{
     AgentView, DataReport, Delta, DeltaKind, EventEntry, Finding, LiveTurn, ParticipantView, PlanView,
-    SessionView, Severity, Status, TargetView, TaskView, WaitView,
+    RepoView, SessionView, Severity, Status, TargetView, TaskView, TurnView, WaitView,
 };
 use model::Refusal;
 use std::sync::atomic::Ordering;
@@ -38,11 +38,27 @@ pub(crate) fn task(view: TaskView) -> protocol::Task {
         attempt: view.attempt,
         targets: view.targets.into_iter().map(target).collect(),
         changes: view.files.into_iter().map(protocol::FileChange::from).collect(),
+        turns: view.turns.into_iter().map(turn).collect(),
+        usage: view.usage.into(),
         text: view.text,
         question: view.question.map(protocol::Question::from),
         updated_at: view.updated_at,
         ..view.task.into()
     }
+}
+
+fn turn(view: TurnView) -> protocol::Turn {
+    protocol::Turn {
+        ended_at: view.ended_at,
+        outcome: view.outcome.map(protocol::TurnOutcome::from),
+        usage: view.usage.into(),
+        iterations: view.iterations,
+        ..view.turn.into()
+    }
+}
+
+pub(crate) fn repo(view: RepoView) -> protocol::Repo {
+    protocol::Repo { branch: view.branch, ..view.repo.into() }
 }
 
 fn target(view: TargetView) -> protocol::Target {

@@ -78,6 +78,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         crate::session::QUERIES,
         crate::task::QUERIES,
         crate::turn::QUERIES,
+        crate::turn::ANSWER_QUERIES,
         crate::user::QUERIES,
         crate::watermark::SESSION_STATEMENTS,
         crate::watermark::MESSAGE_STATEMENTS,

@@ -16,6 +16,10 @@ pub struct TurnRow {
     pub iterations: u32,
 }
 
+statements! { ANSWER_QUERIES in Messages {
+    ANSWERS_OF_TURN = "SELECT usage FROM model_calls WHERE turn_id = ?1 AND usage IS NOT NULL ORDER BY seq";
+} }
+
 statements! { QUERIES in Sessions {
     TURN = "SELECT data, outcome, ended_at, usage, iterations FROM turns WHERE turn_id = ?1";
     TURNS_OF_TASK =
@@ -34,6 +38,12 @@ impl View<'_> {
     /// Oldest first.
     pub fn turns(&self, task: TaskId) -> Result<Vec<TurnRow>, StoreError> {
         self.rows(&TURNS_OF_TASK, [task.to_string()], read_turn)
+    }
+
+    /// What the models have answered the turn so far, also while it runs.
+    pub fn turn_usage(&self, turn: TurnId) -> Result<Usage, StoreError> {
+        let answers = self.rows(&ANSWERS_OF_TURN, [turn.to_string()], |row| column::json(row, "usage"))?;
+        Ok(answers.into_iter().sum())
     }
 
     /// Of all sessions, oldest first.

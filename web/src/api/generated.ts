@@ -426,7 +426,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists notices, oldest first; an agent sees those meant for it. */
+        /** Lists the newest notices or those after one, oldest first; an agent sees those meant for it. */
         get: operations["list_notices"];
         put?: never;
         /** Sends a notice on a channel. */
@@ -914,8 +914,12 @@ export interface components {
             /** @description The summary when it is completed, the reason when it is not. */
             text: string | null;
             title: string;
+            /** @description Oldest first; one for each target and attempt that was begun. */
+            turns: components["schemas"]["Turn"][];
             /** Format: date-time */
             updated_at: string;
+            /** @description Of all its turns, the running ones too. */
+            usage: components["schemas"]["Usage"];
         };
         /** @enum {string} */
         TaskKind: "prompt" | "propose" | "work" | "review";
@@ -951,6 +955,34 @@ export interface components {
             token: number;
             turn: string;
         };
+        /** @description One participant's work on a task. */
+        Turn: {
+            /**
+             * Format: int32
+             * @description Counts from 1; a crash resubmits the task with the next one.
+             */
+            attempt: number;
+            /**
+             * Format: date-time
+             * @description None while it runs.
+             */
+            ended_at: string | null;
+            id: string;
+            /**
+             * Format: int32
+             * @description Model calls it took.
+             */
+            iterations: number;
+            outcome: components["schemas"]["TurnOutcome"] | null;
+            participant: string;
+            run: string;
+            session: string;
+            /** Format: date-time */
+            started_at: string;
+            task: string;
+            /** @description What the models have answered so far. */
+            usage: components["schemas"]["Usage"];
+        };
         /** @description A participant waits for the user. */
         Question: {
             participant: string;
@@ -958,6 +990,20 @@ export interface components {
             session: string;
             task: string;
             turn: string;
+        };
+        /** @description How a turn ended. */
+        TurnOutcome: {
+            /** @constant */
+            state: "completed";
+            summary: string;
+        } | {
+            code: string;
+            message: string;
+            /** @constant */
+            state: "failed";
+        } | {
+            /** @constant */
+            state: "canceled";
         };
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         TaskPage: {
@@ -1227,6 +1273,8 @@ export interface components {
         Repo: {
             /** Format: date-time */
             added_at: string;
+            /** @description Branch that is checked out now; none when HEAD is detached, the folder is away, or in a resource event. */
+            branch: string | null;
             default_branch: string | null;
             id: string;
             /** @description Canonical absolute path of the main worktree. */
@@ -1356,7 +1404,7 @@ export interface components {
         } | {
             /** @constant */
             kind: "turn.started";
-            payload: components["schemas"]["Turn"];
+            payload: components["schemas"]["TurnRecord"];
         } | {
             /** @constant */
             kind: "turn.ended";
@@ -1552,12 +1600,9 @@ export interface components {
             session: string;
             task: string;
         };
-        /** @description One participant's work on a task. */
-        Turn: {
-            /**
-             * Format: int32
-             * @description Counts from 1; a crash resubmits the task with the next one.
-             */
+        /** @description A turn as it was started. */
+        TurnRecord: {
+            /** Format: int32 */
             attempt: number;
             id: string;
             participant: string;
@@ -1702,20 +1747,6 @@ export interface components {
             side_file: string;
             /** Format: int64 */
             torn_bytes: number;
-        };
-        /** @description How a turn ended. */
-        TurnOutcome: {
-            /** @constant */
-            state: "completed";
-            summary: string;
-        } | {
-            code: string;
-            message: string;
-            /** @constant */
-            state: "failed";
-        } | {
-            /** @constant */
-            state: "canceled";
         };
         /** @description The lock under which somebody tried to edit. */
         Claim: {
@@ -2884,7 +2915,7 @@ export interface operations {
         parameters: {
             query?: {
                 channel?: string;
-                /** @description Only notices after this one. */
+                /** @description Only notices after this one, 0 being the start; without it, the newest page. */
                 after?: number;
                 /** @description 1 to 200; 50 without. */
                 limit?: number;

@@ -212,3 +212,24 @@ fn patience_for_notices_ends_by_the_clock_of_the_bus() {
     }
     assert!(reader.join().unwrap().unwrap().notices.is_empty());
 }
+
+#[test]
+fn the_newest_page_is_the_end_of_the_history() {
+    let stage = Stage::new();
+    let [a, b] = ["a", "b"].map(|name| stage.agent(name));
+    for n in 0..6 {
+        let channel = if n % 2 == 0 { Channel::task_broadcast() } else { Channel::state() };
+        stage.bus.publish(NewNotice { channel, ..say(a, &n.to_string()) }).unwrap();
+    }
+    stage.bus.publish(NewNotice { recipient: Some(a), ..say(b, "to a") }).unwrap();
+    let newest = |query: &NoticeQuery| -> Vec<String> {
+        let found = stage.bus.newest_notices(query).unwrap();
+        found.iter().map(|notice| notice.payload["text"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(newest(&NoticeQuery { limit: 2, ..NoticeQuery::default() }), ["5", "to a"]);
+    let odd = NoticeQuery { channel: Some(Channel::state()), limit: 2, ..NoticeQuery::default() };
+    assert_eq!(newest(&odd), ["3", "5"]);
+    assert_eq!(newest(&NoticeQuery { recipient: Some(b), limit: 1, ..NoticeQuery::default() }), ["5"]);
+    assert_eq!(newest(&NoticeQuery { after: 5, ..NoticeQuery::default() }), ["5", "to a"]);
+    assert_eq!(newest(&NoticeQuery::default()).len(), 7);
+}

@@ -157,3 +157,18 @@ pub(crate) fn fake_git_within(repo: &TempRepo, script: &str, limits: Limits) -> 
     let path = std::env::join_paths([dir, "/usr/bin".into(), "/bin".into()]).unwrap();
     Git::with_limits(path, repo.beside("scratch"), limits)
 }
+
+#[test]
+fn the_branch_is_read_without_running_git() {
+    let repo = TempRepo::with(&[("src/a", "1")]);
+    let shown = || git::branch_at(&repo.path().join("src"));
+    assert_eq!(shown(), installation(&repo).open(repo.path()).unwrap().branch().unwrap());
+    repo.git(&["checkout", "--quiet", "-b", "feat/two"]);
+    assert_eq!(shown().as_deref(), Some("feat/two"));
+    let linked = repo.beside("linked");
+    repo.git(&["worktree", "add", "--quiet", "-b", "other", linked.to_str().unwrap()]);
+    assert_eq!(git::branch_at(&linked).as_deref(), Some("other"));
+    repo.git(&["checkout", "--quiet", "--detach"]);
+    assert_eq!(shown(), None);
+    assert_eq!(git::branch_at(&repo.beside("nothing")), None);
+}

@@ -43,6 +43,7 @@ pub(crate) fn too_large() -> Failure {
         "body_too_large",
         format!("a body has at most {BODY_MAX} bytes"),
     )
+    .hint("put long material into a file of the repository and name it")
 }
 
 fn unsupported(message: &str) -> Failure {

@@ -138,6 +138,94 @@ async fn locks_and_notices(house: &House, contract: &mut Contract) {
     contract.check("list_registrations", &house.get("/registrations").await);
 }
 
+#[tokio::test]
+async fn notices_are_the_newest_ones_until_somebody_reads_on() {
+    let house = House::open().await;
+    for n in 0..5 {
+        house.post("/notices", json!({ "channel": "room", "payload": n })).await;
+    }
+    let payloads = |reply: &Value| -> Vec<Value> {
+        reply["items"].as_array().unwrap().iter().map(|notice| notice["payload"].clone()).collect()
+    };
+    let newest = house.get("/notices?channel=room&limit=2").await.json();
+    assert_eq!((payloads(&newest), &newest["next"]), (vec![json!(3), json!(4)], &Value::Null));
+    let first = house.get("/notices?channel=room&limit=2&after=0").await.json();
+    assert_eq!(payloads(&first), vec![json!(0), json!(1)]);
+    let on = format!("/notices?channel=room&limit=10&after={}", text(&first["next"]));
+    let rest = house.get(&on).await.json();
+    assert_eq!((payloads(&rest), &rest["next"]), (vec![json!(2), json!(3), json!(4)], &Value::Null));
+}
+
+#[tokio::test]
+async fn a_repo_shows_the_branch_it_is_on() {
+    let house = House::open().await;
+    house.repo.git(&["checkout", "--quiet", "-b", "feat/leases"]);
+    let added = house.add_repo().await;
+    assert_eq!(added["branch"], json!("feat/leases"));
+    house.repo.git(&["checkout", "--quiet", "-b", "other"]);
+    assert_eq!(house.get("/repos/textkit").await.json()["branch"], json!("other"));
+    house.repo.git(&["checkout", "--quiet", "--detach"]);
+    let listed = house.get("/repos").await.json();
+    assert_eq!(listed["items"][0]["branch"], Value::Null, "{listed}");
+    std::fs::rename(house.repo.path(), house.repo.beside("moved")).unwrap();
+    let gone = house.get("/repos/textkit").await;
+    assert_eq!((gone.status, &gone.json()["branch"]), (200, &Value::Null));
+}
+
+#[tokio::test]
+async fn a_task_tells_when_its_turns_were_and_what_they_used() {
+    let house = House::open().await;
+    let session = house.session().await;
+    let usage = json!({
+        "input_tokens": 1000, "output_tokens": 20, "cache_read_tokens": 0, "cache_write_tokens": 0, "cost_micros": 77,
+    });
+    let answered = json!({ "event": "model_answered", "usage": usage, "latency_ms": 5, "retries": 0 });
+    house.script(&[json!({ "event": "ready" }), answered, asks("Go on?")]);
+    let prompt = json!({ "text": "work", "targets": ["claude"] });
+    let made = house.post(&format!("/sessions/{session}/messages"), prompt).await.json();
+    assert_eq!((&made["turns"], &made["usage"]["cost_micros"]), (&json!([]), &json!(0)));
+    let id = text(&made["id"]);
+    let running = house.task_in_state(&id, "input_required").await;
+    let turn = &running["turns"][0];
+    assert_eq!((&turn["ended_at"], &turn["outcome"]), (&Value::Null, &Value::Null));
+    assert!(turn["started_at"].is_string());
+    assert_eq!((&turn["usage"], &running["usage"]), (&usage, &usage), "told while it runs");
+    let shown = house.get(&format!("/sessions/{session}")).await.json();
+    assert_eq!(shown["usage"], usage);
+    house.ask("POST", &format!("/tasks/{id}/cancel")).send(house.address).await;
+    let path = format!("/tasks/{id}");
+    let ended = house.until(&path, |task| task["turns"][0]["ended_at"].is_string()).await;
+    assert_eq!(ended["turns"][0]["outcome"]["state"], json!("canceled"));
+    assert_eq!(ended["usage"], usage);
+    assert_eq!(ended["turns"].as_array().map(Vec::len), Some(1));
+}
+
+/// One codec for every face: what REST, the CLI's client and a plan's prompt make of a text is one.
+#[tokio::test]
+async fn every_face_makes_the_same_of_a_prompt() {
+    let house = House::open().await;
+    let given = "  Add leases\r\n\r\n- in src\\a.rs\r- and tests  \n \r\n";
+    let kept = json!("  Add leases\n\n- in src\\a.rs\n- and tests");
+    let said = async |session: &str| {
+        house.get(&format!("/sessions/{session}/messages")).await.json()["items"][0].clone()
+    };
+    let session = house.session().await;
+    let task = house.post(&format!("/sessions/{session}/messages"), json!({ "text": given })).await.json();
+    assert_eq!(task["prompt"], kept);
+    let message = said(&session).await;
+    assert_eq!((&message["blocks"][0]["text"], &message["task"]), (&kept, &task["id"]));
+    let other = house.session().await;
+    let new = protocol::NewPrompt { text: given.to_owned(), ..protocol::NewPrompt::default() };
+    let by_client = house.client().prompt(&other, &new, None).await.unwrap();
+    assert_eq!(json!(by_client.prompt), kept);
+    assert_eq!(said(&other).await["blocks"][0]["text"], kept);
+    let third = house.session().await;
+    let plan = house.post(&format!("/sessions/{third}/plans"), json!({ "prompt": given })).await.json();
+    assert_eq!(plan["prompt"], kept);
+    assert_eq!(said(&third).await["blocks"][0]["text"], kept);
+    assert_eq!(plan["tasks"][0]["prompt"], kept, "the agents are asked what the user wrote");
+}
+
 async fn the_end(house: &mut House, contract: &mut Contract, session: &str) {
     let events = contract.check("list_events", &house.get("/events?limit=1000").await);
     assert!(events["items"].as_array().unwrap().len() > 10);

@@ -14,7 +14,9 @@ pub(super) async fn handle(
 ) -> Result<Json<Page<Notice>>, Failure> {
     let limit = page_size(query.limit)?;
     let found = app.engine.notices(query.channel.as_ref(), query.after, limit)?;
-    let next = (found.len() == limit).then(|| found.last().map(|last| last.id.to_string())).flatten();
+    // The newest page has nothing after it.
+    let more = query.after.is_some() && found.len() == limit;
+    let next = found.last().filter(|_| more).map(|last| last.id.to_string());
     let items = found.into_iter().filter(|notice| may_read(&caller, notice)).map(Notice::from).collect();
     Ok(Json(Page { items, next }))
 }

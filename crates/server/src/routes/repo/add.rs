@@ -1,6 +1,7 @@
 use crate::app::App;
 use crate::extract::Command;
 use crate::failure::Failure;
+use crate::show;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,5 +13,6 @@ pub(super) async fn handle(
     Command { call, body }: Command<NewRepo>,
 ) -> Result<(StatusCode, Json<Repo>), Failure> {
     let new = engine::NewRepo { path: body.path, slug: body.slug, test_command: body.test_command };
-    Ok((StatusCode::CREATED, Json(app.engine.add_repo(&call, new).await?.into())))
+    let repo = app.engine.add_repo(&call, new).await?;
+    Ok((StatusCode::CREATED, Json(show::repo(app.engine.repo_view(repo).await))))
 }

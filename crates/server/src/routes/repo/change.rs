@@ -1,6 +1,7 @@
 use crate::app::App;
 use crate::extract::{Command, Id};
 use crate::failure::Failure;
+use crate::show;
 use axum::Json;
 use axum::extract::State;
 use engine::RepoChange;
@@ -14,5 +15,6 @@ pub(super) async fn handle(
 ) -> Result<Json<Repo>, Failure> {
     let repo = app.engine.resolve_repo(&id)?;
     let change = RepoChange { slug: body.slug, test_command: body.test_command };
-    Ok(Json(app.engine.change_repo(&call, repo, change).await?.into()))
+    let repo = app.engine.change_repo(&call, repo, change).await?;
+    Ok(Json(show::repo(app.engine.repo_view(repo).await)))
 }

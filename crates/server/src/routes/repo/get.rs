@@ -1,11 +1,13 @@
 use crate::app::App;
 use crate::extract::Id;
 use crate::failure::Failure;
+use crate::show;
 use axum::Json;
 use axum::extract::State;
 use protocol::Repo;
 use std::sync::Arc;
 
 pub(super) async fn handle(State(app): State<Arc<App>>, Id(id): Id) -> Result<Json<Repo>, Failure> {
-    Ok(Json(app.engine.repo(app.engine.resolve_repo(&id)?)?.into()))
+    let repo = app.engine.repo(app.engine.resolve_repo(&id)?)?;
+    Ok(Json(show::repo(app.engine.repo_view(repo).await)))
 }
