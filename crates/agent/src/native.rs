@@ -141,6 +141,7 @@ async fn take_turn(
         };
         let (iterations, usage) = progress.figures();
         let _ = link.say(RunEvent::Ended { outcome, iterations, usage }).await;
+        link.dismissed().await;
         link.close();
     };
     // A daemon that is gone is the guard's affair: it ends us. So the end of the commands is not

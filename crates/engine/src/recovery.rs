@@ -93,14 +93,14 @@ async fn end_turn(shared: &Arc<Shared>, row: TurnRow) -> Result<String, Refusal>
                 usage: Usage::default(),
                 iterations: 0,
             },
-            exit: RunExit {
+            exit: Some(RunExit {
                 run,
                 session,
                 participant,
                 code: None,
                 signal: None,
                 reason: "daemon_restarted".to_owned(),
-            },
+            }),
             checkpoint: None,
             max_attempts,
         };

@@ -101,11 +101,13 @@ impl TurnDriver {
                 message: error.message.clone(),
             });
         }
-        let exit = self.handle.exited().await;
+        self.handle.events.close();
+        let lives = listened.is_ok() && self.ended.is_some();
+        let exit = if lives { None } else { Some(self.handle.exited().await) };
         self.finish(exit).await
     }
 
-    /// Serves the run until it is gone.
+    /// Serves the run until it has ended its turn or is gone.
     async fn listen(&mut self, inbox: &mut mpsc::Receiver<TurnMail>) -> Result<(), Refusal> {
         let limits = self.shared.config.snapshot().config.limits.clone();
         let ttl = Duration::from_secs(limits.lock_ttl_seconds);
@@ -118,7 +120,12 @@ impl TurnDriver {
             tokio::select! {
                 event = self.handle.events.recv() => match event {
                     None | Some(RunEvent::Exited(_)) => return Ok(()),
-                    Some(event) => self.hear(event).await?,
+                    Some(event) => {
+                        self.hear(event).await?;
+                        if self.ended.is_some() {
+                            return Ok(());
+                        }
+                    }
                 },
                 Some(done) = self.lock_requests.join_next() => self.lock_decided(done).await?,
                 Some(mail) = inbox.recv() => self.mail(mail).await?,

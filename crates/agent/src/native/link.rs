@@ -23,6 +23,7 @@ pub(crate) struct Link {
     asked: RefCell<HashMap<u64, oneshot::Sender<Answer>>>,
     last_id: Cell<u64>,
     cancel: CancellationToken,
+    leave: CancellationToken,
 }
 
 /// What is still to be written.
@@ -36,6 +37,7 @@ impl Link {
             asked: RefCell::default(),
             last_id: Cell::new(0),
             cancel: CancellationToken::new(),
+            leave: CancellationToken::new(),
         };
         (link, Outbox(queue))
     }
@@ -79,12 +81,19 @@ impl Link {
                 }
             }
             Ok(RunCommand::Cancel) => self.cancel.cancel(),
+            Ok(RunCommand::Leave) => self.leave.cancel(),
             Ok(RunCommand::Start(_)) | Err(_) => {}
         }
     }
 
     pub(crate) async fn canceled(&self) {
         self.cancel.cancelled().await;
+    }
+
+    /// Waits until the daemon has heard the end. A daemon that is gone never says so; the guard ends
+    /// us then.
+    pub(crate) async fn dismissed(&self) {
+        self.leave.cancelled().await;
     }
 }
 

@@ -30,7 +30,7 @@ pub enum RunEvent {
     Message { role: Role, blocks: Vec<Block>, usage: Option<Usage>, latency_ms: Option<u64> },
     /// Something only the daemon can do; answered by [`RunCommand::Reply`] with the same id.
     Request { id: u64, request: Request },
-    /// The turn is over; the process exits next.
+    /// The turn is over; the process waits for [`RunCommand::Leave`] and exits.
     Ended { outcome: TurnOutcome, iterations: u32, usage: Usage },
     /// A line the run's processes wrote to stderr, cut at 4 KiB.
     #[serde(skip)]
@@ -90,6 +90,9 @@ pub enum RunCommand {
     },
     /// End the turn as `Canceled`, whatever it waits for.
     Cancel,
+    /// The end of the turn was heard; exit. Until then the run lives, and what it locked is its own
+    /// while the daemon keeps its work.
+    Leave,
 }
 
 /// Everything a turn needs. It travels over the pipe only: nothing of it is in an argument list, in

@@ -1,6 +1,6 @@
 //! A place to start runs in, and ways to see what the kernel thinks of them.
 
-use agent::{BashPolicy, Launch, LaunchError, RunEvent, RunHandle, RunLimits, Start, launch};
+use agent::{BashPolicy, Launch, LaunchError, RunCommand, RunEvent, RunHandle, RunLimits, Start, launch};
 use llm::{Endpoint, Secret, Thinking};
 use model::{RunId, TaskKind, Vendor};
 use rustix::fs::{FlockOperation, flock};
@@ -129,9 +129,14 @@ pub(crate) fn start(prompt: &str) -> Start {
     }
 }
 
-/// The next event; a run that says nothing for long has failed the test.
+/// The next event; a run that says nothing for long has failed the test. One that has ended is let go.
 pub(crate) async fn next(handle: &mut RunHandle) -> Option<RunEvent> {
-    tokio::time::timeout(PATIENCE, handle.events.recv()).await.expect("the run says nothing")
+    let event = tokio::time::timeout(PATIENCE, handle.events.recv()).await.expect("the run says nothing");
+    if matches!(event, Some(RunEvent::Ended { .. })) {
+        // A driver that did not wait for it is gone already.
+        let _ = handle.send(RunCommand::Leave);
+    }
+    event
 }
 
 /// Everything up to and with the exit.

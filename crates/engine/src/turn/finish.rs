@@ -4,12 +4,13 @@
 use super::{Order, TurnDriver, detail, start};
 use crate::checkpoint;
 use crate::engine::Shared;
-use agent::RunExitStatus;
+use agent::{RunCommand, RunExitStatus};
 use model::{
     Actor, Checkpoint, Event, ParticipantStatus, Refusal, Resubmission, RunExit, StatusChange, Task, TaskEnd,
     TaskState, TurnEnd, TurnOutcome, Usage,
 };
 use std::sync::Arc;
+use std::time::Duration;
 use store::View;
 
 /// Code of a failure of the run itself: the task gets another attempt, up to the limit.
@@ -17,19 +18,17 @@ pub(crate) const CRASHED: &str = "crashed";
 /// Codes of failures that are the daemon's: the task gets another attempt, however often.
 const INTERRUPTED: [&str; 2] = ["daemon_restarted", "daemon_stopped"];
 
+/// How long a run that was let go may take to exit.
+const LEAVE_GRACE: Duration = Duration::from_secs(2);
+
 impl TurnDriver {
     /// Commits how the turn ended, then frees what it held. In this order, so that nobody edits a
-    /// file before its checkpoint was taken.
-    pub(super) async fn finish(mut self, exit: RunExitStatus) -> Result<(), Refusal> {
+    /// file before its checkpoint was taken. A run that has ended its turn (`exit` is none) lives until then
+    /// and is let go; of a dead one others may take the locks at any moment.
+    pub(super) async fn finish(mut self, exit: Option<RunExitStatus>) -> Result<(), Refusal> {
         self.lock_requests.shutdown().await;
-        let (outcome, iterations, usage) = self.outcome(exit);
-        let checkpoint = match (&outcome, &self.repo) {
-            (TurnOutcome::Completed { .. }, Some(repo)) if start::writes(self.order.task.kind) => {
-                checkpoint::of_task(&self.shared, repo, &self.order.task, self.agent()).await
-            }
-            _ => Ok(None),
-        };
-        let (outcome, checkpoint) = match checkpoint {
+        let (outcome, iterations, usage) = self.outcome(exit.unwrap_or_default());
+        let (outcome, checkpoint) = match self.checkpoint(&outcome).await {
             Ok(checkpoint) => (outcome, checkpoint),
             Err(refusal) => (super::failed("checkpoint_failed", &refusal.message), None),
         };
@@ -44,21 +43,52 @@ impl TurnDriver {
                 usage,
                 iterations,
             },
-            exit: RunExit {
-                run: self.run,
-                session: self.participant.session,
-                participant: self.participant.id,
-                code: exit.code,
-                signal: exit.signal,
-                reason: self.exit_reason(),
-            },
+            exit: exit.map(|exit| self.run_exit(exit)),
             checkpoint,
             max_attempts: self.shared.config.snapshot().config.limits.max_attempts,
         };
-        let crashed = ending.exit.reason == CRASHED;
         let committed = self.shared.commit(self.actor(), None, move |view| ending.events(view)).await;
-        self.give_back(crashed).await;
-        committed.map(drop)
+        self.give_back(exit.is_some()).await;
+        let left = match exit {
+            Some(_) => Ok(()),
+            None => self.leave().await,
+        };
+        self.bury().await;
+        committed.map(drop).and(left)
+    }
+
+    async fn checkpoint(&self, outcome: &TurnOutcome) -> Result<Option<Checkpoint>, Refusal> {
+        match (outcome, &self.repo) {
+            (TurnOutcome::Completed { .. }, Some(repo)) if start::writes(self.order.task.kind) => {
+                checkpoint::of_task(&self.shared, repo, &self.order.task, self.agent()).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Lets the run go, and makes it go when it does not; records its exit.
+    async fn leave(&self) -> Result<(), Refusal> {
+        let asked = self.handle.send(RunCommand::Leave);
+        let left = tokio::time::timeout(LEAVE_GRACE, self.handle.exited()).await;
+        let exit = match (asked, left) {
+            (Ok(()), Ok(exit)) => exit,
+            _ => {
+                self.handle.stop();
+                self.handle.exited().await
+            }
+        };
+        self.record(vec![Event::RunExited(self.run_exit(exit))]).await
+    }
+
+    fn run_exit(&self, exit: RunExitStatus) -> RunExit {
+        RunExit {
+            run: self.run,
+            session: self.participant.session,
+            participant: self.participant.id,
+            code: exit.code,
+            signal: exit.signal,
+            reason: self.exit_reason(),
+        }
     }
 
     fn outcome(&mut self, exit: RunExitStatus) -> (TurnOutcome, u32, Usage) {
@@ -90,37 +120,28 @@ impl TurnDriver {
         }
     }
 
-    /// Locks of a run that died are left for the bus to hand over, so that whoever waits is told
-    /// from whom it took them.
-    async fn give_back(&self, crashed: bool) {
-        if crashed {
-            let reaped =
-                self.shared.blocking(|shared| shared.bus.reap().map_err(|error| error.refusal())).await;
-            if let Err(error) = reaped {
-                tracing::warn!(%error, "a dead run's locks wait for the next look");
+    /// Ends the registration. Locks of a run that died are left for the bus to hand over, so that
+    /// whoever waits is told from whom it took them.
+    pub(super) async fn give_back(&self, dead: bool) {
+        let registration = self.registration;
+        let given = self.shared.blocking(move |shared| {
+            if dead {
+                shared.bus.reap().map_err(|error| error.refusal())?;
             }
+            shared.bus.end(registration, "finished").map_err(|error| error.refusal())
+        });
+        if let Err(error) = given.await {
+            tracing::debug!(%error, "the run's registration was gone already");
         }
-        self.bury().await;
     }
 
     /// Removes what only a living run has.
     pub(super) async fn bury(&self) {
         self.shared.credentials.revoke(self.run);
         self.shared.live.end(self.turn);
-        let (registration, scratch) =
-            (self.registration, self.shared.workspace.runs().join(self.run.to_string()));
-        let buried = self
-            .shared
-            .blocking(move |shared| {
-                let ended = shared.bus.end(registration, "finished");
-                if let Err(error) = std::fs::remove_dir_all(&scratch) {
-                    tracing::warn!(%error, "a run's own folder stays behind");
-                }
-                ended.map_err(|error| error.refusal())
-            })
-            .await;
-        if let Err(error) = buried {
-            tracing::debug!(%error, "the run's registration was gone already");
+        let scratch = self.shared.workspace.runs().join(self.run.to_string());
+        if let Err(error) = tokio::fs::remove_dir_all(&scratch).await {
+            tracing::warn!(%error, "a run's own folder stays behind");
         }
     }
 }
@@ -129,7 +150,8 @@ impl TurnDriver {
 pub(crate) struct Ending {
     pub(crate) task: Task,
     pub(crate) end: TurnEnd,
-    pub(crate) exit: RunExit,
+    /// None while the run has not exited yet.
+    pub(crate) exit: Option<RunExit>,
     pub(crate) checkpoint: Option<Checkpoint>,
     pub(crate) max_attempts: u32,
 }
@@ -144,7 +166,7 @@ impl Ending {
         let status =
             StatusChange { session: self.end.session, participant: self.end.participant, status, detail };
         let decided = self.task_event(view)?;
-        let mut events = vec![Event::RunExited(self.exit)];
+        let mut events: Vec<Event> = self.exit.map(Event::RunExited).into_iter().collect();
         events.extend(self.checkpoint.map(Event::CheckpointCreated));
         events.push(Event::TurnEnded(self.end));
         events.extend(decided);

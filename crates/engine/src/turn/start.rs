@@ -169,6 +169,7 @@ impl TurnDriver {
             not_begun => {
                 self.handle.stop();
                 self.handle.exited().await;
+                self.give_back(false).await;
                 self.bury().await;
                 not_begun.map(|_| false)
             }

@@ -1,7 +1,7 @@
 //! Plans from prompt to commit.
 
 use crate::scene::Scene;
-use model::{Event, PlanState, TaskKind, TaskState};
+use model::{Event, LockPhase, PlanState, TaskKind, TaskState};
 
 const BOTH: &str = r#"Make it so.
 [[for claude]]

@@ -39,7 +39,6 @@ async fn a_prompt_becomes_a_changed_file_a_commit_under_our_ref_and_a_story_in_t
         "model.called",
         "model.answered",
         "file.modified",
-        "run.exited",
         "checkpoint.created",
         "turn.ended",
         "task.completed",
