@@ -26,7 +26,8 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Payloads over this many bytes become blobs; at most 512 KiB count.
     pub blob_threshold: usize,
-    /// Size of the file that is given up when the disk is full; 0 for none.
+    /// Size of the file that is given up when the disk is full; 0 for none. Beside it is one of an
+    /// eighth of that, of 512 KiB at most.
     pub reserve_bytes: u64,
     /// Cut the journal at damage inside what was durable, instead of refusing to open. The cut bytes
     /// are kept in a side file. Only on a person's explicit order.
@@ -74,6 +75,7 @@ pub struct Journal {
     poisoned: Option<String>,
     lines: Vec<u8>,
     reserve: Reserve,
+    margin: Reserve,
     sealer: Sealer,
     /// Locked; the lock goes with the file.
     _lock: File,
@@ -287,9 +289,20 @@ impl Journal {
         self.reserve.spend()
     }
 
-    /// Makes the reserve file again. True when it is there.
+    /// Gives up the margin: the room for bringing projections to what is recorded already. True when
+    /// there was one.
+    pub fn spend_margin(&mut self) -> bool {
+        self.margin.spend()
+    }
+
+    /// Makes the margin alone again. True when it is there.
+    pub fn restock_margin(&mut self) -> bool {
+        self.margin.stock()
+    }
+
+    /// Makes margin and reserve again. True when both are there.
     pub fn restock_reserve(&mut self) -> bool {
-        self.reserve.stock()
+        self.margin.stock() && self.reserve.stock()
     }
 
     /// Starts a new segment when the present one is full and all of it is durable, so that a rewind

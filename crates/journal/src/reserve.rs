@@ -1,11 +1,15 @@
-//! The reserve: a file of allocated blocks, given up when the disk is full so that what must still
-//! be recorded can be.
+//! The reserve: files of allocated blocks, given up when the disk is full so that what must still
+//! be recorded can be. The larger one is for what is recorded, the margin for bringing the databases to what was.
 
 use crate::disk;
 use rustix::fs::FallocateFlags;
 use std::path::PathBuf;
 
 const RESERVE_FILE: &str = "reserve";
+const MARGIN_FILE: &str = "margin";
+/// The margin's part of the reserve's size, and its most.
+const MARGIN_PART: u64 = 8;
+const MARGIN_MAX: u64 = 512 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct Reserve {
@@ -16,6 +20,11 @@ pub(crate) struct Reserve {
 impl Reserve {
     pub(crate) fn new(dir: &std::path::Path, bytes: u64) -> Self {
         Self { path: dir.join(RESERVE_FILE), bytes }
+    }
+
+    /// The margin beside a reserve of this size.
+    pub(crate) fn margin(dir: &std::path::Path, reserve: u64) -> Self {
+        Self { path: dir.join(MARGIN_FILE), bytes: (reserve / MARGIN_PART).min(MARGIN_MAX) }
     }
 
     /// True when the reserve is there, after making it if it was not.

@@ -6,7 +6,8 @@
 use crate::idempotency::{self, Seen};
 use crate::rebuild::suspect;
 use crate::statement::Database;
-use crate::{Commit, CommitError, Receipt, StoreError, View, apply, connection, watermark};
+use crate::watermark::Standing;
+use crate::{Commit, CommitError, Receipt, StoreError, View, apply, connection, fold, watermark};
 use journal::{Draft, IdempotencyKey, Journal, JournalError, Position, ReadPage, Record};
 use model::{Cursor, Event, Refusal, RefusalKind};
 use rusqlite::Connection;
@@ -110,26 +111,80 @@ pub(crate) struct Writer {
     pub(crate) journal: Journal,
     pub(crate) files: Files,
     pub(crate) databases: PathBuf,
-    reserve_spent: bool,
+    room: Room,
+}
+
+/// What is known of the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Enough,
+    /// The last commits did not fit.
+    Full,
+    /// The reserve is given up. What it made room for is for closing commits.
+    Reserve,
+    /// The margin, too; what it made room for is taken.
+    Nothing,
 }
 
 impl Writer {
     pub(crate) fn new(journal: Journal, files: Files, databases: PathBuf) -> Self {
-        Self { journal, files, databases, reserve_spent: false }
+        Self { journal, files, databases, room: Room::Enough }
     }
 
-    /// Makes the journal's reserve again if a commit had to spend it and there is room by now.
+    /// Makes the journal's reserve again if it had to be spent and there is room by now.
     pub(crate) fn restock(&mut self) {
-        if self.reserve_spent {
-            self.reserve_spent = !self.journal.restock_reserve();
+        if matches!(self.room, Room::Reserve | Room::Nothing) && self.journal.restock_reserve() {
+            self.room = Room::Enough;
         }
+    }
+
+    /// False on a full disk: what room there is then may only be taken for commits.
+    pub(crate) fn has_room(&self) -> bool {
+        self.room == Room::Enough
     }
 
     /// Carries out the commits in order. One verdict each; when the store must stop, the reason too.
     pub(crate) fn batch(&mut self, commits: Vec<Commit>) -> (Vec<Verdict>, Option<String>) {
+        self.restock();
+        if commits.iter().any(|commit| commit.closing) {
+            self.give_up_reserve();
+        }
+        // Without margin the store would have to stop where the room ends.
+        let room = self.room;
+        let let_in = |commit: &Commit| match room {
+            Room::Enough | Room::Full => true,
+            Room::Reserve => commit.closing,
+            Room::Nothing => false,
+        };
+        let admitted: Vec<bool> = commits.iter().map(let_in).collect();
+        let (verdicts, reason) = self.carry_out(commits.into_iter().filter(let_in).collect());
+        let mut verdicts = verdicts.into_iter();
+        let each = |admitted| if admitted { verdicts.next() } else { None };
+        let verdicts =
+            admitted.into_iter().map(each).map(|verdict| verdict.unwrap_or(Err(CommitError::Full)));
+        (verdicts.collect(), reason)
+    }
+
+    /// Makes room for closing commits when there is none.
+    fn give_up_reserve(&mut self) {
+        let full = matches!(self.room, Room::Full | Room::Nothing);
+        // The margin comes first again: without it the next commit could be the last.
+        if full && self.journal.spend_reserve() && (self.room == Room::Full || self.journal.restock_margin())
+        {
+            self.room = Room::Reserve;
+        }
+    }
+
+    fn carry_out(&mut self, commits: Vec<Commit>) -> (Vec<Verdict>, Option<String>) {
         let (count, start) = (commits.len(), self.journal.position());
         match self.attempt(commits, start) {
-            Ok(verdicts) => (verdicts, None),
+            Ok(verdicts) => {
+                let refused = verdicts.iter().any(|verdict| matches!(verdict, Err(CommitError::Full)));
+                if refused || self.journal.position() != start {
+                    self.notice(refused);
+                }
+                (verdicts, None)
+            }
             Err(failure) => {
                 self.files.roll_back();
                 let (error, reason) = match self.take_back(start, failure) {
@@ -137,9 +192,18 @@ impl Writer {
                     Failure::Busy => (CommitError::Refused(database_busy()), None),
                     Failure::Fatal(reason) => (CommitError::Stopped(reason.clone()), Some(reason)),
                 };
+                self.notice(error == CommitError::Full);
                 ((0..count).map(|_| Err(error.clone())).collect(), reason)
             }
         }
+    }
+
+    fn notice(&mut self, full: bool) {
+        self.room = match (self.room, full) {
+            (spent @ (Room::Reserve | Room::Nothing), _) => spent,
+            (_, true) => Room::Full,
+            (_, false) => Room::Enough,
+        };
     }
 
     /// Drops what the journal holds of a failed batch and has not synced. After a failed sync it refuses, and what is on
@@ -175,15 +239,30 @@ impl Writer {
         Ok(verdicts)
     }
 
-    /// Commits both transactions. They are durable in the journal, so a full disk is met with its reserve.
+    /// Commits both transactions. They are durable in the journal, so a full disk is met with its margin.
     fn commit(&mut self) -> Result<(), StoreError> {
         match self.commit_open() {
-            Err(error) if error.is_full() && self.journal.spend_reserve() => {
-                self.reserve_spent = true;
-                self.commit_open()
+            Err(error) if error.is_full() && self.journal.spend_margin() => {
+                self.room = Room::Nothing;
+                self.follow()
             }
             result => result,
         }
+    }
+
+    /// Brings both databases to the journal's end. A commit that fails takes its whole transaction back, so there
+    /// is nothing left to commit a second time.
+    fn follow(&self) -> Result<(), StoreError> {
+        self.files.roll_back();
+        let journal = self.journal.reader();
+        for (database, connection) in self.files.each() {
+            match watermark::compare(watermark::read(connection, database)?, &journal)? {
+                Standing::Current => {}
+                Standing::Behind(position) => drop(fold::fold(connection, database, &journal, position)?),
+                Standing::Elsewhere(reason) => return Err(StoreError::Stopped(reason)),
+            }
+        }
+        Ok(())
     }
 
     fn commit_open(&self) -> Result<(), StoreError> {
@@ -225,7 +304,7 @@ impl Writer {
     }
 
     fn decide(&mut self, commit: Commit, start: Position, fresh: &[Record]) -> Result<Receipt, Rejection> {
-        let Commit { actor, key, command } = commit;
+        let Commit { actor, key, command, .. } = commit;
         if let Some(key) = &key
             && let Some(seen) = idempotency::seen(&self.files.sessions, &actor, key)?
         {

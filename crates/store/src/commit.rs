@@ -18,6 +18,8 @@ pub struct Commit {
     /// no command. A commit without events leaves no trace, so its key stays free.
     pub key: Option<IdempotencyKey>,
     pub command: Command,
+    /// See [`Commit::closing`].
+    pub closing: bool,
 }
 
 impl Commit {
@@ -25,7 +27,15 @@ impl Commit {
         actor: Actor,
         command: impl FnOnce(&View<'_>) -> Result<Vec<Event>, Refusal> + Send + 'static,
     ) -> Self {
-        Self { actor, key: None, command: Box::new(command) }
+        Self { actor, key: None, command: Box::new(command), closing: false }
+    }
+
+    /// Says how something ended that is over in any case. On a full disk such commits alone may use up the
+    /// journal's reserve; the first one that meets the full disk is refused like all others, the next is let in.
+    #[must_use]
+    pub fn closing(mut self) -> Self {
+        self.closing = true;
+        self
     }
 
     #[must_use]

@@ -121,8 +121,8 @@ impl Committer {
                 match self.jobs.recv_timeout(IDLE_AFTER) {
                     Ok(job) => job,
                     Err(RecvTimeoutError::Timeout) => {
-                        self.copy_logs(wal::IDLE_PAGES);
                         self.writer.restock();
+                        self.copy_logs(wal::IDLE_PAGES);
                         untidy = false;
                         continue;
                     }
@@ -189,6 +189,9 @@ impl Committer {
 
     /// Wakes the checkpoint thread, or does its work when a log has become too long.
     fn look_at_logs(&self) {
+        if !self.writer.has_room() {
+            return;
+        }
         // A log that cannot be asked is no longer than before.
         let backlogs = self.writer.files.each().map(|(_, file)| wal::backlog(file).unwrap_or_default());
         if backlogs.iter().any(|backlog| backlog.log >= wal::LOG_PAGES_MAX) {
@@ -201,6 +204,9 @@ impl Committer {
 
     /// Copies the rest of each log that has at least this many pages to copy, so that the next commit starts it over.
     fn copy_logs(&self, at_least: i64) {
+        if !self.writer.has_room() {
+            return;
+        }
         for (_, file) in self.writer.files.each() {
             if wal::backlog(file).is_ok_and(|backlog| backlog.waiting() >= at_least) {
                 // What fails here fails again at a commit, where it is answered for.

@@ -34,7 +34,11 @@ pub(crate) fn fold(
         watermark::write(connection, database, position)?;
         transaction.commit()?;
         reached = position;
-        // Without this a long replay would leave a log as long as itself.
-        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        // Without this a long replay would leave a log as long as itself. On a full disk it may.
+        match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(StoreError::from)
+        {
+            Err(error) if !error.is_full() => return Err(error),
+            _ => {}
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::statement::Database;
 use crate::watermark::{self, Standing};
 use crate::{Opening, StoreError, migrate};
 use journal::{Position, Reader};
+use model::Cursor;
 use rusqlite::Connection;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -91,6 +92,18 @@ pub(crate) fn bring_up(
             Err(CatchUp::Failed(error)) => Err(error),
         },
     }
+}
+
+/// How far a database had come when it was closed, if it can tell.
+pub(crate) fn reached(databases: &Path, database: Database) -> Option<Cursor> {
+    let path = connection::file(databases, database);
+    let ours = matches!(connection::recognize(&path), Ok(Found::Ours));
+    if !ours || suspicion(databases, database).exists() {
+        return None;
+    }
+    // What is wrong with the file is found, and said, when it is brought up.
+    let connection = connection::open_writer(&path).ok()?;
+    watermark::read(&connection, database).ok().map(|position| position.cursor)
 }
 
 /// Remembers over a restart that the file is damaged, so that it is made anew.

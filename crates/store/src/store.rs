@@ -5,7 +5,7 @@ use crate::batch::{Files, Writer};
 use crate::commit::COMMIT_QUEUE;
 use crate::committer::{Bell, Committer, Job, Pending, Shared};
 use crate::readers::Readers;
-use crate::rebuild::{Beside, bring_up, suspect};
+use crate::rebuild::{Beside, bring_up, reached, suspect};
 use crate::statement::Database;
 use crate::wal::Checkpointer;
 use crate::{Commit, CommitError, Receipt, StoreError, View, connection, dump, watermark};
@@ -27,7 +27,8 @@ pub struct StoreOptions {
 /// What opening found and did.
 #[derive(Debug)]
 pub struct OpenReport {
-    /// The torn tail the journal cut off; its `journal.repaired` event is already committed.
+    /// The torn tail the journal cut off, or that it has lost records a database has; the `journal.repaired` event is
+    /// already committed.
     pub repaired: Option<model::JournalRepair>,
     pub sessions: Opening,
     pub messages: Opening,
@@ -128,17 +129,23 @@ impl Store {
         let opened =
             Journal::open(&workspace.journal(), &workspace.blobs(), clock, entropy, options.journal)?;
         let mut journal = opened.journal;
+        // Before the databases are set right: they are the witnesses of what the journal has lost.
+        let outlived = match seen(&databases) {
+            Some(seen) => journal.outlive(seen)?,
+            None => None,
+        };
+        let repaired = opened.repaired.or(outlived);
         let sessions = bring_up_with_reserve(&mut journal, &databases, Database::Sessions)?;
         let messages = bring_up_with_reserve(&mut journal, &databases, Database::Messages)?;
         let store = Self::start(journal, databases, &workspace.session_logs())?;
-        if let Some(repair) = opened.repaired.clone() {
+        if let Some(repair) = repaired.clone() {
             let event = Event::JournalRepaired(repair);
             store
                 .commit(Commit::new(Actor::System, move |_| Ok(vec![event])))
                 .map_err(|error| StoreError::Stopped(error.to_string()))?;
         }
         let position = store.durable();
-        Ok((store, OpenReport { repaired: opened.repaired, sessions, messages, position }))
+        Ok((store, OpenReport { repaired, sessions, messages, position }))
     }
 
     fn start(journal: Journal, databases: PathBuf, session_logs: &Path) -> Result<Self, StoreError> {
@@ -325,13 +332,21 @@ fn is_this_thread(thread: ThreadId) -> bool {
     std::thread::current().id() == thread
 }
 
+/// The newest record any database has taken in.
+fn seen(databases: &Path) -> Option<Cursor> {
+    Database::ALL
+        .into_iter()
+        .filter_map(|database| reached(databases, database))
+        .max_by_key(|cursor| cursor.seq)
+}
+
 fn bring_up_with_reserve(
     journal: &mut Journal,
     databases: &Path,
     database: Database,
 ) -> Result<Opening, StoreError> {
     match bring_up(databases, database, &journal.reader()) {
-        Err(error) if error.is_full() && journal.spend_reserve() => {
+        Err(error) if error.is_full() && (journal.spend_reserve() || journal.spend_margin()) => {
             bring_up(databases, database, &journal.reader())
         }
         result => result,

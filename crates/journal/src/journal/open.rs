@@ -29,6 +29,7 @@ impl Journal {
         disk::create_dirs(blobs)?;
         let lock = lock(dir)?;
         let reserve = Reserve::new(dir, options.reserve_bytes);
+        let margin = Reserve::margin(dir, options.reserve_bytes);
         let blobs = Blobs::at(blobs);
         sweep(dir, &blobs)?;
         let mut survey = Survey::of(dir)?;
@@ -50,7 +51,9 @@ impl Journal {
         for segment in closed.into_iter().filter(|segment| segment.plain(dir).exists()) {
             sealer.seal(segment);
         }
-        reserve.stock();
+        if margin.stock() {
+            reserve.stock();
+        }
         let mut journal = Self {
             catalog,
             clock,
@@ -67,6 +70,7 @@ impl Journal {
             poisoned: None,
             lines: Vec::new(),
             reserve,
+            margin,
             sealer,
             _lock: lock,
         };

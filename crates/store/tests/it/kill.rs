@@ -3,7 +3,8 @@
 
 use crate::fixtures::World;
 use crate::workspace::{Workspace, keyed, open_with};
-use model::{Actor, DataRoot, Event};
+use model::{Actor, Cursor, DataRoot, Event};
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -129,7 +130,24 @@ fn what_was_acknowledged_survives_every_kill() {
         let again = Commit::new(Actor::User, |_| panic!("an acknowledged key was lost"));
         assert!(store.commit(again.key(keyed(&key, "h"))).unwrap().replayed);
     }
+    let kinds: BTreeSet<&str> =
+        store.reader().replay(Cursor::START).unwrap().map(|record| record.unwrap().event.kind()).collect();
+    assert_eq!(
+        kinds,
+        Event::KINDS.iter().copied().collect(),
+        "the kills hit a journal with every kind in it"
+    );
+    let acknowledged: BTreeSet<String> = acknowledged.keys().into_iter().collect();
+    let journaled = store.reader().replay(Cursor::START).unwrap().filter_map(|record| record.unwrap().key);
+    let unanswered = journaled.filter(|key| !acknowledged.contains(&key.key)).count();
+    assert!(unanswered > 0, "some kills came between the journal's sync and the answer");
+    // What the killed processes left, what a rebuild makes and what a replay makes are the same rows.
     let dump = store.dump().unwrap();
     assert_eq!(store.rebuild().unwrap().changed, Vec::<String>::new());
     assert_eq!(store.dump().unwrap(), dump);
+    store.close();
+    for name in ["sessions.db", "messages.db"] {
+        std::fs::remove_file(workspace.database(name)).unwrap();
+    }
+    assert_eq!(workspace.open().0.dump().unwrap(), dump);
 }

@@ -2,6 +2,7 @@
 
 use crate::fixtures::World;
 use crate::workspace::Workspace;
+use model::Cursor;
 use rusqlite::Connection;
 use std::path::PathBuf;
 use store::{Opening, Store, StoreError};
@@ -95,7 +96,91 @@ fn a_database_ahead_of_the_journal_is_folded_again() {
     let (store, report) = earlier.open();
     assert!(reason(&report.sessions).contains("ahead"), "{report:?}");
     assert!(reason(&report.messages).contains("ahead"), "{report:?}");
-    assert_eq!(store.dump().unwrap(), dump);
+    // Somebody has seen more than the journal has: it goes on in an epoch of its own, and says so.
+    assert_eq!(report.repaired.map(|repair| repair.previous_epoch), Some(1));
+    assert_eq!(rows_of(&store.dump().unwrap(), "sessions.sessions"), rows_of(&dump, "sessions.sessions"));
+    assert_eq!(
+        rows_of(&store.dump().unwrap(), "messages.agent_messages"),
+        rows_of(&dump, "messages.agent_messages")
+    );
+    assert_eq!(store.rebuild().unwrap().changed, Vec::<String>::new());
+}
+
+fn rows_of<'a>(dump: &'a str, table: &str) -> Vec<&'a str> {
+    let head = format!("-- {table} ");
+    dump.lines()
+        .skip_while(|line| !line.starts_with(&head))
+        .skip(1)
+        .take_while(|row| !row.starts_with("-- "))
+        .collect()
+}
+
+/// Cuts the journal's last `count` lines off, and the mark that tells of them.
+fn lose_records(workspace: &Workspace, count: usize) {
+    let segment = active_segment(workspace);
+    let text = std::fs::read_to_string(&segment).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    std::fs::write(&segment, lines[..lines.len() - count].concat()).unwrap();
+    std::fs::remove_file(workspace.dir().journal().join("mark.json")).unwrap();
+}
+
+#[test]
+fn numbers_of_records_the_journal_lost_whole_are_never_used_again() {
+    let workspace = Workspace::new();
+    let (store, _) = workspace.open();
+    let history = World::new().history();
+    let kept = history.commits.len() - 1;
+    history.commit(&store, 0..kept);
+    let known = store.durable();
+    let before = store.dump().unwrap();
+    history.commit(&store, kept..kept + 1);
+    let seen = store.durable();
+    store.close();
+    lose_records(&workspace, usize::try_from(seen.seq - known.seq).unwrap());
+
+    let (store, report) = workspace.open();
+    assert!(reason(&report.sessions).contains("ahead"), "{report:?}");
+    assert!(reason(&report.messages).contains("ahead"), "{report:?}");
+    let repaired = report.repaired.unwrap();
+    assert_eq!((repaired.previous_epoch, repaired.torn_bytes, repaired.side_file.as_str()), (1, 0, ""));
+    assert_eq!(report.position, Cursor { epoch: 2, seq: known.seq + 1 });
+    let after = store.dump().unwrap();
+    for table in ["sessions.tasks", "sessions.plans", "sessions.checkpoints", "messages.agent_messages"] {
+        assert_eq!(rows_of(&after, table), rows_of(&before, table), "{table}");
+    }
+    // Whoever watches from a record that is gone starts over, also when its number was given again.
+    let watch = |from| store.reader().read_after(from, 10).unwrap();
+    assert!(matches!(watch(seen), journal::ReadPage::Reset { .. }));
+    history.commit(&store, kept..kept + 1);
+    let again = store.durable();
+    assert!(again.seq > seen.seq && again.epoch == 2, "{again}");
+    for seq in known.seq + 1..=seen.seq {
+        assert!(matches!(watch(Cursor { epoch: 1, seq }), journal::ReadPage::Reset { .. }), "{seq}");
+    }
+    assert!(matches!(watch(known), journal::ReadPage::Records(_)));
+    assert_eq!(store.rebuild().unwrap().changed, Vec::<String>::new());
+    let report = store.verify().unwrap();
+    assert_eq!((report.problems, report.journal.problems), (Vec::new(), Vec::new()));
+    store.close();
+    let (_, report) = workspace.open();
+    assert_eq!((report.repaired, report.position), (None, again), "once is enough");
+}
+
+#[test]
+fn one_database_is_witness_enough() {
+    for (gone, kept) in [("sessions.db", "messages.db"), ("messages.db", "sessions.db")] {
+        let workspace = Workspace::new();
+        let (store, _) = workspace.open();
+        World::new().history().commit_all(&store);
+        let seen = store.durable();
+        store.close();
+        lose_records(&workspace, 5);
+        std::fs::remove_file(workspace.database(gone)).unwrap();
+        let (store, report) = workspace.open();
+        assert!(report.repaired.is_some(), "{kept} knew");
+        assert_eq!(report.position, Cursor { epoch: 2, seq: seen.seq - 4 });
+        assert_eq!(store.rebuild().unwrap().changed, Vec::<String>::new());
+    }
 }
 
 #[test]

@@ -58,7 +58,16 @@ pub(crate) fn open_with(
     clock: &ManualClock,
     dice: &SeededEntropy,
 ) -> Result<(Store, OpenReport), StoreError> {
-    Store::open(dir, Arc::new(clock.clone()), Arc::new(dice.clone()), StoreOptions::default())
+    open_in(dir, clock, dice, StoreOptions::default())
+}
+
+pub(crate) fn open_in(
+    dir: &WorkspaceDir,
+    clock: &ManualClock,
+    dice: &SeededEntropy,
+    options: StoreOptions,
+) -> Result<(Store, OpenReport), StoreError> {
+    Store::open(dir, Arc::new(clock.clone()), Arc::new(dice.clone()), options)
 }
 
 /// Commits the events as one change.
