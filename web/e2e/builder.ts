@@ -16,6 +16,7 @@ import type {
   Task,
   TaskKind,
   TaskState,
+  Turn,
   Usage,
   Vendor,
   Wait,
@@ -53,6 +54,9 @@ export const usage = (input: number, output: number, micros: number): Usage => (
   cache_write_tokens: 0,
   cost_micros: micros,
 });
+
+const turnOf = (task: Task, agent: string | null): string =>
+  id('trn', parseInt(task.id.slice(4), 16) * 100 + TEAM.findIndex((one) => one.agent === agent));
 
 export class Builder {
   readonly world: World = {
@@ -160,6 +164,8 @@ export class Builder {
     more: Partial<Task> = {},
   ): Task {
     const number = this.number();
+    const begun = state !== 'submitted';
+    const over = ['completed', 'failed', 'canceled', 'rejected'].includes(state);
     const task: Task = {
       id: id('tsk', number),
       short_id: shortOf(number),
@@ -184,11 +190,37 @@ export class Builder {
       question: null,
       created_at: this.ago(created),
       updated_at: this.ago(Math.max(0, created - 90)),
+      turns: [],
+      usage: usage(0, 0, 0),
       ...more,
     };
+    if (begun && task.turns.length === 0) task.turns = this.turns(task, over);
+    task.usage = usage(4200 * task.turns.length, 310 * task.turns.length, 17_000 * task.turns.length);
     this.world.tasks.push(task);
     if (state === 'input_required') session.needs_input += 1;
     return task;
+  }
+
+  /** A turn for each target, over the whole life of the task. */
+  private turns(task: Task, over: boolean): Turn[] {
+    const outcomes: Partial<Record<TaskState, Turn['outcome']>> = {
+      completed: { state: 'completed', summary: task.text ?? 'done' },
+      canceled: { state: 'canceled' },
+    };
+    const failed = { state: 'failed', code: 'crashed', message: task.text ?? 'gone' } as const;
+    return task.targets.map((target) => ({
+      id: turnOf(task, target.agent),
+      session: task.session,
+      task: task.id,
+      participant: target.participant,
+      run: id('run', this.number()),
+      attempt: 1,
+      started_at: task.created_at,
+      ended_at: over ? task.updated_at : null,
+      outcome: over ? (outcomes[task.state] ?? failed) : null,
+      usage: usage(4200, 310, 17_000),
+      iterations: 3,
+    }));
   }
 
   say(
@@ -205,7 +237,7 @@ export class Builder {
       id: id('msg', number),
       session: task.session,
       task: task.id,
-      turn: id('trn', parseInt(task.id.slice(4), 16) * 100 + TEAM.findIndex((one) => one.agent === agent)),
+      turn: turnOf(task, agent),
       participant: seat,
       parent: null,
       role: role ?? (agent === null ? 'user' : 'assistant'),

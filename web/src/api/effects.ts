@@ -170,6 +170,7 @@ export class Effects {
         break;
       case 'checkpoint':
         this.upsert(keys.checkpoints((body as Checkpoint).session), id, body as Checkpoint, true);
+        this.refresh(keys.repos);
         break;
       case 'notice':
         this.notice(body as Notice);
@@ -201,13 +202,28 @@ export class Effects {
     if (begun) {
       const { session, task, participant } = turn;
       useLive.getState().begin({ turn: id, session, task, participant });
-      this.refreshTask(turn.task);
-    } else if ('outcome' in turn) {
+      this.patchTurns(session, (one) =>
+        one.id === task && !one.turns.some((known) => known.id === id)
+          ? { ...one, turns: [...one.turns, turn] }
+          : one,
+      );
+      this.refreshTask(task);
+    } else if (turn.outcome) {
       const task = useLive.getState().turns[id]?.task;
       useLive.getState().end(id);
+      this.patchTurns(turn.session, (one) =>
+        one.turns.some((known) => known.id === id)
+          ? { ...one, turns: one.turns.map((known) => (known.id === id ? { ...known, ...turn } : known)) }
+          : one,
+      );
       if (task) this.refreshTask(task);
     }
     this.refreshSession(turn.session);
+  }
+
+  private patchTurns(session: string, patch: (task: Task) => Task): void {
+    for (const key of [keys.tasks(session), keys.openTasks])
+      this.editPage<Task>(key, (tasks) => tasks.map(patch));
   }
 
   private participant(id: string, joined: boolean, body: Participant): void {

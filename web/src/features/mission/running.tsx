@@ -55,11 +55,17 @@ function useStable(rows: Row[]): Row[] {
   return rows.toSorted((a, b) => place(a.session.id) - place(b.session.id) || place(a.key) - place(b.key));
 }
 
+/** Since when this agent works on it; a task that waits for its turn is as old as it is. */
+function workingSince({ participant, task }: Row): string | undefined {
+  const turn = task?.turns.find((one) => one.participant === participant?.id && one.ended_at === null);
+  return turn?.started_at ?? task?.created_at ?? participant?.since;
+}
+
 const cell = 'py-1 pr-4 align-baseline';
 
 function RunningRow({ row, rowsOfSession }: { row: Row; rowsOfSession: number }) {
   const { session, participant, task } = row;
-  const since = task?.created_at ?? participant?.since;
+  const since = workingSince(row);
   return (
     <tr className={rowsOfSession > 0 ? 'border-t border-line first:border-t-0' : ''}>
       {rowsOfSession > 0 && (
@@ -102,8 +108,8 @@ function RunningRow({ row, rowsOfSession }: { row: Row; rowsOfSession: number })
 
 /** The same rows for a page too narrow for a table. */
 function NarrowRow({ row, first }: { row: Row; first: boolean }) {
-  const { session, participant, task } = row;
-  const since = task?.created_at ?? participant?.since;
+  const { session, participant } = row;
+  const since = workingSince(row);
   return (
     <li className="flex flex-col">
       {first && (

@@ -7,6 +7,7 @@ import { Section } from '@/components/section';
 import { elapsed } from '@/components/time';
 import { NamedAgent } from '@/features/agent/identity';
 import { TaskStateWord } from '@/features/task/state';
+import { stepOf } from './summary';
 
 const STEPS: { state: PlanState; word: string }[] = [
   { state: 'proposing', word: 'Propose' },
@@ -15,7 +16,7 @@ const STEPS: { state: PlanState; word: string }[] = [
   { state: 'completed', word: 'Checkpoint' },
 ];
 
-function Steps({ plan }: { plan: Plan }) {
+function Steps({ plan, tasks }: { plan: Plan; tasks: Task[] }) {
   const failed = plan.state === 'failed';
   const reached = failed
     ? plan.tests
@@ -23,7 +24,7 @@ function Steps({ plan }: { plan: Plan }) {
       : plan.merged
         ? 1
         : 0
-    : STEPS.findIndex((step) => step.state === plan.state);
+    : STEPS.findIndex((step) => step.state === stepOf(plan, tasks));
   return (
     <ol aria-label="Progress" className="flex flex-wrap items-center gap-x-1 gap-y-1 px-4 text-xs">
       {STEPS.map((step, index) => {
@@ -197,7 +198,7 @@ export function PlanView({ plans, tasks }: { plans: Plan[]; tasks: Task[] }) {
           <h2 className="max-w-192 px-4 pt-2 pb-2 font-medium wrap-anywhere whitespace-pre-wrap">
             {plan.prompt}
           </h2>
-          <Steps plan={plan} />
+          <Steps plan={plan} tasks={tasks} />
           {plan.text && <p className="max-w-192 px-4 pt-2 text-muted">{plan.text}</p>}
           <Tests plan={plan} />
           <Merged plan={plan} tasks={tasks} />

@@ -45,16 +45,21 @@ function Title({ session }: { session: Session }) {
   );
 }
 
+/** How often the branch is looked at, in milliseconds. */
+const BRANCH_LOOK_MS = 10_000;
+
 /** Worktree and branch, always in sight: the most expensive thing to be wrong about. */
 function Place({ session }: { session: Session }) {
-  const repo = useQuery(reposQuery).data?.find((one) => one.id === session.repo);
+  // Nobody tells the daemon when a branch is switched.
+  const repos = useQuery({ ...reposQuery, refetchInterval: BRANCH_LOOK_MS });
+  const repo = repos.data?.find((one) => one.id === session.repo);
   if (!repo) return null;
   return (
     <span className="flex shrink-0 items-center gap-1 text-xs text-muted max-md:hidden" title={repo.path}>
       <GitBranch size={12} aria-hidden />
       <span className="font-mono">
         {repo.slug}
-        {repo.default_branch && ` · ${repo.default_branch}`}
+        {repo.branch !== null && ` · ${repo.branch}`}
       </span>
       <CopyButton text={repo.path} label="Copy the repository path" />
     </span>

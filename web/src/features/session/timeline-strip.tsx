@@ -1,7 +1,5 @@
 /** The session at a glance: a lane per agent, a bar per turn, a diamond per checkpoint. */
-import { useInfiniteQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import { messagesQuery } from '@/api/queries';
 import type { Checkpoint, Session, Task } from '@/api/nouns';
 import { many } from '@/components/figures';
 import { elapsed, useNow } from '@/components/time';
@@ -28,15 +26,11 @@ export function TimelineStrip({
   tasks: Task[];
   checkpoints: Checkpoint[];
 }) {
-  const pages = useInfiniteQuery(messagesQuery(session.id)).data?.pages;
   const working = session.state === 'running';
   const tick = useNow();
   // Nothing moves in a session at rest.
   const now = working ? tick : 0;
-  const segments = useMemo(
-    () => segmentsOf(tasks, pages?.flatMap((page) => page.items) ?? [], now),
-    [tasks, pages, now],
-  );
+  const segments = useMemo(() => segmentsOf(tasks, now), [tasks, now]);
   if (segments.length === 0) return null;
   const span = spanOf(session, segments);
   return (
@@ -52,7 +46,7 @@ export function TimelineStrip({
               .filter((segment) => segment.participant === one.id)
               .map((segment) => (
                 <span
-                  key={segment.task}
+                  key={segment.turn}
                   title={`${displayName(one.agent)} · ${tasks.find((task) => task.id === segment.task)?.title ?? ''} · ${elapsed(segment.to - segment.from)}`}
                   className={`absolute inset-y-0 min-w-0.75 rounded-[2px] ring-1 ring-canvas ${segment.failed ? 'bg-danger' : 'bg-(--agent)'} ${segment.live ? '' : 'opacity-70'}`}
                   style={{

@@ -6,7 +6,6 @@ import { segmentsOf, spanOf } from './timeline';
 const NOW = Date.UTC(2026, 0, 31, 12);
 let b: Builder;
 let session: Session;
-const text = [{ type: 'text' as const, text: 'x' }];
 
 beforeEach(() => {
   b = new Builder(NOW);
@@ -22,33 +21,46 @@ beforeEach(() => {
   );
 });
 
-it('measures a turn by its messages, from the request behind the first one', () => {
-  const task = b.task(session, 'work', 'A', ['claude'], 'completed', 900);
-  const first = b.say(task, 'claude', 800, text);
-  b.say(task, 'claude', 700, text);
-  const [segment] = segmentsOf(b.world.tasks, b.world.messages, NOW);
-  expect(segment).toMatchObject({
-    from: NOW - 800_000 - (first.latency_ms ?? 0),
-    to: NOW - 700_000,
-    live: false,
+it('draws a turn from its start to its end', () => {
+  b.task(session, 'work', 'A', ['claude'], 'completed', 900);
+  const [segment] = segmentsOf(b.world.tasks, NOW);
+  expect(segment).toMatchObject({ from: NOW - 900_000, to: NOW - 810_000, live: false, failed: false });
+});
+
+it('draws every attempt, and the failed one as failed', () => {
+  const task = b.task(session, 'work', 'A', ['claude'], 'working', 900);
+  const [now] = task.turns;
+  task.turns.unshift({
+    ...now!,
+    id: 'trn_first',
+    started_at: b.ago(1000),
+    ended_at: b.ago(950),
+    outcome: { state: 'failed', code: 'crashed', message: 'gone' },
   });
+  expect(segmentsOf(b.world.tasks, NOW).map((one) => [one.turn, one.failed, one.live])).toEqual([
+    ['trn_first', true, false],
+    [now!.id, false, true],
+  ]);
 });
 
 it('lets a turn at work reach to now, and keeps queued work out of time', () => {
   b.task(session, 'work', 'A', ['claude'], 'working', 900);
   b.task(session, 'work', 'B', ['gemini'], 'submitted', 900);
-  const segments = segmentsOf(b.world.tasks, [], NOW);
+  const segments = segmentsOf(b.world.tasks, NOW);
   expect(segments).toHaveLength(1);
   expect(segments[0]).toMatchObject({ to: NOW, live: true });
 });
 
 it('never ends before it begins', () => {
-  b.task(session, 'work', 'A', ['claude'], 'completed', 10, { updated_at: b.ago(60) });
-  const [segment] = segmentsOf(b.world.tasks, [], NOW);
+  const task = b.task(session, 'work', 'A', ['claude'], 'completed', 10);
+  task.turns[0]!.ended_at = b.ago(60);
+  const [segment] = segmentsOf(b.world.tasks, NOW);
   expect(segment!.to).toBeGreaterThanOrEqual(segment!.from);
 });
 
-it('spans at least a minute', () => {
+it('spans at least a minute, and begins with the first turn', () => {
   const { from, to } = spanOf({ ...session, created_at: b.ago(3) }, []);
   expect(to - from).toBe(60_000);
+  b.task(session, 'work', 'A', ['claude'], 'completed', 900);
+  expect(spanOf(session, segmentsOf(b.world.tasks, NOW)).from).toBe(NOW - 900_000);
 });

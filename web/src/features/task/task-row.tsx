@@ -1,11 +1,11 @@
 /** The head of a task's block, and the rows that frame its messages. */
 import { ChevronRight, CircleStop, Flag, ListTree, RotateCcw } from 'lucide-react';
-import type { Checkpoint, Plan, Target, Task, TaskKind } from '@/api/nouns';
+import type { Checkpoint, Plan, Target, Task, TaskKind, Usage } from '@/api/nouns';
 import { useCancelTask } from '@/api/mutations';
 import { Button, IconButton } from '@/components/button';
-import { Lines, many } from '@/components/figures';
+import { dollars, Lines, many, short } from '@/components/figures';
 import { CopyButton } from '@/components/empty';
-import { age, Clock, Elapsed } from '@/components/time';
+import { Clock, Elapsed, elapsed } from '@/components/time';
 import { AgentName, displayName, Glyph, useHues } from '@/features/agent/identity';
 import type { TaskFigures } from '@/features/message/rows';
 import { useFolds, type Fold } from './folds';
@@ -14,6 +14,9 @@ import { isOpen, TaskStateWord } from './state';
 /** A task that was only just announced names its targets by their seats alone. */
 const nameOf = (target: Target): string => target.agent ?? 'agent';
 
+/** Reasons of a plan shown in the conversation; the plan itself has them all. */
+const REASONS = 6;
+
 const KINDS: Record<TaskKind, string | null> = {
   prompt: null,
   propose: 'plan',
@@ -21,14 +24,43 @@ const KINDS: Record<TaskKind, string | null> = {
   review: 'review',
 };
 
+/** From the start of its first turn to the end of its last; null before anybody has begun. */
+function workTime(task: Task): { from: string; took: number | null } | null {
+  const from = task.turns[0]?.started_at;
+  if (from === undefined) return null;
+  if (isOpen(task.state) || task.turns.some((turn) => turn.ended_at === null)) return { from, took: null };
+  const ends = task.turns.map((turn) => Date.parse(turn.ended_at ?? turn.started_at));
+  return { from, took: Math.max(...ends) - Date.parse(from) };
+}
+
+/** What the task used: tokens and money, the whole story on hover. */
+function Used({ usage }: { usage: Usage }) {
+  const tokens =
+    usage.input_tokens + usage.output_tokens + usage.cache_read_tokens + usage.cache_write_tokens;
+  if (tokens === 0) return null;
+  const cached = usage.cache_read_tokens > 0 ? `, ${short(usage.cache_read_tokens)} from cache` : '';
+  return (
+    <span
+      className="flex gap-2.5 max-md:hidden"
+      title={`${short(usage.input_tokens)} tokens in, ${short(usage.output_tokens)} out${cached}`}
+    >
+      <span>{short(tokens)} tokens</span>
+      <span>{dollars(usage.cost_micros)}</span>
+    </span>
+  );
+}
+
 function Figures({ task, figures }: { task: Task; figures: TaskFigures }) {
-  const took = Date.parse(task.updated_at) - Date.parse(task.created_at);
+  const time = workTime(task);
   return (
     <span className="flex shrink-0 items-center gap-2.5 text-2xs text-faint">
       {task.attempt > 1 && <span className="text-warn">attempt {task.attempt}</span>}
       <Lines added={figures.added} removed={figures.removed} />
       {figures.tools > 0 && <span className="max-md:hidden">{many(figures.tools, 'tool')}</span>}
-      {isOpen(task.state) ? <Elapsed since={task.created_at} /> : <span>{age(took)}</span>}
+      <Used usage={task.usage} />
+      <span className="min-w-7 text-right tabular-nums">
+        {time && (time.took === null ? <Elapsed since={time.from} /> : elapsed(time.took))}
+      </span>
     </span>
   );
 }
@@ -138,18 +170,37 @@ export function EndRow({ task, onAgain }: { task: Task; onAgain(task: Task): voi
 
 export function PlanRow({ plan, summary, onOpen }: { plan: Plan; summary: string; onOpen(): void }) {
   return (
-    <button
-      type="button"
-      data-row
-      onClick={onOpen}
-      className="focus-inset mt-3 flex w-full items-center gap-2 rounded-md border border-line bg-raised px-2.5 py-1.5 text-left hover:bg-hover"
-    >
-      <ListTree size={14} aria-hidden className="shrink-0 text-muted" />
-      <span className="min-w-0 flex-1 truncate">
-        <span className="font-medium">Plan</span> <span className="text-muted">{plan.prompt}</span>
-      </span>
-      <span className="shrink-0 text-xs text-muted">{summary}</span>
-    </button>
+    <section aria-label="Plan" className="mt-3 rounded-md border border-line bg-raised">
+      <button
+        type="button"
+        data-row
+        onClick={onOpen}
+        className="focus-inset flex w-full items-center gap-2 rounded-md px-2.5 py-1.5 text-left hover:bg-hover"
+      >
+        <ListTree size={14} aria-hidden className="shrink-0 text-muted" />
+        <span className="min-w-0 flex-1 truncate">
+          <span className="font-medium">Plan</span> <span className="text-muted">{plan.prompt}</span>
+        </span>
+        <span className="shrink-0 text-xs text-muted">{summary}</span>
+      </button>
+      {plan.merged && plan.merged.explanation.length > 0 && (
+        <ul
+          aria-label="Why it was merged this way"
+          className="flex flex-col gap-0.5 border-t border-line px-2.5 py-1.5 pl-8 text-xs leading-4 text-muted"
+        >
+          {plan.merged.explanation.slice(0, REASONS).map((sentence) => (
+            <li key={sentence} className="wrap-anywhere">
+              {sentence}
+            </li>
+          ))}
+          {plan.merged.explanation.length > REASONS && (
+            <li className="text-faint">
+              and {many(plan.merged.explanation.length - REASONS, 'more reason')} in the plan
+            </li>
+          )}
+        </ul>
+      )}
+    </section>
   );
 }
 
