@@ -1,0 +1,130 @@
+//! The lock on a data root: one daemon, or one command that works without one.
+//!
+//! Invariant: the lock is the kernel's, so it ends with its holder however that ends; what the file says
+//! is only for people and may be old.
+
+use super::DaemonError;
+use model::{DataRoot, Timestamp};
+use protocol::DaemonInfo;
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Bytes of the lock file that are read.
+const TEXT_MAX: u64 = 4096;
+/// How long a holder gets to say who it is: it writes that right after it took the lock.
+const NAME_PATIENCE: Duration = Duration::from_millis(500);
+/// Pause between two looks.
+const NAME_NAP: Duration = Duration::from_millis(10);
+
+/// Held for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct DaemonLock {
+    _file: File,
+}
+
+/// Who holds the lock, in its file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Holder {
+    pid: u32,
+    since: Timestamp,
+}
+
+impl DaemonLock {
+    /// Takes the lock, or says who has it.
+    pub(crate) fn take(root: &DataRoot, now: Timestamp) -> Result<Self, DaemonError> {
+        let path = root.daemon_lock();
+        let fault = |action, error: std::io::Error| DaemonError::Io { action, path: path.clone(), error };
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|error| fault("open", error.into()))?;
+        let mut file = File::from(fd);
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Err(held(root)),
+            Err(error) => return Err(fault("lock", error.into())),
+        }
+        let holder = serde_json::to_vec(&Holder { pid: std::process::id(), since: now })
+            .map_err(|error| fault("write", error.into()))?;
+        // On a full disk the lock holds all the same; it only has no name on it.
+        let named = file.set_len(0).and_then(|()| file.write_all(&holder));
+        if let Err(error) = named {
+            tracing::warn!(%error, "the lock file does not say who holds it");
+        }
+        Ok(Self { _file: file })
+    }
+}
+
+/// Names the holder as well as can be: a daemon announces itself only when it is ready.
+fn held(root: &DataRoot) -> DaemonError {
+    let started = Instant::now();
+    let mut pid = read_pid(&root.daemon_lock());
+    while pid.is_none() && started.elapsed() < NAME_PATIENCE {
+        std::thread::sleep(NAME_NAP);
+        pid = read_pid(&root.daemon_lock());
+    }
+    let url = read(&root.daemon_info())
+        .and_then(|text| serde_json::from_str::<DaemonInfo>(&text).ok())
+        .filter(|info| pid.is_none_or(|pid| pid == info.pid))
+        .map(|info| format!("http://{}", info.address));
+    DaemonError::Running { root: root.path().to_owned(), pid, url }
+}
+
+fn read_pid(path: &Path) -> Option<u32> {
+    serde_json::from_str::<Holder>(&read(path)?).ok().map(|holder| holder.pid)
+}
+
+fn read(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    File::open(path).ok()?.take(TEXT_MAX).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root() -> (tempfile::TempDir, DataRoot) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = DataRoot::new(dir.path());
+        std::fs::create_dir(root.daemon_dir()).unwrap();
+        (dir, root)
+    }
+
+    #[test]
+    fn the_second_is_told_who_the_first_is() {
+        let (_dir, root) = root();
+        let first = DaemonLock::take(&root, Timestamp::from_millis(1)).unwrap();
+        let Err(DaemonError::Running { pid, url, .. }) = DaemonLock::take(&root, Timestamp::from_millis(2))
+        else {
+            panic!("two daemons");
+        };
+        assert_eq!((pid, url), (Some(std::process::id()), None));
+        drop(first);
+        DaemonLock::take(&root, Timestamp::from_millis(3)).unwrap();
+    }
+
+    #[test]
+    fn a_file_left_behind_holds_nothing() {
+        let (_dir, root) = root();
+        std::fs::write(root.daemon_lock(), r#"{"pid":1,"since":"2026-01-31T14:23:01.123Z"} and more of it"#)
+            .unwrap();
+        let lock = DaemonLock::take(&root, Timestamp::from_millis(1)).unwrap();
+        assert_eq!(read_pid(&root.daemon_lock()), Some(std::process::id()));
+        drop(lock);
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let (dir, root) = root();
+        let elsewhere = dir.path().join("precious");
+        std::fs::write(&elsewhere, "data").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, root.daemon_lock()).unwrap();
+        assert!(DaemonLock::take(&root, Timestamp::from_millis(1)).is_err());
+        assert_eq!(std::fs::read_to_string(elsewhere).unwrap(), "data");
+    }
+}
