@@ -1,5 +1,85 @@
-//! To come.
-use std::process::ExitCode;
-pub(crate) fn bench(_: &[String]) -> ExitCode {
-    ExitCode::FAILURE
+//! `cargo xtask bench <name> [--quick] [--json] [--no-peers]`: builds in release, and lets `xtask/bench` measure.
+//!
+//! Standard output carries rows only; everything else, the build included, goes to standard error.
+
+use crate::place;
+use crate::process::{cargo, command, output, told};
+use crate::say;
+use serde_json::Value;
+use std::process::{ExitCode, Stdio};
+
+/// Benches, and whether they start the product's binary.
+const BENCHES: &[(&str, bool)] = &[("daemon", true), ("history", false), ("journal", false)];
+const FLAGS: &[&str] = &["--quick", "--json", "--no-peers"];
+
+pub(crate) fn bench(arguments: &[String]) -> ExitCode {
+    let names: Vec<&str> = BENCHES.iter().map(|(name, _)| *name).collect();
+    let usage = format!("cargo xtask bench <{}> [{}]", names.join("|"), FLAGS.join("] ["));
+    let chosen = arguments.first().and_then(|name| BENCHES.iter().find(|(bench, _)| bench == name));
+    let flags = arguments.get(1..).unwrap_or_default();
+    let unknown = flags.iter().any(|flag| !FLAGS.contains(&flag.as_str()));
+    let (Some((name, binary)), false) = (chosen, unknown) else {
+        say::line(&usage);
+        return ExitCode::from(2);
+    };
+    match measure(name, *binary, flags) {
+        Ok(code) => code,
+        Err(why) => {
+            say::line(&why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(name: &str, binary: bool, flags: &[String]) -> Result<ExitCode, String> {
+    let mut packages = vec!["build", "--release", "--quiet", "--package", "bench"];
+    if binary {
+        packages.extend(["--package", "coditect"]);
+    }
+    say::line("building in release …");
+    let mut build = cargo(&packages);
+    build.stdout(std::io::stderr());
+    let status = build.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
+    if !status.success() {
+        return Err(format!("the build ended with {status}"));
+    }
+    let target =
+        told("CARGO_TARGET_DIR").map_or_else(|| place::root().join("target"), |dir| place::root().join(dir));
+    let release = target.join("release");
+    let (coditect, scratch) = (release.join("coditect"), target.join("bench"));
+    let mut bench = command(release.join("bench"), &[name, "--coditect"]);
+    bench.arg(coditect).arg("--scratch").arg(scratch).args(flags);
+    if flags.iter().any(|flag| flag == "--json") {
+        let status = bench.status().map_err(|error| format!("the bench cannot be started: {error}"))?;
+        return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    bench.stderr(Stdio::inherit());
+    table(&output(bench)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Rows for people: one aligned line each.
+fn table(rows: &str) {
+    for row in rows.lines().filter_map(|row| serde_json::from_str::<Value>(row).ok()) {
+        let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        let figure = |value: &Value| if value.is_null() { "—".to_owned() } else { value.to_string() };
+        let peers = row["peers"].as_object().into_iter().flatten();
+        let peers: Vec<String> = peers.map(|(name, value)| format!("{name} {value}")).collect();
+        let met = match row["met"].as_bool() {
+            Some(true) => "met",
+            Some(false) => "MISSED",
+            None => "",
+        };
+        say::line(&format!(
+            "{:28} {:10} {:>10} {:10} target {:>8} {:7} {}  {}",
+            text("case"),
+            text("stat"),
+            figure(&row["ours"]),
+            text("unit"),
+            figure(&row["target"]),
+            met,
+            peers.join(", "),
+            text("note"),
+        ));
+    }
 }

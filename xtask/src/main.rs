@@ -24,7 +24,9 @@ cargo xtask <command>
   codegen                       write the generated files again
   demo [arguments]              build the page and the binary, run `coditect demo`
   run [arguments]               build the page and the binary, run `coditect`
-  bench <name> [--quick] --json measure; one JSON object a line
+  bench <name> [--quick] [--json] [--no-peers]
+                                measure daemon, history or journal; with --json one object a line. Peers to
+                                compare with are fetched into the user's cache folder
 
 Nothing is installed without `--install` (or CI=true); what is missing is named.";
 

@@ -90,8 +90,7 @@ fn rust(machine: &mut Machine, report: &mut Report) {
     }
     match machine.need(&DENY, report) {
         Ok(()) => {
-            report
-                .step("dependencies", cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"]));
+            report.step("dependencies", cargo(&["deny", "check", "bans", "licenses", "sources"]));
         }
         Err(why) => report.skip("dependencies", &why),
     }

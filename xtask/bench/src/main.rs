@@ -1,0 +1,72 @@
+//! Measures the product. Started by `cargo xtask bench`, in a release build.
+//!
+//! Invariant: standard output carries rows and nothing else, one JSON object a line; a case that could not run is a
+//! row too, with `"met":null` and the reason. What is compared runs in the same call, in turns.
+
+mod daemon;
+mod history;
+mod journal;
+mod opencode;
+mod process;
+mod row;
+mod sample;
+mod scratch;
+mod story;
+
+use row::Row;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// What every bench is told.
+pub(crate) struct Order {
+    /// Smaller input, so that all is over in 50 s.
+    pub(crate) quick: bool,
+    /// Whether programs of others are fetched to compare with.
+    pub(crate) peers: bool,
+    /// The `coditect` binary of the same build.
+    pub(crate) coditect: std::path::PathBuf,
+    /// A folder of ours for what is written, on a real disk.
+    pub(crate) scratch: std::path::PathBuf,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    let value = |flag: &str| arguments.iter().skip_while(|argument| *argument != flag).nth(1).cloned();
+    let (Some(name), Some(coditect), Some(scratch)) =
+        (arguments.first(), value("--coditect"), value("--scratch"))
+    else {
+        say("this is started by `cargo xtask bench`");
+        return ExitCode::from(2);
+    };
+    let order = Order {
+        quick: has("--quick"),
+        peers: !has("--no-peers"),
+        coditect: coditect.into(),
+        scratch: scratch.into(),
+    };
+    let measured = match name.as_str() {
+        "daemon" => daemon::bench(&order),
+        "history" => history::bench(&order),
+        "journal" => journal::bench(&order),
+        other => Err(format!("no bench `{other}`")),
+    };
+    match measured {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            tell(&Row::missing(name, "all", &why));
+            say(&why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One row on standard output, at once: whoever reads it may be waiting.
+pub(crate) fn tell(row: &Row) {
+    let _ = writeln!(std::io::stdout().lock(), "{}", row.json());
+}
+
+/// Progress, on standard error.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
