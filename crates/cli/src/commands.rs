@@ -1,0 +1,94 @@
+//! The tree: one file or folder per noun, and what they have in common.
+
+mod agent;
+mod completions;
+mod daemon;
+mod data;
+mod demo;
+mod doctor;
+mod events;
+mod init;
+mod lock;
+mod msg;
+mod repo;
+mod run;
+mod session;
+mod task;
+mod up;
+mod version;
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use clap::Subcommand;
+
+/// How a command came out.
+pub(crate) type Outcome = Result<Exit, Failure>;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make the data root and look around
+    Init(init::Init),
+    /// Start the daemon and open the page
+    Up(up::Up),
+    /// Open the page of the running daemon
+    Open(up::Open),
+    /// The process that does the work: start, stop, look at it
+    #[command(subcommand)]
+    Daemon(daemon::Daemon),
+    /// Conversations with agents
+    #[command(subcommand)]
+    Session(session::Session),
+    /// Pieces of wanted work
+    #[command(subcommand)]
+    Task(task::Task),
+    /// The configured agents
+    #[command(subcommand)]
+    Agent(agent::Agent),
+    /// Claims on files; works without a daemon
+    #[command(subcommand)]
+    Lock(lock::Lock),
+    /// Notices between sessions; works without a daemon
+    #[command(subcommand, visible_alias = "bus")]
+    Msg(msg::Msg),
+    /// Registered git repositories
+    #[command(subcommand)]
+    Repo(repo::Repo),
+    /// Let agents plan and change a repository together, and watch them
+    Run(run::Run),
+    /// See four agents repair a small library, with scripted models
+    Demo(demo::Demo),
+    /// The journal and the databases made from it
+    #[command(subcommand)]
+    Data(data::Data),
+    /// Committed facts, as they happen or all of them
+    #[command(subcommand)]
+    Events(events::Events),
+    /// Look for what could be wrong on this machine
+    Doctor(doctor::Doctor),
+    /// Completion for your shell
+    Completions(completions::Completions),
+    /// Versions of the program and of the running daemon
+    Version(version::Version),
+}
+
+pub(crate) fn run(context: &Context, command: Command) -> Outcome {
+    match command {
+        Command::Init(command) => command.run(context),
+        Command::Up(command) => command.run(context),
+        Command::Open(command) => command.run(context),
+        Command::Daemon(command) => command.run(context),
+        Command::Session(command) => command.run(context),
+        Command::Task(command) => command.run(context),
+        Command::Agent(command) => command.run(context),
+        Command::Lock(command) => command.run(context),
+        Command::Msg(command) => command.run(context),
+        Command::Repo(command) => command.run(context),
+        Command::Run(command) => command.run(context),
+        Command::Demo(command) => Ok(command.run(context)),
+        Command::Data(command) => command.run(context),
+        Command::Events(command) => command.run(context),
+        Command::Doctor(command) => command.run(context),
+        Command::Completions(command) => command.run(context),
+        Command::Version(command) => command.run(context),
+    }
+}

@@ -1,0 +1,83 @@
+//! Who acts on the bus when a command does.
+
+use crate::context::Context;
+use crate::failure::Failure;
+use bus::{Bus, LOCK_TTL_MAX, Liveness, NewRegistration};
+use clap::Args;
+use model::{RegistrationId, SessionId};
+
+/// Vendor of registrations that commands make.
+pub(crate) const VENDOR: &str = "cli";
+
+#[derive(Debug, Args)]
+pub(crate) struct Holder {
+    /// Act for this registration; without it CODITECT_HOLDER, the agent whose run this is, or a new one
+    #[arg(long, value_name = "REGISTRATION")]
+    holder: Option<RegistrationId>,
+    /// What a new registration is called; without it the user's name
+    #[arg(long = "as", value_name = "NAME")]
+    name: Option<String>,
+}
+
+/// A registration to act for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Acting {
+    pub(crate) id: RegistrationId,
+    /// Made for this command; whoever made it ends it.
+    pub(crate) made: bool,
+}
+
+impl Holder {
+    /// The registration named by flag, variable or run; none when a new one would be needed.
+    pub(crate) fn known(&self, context: &Context, bus: &Bus) -> Result<Option<RegistrationId>, Failure> {
+        if let Some(given) = self.holder {
+            return Ok(Some(given));
+        }
+        if let Some(given) = context.variable("CODITECT_HOLDER") {
+            let id = given.parse().map_err(|error| {
+                Failure::usage("bad_holder", format!("CODITECT_HOLDER: {error}"))
+                    .hint("unset it, or give --holder")
+            })?;
+            return Ok(Some(id));
+        }
+        of_run(context, bus)
+    }
+}
+
+/// The registration of the agent inside whose run this command was started.
+fn of_run(context: &Context, bus: &Bus) -> Result<Option<RegistrationId>, Failure> {
+    let (Some(_), Some(agent), Some(session)) = (
+        context.variable("CODITECT_RUN"),
+        context.variable("CODITECT_AGENT"),
+        context.variable("CODITECT_SESSION").and_then(|session| session.parse::<SessionId>().ok()),
+    ) else {
+        return Ok(None);
+    };
+    let alive = bus.registrations()?;
+    let own = alive.into_iter().rfind(|one| one.session == Some(session) && one.agent == agent);
+    Ok(own.map(|one| one.id))
+}
+
+/// Whom the command acts for, registered now if need be.
+pub(crate) fn acting(
+    context: &Context,
+    bus: &Bus,
+    holder: &Holder,
+    worktree: Option<String>,
+) -> Result<Acting, Failure> {
+    if let Some(id) = holder.known(context, bus)? {
+        return Ok(Acting { id, made: false });
+    }
+    let name = holder.name.clone().or_else(|| context.variable("USER").map(str::to_owned));
+    let registration = bus.register(NewRegistration {
+        id: None,
+        agent: name.unwrap_or_else(|| "user".to_owned()),
+        vendor: VENDOR.to_owned(),
+        model: None,
+        session: None,
+        worktree,
+        // Nobody stays behind whose life could prove it. The leases of its locks end long before this one.
+        liveness: Liveness::Lease { ttl: LOCK_TTL_MAX },
+    })?;
+    Ok(Acting { id: registration.id, made: true })
+}

@@ -1,0 +1,82 @@
+//! `coditect lock list`.
+
+use super::super::Outcome;
+use crate::context::Context;
+use crate::failure::Exit;
+use crate::render::{Cell, Paint, Table, ago, ahead};
+use crate::worktree::Worktree;
+use clap::Args;
+use model::LockMode;
+use protocol::{Lock, LockTable, LockWait};
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only of the worktree you stand in
+    #[arg(long)]
+    here: bool,
+}
+
+impl List {
+    pub(crate) fn run(self, context: &Context) -> Outcome {
+        let worktree = if self.here { Some(Worktree::around(&context.cwd)?.name()?) } else { None };
+        let (locks, waits) = match context.present_bus()? {
+            Some(bus) => (bus.locks(None)?, bus.waits()?),
+            None => (Vec::new(), Vec::new()),
+        };
+        let locks: Vec<Lock> = locks.into_iter().map(Lock::from).collect();
+        let wanted = |of: &str| worktree.as_deref().is_none_or(|worktree| worktree == of);
+        let waits = waits
+            .into_iter()
+            .filter(|wait| wanted(&wait.worktree))
+            .map(|wait| LockWait {
+                waiter: wait.holder,
+                agent: wait.agent,
+                paths: wait.paths,
+                since: wait.since,
+                blocked_by: locks
+                    .iter()
+                    .filter(|lock| lock.worktree == wait.worktree && wait.blocked_by.contains(&lock.holder))
+                    .cloned()
+                    .collect(),
+                worktree: wait.worktree,
+            })
+            .collect();
+        let items = locks.into_iter().filter(|lock| wanted(&lock.worktree)).collect();
+        let locks = LockTable { items, next: None, waits };
+        if context.screen.json {
+            context.screen.document(&locks)?;
+            return Ok(Exit::Done);
+        }
+        context.screen.table(&table(context, &locks.items))?;
+        for wait in &locks.waits {
+            let holders: Vec<&str> = wait.blocked_by.iter().map(|lock| lock.agent.as_str()).collect();
+            let since = ago(context.now(), wait.since);
+            let behind = if holders.is_empty() { "others who wait".to_owned() } else { holders.join(", ") };
+            context.screen.say_of(
+                &wait.agent,
+                Paint::Warm,
+                &format!("waits for {} behind {behind} (since {since})", wait.paths.join(", ")),
+            );
+        }
+        if locks.items.is_empty() {
+            context.screen.say("no locks are held");
+        }
+        Ok(Exit::Done)
+    }
+}
+
+pub(super) fn table(context: &Context, locks: &[Lock]) -> Table {
+    Table::of(&["TOKEN", "PATH", "MODE", "HELD BY", "UNTIL", "WORKTREE"], locks, |lock| {
+        let paint = if lock.mode == LockMode::Exclusive { Paint::Warm } else { Paint::Plain };
+        vec![
+            Cell::new(lock.token.to_string()).paint(Paint::Note),
+            Cell::new(&lock.path).paint(Paint::Strong),
+            Cell::new(lock.mode.as_str()).paint(paint),
+            Cell::new(&lock.agent),
+            Cell::new(ahead(context.now(), lock.expires_at))
+                .paint(Paint::Dim)
+                .piped(lock.expires_at.to_string()),
+            Cell::new(&lock.worktree),
+        ]
+    })
+}

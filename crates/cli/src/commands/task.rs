@@ -1,0 +1,166 @@
+//! `coditect task`: pieces of wanted work.
+
+mod wait;
+
+pub(crate) use wait::wait_for;
+
+use super::Outcome;
+use crate::context::Context;
+use crate::failure::Exit;
+use crate::render::{Cell, Paint, Sheet, Table};
+use clap::{Args, Subcommand};
+use model::TaskState;
+use protocol::{NewAnswer, Task as Shown, TaskQuery};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Task {
+    /// List the tasks of the workspace that have not ended, or those in the given states
+    #[command(
+        visible_alias = "ls",
+        after_help = "Examples:\n  coditect task list\n  coditect task list --state failed,canceled --json"
+    )]
+    List(List),
+    /// Show a task, what it changed and what it came to
+    #[command(after_help = "Examples:\n  coditect task show q4x9\n  coditect task show q4x9 --json")]
+    Show(One),
+    /// Cancel a task and stop its turns
+    #[command(after_help = "Examples:\n  coditect task cancel q4x9\n  coditect task cancel q4x9 --json")]
+    Cancel(One),
+    /// Answer what an agent asked
+    #[command(
+        after_help = "Examples:\n  coditect task answer q4x9 \"Yes, keep the old name\"\n  coditect task answer q4x9 -"
+    )]
+    Answer(Answer),
+    /// Wait until tasks have ended; exit code 8 when one of them waits for you
+    #[command(
+        after_help = "Examples:\n  coditect task wait q4x9\n  coditect task wait q4x9 m2kd --timeout 600"
+    )]
+    Wait(Wait),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// Id or short id of the task, or the start of it
+    task: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// States, with commas between: submitted, working, input_required, completed, failed, canceled, rejected
+    #[arg(long, value_name = "STATES")]
+    state: Option<String>,
+    /// Only the tasks of this session, ended ones too
+    #[arg(long, conflicts_with = "state")]
+    session: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Answer {
+    /// Id or short id of the task, or the start of it
+    task: String,
+    /// The answer; `-` reads it from stdin
+    answer: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    /// Ids or short ids of tasks, or the start of them
+    #[arg(required = true)]
+    tasks: Vec<String>,
+}
+
+impl Task {
+    pub(crate) fn run(self, context: &Context) -> Outcome {
+        match self {
+            Self::List(List { state, session }) => {
+                let tasks = context.talk("asking the daemon", async |client| match &session {
+                    Some(session) => Ok(client.session_tasks(session).await?.value),
+                    None => Ok(client.tasks(&TaskQuery { state }).await?),
+                })?;
+                context.screen.show(&tasks, || table(context, &tasks.items))?;
+                Ok(Exit::Done)
+            }
+            Self::Show(one) => {
+                let task = context
+                    .talk("asking the daemon", async |client| Ok(client.task(&one.task).await?.value))?;
+                show(context, &task)
+            }
+            Self::Cancel(one) => {
+                let task = context
+                    .talk("canceling", async |client| Ok(client.cancel_task(&one.task, None).await?))?;
+                show(context, &task)
+            }
+            Self::Answer(Answer { task, answer }) => {
+                let answer = NewAnswer { answer: context.text(&answer)? };
+                let task = context
+                    .talk("answering", async |client| Ok(client.answer_task(&task, &answer, None).await?))?;
+                show(context, &task)
+            }
+            Self::Wait(wait) => wait_for(context, wait.tasks),
+        }
+    }
+}
+
+pub(crate) fn show(context: &Context, task: &Shown) -> Outcome {
+    context.screen.show_sheet(task, || {
+        let to: Vec<String> = task
+            .targets
+            .iter()
+            .map(|target| target.agent.as_ref().map_or(target.participant.short(), ToString::to_string))
+            .collect();
+        let changes: Vec<String> = task
+            .changes
+            .iter()
+            .map(|change| format!("{} (+{} −{})", change.path, change.lines_added, change.lines_removed))
+            .collect();
+        Sheet::new()
+            .row("id", task.id.to_string())
+            .painted("short id", &task.short_id, Paint::Note)
+            .painted("title", &task.title, Paint::Strong)
+            .painted("state", task.state.as_str(), paint(task.state))
+            .row("kind", task.kind.as_str())
+            .row("agents", to.join(", "))
+            .row("attempt", task.attempt.to_string())
+            .row("priority", task.priority.to_string())
+            .row("session", task.session.to_string())
+            .maybe("plan", task.plan.map(|plan| plan.to_string()))
+            .maybe("changes", (!changes.is_empty()).then(|| changes.join("\n")))
+            .maybe("question", task.question.as_ref().map(|asked| asked.question.clone()))
+            .maybe("result", task.text.clone())
+            .row("prompt", &task.prompt)
+    })?;
+    if let Some(asked) = &task.question {
+        context.screen.say(&how_to_answer(&asked.task.short()));
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) fn how_to_answer(short_id: &str) -> String {
+    format!("answer with `coditect task answer {short_id} \"…\"`")
+}
+
+pub(crate) fn table(context: &Context, tasks: &[Shown]) -> Table {
+    Table::of(&["ID", "TITLE", "STATE", "AGENTS", "TRY", "UPDATED"], tasks, |task| {
+        let to: Vec<&str> =
+            task.targets.iter().filter_map(|one| one.agent.as_ref().map(|a| a.as_str())).collect();
+        vec![
+            Cell::new(&task.short_id).paint(Paint::Note).piped(task.id.to_string()),
+            Cell::new(&task.title).paint(Paint::Strong),
+            Cell::new(task.state.as_str()).paint(paint(task.state)),
+            Cell::new(to.join(",")),
+            Cell::new(task.attempt.to_string()),
+            Cell::time(context.now(), task.updated_at),
+        ]
+    })
+}
+
+pub(crate) const fn paint(state: TaskState) -> Paint {
+    match state {
+        TaskState::Submitted => Paint::Dim,
+        TaskState::Working => Paint::Note,
+        TaskState::InputRequired => Paint::Warm,
+        TaskState::Completed => Paint::Good,
+        TaskState::Failed | TaskState::Rejected => Paint::Bad,
+        TaskState::Canceled => Paint::Dim,
+    }
+}

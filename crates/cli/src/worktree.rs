@@ -1,0 +1,114 @@
+//! Which worktree the user stands in, and what a path means in it.
+//!
+//! Locks are keyed on the canonical path of a worktree and on paths relative to it; the user gives
+//! paths relative to where he stands.
+
+use crate::failure::Failure;
+use std::path::{Component, Path, PathBuf};
+
+/// A worktree, and where in it the user stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Worktree {
+    /// Canonical.
+    pub(crate) top: PathBuf,
+    /// From the top to where paths are given from.
+    inside: PathBuf,
+}
+
+impl Worktree {
+    /// The worktree around `place`, by its `.git`; git itself is not asked, so that this costs nothing.
+    pub(crate) fn around(place: &Path) -> Result<Self, Failure> {
+        let here = place.canonicalize().map_err(|error| Failure::file(place, &error))?;
+        let top = here.ancestors().find(|dir| dir.join(".git").exists()).ok_or_else(|| {
+            Failure::usage("no_worktree", format!("{} is in no git repository", here.display()))
+                .hint("go into a repository, or name one with --worktree PATH")
+        })?;
+        let inside = here.strip_prefix(top).unwrap_or(Path::new("")).to_owned();
+        Ok(Self { top: top.to_owned(), inside })
+    }
+
+    pub(crate) fn name(&self) -> Result<String, Failure> {
+        self.top.to_str().map(str::to_owned).ok_or_else(|| {
+            Failure::usage("path_not_utf8", format!("the path {} is not UTF-8", self.top.display()))
+        })
+    }
+
+    /// A path or glob as the user gave it, relative to the top. `..` is resolved by name; what it means is
+    /// checked by the bus.
+    pub(crate) fn path(&self, given: &str) -> Result<String, Failure> {
+        let outside = || {
+            Failure::usage("path_outside", format!("`{given}` is outside {}", self.top.display()))
+                .hint("give paths inside the repository, or name another one with --worktree PATH")
+        };
+        let given_path = Path::new(given);
+        let from_top = match given_path.strip_prefix(&self.top) {
+            Ok(rest) => rest.to_owned(),
+            Err(_) if given_path.is_absolute() => return Err(outside()),
+            Err(_) => self.inside.join(given_path),
+        };
+        let mut parts: Vec<&str> = Vec::new();
+        for part in from_top.components() {
+            match part {
+                Component::Normal(name) => parts.push(name.to_str().ok_or_else(outside)?),
+                Component::CurDir => {}
+                Component::ParentDir => {
+                    parts.pop().ok_or_else(outside)?;
+                }
+                Component::RootDir | Component::Prefix(_) => return Err(outside()),
+            }
+        }
+        if parts.is_empty() {
+            return Ok("**".to_owned());
+        }
+        let path = parts.join("/");
+        // A folder means everything below it.
+        let tail = if given.ends_with('/') || self.top.join(&path).is_dir() { "/" } else { "" };
+        Ok(format!("{path}{tail}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worktree() -> (tempfile::TempDir, Worktree) {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("crates/cli")).unwrap();
+        std::fs::create_dir(dir.path().join(".git")).unwrap();
+        let worktree = Worktree::around(&dir.path().join("crates")).unwrap();
+        (dir, worktree)
+    }
+
+    #[test]
+    fn paths_are_given_from_where_the_user_stands() {
+        let (dir, worktree) = worktree();
+        assert_eq!(worktree.top, dir.path().canonicalize().unwrap());
+        let absolute = worktree.top.join("docs/a.md");
+        for (given, expected) in [
+            ("lib.rs", "crates/lib.rs"),
+            ("./cli/*.rs", "crates/cli/*.rs"),
+            ("../README.md", "README.md"),
+            ("cli/", "crates/cli/"),
+            (".", "crates/"),
+            ("cli", "crates/cli/"),
+            ("..", "**"),
+            (absolute.to_str().unwrap(), "docs/a.md"),
+        ] {
+            assert_eq!(worktree.path(given).unwrap(), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_path_cannot_leave_the_worktree() {
+        let (_dir, worktree) = worktree();
+        for given in ["../../x", "/etc/passwd"] {
+            assert_eq!(worktree.path(given).unwrap_err().detail.code, "path_outside", "{given}");
+        }
+    }
+
+    #[test]
+    fn outside_of_a_repository_there_is_no_worktree() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Worktree::around(dir.path()).unwrap_err().detail.code, "no_worktree");
+    }
+}
