@@ -25,6 +25,8 @@ mod plan;
 mod recovery;
 mod repo;
 mod session;
+#[cfg(test)]
+mod stage;
 mod task;
 mod test_report;
 mod turn;

@@ -3,14 +3,18 @@
 //! Invariant: a file changes only while its fencing token is good and its content is what the edit
 //! was made from; the new content appears whole, by rename, and never without a word of whose it is.
 
-use bus::Bus;
+#[cfg(test)]
+mod tests;
+
+use bus::{Bus, BusError};
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt};
 use model::{Entropy, FileChange, Refusal, RegistrationId, RepoPath};
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::oneshot;
 
@@ -20,6 +24,8 @@ const WRITER_QUEUE: usize = 64;
 pub(crate) const FILE_MAX: u64 = 16 * 1024 * 1024;
 /// Beginning of the names of files that are not finished; they go when the writer opens the worktree.
 const UNFINISHED: &str = ".coditect-unfinished-";
+/// Entries of a worktree that are looked at for unfinished files, at most.
+const SWEEP_ENTRIES_MAX: usize = 200_000;
 
 /// Name, in the run's own folder, of the file that holds a change until it is recorded.
 pub(crate) const INTENT: &str = "edit.json";
@@ -55,15 +61,18 @@ impl Writers {
     ) -> Result<T, Refusal> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move || drop(reply.send(job())));
-        let full = self.queue(worktree)?.try_send(job).is_err();
-        if full {
-            return Err(Refusal::new(
-                model::RefusalKind::Busy,
-                "writer_busy",
-                "too many edits wait for this worktree; try again",
-            ));
+        match self.queue(worktree)?.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                return Err(Refusal::new(
+                    model::RefusalKind::Busy,
+                    "writer_busy",
+                    "too many edits wait for this worktree; try again",
+                ));
+            }
+            Err(TrySendError::Disconnected(_)) => return Err(ended()),
         }
-        answer.await.map_err(|_| Refusal::internal("the worktree's writer has ended"))?
+        answer.await.map_err(|_| ended())?
     }
 
     fn queue(&self, worktree: &Path) -> Result<SyncSender<Job>, Refusal> {
@@ -72,25 +81,31 @@ impl Writers {
             return Ok(queue.clone());
         }
         let (sender, jobs) = sync_channel::<Job>(WRITER_QUEUE);
+        let root = worktree.to_owned();
         std::thread::Builder::new()
             .name("worktree-writer".to_owned())
-            .spawn(move || jobs.into_iter().for_each(|job| job()))
+            .spawn(move || {
+                sweep(&root);
+                for job in jobs {
+                    // A job that panics is a bug in that job: its caller hears of it, the others go on.
+                    drop(catch_unwind(AssertUnwindSafe(job)));
+                }
+            })
             .map_err(Refusal::internal)?;
         queues.insert(worktree.to_owned(), sender.clone());
         Ok(sender)
     }
 }
 
+fn ended() -> Refusal {
+    Refusal::internal("the edit was not carried out: its writer failed")
+}
+
 /// Checks token and base, writes beside, checks the token again and renames.
 pub(crate) fn write(bus: &Bus, entropy: &dyn Entropy, edit: Edit) -> Result<FileChange, Refusal> {
     let (path, token) = (edit.change.path.clone(), edit.change.token);
-    let fenced = || {
-        let held = bus.check(token, &edit.worktree.to_string_lossy(), path.as_str(), edit.holder);
-        held.map_err(|error| {
-            Refusal { code: "lock_lost".into(), ..error.refusal() }
-                .hint("read the file again and take the lock again")
-        })
-    };
+    let fenced =
+        || bus.check(token, &edit.worktree.to_string_lossy(), path.as_str(), edit.holder).map_err(lost);
     if edit.content.len() as u64 > FILE_MAX {
         return Err(Refusal::invalid("file_too_large", format!("a file may have at most {FILE_MAX} bytes")));
     }
@@ -118,7 +133,12 @@ pub(crate) fn write(bus: &Bus, entropy: &dyn Entropy, edit: Edit) -> Result<File
         let _ = dir.remove_file(&unfinished);
         let _ = std::fs::remove_file(&edit.intent);
     }
-    placed.map(|()| change)
+    placed?;
+    // The new name is to outlive a power cut as the event that tells of it does.
+    if let Err(error) = dir.open(".").and_then(|dir| dir.sync_all()) {
+        tracing::warn!(%error, %path, "an edit is done but may not outlive a power cut");
+    }
+    Ok(change)
 }
 
 /// Says what is about to be done, durably: a rename that survives a crash must not be nobody's.
@@ -137,6 +157,15 @@ pub(crate) fn unrecorded(intent: &Path, worktree: &Path) -> Option<FileChange> {
     (hash(&content) == change.after).then_some(change)
 }
 
+/// A lock that protects nothing any more, whatever the reason, is `lock_lost`; other faults of the bus are what they are.
+fn lost(error: BusError) -> Refusal {
+    match error {
+        BusError::Lost(_) => Refusal { code: "lock_lost".into(), ..error.refusal() }
+            .hint("read the file again and take the lock again"),
+        error => error.refusal(),
+    }
+}
+
 fn stale(path: &RepoPath, exists: bool, expected: bool) -> Refusal {
     let what = match (exists, expected) {
         (true, false) => format!("`{path}` exists already"),
@@ -146,15 +175,34 @@ fn stale(path: &RepoPath, exists: bool, expected: bool) -> Refusal {
     Refusal::conflict("stale_base", what).hint("read the file again and make the edit from what it says now")
 }
 
-/// The folder the file is in, made when missing, through handles that cannot lead outside.
+/// The folder the file is in, made when missing. Every component is a folder and no link: under an
+/// alias the lock on the name would not be a lock on the file.
 fn folder<'p>(root: &Dir, path: &'p RepoPath) -> Result<(Dir, &'p str), Refusal> {
-    match path.as_str().rsplit_once('/') {
-        None => Ok((root.try_clone().map_err(io)?, path.as_str())),
-        Some((parent, name)) => {
-            root.create_dir_all(parent).map_err(io)?;
-            Ok((root.open_dir(parent).map_err(io)?, name))
-        }
+    let mut dir = root.try_clone().map_err(io)?;
+    let mut rest = path.as_str();
+    while let Some((name, below)) = rest.split_once('/') {
+        dir = step(&dir, name, path)?;
+        rest = below;
     }
+    Ok((dir, rest))
+}
+
+fn step(dir: &Dir, name: &str, path: &RepoPath) -> Result<Dir, Refusal> {
+    match dir.create_dir(name) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(io(error)),
+        _ => {}
+    }
+    let refused = || Refusal::invalid("path_refused", format!("`{name}` in `{path}` is not a folder"));
+    if !dir.symlink_metadata(name).map_err(io)?.is_dir() {
+        return Err(refused());
+    }
+    let below = dir.open_dir(name).map_err(io)?;
+    // What was opened must be what has the name: it may have been swapped for a link in between.
+    let (opened, named) = (below.dir_metadata().map_err(io)?, dir.symlink_metadata(name).map_err(io)?);
+    if !named.is_dir() || (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
+        return Err(refused());
+    }
+    Ok(below)
 }
 
 fn read(dir: &Dir, name: &str) -> Result<Option<Vec<u8>>, Refusal> {
@@ -175,7 +223,10 @@ fn read(dir: &Dir, name: &str) -> Result<Option<Vec<u8>>, Refusal> {
 }
 
 fn place(dir: &Dir, unfinished: &str, name: &str, content: &str, replaces: bool) -> Result<(), Refusal> {
-    let mut file = dir.open_with(unfinished, OpenOptions::new().write(true).create_new(true)).map_err(io)?;
+    // Nobody reads of it what the file's own mode would not let them.
+    let mode = if replaces { 0o600 } else { 0o666 };
+    let mut options = OpenOptions::new();
+    let mut file = dir.open_with(unfinished, options.write(true).create_new(true).mode(mode)).map_err(io)?;
     file.write_all(content.as_bytes()).map_err(io)?;
     if replaces {
         // An executable stays executable.
@@ -197,13 +248,41 @@ pub(crate) fn hash(content: &[u8]) -> String {
 
 fn io(error: std::io::Error) -> Refusal {
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             Refusal::new(model::RefusalKind::Full, "disk_full", "the disk is full; nothing was written")
+                .hint("free some space on the disk of the worktree and try again")
         }
         ErrorKind::PermissionDenied | ErrorKind::NotADirectory => {
             Refusal::invalid("path_refused", error.to_string())
         }
         _ => Refusal::new(model::RefusalKind::Internal, "io", error.to_string()),
+    }
+}
+
+/// Removes what a writer that was killed left unfinished. Links are not followed, git's own folder is not looked at.
+fn sweep(worktree: &Path) {
+    let Ok(root) = Dir::open_ambient_dir(worktree, ambient_authority()) else { return };
+    let mut folders = vec![root];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = folder.entries() else { continue };
+        for entry in entries.flatten() {
+            seen += 1;
+            if seen > SWEEP_ENTRIES_MAX {
+                tracing::info!(worktree = %worktree.display(), "not all of the worktree was looked at for unfinished files");
+                return;
+            }
+            let name = entry.file_name();
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() && name != ".git" {
+                folders.extend(entry.open_dir());
+            } else if kind.is_file()
+                && name.to_string_lossy().starts_with(UNFINISHED)
+                && let Err(error) = entry.remove_file()
+            {
+                tracing::warn!(%error, "an unfinished file stays behind");
+            }
+        }
     }
 }
 
