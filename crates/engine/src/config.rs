@@ -268,6 +268,52 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_is_said_with_its_place() {
+        for (text, place, word) in [
+            ("{\n  \"limits\": {\n    \"queue_depth\": \"many\"\n  }\n}", "line 3", "invalid type"),
+            ("{\n  \"limitz\": {}\n}", "line 2", "unknown field `limitz`"),
+            ("{\n  \"agents\": {},\n", "line 3", "EOF"),
+            ("{\"agents\":{\"Bad Name\":{}}}", "line 1", "is not an agent name"),
+            ("", "line 1", "EOF"),
+        ] {
+            let (dir, provider) = provider(text);
+            let error = provider.unwrap_err();
+            assert!(matches!(error, ConfigError::Parse { .. }), "{error:?}");
+            let said = error.to_string();
+            let path = dir.path().join("config.json").display().to_string();
+            assert!(said.contains(place) && said.contains(word) && said.contains(&path), "{said}");
+        }
+        let agent = |fields: &str| format!(r#"{{"agents":{{"claude":{{"vendor":"anthropic",{fields}}}}}}}"#);
+        for (text, what) in [
+            (r#"{"limits":{"max_runs":0}}"#.to_owned(), "limits.max_runs must be between"),
+            (r#"{"limits":{"lock_ttl_seconds":10000001}}"#.to_owned(), "limits.lock_ttl_seconds"),
+            (agent(r#""model":"","api_key_env":"K""#), "agents.claude.model is empty"),
+            (agent(r#""model":"m","api_key_env":"K","base_url":"ftp://x""#), "base_url must start with http"),
+        ] {
+            let (_dir, provider) = provider(&text);
+            let error = provider.unwrap_err();
+            assert!(matches!(&error, ConfigError::Value { reason, .. } if reason.contains(what)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_keeps_the_old_snapshot_and_one_that_is_gone_means_defaults() {
+        let (dir, provider) = provider(r#"{"limits":{"queue_depth":7}}"#);
+        let (provider, path) = (provider.unwrap(), dir.path().join("config.json"));
+        std::fs::write(&path, b"{\"agents\": \"\xff\"}").unwrap();
+        assert!(matches!(provider.reload(), Err(ConfigError::Read { .. })));
+        assert_eq!(provider.snapshot().config.limits.queue_depth, 7);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(matches!(provider.reload(), Err(ConfigError::Read { .. })));
+        assert_eq!(provider.snapshot().version, 1);
+        std::fs::remove_dir(&path).unwrap();
+        let held = provider.snapshot();
+        assert_eq!(provider.reload().unwrap().config, Config::default());
+        assert_eq!(held.config.limits.queue_depth, 7, "a request keeps what it began with");
+    }
+
+    #[test]
     fn a_file_over_the_limit_is_refused() {
         let (_dir, provider) = provider(&" ".repeat(CONFIG_MAX as usize + 1));
         assert!(matches!(provider, Err(ConfigError::TooLarge { .. })));

@@ -26,6 +26,8 @@ use tokio_util::task::TaskTracker;
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the dead are looked for; with it, a status is never wrong for more than two seconds.
 const REAP_EVERY: Duration = Duration::from_secs(1);
+/// Between two attempts to write an end on a full disk.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
 /// Label of the user's own registration on the bus.
 const USER_LABEL: &str = "user";
 
@@ -185,8 +187,38 @@ impl Shared {
         command: impl FnOnce(&View<'_>) -> Result<Vec<Event>, Refusal> + Send + 'static,
     ) -> Result<Receipt, Refusal> {
         let key = key.map(|key| journal::IdempotencyKey { key: key.key, request_hash: key.request_hash });
+        self.hand_in(Commit::new(actor, command).key(key)).await
+    }
+
+    /// Commits how something ended that is over in any case. On a full disk it is let in at the
+    /// reserve's expense, and waits for room when that is used up: no end is lost while the daemon lives.
+    pub(crate) async fn conclude(
+        &self,
+        actor: Actor,
+        command: impl Fn(&View<'_>) -> Result<Vec<Event>, Refusal> + Clone + Send + 'static,
+    ) -> Result<Receipt, Refusal> {
+        // The store lets in the second attempt; the first has told it that the disk is full.
+        let mut pause = Duration::ZERO;
+        loop {
+            let command = command.clone();
+            let concluded =
+                self.hand_in(Commit::new(actor.clone(), move |view| command(view)).closing()).await;
+            match concluded {
+                Err(refusal) if refusal.kind == RefusalKind::Full => {
+                    if !pause.is_zero() && self.stopping.is_cancelled() {
+                        return Err(refusal);
+                    }
+                    tracing::warn!("the disk is full: how something ended waits to be written");
+                }
+                concluded => return concluded,
+            }
+            tokio::time::sleep(pause).await;
+            pause = FULL_PAUSE;
+        }
+    }
+
+    async fn hand_in(&self, commit: Commit) -> Result<Receipt, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let commit = Commit::new(actor, command).key(key);
         self.store.submit(commit, move |verdict| drop(reply.send(verdict)));
         let verdict = answer.await.unwrap_or_else(|_| Err(CommitError::Stopped("it was closed".to_owned())));
         self.judge(verdict)
@@ -241,7 +273,7 @@ impl Shared {
     }
 }
 
-fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), Refusal> {
+pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), Refusal> {
     let workspace = options.data_root.workspace(&options.workspace);
     let config = ConfigProvider::open(options.data_root.config()).map_err(|error| {
         Refusal::invalid("config_invalid", error.to_string()).hint("mend the file and start again")

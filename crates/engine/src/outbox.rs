@@ -3,8 +3,11 @@
 //! The key of an event is (generation, row), so a row that was journaled before a crash and not yet
 //! ticked off is recognised when it comes again.
 
+#[cfg(test)]
+mod tests;
+
 use crate::engine::Shared;
-use bus::{Bell, Doorbell, SAFETY_POLL};
+use bus::{Bell, Doorbell, OutboxRow, SAFETY_POLL};
 use model::{Actor, Event, Refusal};
 use std::sync::Arc;
 use store::Commit;
@@ -52,17 +55,20 @@ fn move_rows(shared: &Shared) -> Result<(), Refusal> {
         let (generation, rows) = shared.bus.outbox(0, PAGE).map_err(|error| error.refusal())?;
         let Some(last) = rows.last().map(|row| row.id) else { return Ok(()) };
         for row in rows {
-            let key = journal::IdempotencyKey {
-                key: format!("outbox:{generation}:{}", row.id),
-                request_hash: generation.clone(),
-            };
-            let actor = actor_of(&row.event);
-            let event = row.event;
-            let commit = Commit::new(actor, move |_| Ok(vec![event])).key(Some(key));
-            shared.judge(shared.store.commit(commit))?;
+            journal_row(shared, &generation, row)?;
         }
         shared.bus.outbox_done(last).map_err(|error| error.refusal())?;
     }
+}
+
+fn journal_row(shared: &Shared, generation: &str, row: OutboxRow) -> Result<(), Refusal> {
+    let key = journal::IdempotencyKey {
+        key: format!("outbox:{generation}:{}", row.id),
+        request_hash: generation.to_owned(),
+    };
+    let OutboxRow { event, .. } = row;
+    let commit = Commit::new(actor_of(&event), move |_| Ok(vec![event])).key(Some(key));
+    shared.judge(shared.store.commit(commit)).map(drop)
 }
 
 fn actor_of(event: &Event) -> Actor {

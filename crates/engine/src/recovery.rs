@@ -2,6 +2,9 @@
 //!
 //! Invariant: when the engine is open, no turn is running in the store that is not running in fact.
 
+#[cfg(test)]
+mod tests;
+
 use crate::actor::Mail;
 use crate::engine::Shared;
 use crate::turn::finish::Ending;
@@ -62,7 +65,7 @@ async fn adopt_edit(shared: &Arc<Shared>, row: &TurnRow) -> Result<Option<String
         return Ok(None);
     };
     let said = format!("an edit of {} was done but not yet recorded; it is now", change.path);
-    shared.record(Actor::System, vec![Event::FileModified(change)]).await?;
+    conclude(shared, vec![Event::FileModified(change)]).await?;
     Ok(Some(said))
 }
 
@@ -77,7 +80,7 @@ async fn end_turn(shared: &Arc<Shared>, row: TurnRow) -> Result<String, Refusal>
         row.turn.task.short(),
         if swept > 0 { format!(", {swept} processes were left over") } else { String::new() }
     );
-    let committed = shared.commit(Actor::System, None, move |view| {
+    let committed = shared.conclude(Actor::System, move |view| {
         let Some(task) = view.task(row.turn.task)? else { return Ok(Vec::new()) };
         let ending = Ending {
             task: task.task,
@@ -110,6 +113,10 @@ async fn end_turn(shared: &Arc<Shared>, row: TurnRow) -> Result<String, Refusal>
     Ok(said)
 }
 
+async fn conclude(shared: &Shared, events: Vec<Event>) -> Result<(), Refusal> {
+    shared.conclude(Actor::System, move |_| Ok(events.clone())).await.map(drop)
+}
+
 /// Runs whose turn was never begun.
 async fn end_runs(shared: &Arc<Shared>) -> Result<(), Refusal> {
     let runs = shared.store.read(|view| view.running_runs())?;
@@ -128,7 +135,7 @@ async fn end_runs(shared: &Arc<Shared>) -> Result<(), Refusal> {
             reason,
         }));
     }
-    if events.is_empty() { Ok(()) } else { shared.record(Actor::System, events).await.map(drop) }
+    if events.is_empty() { Ok(()) } else { conclude(shared, events).await }
 }
 
 /// A participant without a turn does nothing, whatever was said of it last.
@@ -145,7 +152,7 @@ async fn mend_statuses(shared: &Arc<Shared>) -> Result<(), Refusal> {
         };
         Ok(view.live_participants()?.into_iter().map(idle).collect())
     })?;
-    if events.is_empty() { Ok(()) } else { shared.record(Actor::System, events).await.map(drop) }
+    if events.is_empty() { Ok(()) } else { conclude(shared, events).await }
 }
 
 /// Folders of runs that are no more; nobody else starts runs here while we hold the data root.

@@ -3,6 +3,9 @@
 //! What the next step is follows from the store alone ([`next`], a pure function), so a plan goes
 //! on after a restart as if nothing had been.
 
+#[cfg(test)]
+mod tests;
+
 use crate::engine::Shared;
 use crate::{checkpoint, merge};
 use agent::{CommandLimits, CommandSpec};
@@ -116,6 +119,16 @@ pub(crate) async fn take(shared: &Arc<Shared>, plan: PlanId) -> Result<(), Refus
     }
 }
 
+/// Commits what a step came to, if the plan still stands where the step began.
+async fn record(shared: &Arc<Shared>, row: &PlanRow, events: Vec<Event>) -> Result<(), Refusal> {
+    let (plan, state) = (row.plan.id, row.state);
+    let still = move |view: &store::View<'_>| {
+        let stands = view.plan(plan)?.is_some_and(|now| now.state == state);
+        Ok(if stands { events } else { Vec::new() })
+    };
+    shared.commit(Actor::System, None, still).await.map(drop)
+}
+
 async fn merge_proposals(shared: &Arc<Shared>, row: &PlanRow) -> Result<(), Refusal> {
     let (plan, session) = (row.plan.id, row.plan.session);
     let seats: Vec<(AgentName, ParticipantId)> = shared.store.read(|view| {
@@ -133,7 +146,7 @@ async fn merge_proposals(shared: &Arc<Shared>, row: &PlanRow) -> Result<(), Refu
     let tasks = tasks_of(shared, row, &merged, &seats.into_iter().collect())?;
     let mut events = vec![Event::PlanMerged(PlanMerge { plan, session, merged })];
     events.extend(tasks.into_iter().map(Event::TaskSubmitted));
-    shared.record(Actor::System, events).await.map(drop)?;
+    record(shared, row, events).await?;
     shared.tell(session, crate::actor::Mail::Look).await;
     Ok(())
 }
@@ -272,7 +285,7 @@ async fn test(shared: &Arc<Shared>, row: &PlanRow, repo: &Repo) -> Result<(), Re
         },
     };
     let tested = PlanTest { plan: row.plan.id, session: row.plan.session, report };
-    shared.record(Actor::System, vec![Event::PlanTested(tested)]).await.map(drop)
+    record(shared, row, vec![Event::PlanTested(tested)]).await
 }
 
 async fn land(shared: &Arc<Shared>, row: &PlanRow, tasks: &[TaskRow], repo: &Repo) -> Result<(), Refusal> {
@@ -301,10 +314,10 @@ async fn land(shared: &Arc<Shared>, row: &PlanRow, tasks: &[TaskRow], repo: &Rep
     let mut events: Vec<Event> =
         landed.into_iter().map(|landed| Event::CheckpointCreated(landed.checkpoint)).collect();
     events.push(Event::PlanCompleted(PlanEnd { plan, session, text }));
-    shared.record(Actor::System, events).await.map(drop)
+    record(shared, row, events).await
 }
 
 async fn fail(shared: &Arc<Shared>, row: &PlanRow, text: String) -> Result<(), Refusal> {
     let end = PlanEnd { plan: row.plan.id, session: row.plan.session, text };
-    shared.record(Actor::System, vec![Event::PlanFailed(end)]).await.map(drop)
+    record(shared, row, vec![Event::PlanFailed(end)]).await
 }

@@ -47,7 +47,7 @@ impl TurnDriver {
             checkpoint,
             max_attempts: self.shared.config.snapshot().config.limits.max_attempts,
         };
-        let committed = self.shared.commit(self.actor(), None, move |view| ending.events(view)).await;
+        let committed = self.shared.conclude(self.actor(), move |view| ending.clone().events(view)).await;
         self.give_back(exit.is_some()).await;
         let left = match exit {
             Some(_) => Ok(()),
@@ -77,7 +77,8 @@ impl TurnDriver {
                 self.handle.exited().await
             }
         };
-        self.record(vec![Event::RunExited(self.run_exit(exit))]).await
+        let exited = vec![Event::RunExited(self.run_exit(exit))];
+        self.shared.conclude(self.actor(), move |_| Ok(exited.clone())).await.map(drop)
     }
 
     fn run_exit(&self, exit: RunExitStatus) -> RunExit {
@@ -147,6 +148,7 @@ impl TurnDriver {
 }
 
 /// All that is known when a turn is over.
+#[derive(Clone)]
 pub(crate) struct Ending {
     pub(crate) task: Task,
     pub(crate) end: TurnEnd,
@@ -247,7 +249,8 @@ pub(super) async fn not_started(
         Some(hint) => format!("{}; {hint}", refusal.message),
         None => refusal.message.clone(),
     };
-    let failed = shared.commit(Actor::System, None, move |view| {
+    let failed = shared.conclude(Actor::System, move |view| {
+        let text = text.clone();
         let open = view.task(task)?.is_some_and(|row| !row.state.is_terminal());
         let status = ParticipantStatus::Failed;
         let change = StatusChange { session, participant, status, detail: Some(detail::short(&text)) };

@@ -159,7 +159,8 @@ impl TurnDriver {
     }
 
     async fn written(&mut self, change: FileChange, intent: PathBuf) -> Result<Reply, Refusal> {
-        self.record(vec![Event::FileModified(change.clone())]).await?;
+        let modified = vec![Event::FileModified(change.clone())];
+        self.shared.conclude(self.actor(), move |_| Ok(modified.clone())).await?;
         if let Err(error) = std::fs::remove_file(intent) {
             tracing::warn!(%error, "a recorded change is still announced");
         }
