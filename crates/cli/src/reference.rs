@@ -97,20 +97,6 @@ fn examples(out: &mut String, command: &Command) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
-
-    /// A stale page is written again and fails the test, so that the change is reviewed.
-    #[test]
-    fn the_page_in_the_guide_is_fresh() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/cli.md");
-        let text = reference();
-        if std::fs::read_to_string(&path).ok().as_deref() != Some(&text) {
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, text).unwrap();
-            panic!("docs/guide/cli.md was stale and has been written again; review and commit it");
-        }
-    }
-
     #[test]
     fn every_command_has_its_place_in_the_manual() {
         let text = reference();

@@ -163,7 +163,10 @@ impl Screen {
         if let Some(hint) = &failure.detail.hint {
             tell(&format!("{} {}", Paint::Note.on("hint:", self.color_err), clean(hint)));
         }
-        if let Some(correlation) = &failure.detail.correlation {
+        // Where the daemon failed, its log has more; what it refused, it has told.
+        if let Some(correlation) =
+            failure.detail.correlation.as_ref().filter(|_| failure.exit == Exit::Failed)
+        {
             tell(&format!("{} {correlation}", Paint::Dim.on("log:", self.color_err)));
         }
         failure.exit

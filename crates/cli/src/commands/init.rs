@@ -11,7 +11,7 @@ use std::os::unix::fs::DirBuilderExt;
 
 /// Makes the data root if there is none and says where it is. Nothing that is there is changed; `coditect up` does the same first.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  coditect init\n  coditect init --data-root ~/work/.coditect-data")]
+#[command(after_help = "Examples:\n  coditect init\n  coditect init --data-root ~/code/.coditect-data")]
 pub(crate) struct Init {}
 
 impl Init {

@@ -71,7 +71,7 @@ pub(crate) fn acting(
     let name = holder.name.clone().or_else(|| context.variable("USER").map(str::to_owned));
     let registration = bus.register(NewRegistration {
         id: None,
-        agent: name.unwrap_or_else(|| "user".to_owned()),
+        agent: name.unwrap_or_else(|| "terminal".to_owned()),
         vendor: VENDOR.to_owned(),
         model: None,
         session: None,

@@ -76,7 +76,9 @@ impl Release {
 
 impl Break {
     pub(crate) fn run(self, context: &Context) -> Outcome {
-        let lock = context.bus()?.break_lock(self.token)?;
+        let bus = context.bus()?;
+        let lock = bus.break_lock(self.token)?;
+        retire(&bus, lock.holder)?;
         context.screen.say(&format!("{} no longer holds {}", lock.agent, lock.path));
         shown(context, lock)
     }
