@@ -157,7 +157,7 @@ export class Effects {
         this.turn(id, action === 'created', body as Turn);
         break;
       case 'message':
-        if (action === 'created') append(this.cache, body as Message);
+        if (action === 'created') this.message(body as Message);
         break;
       case 'file_change':
         this.change(body as FileChange);
@@ -219,6 +219,12 @@ export class Effects {
       if (task) this.refreshTask(task);
     }
     this.refreshSession(turn.session);
+  }
+
+  private message(message: Message): void {
+    append(this.cache, message);
+    // What a model's answer cost is added up with its task.
+    if (message.usage && message.task) this.refreshTask(message.task);
   }
 
   private patchTurns(session: string, patch: (task: Task) => Task): void {

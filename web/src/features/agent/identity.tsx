@@ -63,14 +63,25 @@ export function Glyph({ hue, size = 14, label }: { hue: Hue; size?: number; labe
 }
 
 /** Glyph and name of an agent, in its hue. */
-export function AgentName({ name, hue, strong = false }: { name: string; hue: Hue; strong?: boolean }) {
+export function AgentName({
+  name,
+  hue,
+  strong = false,
+  narrow = false,
+}: {
+  name: string;
+  hue: Hue;
+  strong?: boolean;
+  /** The glyph alone where there is little room. */
+  narrow?: boolean;
+}) {
   return (
     <span
       data-hue={hue}
       className={`inline-flex min-w-0 items-baseline gap-1.5 ${strong ? 'font-semibold' : ''}`}
     >
       <Glyph hue={hue} />
-      <span className="truncate text-(--agent)">{displayName(name)}</span>
+      <span className={`truncate text-(--agent) ${narrow ? 'max-sm:sr-only' : ''}`}>{displayName(name)}</span>
     </span>
   );
 }

@@ -26,6 +26,15 @@ it('never takes the user or the daemon for an agent', () => {
   expect(sentenceOf(event('task.submitted', { title: 'x' }, 'user'))?.agent).toBeNull();
 });
 
+it('tells nothing twice', () => {
+  for (const [kind, payload] of [
+    ['task.submitted', { kind: 'propose', title: 'Propose: x' }],
+    ['notice.published', { channel: 'file_modified', agent: 'kimi' }],
+    ['registration.announced', { agent: 'user' }],
+  ] as const)
+    expect(sentenceOf(event(kind, payload))).toBeNull();
+});
+
 it('keeps to one line', () => {
   expect(sentenceOf(event('task.failed', { text: 'first\nsecond' }))?.text).toBe('Task failed: first');
 });

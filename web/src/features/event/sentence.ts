@@ -40,7 +40,8 @@ function say(kind: string, payload: Payload): Omit<Sentence, 'agent'> | null {
     case 'session.created':
       return plain(`New session: ${firstLine(payload.title)}`);
     case 'task.submitted':
-      return plain(`Task: ${firstLine(payload.title)}`);
+      // That the agents are asked is told by the plan.
+      return payload.kind === 'propose' ? null : plain(`Task: ${firstLine(payload.title)}`);
     case 'task.input_requested':
       return plain(`asks: ${firstLine(payload.question)}`, null, 'warn');
     case 'task.completed':
@@ -52,7 +53,7 @@ function say(kind: string, payload: Payload): Omit<Sentence, 'agent'> | null {
     case 'task.resubmitted':
       return plain(`Task is tried again: ${firstLine(payload.reason)}`, null, 'warn');
     case 'plan.created':
-      return plain(`Plan asked for: ${firstLine(payload.prompt)}`);
+      return plain(`Plan asked for: ${firstLine(payload.prompt).replace(/^#+\s*/, '')}`);
     case 'plan.proposed':
       return plain(`proposed ${many((payload.tasks as unknown[] | undefined)?.length ?? 0, 'task')}`);
     case 'plan.merged':
@@ -78,11 +79,13 @@ function say(kind: string, payload: Payload): Omit<Sentence, 'agent'> | null {
       return phase ? { ...phase, what: text(payload.path) } : null;
     }
     case 'notice.published':
-      return plain('notice on', payload.channel);
+      // The change itself is told.
+      return payload.channel === 'file_modified' ? null : plain('notice on', payload.channel);
     case 'run.exited':
       return text(payload.reason) === 'crashed' ? plain('process died', null, 'danger') : null;
     case 'registration.announced':
-      return plain('joined the bus');
+      // The user is there as long as the daemon is.
+      return payload.agent === 'user' ? null : plain('joined the bus');
     case 'journal.repaired':
       return plain('Journal repaired after a torn write', payload.side_file, 'warn');
     default:

@@ -20,10 +20,14 @@ function Registrations() {
       {found?.map((one) => (
         <li key={one.id} className="flex h-6 items-center gap-2 px-4">
           <span className="min-w-0 flex-1">
-            <NamedAgent name={one.agent} />
+            {one.agent === 'user' ? <span>You</span> : <NamedAgent name={one.agent} />}
           </span>
           <span className="truncate text-2xs text-faint">
-            {one.session ? 'in a session' : `terminal · ${one.pid ?? '?'}`}
+            {one.session
+              ? 'in a session'
+              : one.agent === 'user'
+                ? 'the daemon'
+                : `terminal · ${one.pid ?? '?'}`}
           </span>
           <span className="text-xs text-muted">{one.phase}</span>
           <Age since={one.heartbeat_at} className="w-7 text-right text-2xs text-faint" />

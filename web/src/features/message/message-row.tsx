@@ -4,6 +4,7 @@ import type { Block, Message, Participant } from '@/api/nouns';
 import { Clock } from '@/components/time';
 import { AgentName } from '@/features/agent/identity';
 import { StatusWord } from '@/features/agent/status';
+import { Clipped } from './clipped';
 import { GrowingProse, Prose } from './prose';
 import type { ToolResult } from './rows';
 import { Thought } from './thought';
@@ -63,11 +64,7 @@ function BlockView({
 }) {
   switch (block.type) {
     case 'text':
-      return author === 'assistant' ? (
-        <Prose text={block.text} />
-      ) : (
-        <p className="wrap-anywhere whitespace-pre-wrap">{block.text}</p>
-      );
+      return author === 'assistant' ? <Prose text={block.text} /> : <Clipped id={id} text={block.text} />;
     case 'thinking':
       return <Thought id={id} text={block.text} />;
     case 'tool_call':
@@ -118,6 +115,7 @@ export function MessageRow({
   );
 }
 
+/** What is running stands in its own card above; what is waited for stands nowhere else. */
 export function LiveRow({
   speaker,
   turnId,
@@ -136,7 +134,9 @@ export function LiveRow({
         {turn?.text && <GrowingProse text={turn.text} />}
         <div className="flex items-baseline gap-2">
           <StatusWord status={speaker.status} since={speaker.since} />
-          {speaker.detail && <span className="truncate font-mono text-2xs text-muted">{speaker.detail}</span>}
+          {speaker.status === 'waiting_lock' && speaker.detail && (
+            <span className="truncate font-mono text-2xs text-muted">{speaker.detail}</span>
+          )}
         </div>
       </div>
     </Voice>

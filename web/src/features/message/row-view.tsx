@@ -1,8 +1,16 @@
 /** One row of the transcript, by its kind. */
 import { memo } from 'react';
 import type { Task } from '@/api/nouns';
-import { AnswerBox } from '@/features/task/answer';
-import { CheckpointRow, EndRow, HiddenRow, PlanRow, PromptRow, TaskHead } from '@/features/task/task-row';
+import {
+  AttemptRow,
+  CheckpointRow,
+  EndRow,
+  HiddenRow,
+  PlanRow,
+  PromptRow,
+  QuestionRow,
+  TaskHead,
+} from '@/features/task/task-row';
 import { LiveRow, MessageRow } from './message-row';
 import type { Row, ToolResult } from './rows';
 
@@ -32,17 +40,15 @@ export const RowView = memo(function RowView({ row, results, onOpenPlan, onAgain
     case 'live':
       return <LiveRow speaker={row.speaker} turnId={row.turn} continues={row.continues} />;
     case 'question':
-      return (
-        <div className="mt-2 ml-5 max-w-192">
-          <AnswerBox task={row.task} />
-        </div>
-      );
+      return <QuestionRow task={row.task} />;
+    case 'attempt':
+      return <AttemptRow turn={row.turn} />;
     case 'end':
       return <EndRow task={row.task} onAgain={onAgain} />;
     case 'plan':
       return <PlanRow plan={row.plan} summary={row.summary} onOpen={onOpenPlan} />;
     case 'checkpoint':
-      return <CheckpointRow checkpoint={row.checkpoint} />;
+      return <CheckpointRow checkpoint={row.checkpoint} inside={row.task !== null} />;
     case 'earlier':
       return <p className="py-2 text-center text-xs text-faint">Loading earlier messages…</p>;
     default:

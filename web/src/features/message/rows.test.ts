@@ -170,4 +170,48 @@ describe('rows', () => {
     expect(new Set(after).size).toBe(after.length);
     expect(after).toEqual(expect.arrayContaining(before));
   });
+
+  it('say where an attempt failed and the next one begins', () => {
+    const task = b.task(session, 'work', 'Twice', ['claude'], 'working', 900);
+    const [second] = task.turns;
+    const gone = { state: 'failed', code: 'crashed', message: 'the process died' } as const;
+    task.turns = [
+      { ...second!, id: 'trn_first', outcome: gone, ended_at: b.ago(850) },
+      { ...second!, attempt: 2 },
+    ];
+    b.say(task, 'claude', 880, text('before')).turn = 'trn_first';
+    b.say(task, 'claude', 800, text('after'));
+    b.say(task, 'claude', 790, text('more'));
+    expect(kinds()).toEqual(['task', 'prompt', 'message', 'attempt', 'message', 'message', 'live']);
+  });
+
+  it('keep the checkpoint of a task in its block, and that of a plan outside', () => {
+    const task = b.task(session, 'work', 'Kept', ['claude'], 'completed', 900);
+    b.task(session, 'work', 'Later', ['claude'], 'working', 700);
+    const checkpoint = { ...b.world.checkpoints[0]!, session: session.id, created_at: b.ago(100) };
+    const made = (id: string, git_ref: string) =>
+      b.world.checkpoints.push({
+        ...checkpoint,
+        id,
+        git_ref,
+        plan: null,
+        repo: '',
+        commit: 'c0ffee',
+        paths: [],
+        message: '',
+        co_authors: [],
+      });
+    made('chk_1', `refs/coditect/tasks/${task.id}`);
+    made('chk_2', 'refs/coditect/plans/pln_1');
+    expect(rows('tail').map((row) => row.key.slice(0, 2))).toEqual(['t:', 'c:', 't:', 'l:', 'c:']);
+  });
+
+  it('put what was asked for before the plan that was made of it', () => {
+    const plan = { id: 'pln_1', prompt: 'All', created_at: b.ago(900), proposals: [], participants: [] };
+    b.world.plans.push(plan as never);
+    const task = b.task(session, 'propose', 'Propose: All', ['claude'], 'working', 900, { plan: 'pln_1' });
+    const asked = b.say(task, null, 899.9, text('All'));
+    asked.task = null;
+    expect(kinds('tail')).toEqual(['message', 'plan', 'task', 'live']);
+  });
 });

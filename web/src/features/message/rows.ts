@@ -3,13 +3,15 @@
  * results stand in their call. Pure; same input, same rows, stable keys.
  */
 import { groupBy } from '@/app/group-by';
-import type { Block, Checkpoint, LiveTurn, Message, Participant, Plan, Task } from '@/api/nouns';
+import type { Block, Checkpoint, LiveTurn, Message, Participant, Plan, Task, Turn } from '@/api/nouns';
 import type { Fold } from '@/features/task/folds';
 import { planSummary } from '@/features/plan/summary';
 import { isOpen } from '@/features/task/state';
 
 /** Messages shown of a task that is folded to its tail. */
 export const TAIL = 4;
+/** A message and its plan are made in one call: their times differ by no more, in milliseconds. */
+const SAME_CALL_MS = 1000;
 /** A pause after which the speaker is named again, in milliseconds. */
 const PAUSE_MS = 5 * 60_000;
 
@@ -33,7 +35,8 @@ export type Row =
   | { key: string; kind: 'question'; task: Task }
   | { key: string; kind: 'end'; task: Task }
   | { key: string; kind: 'plan'; plan: Plan; summary: string }
-  | { key: string; kind: 'checkpoint'; checkpoint: Checkpoint };
+  | { key: string; kind: 'attempt'; turn: Turn }
+  | { key: string; kind: 'checkpoint'; checkpoint: Checkpoint; task: Task | null };
 
 export interface Conversation {
   tasks: readonly Task[];
@@ -99,13 +102,34 @@ interface Index {
   byTask: Map<string, Message[]>;
   seats: Map<string, Participant>;
   calls: Set<string>;
+  /** Checkpoints by the task they keep. */
+  kept: Map<string, Checkpoint>;
   oldest: string | null;
   conversation: Conversation;
 }
 
-function messageRows(shown: readonly Message[], index: Index): Row[] {
+/** Attempts that failed and were followed by another, by the turn whose messages come next. */
+function failedBefore(task: Task): Map<string, Turn> {
+  const before = new Map<string, Turn>();
+  for (const turn of task.turns) {
+    if (turn.outcome?.state !== 'failed') continue;
+    const next = task.turns.find(
+      (other) => other.participant === turn.participant && other.attempt > turn.attempt,
+    );
+    if (next) before.set(next.id, turn);
+  }
+  return before;
+}
+
+function messageRows(task: Task | null, shown: readonly Message[], index: Index): Row[] {
+  const failed = task ? failedBefore(task) : new Map<string, Turn>();
   let last: Message | null = null;
-  return shown.map((message): Row => {
+  return shown.flatMap((message): Row[] => {
+    const attempt = message.turn === null ? undefined : failed.get(message.turn);
+    if (attempt && message.turn !== null) {
+      failed.delete(message.turn);
+      last = null;
+    }
     const continues =
       last !== null &&
       last.participant === message.participant &&
@@ -113,7 +137,8 @@ function messageRows(shown: readonly Message[], index: Index): Row[] {
       Date.parse(message.created_at) - Date.parse(last.created_at) < PAUSE_MS;
     last = message;
     const speaker = (message.participant && index.seats.get(message.participant)) || null;
-    return { key: `m:${message.id}`, kind: 'message', message, speaker, continues };
+    const row = { key: `m:${message.id}`, kind: 'message', message, speaker, continues } satisfies Row;
+    return attempt ? [{ key: `a:${attempt.id}`, kind: 'attempt', turn: attempt }, row] : [row];
   });
 }
 
@@ -148,16 +173,40 @@ function taskRows(task: Task, index: Index, first: boolean): Row[] {
   const hidden = fold === 'tail' ? Math.max(0, messages.length - TAIL) : 0;
   if (hidden > 0) rows.push({ key: `h:${task.id}`, kind: 'hidden', task, count: hidden });
   const shown = messages.slice(hidden);
-  rows.push(...messageRows(shown, index));
+  rows.push(...messageRows(task, shown, index));
 
   const last = shown.at(-1);
   rows.push(...liveRows(task, last?.role === 'assistant' ? last.participant : null, index));
   if (task.state === 'input_required' && task.question)
     rows.push({ key: `q:${task.id}`, kind: 'question', task });
+  const checkpoint = index.kept.get(task.id);
+  if (checkpoint) rows.push({ key: `c:${checkpoint.id}`, kind: 'checkpoint', checkpoint, task });
   if (['failed', 'rejected', 'canceled'].includes(task.state) && task.text) {
     rows.push({ key: `e:${task.id}`, kind: 'end', task });
   }
   return rows;
+}
+
+/** A checkpoint of a task is kept under a ref that ends in the task's id. */
+function checkpointsOfTasks({ tasks, checkpoints }: Conversation): Map<string, Checkpoint> {
+  const known = new Set(tasks.map((task) => task.id));
+  const kept = new Map<string, Checkpoint>();
+  for (const checkpoint of checkpoints) {
+    const task = checkpoint.git_ref.split('/').at(-1) ?? '';
+    if (known.has(task)) kept.set(task, checkpoint);
+  }
+  return kept;
+}
+
+/** The plan that a message of the user began. */
+function plansByPrompt({ plans }: Conversation): (message: Message) => Plan | undefined {
+  return (message) => {
+    const block = message.role === 'user' && message.blocks.length === 1 ? message.blocks[0] : undefined;
+    if (block?.type !== 'text') return undefined;
+    const near = (plan: Plan) =>
+      Math.abs(Date.parse(plan.created_at) - Date.parse(message.created_at)) < SAME_CALL_MS;
+    return plans.find((plan) => plan.prompt === block.text && near(plan));
+  };
 }
 
 /**
@@ -177,9 +226,12 @@ export function rowsOf(conversation: Conversation): Row[] {
     byTask: groupBy(conversation.messages, (message) => message.task ?? ''),
     seats: new Map(conversation.participants.map((one) => [one.id, one])),
     calls: callsOf(conversation.messages),
+    kept: checkpointsOfTasks(conversation),
     oldest: conversation.messages[0]?.created_at ?? null,
     conversation,
   };
+  const ofTasks = new Set(index.kept.values());
+  const startOf = plansByPrompt(conversation);
   const pieces: { at: string; order: number; rows: Row[] }[] = [
     ...conversation.plans
       .filter((plan) => isRecent(plan.created_at, index))
@@ -203,25 +255,21 @@ export function rowsOf(conversation: Conversation): Row[] {
         rows: taskRows(task, index, position === 0),
       })),
     ...conversation.checkpoints
-      .filter((one) => isRecent(one.created_at, index))
+      .filter((one) => !ofTasks.has(one) && isRecent(one.created_at, index))
       .map((checkpoint) => ({
         at: checkpoint.created_at,
         order: 2,
-        rows: [{ key: `c:${checkpoint.id}`, kind: 'checkpoint', checkpoint } satisfies Row],
+        rows: [{ key: `c:${checkpoint.id}`, kind: 'checkpoint', checkpoint, task: null } satisfies Row],
       })),
-    ...(index.byTask.get('') ?? []).map((message) => ({
-      at: message.created_at,
-      order: 2,
-      rows: [
-        {
-          key: `m:${message.id}`,
-          kind: 'message',
-          message,
-          speaker: (message.participant && index.seats.get(message.participant)) || null,
-          continues: false,
-        } satisfies Row,
-      ],
-    })),
+    ...(index.byTask.get('') ?? []).map((message) => {
+      const plan = startOf(message);
+      // What was asked for stands before the plan that was made of it.
+      return {
+        at: plan?.created_at ?? message.created_at,
+        order: plan ? -1 : 2,
+        rows: messageRows(null, [message], index),
+      };
+    }),
   ];
   // A stable sort keeps the daemon's order for tasks of one moment.
   pieces.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.order - b.order));

@@ -28,7 +28,7 @@ const HEIGHTS: Partial<Record<Row['kind'], number>> = {
   message: 84,
   live: 56,
   prompt: 64,
-  question: 116,
+  question: 40,
 };
 
 function useConversation(session: Session, tasks: Task[], plans: Plan[], checkpoints: Checkpoint[]) {
@@ -64,6 +64,10 @@ function useConversation(session: Session, tasks: Task[], plans: Plan[], checkpo
 
 /** The live turns at this moment, without following them. */
 const liveNow = () => useLive.getState().turns;
+
+/** Asked of the element itself: the list hears of a new size only after this. */
+const isAtEnd = (element: HTMLElement): boolean =>
+  element.scrollHeight - element.scrollTop - element.clientHeight <= END_PX;
 
 /** How many messages came while the reader was elsewhere. */
 function useUnread(count: number, atEnd: boolean): number {
@@ -120,6 +124,15 @@ export function Transcript({
     return () => cancelAnimationFrame(frame);
   }, [rows, atEnd, virtual]);
 
+  // A question below makes the view shorter: who was at the end stays there.
+  useEffect(() => {
+    const element = scroller.current;
+    if (!element || !atEnd) return undefined;
+    const observer = new ResizeObserver(() => virtual.scrollToEnd());
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [atEnd, virtual]);
+
   useEffect(() => {
     window.addEventListener(LATEST, toEnd);
     return () => window.removeEventListener(LATEST, toEnd);
@@ -145,7 +158,7 @@ export function Transcript({
         // Scrollable by keyboard.
         // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
         tabIndex={0}
-        onScroll={() => setAtEnd(virtual.isAtEnd(END_PX))}
+        onScroll={(event) => setAtEnd(isAtEnd(event.currentTarget))}
         className="focus-inset h-full overflow-y-auto overscroll-contain [overflow-anchor:none]"
       >
         {history.isPending && <Skeleton rows={8} />}

@@ -9,7 +9,8 @@ import { NamedAgent } from '@/features/agent/identity';
 export function readable(payload: unknown): string {
   if (typeof payload === 'string') return payload;
   if (typeof payload === 'object' && payload !== null) {
-    const { text, message, path, event } = payload as Record<string, unknown>;
+    const { type, text, message, path, event, file } = payload as Record<string, unknown>;
+    if (type === 'file_modified' && typeof file === 'string') return `changed ${file}`;
     const said = [event, text ?? message, path].filter((part) => typeof part === 'string');
     if (said.length > 0) return said.join(' · ');
   }

@@ -3,9 +3,11 @@ import { Check, CircleCheck, CircleX } from 'lucide-react';
 import type { MergedTask, Plan, PlanState, Proposal, Task } from '@/api/nouns';
 import { CommandLine, Empty } from '@/components/empty';
 import { many } from '@/components/figures';
+import { InlineCode } from '@/components/inline-code';
 import { Section } from '@/components/section';
 import { elapsed } from '@/components/time';
 import { NamedAgent } from '@/features/agent/identity';
+import { Clipped } from '@/features/message/clipped';
 import { TaskStateWord } from '@/features/task/state';
 import { stepOf } from './summary';
 
@@ -123,7 +125,9 @@ function Merged({ plan, tasks }: { plan: Plan; tasks: Task[] }) {
       <Section title="Why it was merged this way" level={3} className="mt-2">
         <ol className="flex max-w-192 list-decimal flex-col gap-1 pr-4 pl-9 marker:text-faint">
           {merged.explanation.map((sentence) => (
-            <li key={sentence}>{sentence}</li>
+            <li key={sentence}>
+              <InlineCode text={sentence} />
+            </li>
           ))}
         </ol>
       </Section>
@@ -194,10 +198,9 @@ export function PlanView({ plans, tasks }: { plans: Plan[]; tasks: Task[] }) {
   return (
     <div className="max-w-256 pt-2 pb-8">
       {plans.toReversed().map((plan) => (
-        <article key={plan.id} aria-label={`Plan: ${plan.prompt}`} className="mb-8">
-          <h2 className="max-w-192 px-4 pt-2 pb-2 font-medium wrap-anywhere whitespace-pre-wrap">
-            {plan.prompt}
-          </h2>
+        <article key={plan.id} aria-label={`Plan ${plan.short_id}`} className="mb-8">
+          <h2 className="sr-only">Plan {plan.short_id}</h2>
+          <Clipped id={`plan.${plan.id}`} text={plan.prompt} className="max-w-192 px-4 pt-2 pb-2" />
           <Steps plan={plan} tasks={tasks} />
           {plan.text && <p className="max-w-192 px-4 pt-2 text-muted">{plan.text}</p>}
           <Tests plan={plan} />

@@ -20,6 +20,7 @@ import { LockList } from '@/features/lock/list';
 import { Composer, writeInComposer } from '@/features/message/composer';
 import { Transcript } from '@/features/message/transcript';
 import { PlanView } from '@/features/plan/plan';
+import { AnswerBox } from '@/features/task/answer';
 import { SessionHeader } from './header';
 import { TimelineStrip } from './timeline-strip';
 
@@ -91,6 +92,22 @@ function countOf(tab: SessionTab, plans: Plan[], tasks: Task[]): number {
   return 0;
 }
 
+/** What waits for an answer, always in sight: the oldest question, and how many come after it. */
+function Questions({ tasks }: { tasks: Task[] }) {
+  const open = tasks.filter((task) => task.state === 'input_required' && task.question);
+  const first = open[0];
+  if (!first) return null;
+  return (
+    <section aria-label="Questions" className="shrink-0 border-t border-line px-4 py-2">
+      <AnswerBox
+        key={`${first.id} ${first.question?.turn}`}
+        task={first}
+        context={open.length > 1 ? `1 of ${open.length} questions` : first.title}
+      />
+    </section>
+  );
+}
+
 function Body({ session, checkpoints }: { session: Session; checkpoints: Checkpoint[] }) {
   const navigate = useNavigate();
   const { tab = 'transcript' } = useSearch({ from: '/s/$id' });
@@ -149,6 +166,7 @@ function Body({ session, checkpoints }: { session: Session; checkpoints: Checkpo
       <Tabs.Content value="changes" className="focus-inset min-h-0 flex-1 overflow-y-auto">
         <ChangesView tasks={list} participants={session.participants} checkpoints={checkpoints} />
       </Tabs.Content>
+      <Questions tasks={list} />
       <Composer key={session.id} session={session} />
     </Tabs.Root>
   );

@@ -65,7 +65,9 @@ export function TimelineStrip({
           />
         ))}
       </div>
-      <span className="shrink-0 text-2xs text-faint">{elapsed(span.to - span.from)}</span>
+      <span className="shrink-0 text-2xs text-faint">
+        {elapsed(Math.max(...segments.map((segment) => segment.to)) - span.from)}
+      </span>
     </div>
   );
 }

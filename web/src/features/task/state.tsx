@@ -30,7 +30,16 @@ export const TASK_LOOKS: Record<TaskState, Look> = {
 export const isOpen = (state: TaskState): boolean =>
   state === 'submitted' || state === 'working' || state === 'input_required';
 
-export function TaskStateWord({ state, bare = false }: { state: TaskState; bare?: boolean }) {
+/** `bare`: the icon alone. `narrow`: the icon alone where there is little room. The word is always told. */
+export function TaskStateWord({
+  state,
+  bare = false,
+  narrow = false,
+}: {
+  state: TaskState;
+  bare?: boolean;
+  narrow?: boolean;
+}) {
   const {
     word,
     icon: Icon,
@@ -39,7 +48,7 @@ export function TaskStateWord({ state, bare = false }: { state: TaskState; bare?
   return (
     <span className={`inline-flex shrink-0 items-baseline gap-1 text-xs whitespace-nowrap ${tone}`}>
       <Icon size={14} aria-hidden className="self-center" />
-      <span className={bare ? 'sr-only' : ''}>{word}</span>
+      <span className={bare ? 'sr-only' : narrow ? 'max-sm:sr-only' : ''}>{word}</span>
     </span>
   );
 }

@@ -1,12 +1,14 @@
 /** The head of a task's block, and the rows that frame its messages. */
-import { ChevronRight, CircleStop, Flag, ListTree, RotateCcw } from 'lucide-react';
-import type { Checkpoint, Plan, Target, Task, TaskKind, Usage } from '@/api/nouns';
+import { ChevronRight, CircleHelp, CircleStop, Flag, ListTree, RotateCcw } from 'lucide-react';
+import type { Checkpoint, Plan, Target, Task, TaskKind, Turn, Usage } from '@/api/nouns';
 import { useCancelTask } from '@/api/mutations';
 import { Button, IconButton } from '@/components/button';
 import { dollars, Lines, many, short } from '@/components/figures';
 import { CopyButton } from '@/components/empty';
+import { InlineCode } from '@/components/inline-code';
 import { Clock, Elapsed, elapsed } from '@/components/time';
 import { AgentName, displayName, Glyph, useHues } from '@/features/agent/identity';
+import { Clipped } from '@/features/message/clipped';
 import type { TaskFigures } from '@/features/message/rows';
 import { useFolds, type Fold } from './folds';
 import { isOpen, TaskStateWord } from './state';
@@ -45,9 +47,15 @@ function Used({ usage }: { usage: Usage }) {
       title={`${short(usage.input_tokens)} tokens in, ${short(usage.output_tokens)} out${cached}`}
     >
       <span>{short(tokens)} tokens</span>
-      <span>{dollars(usage.cost_micros)}</span>
+      {usage.cost_micros > 0 && <span>{dollars(usage.cost_micros)}</span>}
     </span>
   );
+}
+
+/** The tag beside the title says that it is a review or a plan. */
+function titleOf(task: Task): string {
+  if (task.kind === 'propose') return 'Propose what to do';
+  return task.kind === 'review' ? task.title.replace(/^Review: /, '') : task.title;
 }
 
 function Figures({ task, figures }: { task: Task; figures: TaskFigures }) {
@@ -88,12 +96,12 @@ export function TaskHead({ task, fold, figures }: { task: Task; fold: Fold; figu
             aria-hidden
             className={`shrink-0 text-faint transition-transform duration-100 ${closed ? '' : 'rotate-90'}`}
           />
-          <TaskStateWord state={task.state} bare={task.state === 'completed'} />
-          <span className={`min-w-0 truncate ${closed ? '' : 'font-medium'}`}>{task.title}</span>
+          <TaskStateWord state={task.state} bare={task.state === 'completed'} narrow />
+          <span className={`min-w-0 truncate ${closed ? '' : 'font-medium'}`}>{titleOf(task)}</span>
           {kind && <span className="shrink-0 rounded-sm bg-hover px-1 text-2xs text-muted">{kind}</span>}
           <span className="flex shrink-0 items-center gap-2 text-xs">
             {task.targets.length === 1 && task.targets[0] ? (
-              <AgentName name={nameOf(task.targets[0])} hue={hueOf(nameOf(task.targets[0]))} />
+              <AgentName name={nameOf(task.targets[0])} hue={hueOf(nameOf(task.targets[0]))} narrow />
             ) : (
               task.targets.map((one) => (
                 <Glyph
@@ -133,7 +141,7 @@ export function PromptRow({ task }: { task: Task }) {
         <span className="truncate">→ {everybody}</span>
         <Clock at={task.created_at} className="text-2xs text-faint" />
       </div>
-      <p className="wrap-anywhere whitespace-pre-wrap">{task.prompt}</p>
+      <Clipped id={task.id} text={task.prompt} />
     </div>
   );
 }
@@ -179,7 +187,7 @@ export function PlanRow({ plan, summary, onOpen }: { plan: Plan; summary: string
       >
         <ListTree size={14} aria-hidden className="shrink-0 text-muted" />
         <span className="min-w-0 flex-1 truncate">
-          <span className="font-medium">Plan</span> <span className="text-muted">{plan.prompt}</span>
+          <span className="font-medium">Plan</span>
         </span>
         <span className="shrink-0 text-xs text-muted">{summary}</span>
       </button>
@@ -190,7 +198,7 @@ export function PlanRow({ plan, summary, onOpen }: { plan: Plan; summary: string
         >
           {plan.merged.explanation.slice(0, REASONS).map((sentence) => (
             <li key={sentence} className="wrap-anywhere">
-              {sentence}
+              <InlineCode text={sentence} />
             </li>
           ))}
           {plan.merged.explanation.length > REASONS && (
@@ -204,15 +212,46 @@ export function PlanRow({ plan, summary, onOpen }: { plan: Plan; summary: string
   );
 }
 
-export function CheckpointRow({ checkpoint }: { checkpoint: Checkpoint }) {
+/** What the agents asked; the answer is given below, where it is always in sight. */
+export function QuestionRow({ task }: { task: Task }) {
+  const asker = task.targets.find((target) => target.participant === task.question?.participant);
+  return (
+    <p className="mt-2 ml-5 flex max-w-192 items-baseline gap-2 rounded-md bg-accent-wash px-3 py-1.5">
+      <CircleHelp size={13} aria-hidden className="shrink-0 self-center text-accent" />
+      <span className="min-w-0 flex-1 wrap-anywhere">
+        <span className="text-muted">{displayName(asker ? nameOf(asker) : 'agent')} asks: </span>
+        {task.question?.question}
+      </span>
+    </p>
+  );
+}
+
+/** An attempt that came to nothing, where the next one begins. */
+export function AttemptRow({ turn }: { turn: Turn }) {
+  const reason = turn.outcome?.state === 'failed' ? turn.outcome.message : '';
+  return (
+    <p className="mt-2 ml-5 flex max-w-192 items-baseline gap-2 text-xs text-warn">
+      <RotateCcw size={12} aria-hidden className="shrink-0 self-center" />
+      <span className="min-w-0 wrap-anywhere">
+        <span className="font-medium">Attempt {turn.attempt} failed</span>
+        {reason && <span className="text-muted">: {reason}</span>}
+      </span>
+    </p>
+  );
+}
+
+/** A restorable point: inside the block of its task a line, of a whole plan a rule across the page. */
+export function CheckpointRow({ checkpoint, inside }: { checkpoint: Checkpoint; inside: boolean }) {
   const commit = checkpoint.commit.slice(0, 10);
   return (
-    <div className="mt-3 flex items-center gap-2 border-y border-line px-1 py-1 text-xs text-muted">
+    <div
+      className={`flex items-center gap-2 text-xs text-muted ${inside ? 'mt-1.5 ml-5 max-w-192 px-1' : 'mt-3 border-y border-line px-1 py-1'}`}
+    >
       <Flag size={13} aria-hidden className="shrink-0 text-good" />
-      <span className="shrink-0 font-medium text-ink">Checkpoint</span>
+      <span className={`shrink-0 ${inside ? '' : 'font-medium text-ink'}`}>Checkpoint</span>
       <code className="shrink-0 font-mono text-2xs">{commit}</code>
       <CopyButton text={checkpoint.commit} label="Copy the commit" />
-      <span className="min-w-0 flex-1 truncate">{checkpoint.message.split('\n', 1)[0]}</span>
+      <span className="min-w-0 flex-1 truncate">{!inside && checkpoint.message.split('\n', 1)[0]}</span>
       <span className="shrink-0">{many(checkpoint.paths.length, 'file')}</span>
       <Clock at={checkpoint.created_at} className="shrink-0 text-2xs text-faint" />
     </div>
