@@ -1,5 +1,8 @@
 //! The engine itself: what it is made of, how it starts and how it stops.
 
+#[cfg(test)]
+mod tests;
+
 use crate::actor::Actors;
 use crate::call::Key;
 use crate::config::{ConfigError, ConfigProvider, Snapshot};

@@ -20,8 +20,16 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        let (folder, clock, dice) =
-            (tempfile::tempdir().unwrap(), ManualClock::default(), SeededEntropy::default());
+        Self::on(tempfile::tempdir().unwrap())
+    }
+
+    /// In a folder of its own below the given one.
+    pub(crate) fn within(folder: &Path) -> Self {
+        Self::on(tempfile::tempdir_in(folder).unwrap())
+    }
+
+    fn on(folder: tempfile::TempDir) -> Self {
+        let (clock, dice) = (ManualClock::default(), SeededEntropy::default());
         let shared = open(folder.path(), &clock, &dice);
         Self { folder, clock, dice, shared }
     }
