@@ -180,6 +180,7 @@ fn tasks_of(
             files: task.files.clone(),
             created_at: shared.now(),
         };
+        tasks.push(base.clone());
         for reviewer in &task.reviewers {
             tasks.push(Task {
                 id: shared.new_id(),
@@ -191,7 +192,6 @@ fn tasks_of(
                 ..base.clone()
             });
         }
-        tasks.push(base);
     }
     Ok(tasks)
 }
