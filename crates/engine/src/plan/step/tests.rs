@@ -324,14 +324,15 @@ async fn steps_that_need_no_process_are_taken_once() {
     take(&stage.shared, plan.id).await.unwrap();
     let moved = stage.events();
     let merges = moved.iter().filter(|event| matches!(event, Event::PlanMerged(_))).count();
-    let tasks: Vec<TaskKind> = moved
+    let mut tasks: Vec<&str> = moved
         .iter()
         .filter_map(|event| match event {
-            Event::TaskSubmitted(task) if task.kind != TaskKind::Propose => Some(task.kind),
+            Event::TaskSubmitted(task) if task.kind != TaskKind::Propose => Some(task.kind.as_str()),
             _ => None,
         })
         .collect();
-    assert_eq!((merges, tasks), (1, vec![TaskKind::Review, TaskKind::Work]), "both wanted one file");
+    tasks.sort_unstable();
+    assert_eq!((merges, tasks), (1, vec!["review", "work"]), "both wanted one file");
     take(&stage.shared, plan.id).await.unwrap();
     assert_eq!(stage.events(), moved, "nothing is done twice");
 
