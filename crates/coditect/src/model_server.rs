@@ -1,4 +1,4 @@
-//! `__scripted [--port N] [--log FILE]`: the scripted model server as a process of its own, so that the
+//! `__scripted [--port N] [--log FILE] [--pace MS]`: the scripted model server as a process of its own, so that the
 //! models stay where they are when a daemon is killed.
 
 use crate::output::{Complaint, complain, say};
@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Serves until stdin ends; the first line on stdout says where.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -29,6 +30,12 @@ fn options(mut args: impl Iterator<Item = OsString>) -> Result<ScriptedOptions, 
                     .to_str()
                     .and_then(|port| port.parse().ok())
                     .ok_or_else(|| Complaint::usage("--port needs a number up to 65535"))?;
+            }
+            Some("--pace") => {
+                let pace = value.to_str().and_then(|pace| pace.parse().ok());
+                options.pace = pace
+                    .map(Duration::from_millis)
+                    .ok_or_else(|| Complaint::usage("--pace needs a number of milliseconds"))?;
             }
             Some("--log") => options.request_log = Some(value.into()),
             _ => return Err(Complaint::usage(format!("unknown argument {}", name.display()))),
