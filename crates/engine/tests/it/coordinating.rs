@@ -84,9 +84,16 @@ async fn an_edit_waits_for_the_other_agents_turn() {
             if change.status == model::ParticipantStatus::WaitingLock && change.detail.as_deref().is_some_and(|detail| detail.contains("held by claude")))
     };
     assert!(scene.events().iter().any(waited), "the wait was said, and for whom");
-    assert!(
-        scene.kinds().iter().filter(|kind| **kind == "lock.changed").count() >= 3,
-        "{:#?}",
-        scene.kinds()
-    );
+    scene.all_locks_given_back().await;
+    let phases = |events: Vec<Event>| -> Vec<LockPhase> {
+        let phase = |event| if let Event::LockChanged(change) = event { Some(change.phase) } else { None };
+        events.into_iter().filter_map(phase).collect()
+    };
+    let (acquired, released) = (LockPhase::Acquired, LockPhase::Released);
+    let given_back = [acquired, LockPhase::Waiting, released, acquired, released];
+    scene
+        .until("the lock's story is in the journal, and tells of no take-over", || {
+            (phases(scene.events()) == given_back).then_some(())
+        })
+        .await;
 }

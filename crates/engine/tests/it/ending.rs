@@ -59,12 +59,7 @@ async fn a_canceled_task_ends_its_run_and_gives_its_locks_back() {
     assert_eq!(outcomes(&scene), [TurnOutcome::Canceled]);
     assert_eq!(scene.engine().task(task.task.id).unwrap().state, TaskState::Canceled);
     assert_eq!(scene.engine().participants(session).unwrap()[0].status, ParticipantStatus::Idle);
-    let free = async {
-        while !scene.engine().locks().unwrap().is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), free).await.expect("the lock is given back");
+    scene.all_locks_given_back().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,7 +46,7 @@ async fn a_prompt_becomes_a_changed_file_a_commit_under_our_ref_and_a_story_in_t
     for pair in story.windows(2) {
         assert!(at(pair[0]) < at(pair[1]), "{} comes before {}: {kinds:#?}", pair[0], pair[1]);
     }
-    assert!(scene.engine().locks().unwrap().is_empty(), "nothing is held after the turn");
+    scene.all_locks_given_back().await;
     assert!(scene.engine().registrations().unwrap().iter().all(|one| one.agent == "user"));
 }
 
@@ -122,7 +122,7 @@ async fn a_model_that_answers_nonsense_fails_its_turn_and_loses_nothing() {
     );
     assert_eq!(done.files.len(), 1, "what was done before is known");
     assert_eq!(scene.repo.read("a.txt"), "two\n");
-    assert!(scene.engine().locks().unwrap().is_empty());
+    scene.all_locks_given_back().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -159,6 +159,16 @@ impl Scene {
         }
     }
 
+    /// Waits until nothing is held: locks are given back after the end of their turn is committed.
+    pub(crate) async fn all_locks_given_back(&self) {
+        let free = async {
+            while !self.engine().locks().unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, free).await.expect("every lock is given back");
+    }
+
     pub(crate) fn events(&self) -> Vec<Event> {
         let mut events = Vec::new();
         let mut after = Cursor::default();
