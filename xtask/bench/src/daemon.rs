@@ -2,7 +2,7 @@
 
 use crate::opencode::Opencode;
 use crate::process::{Served, command, port, timed};
-use crate::row::{Row, Target};
+use crate::row::Row;
 use crate::sample::Samples;
 use crate::{Order, say, scratch, tell};
 use std::path::Path;
@@ -57,7 +57,7 @@ fn help(order: &Order, peer: Option<&Opencode>, folder: &Path, note: &str) -> Re
         tell(
             &Row::new("daemon", "help", "ms", stat, ours.millis(share))
                 .peer("opencode", figure(&theirs, share))
-                .target(Target::AtMost(HELP_MOST))
+                .at_most(HELP_MOST)
                 .note(&counts(&ours, &theirs))
                 .note(note),
         );
@@ -79,13 +79,15 @@ fn ready(order: &Order, peer: Option<&Opencode>, folder: &Path, note: &str) -> R
             served.stop();
         }
     }
-    for (case, samples, target) in [("ready", &ours, true), ("ready_again", &again, true)] {
+    for (case, samples) in [("ready", &ours), ("ready_again", &again)] {
         for (stat, share) in [("p50", 0.5), ("p95", 0.95)] {
-            let row = Row::new("daemon", case, "ms", stat, samples.millis(share))
-                .peer("opencode", figure(&theirs, share))
-                .note(&counts(samples, &theirs))
-                .note(note);
-            tell(&if target { row.target(Target::AtMost(READY_MOST)) } else { row });
+            tell(
+                &Row::new("daemon", case, "ms", stat, samples.millis(share))
+                    .peer("opencode", figure(&theirs, share))
+                    .note(&counts(samples, &theirs))
+                    .at_most(READY_MOST)
+                    .note(note),
+            );
         }
     }
     Ok(())
@@ -134,13 +136,13 @@ fn idle(order: &Order, peer: Option<&Opencode>, folder: &Path, note: &str) -> Re
     tell(
         &Row::new("daemon", "idle_rss", "MB", "after_10s", resident)
             .peer("opencode", their_resident)
-            .target(Target::AtMost(RESIDENT_MOST))
+            .at_most(RESIDENT_MOST)
             .note(note),
     );
     tell(
         &Row::new("daemon", "idle_cpu", "percent", "mean", percent(before.0, after.0))
             .peer("opencode", before.1.zip(after.1).map(|(before, after)| percent(before, after)))
-            .target(Target::AtMost(IDLE_MOST))
+            .at_most(IDLE_MOST)
             .note(&format!("over {} s", window.as_secs()))
             .note(note),
     );

@@ -5,7 +5,7 @@
 //! begins when what follows in the background (archive, sealing, checkpoints) has come to rest.
 
 use crate::Order;
-use crate::row::{Row, Target};
+use crate::row::Row;
 use crate::sample::{P99_MIN, Samples};
 use crate::scratch;
 use crate::story::{MESSAGES, Story};
@@ -145,14 +145,15 @@ fn told(deed: Deed, gigabytes: u64, ours: &Samples, base: &Samples) {
         [("p50", 0.5, Some(P50_MOST)), ("p95", 0.95, Some(P95_MOST)), ("p99", 0.99, None)]
     {
         let (with, without) = (ours.micros(share), base.micros(share));
-        tell(
-            &Row::new("history", &case, "us", stat, with)
-                .peer("empty", Some(without))
-                .note(&format!("{} samples each", ours.len())),
-        );
-        if let Some(most) = most {
-            tell(&Row::new("history", &case, "ratio", stat, with / without).target(Target::AtMost(most)));
-        }
+        let row = Row::new("history", &case, "us", stat, with)
+            .peer("empty", Some(without))
+            .note(&format!("{} samples each", ours.len()));
+        let Some(most) = most else {
+            tell(&row);
+            continue;
+        };
+        tell(&row.at_most(most * without));
+        tell(&Row::new("history", &case, "ratio", stat, with / without).at_most(most));
     }
 }
 

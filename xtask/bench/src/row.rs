@@ -10,15 +10,9 @@ pub(crate) struct Row {
     stat: &'static str,
     ours: Option<f64>,
     peers: Vec<(String, f64)>,
-    target: Option<Target>,
+    /// What the figure may be at most.
+    target: Option<f64>,
     note: String,
-}
-
-/// What a figure should be, at most or at least.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Target {
-    AtMost(f64),
-    AtLeast(f64),
 }
 
 impl Row {
@@ -47,7 +41,7 @@ impl Row {
         self
     }
 
-    pub(crate) fn target(mut self, target: Target) -> Row {
+    pub(crate) fn at_most(mut self, target: f64) -> Row {
         self.target = Some(target);
         self
     }
@@ -62,20 +56,16 @@ impl Row {
 
     /// Without a figure or a target there is nothing to be met.
     fn met(&self) -> Option<bool> {
-        match (self.ours, self.target) {
-            (Some(ours), Some(Target::AtMost(most))) => Some(ours <= most),
-            (Some(ours), Some(Target::AtLeast(least))) => Some(ours >= least),
-            _ => None,
-        }
+        Some(self.ours? <= self.target?)
     }
 
     pub(crate) fn json(&self) -> String {
         let peers: Map<String, Value> =
             self.peers.iter().map(|(name, figure)| (name.clone(), round(*figure))).collect();
-        let target = self.target.map(|(Target::AtMost(figure) | Target::AtLeast(figure))| round(figure));
-        let note = match self.target {
-            None if self.ours.is_some() && self.note.is_empty() => "no target",
-            _ => &self.note,
+        let target = self.target.map(round);
+        let note = match (self.ours, self.target) {
+            (Some(_), None) => self.clone().note("no target").note,
+            _ => self.note.clone(),
         };
         json!({
             "bench": self.bench,
@@ -109,7 +99,7 @@ mod tests {
     fn a_row_is_one_object_in_the_agreed_order() {
         let row = Row::new("bus", "10x5_bcast", "us", "p99", 812.3)
             .peer("redis_pubsub", Some(537.2))
-            .target(Target::AtMost(1_500.0));
+            .at_most(1_500.0);
         assert_eq!(
             row.json(),
             r#"{"bench":"bus","case":"10x5_bcast","unit":"us","stat":"p99","ours":812,"peers":{"redis_pubsub":537},"target":1500,"met":true,"note":""}"#
@@ -125,10 +115,10 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_a_ceiling_or_a_floor() {
+    fn a_target_is_a_ceiling() {
         let row = |ours| Row::new("b", "c", "ratio", "p50", ours);
-        assert_eq!(row(1.3).target(Target::AtMost(1.2)).met(), Some(false));
-        assert_eq!(row(1.3).target(Target::AtLeast(1.2)).met(), Some(true));
+        assert_eq!(row(1.3).at_most(1.2).met(), Some(false));
+        assert_eq!(row(1.2).at_most(1.2).met(), Some(true));
         assert_eq!(row(1.3).met(), None);
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn file(file: &File) -> Findings {
     let mut findings = Findings::new();
     for (at, line) in file.text.lines().enumerate() {
         let place = format!("{}:{}", file.path, at + 1);
-        for start in MACHINE.iter().filter(|start| line.contains(*start)) {
+        for start in MACHINE.iter().filter(|start| begins_somewhere(line, start)) {
             findings.push(format!("{place}: `{start}…` is a path of one machine"));
         }
         for link in links(line) {
@@ -60,6 +60,12 @@ pub(crate) fn set(tree: &[File]) -> Findings {
         }
     }
     findings
+}
+
+/// Whether an absolute path begins so: what goes on from another path or from `~` is somewhere else.
+fn begins_somewhere(line: &str, start: &str) -> bool {
+    let goes_on = |before: &str| before.ends_with(|c: char| c.is_alphanumeric() || "~./_-}>".contains(c));
+    line.match_indices(start).any(|(at, _)| !goes_on(&line[..at]))
 }
 
 /// Targets of Markdown links in a line.
@@ -104,6 +110,7 @@ mod tests {
     fn no_path_of_one_machine() {
         check(concat!("it is in /ho", "me/ada/projects"), 1);
         check("it is in ~/projects", 0);
+        check(concat!("it is in ~/wo", "rk/notes"), 0);
     }
 
     #[test]
