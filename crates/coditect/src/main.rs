@@ -10,6 +10,7 @@ mod demo;
 mod host;
 mod model_server;
 mod output;
+mod process;
 mod restore;
 
 use cli::{DaemonRun, Host};

@@ -1,7 +1,7 @@
 //! A scratch data root, the demo's repository and model, and a daemon that is killed and started.
 
 use client::{Client, Options};
-use model::{Clock, Cursor, DataRoot, DEFAULT_WORKSPACE, Event, RunId, Timestamp, Vendor};
+use model::{Clock, Cursor, DEFAULT_WORKSPACE, DataRoot, Event, PlanState, RunId, Timestamp, Vendor};
 use protocol::{EventQuery, NewAnswer, NewPlan, NewRepo, NewSession, Plan, TaskQuery};
 use rustix::process::{Pid, Signal, kill_process};
 use scripted::{Scripted, ScriptedOptions};
@@ -155,7 +155,8 @@ impl Stage {
                 // The turn that asked may just have ended.
                 let _ = self.client.answer_task(&task.id.to_string(), &NewAnswer { answer: "yes".into() }, None).await;
             }
-            self.client.plan(plan).await.unwrap().value.state.is_terminal()
+            let plan = self.client.plan(plan).await.unwrap().value;
+            matches!(plan.state, PlanState::Completed | PlanState::Failed)
         })
         .await;
         self.client.plan(plan).await.unwrap().value
