@@ -51,6 +51,7 @@ fn all() -> Findings {
         findings.extend(documents::file(file));
     }
     findings.extend(rust::test_binaries(&tree));
+    findings.extend(rust::bans(&tree));
     findings.extend(documents::set(&tree));
     findings.extend(migrations::all(&tree));
     for rule in [arrows::all, packages::all, licences::all] {

@@ -61,6 +61,14 @@ pub(crate) fn test_binaries(tree: &[File]) -> Findings {
     extra.map(|file| format!("{}: tests of a crate are modules of tests/it/main.rs", file.path)).collect()
 }
 
+/// A ban without a reason is one that somebody works around.
+pub(crate) fn bans(tree: &[File]) -> Findings {
+    let list = tree.iter().filter(|file| file.path == "clippy.toml").flat_map(|file| file.text.lines());
+    let bans = list.filter(|line| line.trim_start().starts_with("{ path"));
+    let bare = bans.filter(|line| !line.contains("reason = \"") || line.contains("reason = \"\""));
+    bare.map(|line| format!("clippy.toml: `{}` has no reason", line.trim())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +99,14 @@ mod tests {
     fn long_tests_move_out() {
         check(&format!("//! X.\nmod tests {{\n{}", "x\n".repeat(299)), 0);
         check(&format!("//! X.\nmod tests {{\n{}", "x\n".repeat(300)), 1);
+    }
+
+    #[test]
+    fn a_ban_has_a_reason() {
+        let check =
+            |text: &str| bans(&[File { path: "clippy.toml".to_owned(), text: text.to_owned() }]).len();
+        assert_eq!(check("  { path = \"std::env::var\", reason = \"who may\" },\n"), 0);
+        assert_eq!(check("  { path = \"std::env::var\" },\n  { path = \"x\", reason = \"\" },"), 2);
     }
 
     #[test]
