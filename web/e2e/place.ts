@@ -42,7 +42,8 @@ async function signIn(context: BrowserContext, launchLink: string): Promise<void
   await page.close();
 }
 
-function listen(page: Page, origin: string, complaints: string[]): void {
+/** Notes what a clean page would not say or ask for. */
+export function listen(page: Page, origin: string, complaints: string[]): void {
   page.on('console', (message) => {
     const text = message.text();
     // What the tests break on purpose is not the page's fault.
