@@ -125,7 +125,10 @@ async fn attend(
         desk.ask(context, &follower.narrator);
         tokio::select! {
             step = follower.next() => {
-                if let Step::Event { saying: Some(saying), .. } = step? {
+                // The desk says the questions itself, one after the other.
+                if let Step::Event { record, saying: Some(saying) } = step?
+                    && !(record.kind == "task.input_requested" && context.may_ask())
+                {
                     saying.say(&context.screen);
                 }
             }

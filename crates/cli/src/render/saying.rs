@@ -42,6 +42,8 @@ pub(crate) struct Narrator {
     agents: BTreeMap<ParticipantId, String>,
     holders: BTreeMap<RegistrationId, String>,
     titles: BTreeMap<TaskId, String>,
+    /// What each was said to be doing last: the same is not said twice.
+    doing: BTreeMap<ParticipantId, String>,
     /// Waits and take-overs told so far.
     pub(crate) lock_waits: u64,
     pub(crate) lock_takeovers: u64,
@@ -82,7 +84,16 @@ impl Narrator {
                 return None;
             }
             Event::ParticipantStatusChanged(change) => {
-                let (paint, text) = doing(change.status, change.detail.as_deref())?;
+                let Some((paint, text)) = doing(change.status, change.detail.as_deref()) else {
+                    // Thinking between two steps of one edit is part of it.
+                    if !change.status.is_live() {
+                        self.doing.remove(&change.participant);
+                    }
+                    return None;
+                };
+                if self.doing.insert(change.participant, text.clone()).as_ref() == Some(&text) {
+                    return None;
+                }
                 (self.agent(change.participant), paint, text)
             }
             Event::MessageAppended(message) if message.role == Role::Assistant => {
@@ -151,11 +162,12 @@ impl Narrator {
     fn task(&mut self, event: &Event) -> Option<Saying> {
         let (id, paint, text) = match event {
             Event::TaskSubmitted(task) => {
-                self.titles.insert(task.id, task.title.clone());
+                let to: Vec<String> = task.targets.iter().map(|id| self.agent(*id)).collect();
                 if task.kind == TaskKind::Propose {
+                    self.titles.insert(task.id, format!("proposal of {}", to.join(", ")));
                     return None;
                 }
-                let to: Vec<String> = task.targets.iter().map(|id| self.agent(*id)).collect();
+                self.titles.insert(task.id, task.title.clone());
                 let verb = if task.kind == TaskKind::Review { "review" } else { "task" };
                 let text = format!("{} → {}", task.title, to.join(", "));
                 return Some(Saying { who: verb.to_owned(), paint: Paint::Note, text });
@@ -201,7 +213,8 @@ impl Narrator {
             Event::PlanTested(test) => {
                 let report = &test.report;
                 let paint = if report.exit_code == Some(0) { Paint::Good } else { Paint::Bad };
-                ("tests".to_owned(), paint, format!("{} passed, {} failed", report.passed, report.failed))
+                let text = super::report(report.exit_code, report.passed, report.failed);
+                ("tests".to_owned(), paint, text)
             }
             Event::PlanCompleted(end) => ("plan".to_owned(), Paint::Good, format!("completed: {}", end.text)),
             Event::PlanFailed(end) => ("plan".to_owned(), Paint::Bad, format!("failed: {}", end.text)),

@@ -33,6 +33,16 @@ pub(crate) fn tokens(count: u64) -> String {
     }
 }
 
+/// What a run of tests came to. A command that counts nothing still succeeds or fails.
+pub(crate) fn report(exit_code: Option<i32>, passed: u32, failed: u32) -> String {
+    match (exit_code, passed, failed) {
+        (Some(0), 0, 0) => "the command succeeded".to_owned(),
+        (Some(code), 0, 0) => format!("the command failed with exit code {code}"),
+        (None, ..) => format!("the command did not end by itself; {passed} passed, {failed} failed"),
+        (Some(_), ..) => format!("{passed} passed, {failed} failed"),
+    }
+}
+
 /// Millionths of a dollar, as dollars.
 pub(crate) fn money(micros: u64) -> String {
     format!("${}.{:04}", micros / 1_000_000, micros % 1_000_000 / 100)
@@ -68,5 +78,7 @@ mod tests {
             ("999".into(), "1.5k".into(), "2.3M".into())
         );
         assert_eq!(money(1_234_567), "$1.2345");
+        assert_eq!(report(Some(0), 0, 0), "the command succeeded");
+        assert_eq!(report(Some(1), 2, 1), "2 passed, 1 failed");
     }
 }

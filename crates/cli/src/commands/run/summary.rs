@@ -4,7 +4,7 @@ use super::super::Outcome;
 use super::{Ended, unanswered};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::render::{Narrator, Paint, Sheet, money, tokens};
+use crate::render::{Narrator, Paint, Sheet, money, report, tokens};
 use client::Client;
 use model::{PlanState, TaskState};
 use protocol::{Checkpoint, Plan, Question, Session, TestReport, Usage};
@@ -103,9 +103,15 @@ fn files(plan: &Plan) -> Vec<String> {
     paths.into_iter().map(str::to_owned).collect()
 }
 
+/// The last checkpoint of a plan may be the commit of its last task.
 fn commits(plan: &Plan, checkpoints: &[Checkpoint]) -> Vec<String> {
-    let own = checkpoints.iter().filter(|checkpoint| checkpoint.plan == Some(plan.id));
-    own.map(|checkpoint| checkpoint.commit.clone()).collect()
+    let mut commits: Vec<String> = Vec::new();
+    for checkpoint in checkpoints.iter().filter(|checkpoint| checkpoint.plan == Some(plan.id)) {
+        if !commits.contains(&checkpoint.commit) {
+            commits.push(checkpoint.commit.clone());
+        }
+    }
+    commits
 }
 
 fn sheet(summary: &Summary) -> Sheet {
