@@ -6,6 +6,7 @@ import {
   CheckpointRow,
   EndRow,
   HiddenRow,
+  PlanEndRow,
   PlanRow,
   PromptRow,
   QuestionRow,
@@ -47,6 +48,8 @@ export const RowView = memo(function RowView({ row, results, onOpenPlan, onAgain
       return <EndRow task={row.task} onAgain={onAgain} />;
     case 'plan':
       return <PlanRow plan={row.plan} summary={row.summary} onOpen={onOpenPlan} />;
+    case 'plan_end':
+      return <PlanEndRow plan={row.plan} summary={row.summary} onOpen={onOpenPlan} />;
     case 'checkpoint':
       return <CheckpointRow checkpoint={row.checkpoint} inside={row.task !== null} />;
     case 'earlier':

@@ -214,4 +214,12 @@ describe('rows', () => {
     asked.task = null;
     expect(kinds('tail')).toEqual(['message', 'plan', 'task', 'live']);
   });
+
+  it('say how a plan ended after all that belongs to it', () => {
+    const plan = { id: 'pln_1', prompt: 'All', state: 'failed', created_at: b.ago(900), proposals: [] };
+    b.world.plans.push({ ...plan, participants: [], tests: null, merged: null } as never);
+    b.task(session, 'work', 'Part', ['claude'], 'completed', 800, { plan: 'pln_1' });
+    b.task(session, 'prompt', 'Later', ['claude'], 'completed', 100);
+    expect(kinds('closed')).toEqual(['plan', 'task', 'plan_end', 'task']);
+  });
 });

@@ -36,6 +36,7 @@ export type Row =
   | { key: string; kind: 'end'; task: Task }
   | { key: string; kind: 'plan'; plan: Plan; summary: string }
   | { key: string; kind: 'attempt'; turn: Turn }
+  | { key: string; kind: 'plan_end'; plan: Plan; summary: string }
   | { key: string; kind: 'checkpoint'; checkpoint: Checkpoint; task: Task | null };
 
 export interface Conversation {
@@ -187,6 +188,18 @@ function taskRows(task: Task, index: Index, first: boolean): Row[] {
   return rows;
 }
 
+const isOver = (plan: Plan): boolean => plan.state === 'completed' || plan.state === 'failed';
+
+/** When a plan ended: it has no time of its own for that, but nothing of it comes later. */
+function endOf(plan: Plan, { tasks, checkpoints }: Conversation): string {
+  const ends = [
+    plan.created_at,
+    ...tasks.filter((task) => task.plan === plan.id).map((task) => task.updated_at),
+    ...checkpoints.filter((one) => one.plan === plan.id).map((one) => one.created_at),
+  ];
+  return ends.reduce((latest, one) => (one > latest ? one : latest));
+}
+
 /** A checkpoint of a task is kept under a ref that ends in the task's id. */
 function checkpointsOfTasks({ tasks, checkpoints }: Conversation): Map<string, Checkpoint> {
   const known = new Set(tasks.map((task) => task.id));
@@ -242,6 +255,20 @@ export function rowsOf(conversation: Conversation): Row[] {
           {
             key: `plan:${plan.id}`,
             kind: 'plan',
+            plan,
+            summary: planSummary(plan, conversation.tasks),
+          } satisfies Row,
+        ],
+      })),
+    ...conversation.plans
+      .filter((plan) => isOver(plan) && isRecent(plan.created_at, index))
+      .map((plan) => ({
+        at: endOf(plan, conversation),
+        order: 3,
+        rows: [
+          {
+            key: `over:${plan.id}`,
+            kind: 'plan_end',
             plan,
             summary: planSummary(plan, conversation.tasks),
           } satisfies Row,

@@ -6,6 +6,8 @@ export function Thought({ id, text, growing = false }: { id: string; text: strin
   const key = `thought:${id}`;
   const open = useFolds((folds) => folds.cards[key] ?? false);
   const toggle = useFolds((folds) => folds.toggleCard);
+  // Some models keep what they thought to themselves and send only the fact.
+  if (text.trim() === '' && !growing) return null;
   const line = text.trimEnd().split('\n').at(-1) ?? '';
   return (
     <div className="text-muted">

@@ -2,9 +2,10 @@
 import { ChevronRight } from 'lucide-react';
 import { useState } from 'react';
 import type { Block } from '@/api/nouns';
+import { Lines } from '@/components/figures';
 import { useFolds } from '@/features/task/folds';
 import type { ToolResult } from './rows';
-import { diffOf, lookOfTool, mainArgument, type DiffLine } from './tool';
+import { diffOf, lookOfTool, mainArgument, sizeOf, type DiffLine } from './tool';
 
 /** Characters of an output that are drawn before somebody asks for all of it. */
 const OUTPUT_SHOWN = 4000;
@@ -61,12 +62,14 @@ function Output({ text }: { text: string }) {
   );
 }
 
-function Outcome({ result, live }: { result: ToolResult | undefined; live: boolean }) {
+function Outcome({ call, result, live }: { call: Call; result: ToolResult | undefined; live: boolean }) {
   if (!result) return <span className="text-xs text-muted">{live ? 'running…' : 'no result'}</span>;
   if (result.exit_code !== null && result.exit_code !== 0) {
     return <span className="text-xs text-danger">exit {result.exit_code}</span>;
   }
   if (result.is_error) return <span className="text-xs text-danger">error</span>;
+  const size = sizeOf(call.tool, call.arguments);
+  if (size) return <Lines {...size} />;
   const lines = result.output === '' ? 0 : result.output.split('\n').length;
   return <span className="text-2xs text-faint">{lines > 1 ? `${lines} lines` : 'ok'}</span>;
 }
@@ -98,7 +101,7 @@ export function ToolCard({
         <span className="min-w-0 flex-1 truncate font-mono text-xs">
           {mainArgument(call.tool, call.arguments)}
         </span>
-        <Outcome result={result} live={live} />
+        <Outcome call={call} result={result} live={live} />
         <ChevronRight
           size={12}
           aria-hidden

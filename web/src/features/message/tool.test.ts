@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { diffOf, mainArgument } from './tool';
+import { diffOf, mainArgument, sizeOf } from './tool';
 
 it('shows the argument that says most', () => {
   expect(mainArgument('bash', { command: 'ls', timeout_ms: 5 })).toBe('ls');
@@ -20,4 +20,17 @@ it('shows a new file as added lines, and nothing for other tools', () => {
   ]);
   expect(diffOf('bash', { command: 'x' })).toBeNull();
   expect(diffOf('edit_file', null)).toBeNull();
+});
+
+it('counts what an edit puts in and takes out', () => {
+  expect(sizeOf('edit_file', { path: 'a', old: 'one\ntwo', new: 'one\n2\n3' })).toEqual({
+    added: 2,
+    removed: 1,
+  });
+  expect(sizeOf('bash', { command: 'x' })).toBeNull();
+});
+
+it('says what was told and where', () => {
+  expect(mainArgument('send_notice', { channel: 'state', text: 'hello' })).toBe('state: hello');
+  expect(mainArgument('send_notice', {})).toBe('');
 });

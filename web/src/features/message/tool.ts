@@ -43,6 +43,8 @@ function record(value: unknown): Record<string, unknown> {
 
 export function mainArgument(tool: string, given: unknown): string {
   const values = record(given);
+  if (tool === 'send_notice')
+    return [values.channel, values.text].filter((part) => typeof part === 'string').join(': ');
   const main = values[lookOfTool(tool).main];
   if (typeof main === 'string') return main;
   const first = Object.values(values).find((value) => typeof value === 'string');
@@ -65,6 +67,13 @@ export function diffOf(tool: string, given: unknown): DiffLine[] | null {
   if (tool === 'edit_file' && typeof old === 'string' && typeof fresh === 'string') return pair(old, fresh);
   if (tool === 'write_file' && typeof content === 'string') return lines(content, '+');
   return null;
+}
+
+/** How many lines an edit puts in and takes out. */
+export function sizeOf(tool: string, given: unknown): { added: number; removed: number } | null {
+  const lines = diffOf(tool, given);
+  const count = (sign: DiffLine['sign']) => lines?.filter((line) => line.sign === sign).length ?? 0;
+  return lines && { added: count('+'), removed: count('−') };
 }
 
 /** Common first and last lines are context, what is between them changed. */

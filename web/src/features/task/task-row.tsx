@@ -1,5 +1,14 @@
 /** The head of a task's block, and the rows that frame its messages. */
-import { ChevronRight, CircleHelp, CircleStop, Flag, ListTree, RotateCcw } from 'lucide-react';
+import {
+  ChevronRight,
+  CircleCheck,
+  CircleHelp,
+  CircleStop,
+  CircleX,
+  Flag,
+  ListTree,
+  RotateCcw,
+} from 'lucide-react';
 import type { Checkpoint, Plan, Target, Task, TaskKind, Turn, Usage } from '@/api/nouns';
 import { useCancelTask } from '@/api/mutations';
 import { Button, IconButton } from '@/components/button';
@@ -209,6 +218,26 @@ export function PlanRow({ plan, summary, onOpen }: { plan: Plan; summary: string
         </ul>
       )}
     </section>
+  );
+}
+
+/** How a plan ended, where one looks when all is over. */
+export function PlanEndRow({ plan, summary, onOpen }: { plan: Plan; summary: string; onOpen(): void }) {
+  const good = plan.state === 'completed';
+  const Icon = good ? CircleCheck : CircleX;
+  return (
+    <button
+      type="button"
+      data-row
+      onClick={onOpen}
+      className={`focus-inset mt-3 flex w-full items-baseline gap-2 rounded-md px-2.5 py-1.5 text-left ${good ? 'bg-good-wash' : 'bg-danger-wash'}`}
+    >
+      <Icon size={14} aria-hidden className={`shrink-0 self-center ${good ? 'text-good' : 'text-danger'}`} />
+      <span className={`shrink-0 font-medium ${good ? 'text-good' : 'text-danger'}`}>
+        {good ? 'Plan done' : 'Plan failed'}
+      </span>
+      <span className="min-w-0 flex-1 text-xs wrap-anywhere">{good ? summary : (plan.text ?? summary)}</span>
+    </button>
   );
 }
 
