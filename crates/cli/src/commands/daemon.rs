@@ -129,7 +129,7 @@ fn told(context: &Context, document: &serde_json::Value, sentence: String) -> Ou
     Ok(Exit::Done)
 }
 
-/// Stops the daemon and waits until it has let go of the data root. None when none ran.
+/// Stops the daemon and waits until it has let go of the data root and ended. None when none ran.
 async fn stop(context: &Context) -> Result<Option<u32>, Failure> {
     let pid = match context.client().shut_down().await {
         Ok(stopping) => stopping.pid,
@@ -141,8 +141,10 @@ async fn stop(context: &Context) -> Result<Option<u32>, Failure> {
         Err(error) => return Err(error.into()),
     };
     let limit = context.patience().unwrap_or(STOP_MAX);
+    let alive = bus::system::process_start(pid);
     let gone = async {
-        while is_locked(context) {
+        // It lets go of the data root a moment before it ends.
+        while is_locked(context) || (alive.is_some() && bus::system::process_start(pid) == alive) {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };

@@ -122,8 +122,7 @@ fn sheet(summary: &Summary) -> Sheet {
     };
     let Tasks { completed, failed, open } = summary.tasks;
     let used = summary.usage.input_tokens + summary.usage.output_tokens;
-    let tests =
-        summary.tests.as_ref().map(|tests| format!("{} passed, {} failed", tests.passed, tests.failed));
+    let tests = summary.tests.as_ref().map(|tests| report(tests.exit_code, tests.passed, tests.failed));
     Sheet::new()
         .painted("result", state, paint)
         .maybe("summary", summary.text.clone())
