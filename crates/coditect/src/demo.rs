@@ -7,6 +7,7 @@
 //! Invariant: every process the demo started has ended when it returns, and every figure of its summary follows from
 //! the journal and the git log.
 
+mod keeper;
 mod models;
 mod page;
 mod sample;

@@ -56,7 +56,7 @@ impl DaemonError {
         let hint = match self {
             Self::Running { .. } => "use it, or stop it with `coditect daemon stop`",
             Self::FileSystem { .. } => {
-                "put the data root on a local disk: set CODITECT_PROJECTS, or give --data-root"
+                "put the data root on a local disk: give --data-root, or set CODITECT_DATA_ROOT"
             }
             Self::Io { .. } => "mend that, or give another data root with --data-root",
             Self::Engine(refusal) => return refusal.hint.clone(),

@@ -5,6 +5,7 @@
 use super::DaemonError;
 use super::file_system::look;
 use model::DataRoot;
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
@@ -18,7 +19,7 @@ pub(crate) fn prepare(root: &DataRoot, workspace: &str) -> Result<(), DaemonErro
         return Err(DaemonError::Workspace(workspace.chars().take(WORKSPACE_MAX).collect()));
     }
     for folder in [root.path(), &root.daemon_dir(), root.workspace(workspace).path()] {
-        refuse_unsafe(standing(folder))?;
+        refuse_unsafe(folder)?;
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -30,18 +31,23 @@ pub(crate) fn prepare(root: &DataRoot, workspace: &str) -> Result<(), DaemonErro
     Ok(())
 }
 
-/// The folder itself, or the nearest one above that is there.
-fn standing(folder: &Path) -> &Path {
-    let there = folder.ancestors().find(|above| above.exists());
-    there.filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn refuse_unsafe(path: &Path) -> Result<(), DaemonError> {
-    match look(path) {
-        Ok(None) => Ok(()),
-        Ok(Some(kind)) => Err(DaemonError::FileSystem { path: path.to_owned(), kind }),
-        Err(error) => Err(DaemonError::Io { action: "look at", path: path.to_owned(), error }),
+/// Looks at the folder itself, or at the nearest one above that is there.
+fn refuse_unsafe(folder: &Path) -> Result<(), DaemonError> {
+    for path in folder.ancestors() {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        match look(path) {
+            Ok(None) => return Ok(()),
+            Ok(Some(kind)) => return Err(DaemonError::FileSystem { path: path.to_owned(), kind }),
+            // A place below one that lets nobody in says no more than that one.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
+                ) => {}
+            Err(error) => return Err(DaemonError::Io { action: "look at", path: path.to_owned(), error }),
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]

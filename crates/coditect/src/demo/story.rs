@@ -65,9 +65,8 @@ async fn tell(stage: &mut Stage<'_>, plan: &PlanId, teller: &mut Teller) -> Resu
     loop {
         let item = tokio::select! {
             item = stream.next() => item,
-            revived = stage.revived() => {
-                revived?;
-                teller.restarted(stage.restarts());
+            restarts = stage.restarted() => {
+                teller.restarted(restarts?);
                 continue;
             }
         };
@@ -81,20 +80,17 @@ async fn tell(stage: &mut Stage<'_>, plan: &PlanId, teller: &mut Teller) -> Resu
             }
             Err(error) => return Err(complaint(&error)),
         };
-        match message {
+        let over = match message {
             ServerMessage::Event(record) => {
                 let Ok(event) = record.event() else { continue };
                 teller.tell(&event);
-                if react(stage, plan, &event).await? {
-                    return Ok(());
-                }
+                react(stage, plan, &event).await?
             }
-            ServerMessage::Reset(_) => {
-                if look_again(stage, plan).await? {
-                    return Ok(());
-                }
-            }
-            _ => {}
+            ServerMessage::Reset(_) => look_again(stage, plan).await?,
+            _ => false,
+        };
+        if over {
+            return Ok(());
         }
     }
 }

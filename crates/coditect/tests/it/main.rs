@@ -1,0 +1,18 @@
+//! The binary as its users meet it: real processes, real signals, real data roots.
+
+#[cfg(test)]
+mod autostart;
+#[cfg(test)]
+mod daemon;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod file_system;
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod killing;
+#[cfg(test)]
+mod restore;
