@@ -3,7 +3,7 @@
 //! Standard output carries rows only; everything else, the build included, goes to standard error.
 
 use crate::place;
-use crate::process::{cargo, command, output, told};
+use crate::process::{cargo, command, output};
 use crate::say;
 use serde_json::Value;
 use std::process::{ExitCode, Stdio};
@@ -43,8 +43,7 @@ fn measure(name: &str, binary: bool, flags: &[String]) -> Result<ExitCode, Strin
     if !status.success() {
         return Err(format!("the build ended with {status}"));
     }
-    let target =
-        told("CARGO_TARGET_DIR").map_or_else(|| place::root().join("target"), |dir| place::root().join(dir));
+    let target = place::target();
     let release = target.join("release");
     let (coditect, scratch) = (release.join("coditect"), target.join("bench"));
     let mut bench = command(release.join("bench"), &[name, "--coditect"]);

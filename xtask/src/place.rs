@@ -11,3 +11,9 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn web() -> PathBuf {
     root().join("web")
 }
+
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    let told = crate::process::told("CARGO_TARGET_DIR");
+    root().join(told.unwrap_or_else(|| "target".to_owned()))
+}

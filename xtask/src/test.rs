@@ -96,12 +96,24 @@ fn rust(machine: &mut Machine, report: &mut Report) {
     }
 }
 
-/// The page in a real browser, against a daemon that plays a fixed piece.
+/// The page in a real browser: against a daemon that plays a fixed piece, then on the built product.
 fn browser(machine: &mut Machine, report: &mut Report) {
     match machine.need(&CHROMIUM, report) {
         Ok(()) => {
             report.step("page in a browser", npm(&["run", "--silent", "e2e"]));
+            // The tests have built it; building it apart would unify features anew, and compile half of it again.
+            let binary = place::target().join("debug/coditect");
+            if binary.exists() {
+                let mut real = npm(&["run", "--silent", "e2e:real"]);
+                real.env("CODITECT_BIN", binary);
+                report.step("page on the product", real);
+            } else {
+                report.skip("page on the product", "the binary was not built");
+            }
         }
-        Err(why) => report.skip("page in a browser", &why),
+        Err(why) => {
+            report.skip("page in a browser", &why);
+            report.skip("page on the product", &why);
+        }
     }
 }
