@@ -11,16 +11,19 @@ function ContextMeter({ participant }: { participant: Participant }) {
   const percent = Math.min(100, Math.round((used / window) * 100));
   return (
     <span
-      className="flex items-center gap-1.5 text-2xs text-faint"
-      title={`${short(used)} of ${short(window)} tokens`}
+      className="flex shrink-0 items-center gap-1.5 text-2xs text-faint"
+      title={`Context: ${short(used)} of ${short(window)} tokens`}
     >
-      <span className="h-1 w-12 overflow-hidden rounded-full bg-line" aria-hidden>
+      <span className="h-1 w-8 overflow-hidden rounded-full bg-line" aria-hidden>
         <span
           className={`block h-full rounded-full ${percent >= 75 ? 'bg-warn' : 'bg-faint'}`}
           style={{ width: `${percent}%` }}
         />
       </span>
-      <span>context {percent}%</span>
+      <span>
+        <span className="sr-only">context </span>
+        {percent}%
+      </span>
     </span>
   );
 }
@@ -34,13 +37,15 @@ export function AgentPanel({ participants }: { participants: Participant[] }) {
             <AgentName name={one.agent} hue={one.vendor} strong />
             <StatusWord status={one.status} since={one.since} />
           </span>
-          {one.detail && (
-            <span className="truncate pl-5 font-mono text-2xs leading-4 text-muted" title={one.detail}>
-              {one.detail}
-            </span>
-          )}
-          <span className="flex items-center justify-between gap-2 pl-5 text-2xs text-faint">
-            <span className="truncate">{one.model}</span>
+          {/* One line whatever there is to say: what is below must not jump each time a tool runs. */}
+          <span className="flex h-4 items-center justify-between gap-2 pl-5 text-2xs text-faint">
+            {one.detail ? (
+              <span className="truncate font-mono text-muted" title={`${one.detail} · ${one.model}`}>
+                {one.detail}
+              </span>
+            ) : (
+              <span className="truncate">{one.model}</span>
+            )}
             <ContextMeter participant={one} />
           </span>
         </li>

@@ -1,6 +1,7 @@
 /** Mission control: what needs you, what is running, and a box to start more. */
 import { Link } from '@tanstack/react-router';
 import { useQuery } from '@tanstack/react-query';
+import { Circle, CircleCheck } from 'lucide-react';
 import { useEffect } from 'react';
 import { explain } from '@/api/mutations';
 import { agentsQuery, locksQuery, openTasksQuery, sessionsQuery } from '@/api/queries';
@@ -59,6 +60,15 @@ function Inbox({ needing, questions }: { needing: Session[]; questions: Task[] }
   );
 }
 
+/** Whether it is done or never began. */
+function StateGlyph({ session }: { session: Session }) {
+  return session.state === 'completed' ? (
+    <CircleCheck size={13} aria-label="done" className="shrink-0 text-good" />
+  ) : (
+    <Circle size={13} aria-label="idle" className="shrink-0 text-faint" />
+  );
+}
+
 function Recent({ sessions }: { sessions: Session[] }) {
   return (
     <ul className="px-2">
@@ -68,8 +78,9 @@ function Recent({ sessions }: { sessions: Session[] }) {
             data-row
             to="/s/$id"
             params={{ id: session.short_id }}
-            className="focus-inset flex h-6 items-center gap-3 rounded-md px-2 hover:bg-hover"
+            className="focus-inset flex h-6 items-center gap-2.5 rounded-md px-2 hover:bg-hover"
           >
+            <StateGlyph session={session} />
             <span className="min-w-0 flex-1 truncate">{session.title}</span>
             <span className="flex gap-0.5">
               {session.participants.map((one) => (
