@@ -235,3 +235,39 @@ fn find(name: &str) -> std::path::PathBuf {
         .find(|path| path.exists())
         .unwrap()
 }
+
+/// A browser that only notes where it was sent.
+const BROWSER: &str = "#!/bin/sh\nprintf '%s' \"$1\" > \"$(dirname \"$0\")/../opened\"\n";
+
+#[test]
+fn with_a_display_the_page_is_opened_and_stays_until_ctrl_c() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = House::new();
+    let bin = house.dir.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let browser = bin.join("xdg-open");
+    std::fs::write(&browser, BROWSER).unwrap();
+    std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut path = bin.into_os_string();
+    path.push(":");
+    path.push(testkit::search_path());
+    let mut command = coditect(house.dir.path());
+    command.args(["demo", "--json"]).env("PATH", path).env("DISPLAY", ":0");
+    let mut running = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(running.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let summary: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(summary["ok"], true, "{summary}");
+
+    let opened = std::fs::read_to_string(house.dir.path().join("opened")).unwrap();
+    let root = model::DataRoot::new(summary["data_root"].as_str().unwrap());
+    let info: Value = serde_json::from_slice(&std::fs::read(root.daemon_info()).unwrap()).unwrap();
+    let address = info["address"].as_str().unwrap();
+    assert!(opened.starts_with(&format!("http://{address}/")) && opened.contains("code="), "{opened}");
+    let below = descendants(running.id());
+    assert!(below.len() >= 2, "the daemon and the models are still there: {below:?}");
+    kill(running.id(), Signal::INT);
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+    assert!(below.iter().all(|process| !lives(process)));
+    assert!(!root.path().exists());
+}
