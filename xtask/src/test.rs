@@ -76,7 +76,7 @@ fn rust(machine: &mut Machine, report: &mut Report) {
     match machine.need(&NEXTEST, report) {
         Ok(()) => {
             let nextest = ["nextest", "run", "--workspace", "--profile", "ci"];
-            if report.step("build of the tests", cargo(&[&nextest[..4], &["--no-run"]].concat())) {
+            if report.step("build of the tests", cargo(&[&nextest[..], &["--no-run"]].concat())) {
                 report.step("tests", cargo(&nextest));
             }
         }
