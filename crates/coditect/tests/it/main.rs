@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod autostart;
 #[cfg(test)]
+mod command;
+#[cfg(test)]
 mod daemon;
 #[cfg(test)]
 mod demo;
@@ -14,5 +16,9 @@ mod house;
 mod kill;
 #[cfg(test)]
 mod killing;
+#[cfg(test)]
+mod offline;
+#[cfg(test)]
+mod parity;
 #[cfg(test)]
 mod restore;

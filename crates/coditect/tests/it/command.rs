@@ -1,0 +1,97 @@
+//! The command line as a user has it: the real binary, a home directory and a data root of its own.
+
+use crate::house::coditect;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+/// A scratch home with a git repository in it. The daemon, if one was started, is stopped at the end.
+pub(crate) struct Home {
+    dir: tempfile::TempDir,
+    variables: Vec<(String, String)>,
+}
+
+/// What a command came to.
+pub(crate) struct Said {
+    pub(crate) exit: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Said {
+    /// The one document on stdout.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out)
+            .unwrap_or_else(|error| panic!("not one JSON document ({error}): {:?} {:?}", self.out, self.err))
+    }
+
+    pub(crate) fn code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            exit: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        let home = Self { dir: tempfile::tempdir().unwrap(), variables: Vec::new() };
+        std::fs::create_dir_all(home.repo().join("src")).unwrap();
+        std::fs::create_dir(home.repo().join(".git")).unwrap();
+        home
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn data_root(&self) -> model::DataRoot {
+        model::DataRoot::new(self.path("data"))
+    }
+
+    /// Looks like a repository to locks, which only want to know where it begins.
+    pub(crate) fn repo(&self) -> PathBuf {
+        self.path("repo")
+    }
+
+    /// Runs a command to its end, standing in the repository.
+    pub(crate) fn run(&self, args: &[&str]) -> Said {
+        self.command(&self.repo(), args).output().unwrap().into()
+    }
+
+    pub(crate) fn run_in(&self, place: &Path, args: &[&str]) -> Said {
+        self.command(place, args).output().unwrap().into()
+    }
+
+    /// Starts a command and lets it go on.
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        self.command(&self.repo(), args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn command(&self, place: &Path, args: &[&str]) -> Command {
+        let mut command = coditect(self.dir.path());
+        command.args(args).current_dir(place);
+        command.env("CODITECT_DATA_ROOT", self.data_root().path());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if self.data_root().daemon_info().exists() {
+            self.run(&["daemon", "stop"]);
+        }
+    }
+}
