@@ -41,7 +41,7 @@ fn coditect(order: &Order, root: &Path, arguments: &[&str]) -> Command {
 }
 
 fn help(order: &Order, peer: Option<&Opencode>, folder: &Path, note: &str) -> Result<(), String> {
-    let (count, every) = if order.quick { (100, 20) } else { (500, 20) };
+    let (count, every) = if order.quick { (100, 50) } else { (500, 20) };
     say(&format!("daemon: `--help` × {count}"));
     let (mut ours, mut theirs) = (Samples::default(), Samples::default());
     let home = home(folder, "help")?;
@@ -66,7 +66,7 @@ fn help(order: &Order, peer: Option<&Opencode>, folder: &Path, note: &str) -> Re
 }
 
 fn ready(order: &Order, peer: Option<&Opencode>, folder: &Path, note: &str) -> Result<(), String> {
-    let (count, every) = if order.quick { (20, 10) } else { (100, 10) };
+    let (count, every) = if order.quick { (20, 20) } else { (100, 10) };
     say(&format!("daemon: started × {count}"));
     let (mut ours, mut again, mut theirs) = (Samples::default(), Samples::default(), Samples::default());
     for turn in 0..count {
