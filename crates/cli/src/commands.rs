@@ -17,6 +17,8 @@ mod task;
 mod up;
 mod version;
 
+pub(crate) use daemon::is_locked;
+
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use clap::Subcommand;

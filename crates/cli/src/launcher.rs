@@ -3,6 +3,7 @@
 //! Invariant: the daemon's own lock decides who is the daemon. Two commands that start one at the same moment both end
 //! up talking to the one that got it.
 
+use crate::commands::is_locked;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::program;
@@ -20,8 +21,6 @@ use std::time::Duration;
 pub(crate) const START_MAX: Duration = Duration::from_secs(30);
 /// How often it is looked for meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// A daemon that ended may have lost the race against another, which gets this long to answer.
-const OTHER_MAX: Duration = Duration::from_secs(3);
 /// Larger logs are put aside as `daemon.log.1` at the next start, in bytes.
 const LOG_MAX: u64 = 8 * 1024 * 1024;
 /// What is shown of the log of a daemon that did not come up.
@@ -86,7 +85,7 @@ pub(crate) async fn start(context: &Context, client: &Client, port: Option<u16>)
 async fn wait(context: &Context, client: &Client, child: &mut Child) -> Result<Version, String> {
     let clock = &context.host.clock;
     let limit = context.patience().unwrap_or(START_MAX);
-    let mut deadline = clock.uptime() + limit;
+    let deadline = clock.uptime() + limit;
     let mut ended = None;
     loop {
         let error = match client.version().await {
@@ -97,11 +96,12 @@ async fn wait(context: &Context, client: &Client, child: &mut Child) -> Result<V
             && let Ok(Some(status)) = child.try_wait()
         {
             ended = Some(status);
-            deadline = deadline.min(clock.uptime() + OTHER_MAX);
         }
+        // One that ended may have lost the race against another, which holds the data root then.
+        let lost = ended.is_some() && !is_locked(context);
         // Anything but absence will not pass by waiting.
         let absent = matches!(error, ClientError::NotRunning { .. } | ClientError::Unreachable { .. });
-        if clock.uptime() >= deadline || !(absent || matches!(error, ClientError::TimedOut { .. })) {
+        if lost || clock.uptime() >= deadline || !(absent || matches!(error, ClientError::TimedOut { .. })) {
             return Err(match ended {
                 Some(status) => format!("the daemon did not start ({status})"),
                 None if absent => format!("the daemon did not answer within {} s", limit.as_secs()),
