@@ -138,13 +138,26 @@ pub(crate) async fn of_plan(
         message,
         created_at: shared.now(),
     };
-    let (shared_, path) = (Arc::clone(shared), repo.path.clone());
+    let (shared_, path, branch) = (Arc::clone(shared), repo.path.clone(), plan.branch.clone());
     let landed = shared.writers.run(Path::new(&repo.path), move || {
         let repository = open(&shared_, &path)?;
+        on_branch(&repository, branch.as_deref())?;
         let commits = parts.iter().map(|part| part.commit.parse::<Oid>()).collect::<Result<Vec<_>, _>>();
         land(&repository, &commits.map_err(Refusal::internal)?, draft).map_err(Refusal::from)
     });
     landed.await
+}
+
+/// The user may have checked out another branch meanwhile; what was made for one is not put on another.
+fn on_branch(repository: &Repository, planned: Option<&str>) -> Result<(), Refusal> {
+    let present = repository.branch()?;
+    if present.as_deref() == planned {
+        return Ok(());
+    }
+    let named = |branch: Option<&str>| branch.map_or("no branch".to_owned(), |branch| format!("`{branch}`"));
+    let message =
+        format!("the plan was made on {}, and {} is checked out", named(planned), named(present.as_deref()));
+    Err(Refusal::conflict("other_branch", message))
 }
 
 fn land(repository: &Repository, commits: &[Oid], draft: Checkpoint) -> Result<Option<Landed>, GitError> {

@@ -8,6 +8,7 @@ use crate::call::Key;
 use crate::config::{ConfigError, ConfigProvider, Snapshot};
 use crate::credential::Credentials;
 use crate::live::Live;
+use crate::places::Places;
 use crate::writer::Writers;
 use crate::{Caller, Status, outbox, recovery};
 use bus::{Bus, Liveness, NewRegistration};
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use store::{Commit, CommitError, OpenReport, Opening, Receipt, Store, StoreOptions, View};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,8 +30,10 @@ use tokio_util::task::TaskTracker;
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the dead are looked for; with it, a status is never wrong for more than two seconds.
 const REAP_EVERY: Duration = Duration::from_secs(1);
-/// Between two attempts to write an end on a full disk.
-const FULL_PAUSE: Duration = Duration::from_secs(1);
+/// Between two attempts to write an end that the store has no room or no time for.
+const CONCLUDE_PAUSE: Duration = Duration::from_millis(250);
+/// Attempts to write an end once the engine is to stop.
+const CONCLUDE_TRIES: u32 = 5;
 /// Label of the user's own registration on the bus.
 const USER_LABEL: &str = "user";
 
@@ -70,7 +73,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) bus: Bus,
     pub(crate) git: Git,
-    pub(crate) config: ConfigProvider,
+    pub(crate) config: Arc<ConfigProvider>,
     pub(crate) live: Live,
     pub(crate) credentials: Credentials,
     pub(crate) actors: Actors,
@@ -79,7 +82,7 @@ pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
     /// Places for live runs.
-    pub(crate) runs: Arc<Semaphore>,
+    pub(crate) places: Arc<Places>,
     pub(crate) bell: watch::Sender<Cursor>,
     /// The user on the bus: holds what is locked through the API.
     pub(crate) user: RegistrationId,
@@ -107,7 +110,9 @@ impl Engine {
     }
 
     pub fn reload_config(&self) -> Result<Arc<Snapshot>, ConfigError> {
-        self.shared.config.reload()
+        let reloaded = self.shared.config.reload()?;
+        self.shared.places.look();
+        Ok(reloaded)
     }
 
     pub fn status(&self) -> Result<Status, Refusal> {
@@ -116,13 +121,7 @@ impl Engine {
         let counts = shared.store.read(|view| view.counts())?;
         let (running, waiting, usage) = shared.store.read(|view| {
             let waiting = view.tasks_in_state(&[model::TaskState::InputRequired])?.len();
-            let mut usage = model::Usage::default();
-            for row in
-                view.sessions(&store::SessionFilter { include_archived: true, before: None, limit: 200 })?
-            {
-                usage += view.session_usage(row.session.id)?;
-            }
-            Ok((view.running_turns()?.len(), waiting, usage))
+            Ok((view.running_turns()?.len(), waiting, view.total_usage()?))
         })?;
         Ok(Status {
             version: shared.options.version,
@@ -194,29 +193,29 @@ impl Shared {
     }
 
     /// Commits how something ended that is over in any case. On a full disk it is let in at the
-    /// reserve's expense, and waits for room when that is used up: no end is lost while the daemon lives.
+    /// reserve's expense, and waits for room when that is used up; it waits for a busy store, too. So no end is
+    /// lost while the daemon lives; one that stops tries for a moment more.
     pub(crate) async fn conclude(
         &self,
         actor: Actor,
         command: impl Fn(&View<'_>) -> Result<Vec<Event>, Refusal> + Clone + Send + 'static,
     ) -> Result<Receipt, Refusal> {
-        // The store lets in the second attempt; the first has told it that the disk is full.
-        let mut pause = Duration::ZERO;
+        let mut tries_left = CONCLUDE_TRIES;
         loop {
             let command = command.clone();
-            let concluded =
-                self.hand_in(Commit::new(actor.clone(), move |view| command(view)).closing()).await;
-            match concluded {
-                Err(refusal) if refusal.kind == RefusalKind::Full => {
-                    if !pause.is_zero() && self.stopping.is_cancelled() {
-                        return Err(refusal);
-                    }
-                    tracing::warn!("the disk is full: how something ended waits to be written");
-                }
+            let closing = Commit::new(actor.clone(), move |view| command(view)).closing();
+            let refusal = match self.hand_in(closing).await {
+                Err(refusal) if matches!(refusal.kind, RefusalKind::Full | RefusalKind::Busy) => refusal,
                 concluded => return concluded,
+            };
+            if self.stopping.is_cancelled() {
+                tries_left -= 1;
+                if tries_left == 0 {
+                    return Err(refusal);
+                }
             }
-            tokio::time::sleep(pause).await;
-            pause = FULL_PAUSE;
+            tracing::warn!(%refusal, "how something ended waits to be written");
+            tokio::time::sleep(CONCLUDE_PAUSE).await;
         }
     }
 
@@ -304,7 +303,9 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
     store.on_commit(Box::new(move |cursor| {
         ring.send_replace(cursor);
     }));
-    let runs = usize::try_from(config.snapshot().config.limits.max_runs).unwrap_or(1);
+    let config = Arc::new(config);
+    let limits = Arc::clone(&config);
+    let places = Places::new(move || usize::try_from(limits.snapshot().config.limits.max_runs).unwrap_or(1));
     let shared = Shared {
         started_at: options.clock.now(),
         options,
@@ -319,7 +320,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         writers: Writers::default(),
         tasks: TaskTracker::new(),
         stopping: CancellationToken::new(),
-        runs: Arc::new(Semaphore::new(runs)),
+        places,
         bell,
         user: user.id,
         failed: watch::Sender::new(None),

@@ -21,6 +21,7 @@ mod merge;
 mod message;
 mod notice;
 mod outbox;
+mod places;
 mod plan;
 mod recovery;
 mod repo;

@@ -70,7 +70,7 @@ impl Engine {
         self.shared.bus.registrations().map_err(|error| error.refusal())
     }
 
-    /// The lock's worktree as a repo of ours; none when it is a stranger's.
+    /// The lock with this token, while it is held.
     pub fn check_lock(&self, token: u64) -> Result<Lock, Refusal> {
         self.locks()?
             .into_iter()

@@ -6,7 +6,7 @@ use crate::plan::title_of;
 use crate::{Call, Engine, LiveTurn, TaskView};
 use model::{
     AgentName, Block, Event, Message, MessageId, PROMPT_MAX, Participant, Refusal, RefusalKind, Role,
-    SessionId, Task, TaskId, TaskKind,
+    SessionId, Task, TaskId, TaskKind, TaskState,
 };
 use store::View;
 
@@ -56,8 +56,13 @@ impl Engine {
             let targets = targets_of(view, session, &prompt.targets)?;
             keys(&targets)?;
             for dependency in &prompt.depends_on {
-                let known = view.task(*dependency)?.is_some_and(|row| row.task.session == session);
-                known.then_some(()).ok_or_else(|| Refusal::not_found("task of this session", dependency))?;
+                let known = view.task(*dependency)?.filter(|row| row.task.session == session);
+                let row = known.ok_or_else(|| Refusal::not_found("task of this session", dependency))?;
+                if row.state.is_terminal() && row.state != TaskState::Completed {
+                    let message = format!("task {} is {}", dependency.short(), row.state.as_str());
+                    return Err(Refusal::conflict("dependency_ended", message)
+                        .hint("leave it out, or submit that task again first"));
+                }
             }
             check_queue(view, session, 1, limit)?;
             let task = Task {

@@ -55,6 +55,7 @@ impl Engine {
                 repo,
                 prompt: prompt.clone(),
                 participants: participants.iter().map(|one| one.id).collect(),
+                branch: view.repo(repo)?.and_then(|repo| git::branch_at(repo.path.as_ref())),
                 created_at: now,
             };
             let mut events = vec![Event::MessageAppended(message), Event::PlanCreated(plan)];

@@ -10,7 +10,7 @@ use crate::engine::Shared;
 use crate::turn::finish::Ending;
 use crate::writer;
 use model::{
-    Actor, Event, ParticipantStatus, Refusal, RunExit, StatusChange, TaskState, TurnEnd, TurnOutcome, Usage,
+    Actor, Event, ParticipantStatus, Refusal, RunExit, StatusChange, TaskState, TurnEnd, TurnOutcome,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -93,7 +93,7 @@ async fn end_turn(shared: &Arc<Shared>, row: TurnRow) -> Result<String, Refusal>
                     code: "daemon_restarted".to_owned(),
                     message: "the daemon ended while the turn was running".to_owned(),
                 },
-                usage: Usage::default(),
+                usage: view.turn_usage(row.turn.id)?,
                 iterations: 0,
             },
             exit: Some(RunExit {

@@ -2,7 +2,7 @@
 //! or believed.
 
 use crate::{Call, Engine, RepoView, checkpoint};
-use model::{Event, Refusal, Repo, RepoId, RepoRemoved};
+use model::{Event, Refusal, Repo, RepoId, RepoRemoved, TaskId, TaskState};
 use store::View;
 
 /// Longest slug, in characters.
@@ -91,6 +91,10 @@ impl Engine {
         call.only_user()?;
         let command = move |view: &View<'_>| {
             view.repo(repo)?.ok_or_else(|| Refusal::not_found("repo", repo))?;
+            if let Some(task) = open_task_in(view, repo)? {
+                let message = format!("task {} of this repo has not ended", task.short());
+                return Err(Refusal::conflict("repo_in_use", message).hint("wait for it, or cancel it"));
+            }
             if view.open_plans()?.iter().any(|open| open.plan.repo == repo) {
                 return Err(Refusal::conflict("repo_in_use", "a plan is under way in this repo"));
             }
@@ -123,6 +127,16 @@ impl Engine {
             None => self.resolve(given),
         }
     }
+}
+
+fn open_task_in(view: &View<'_>, repo: RepoId) -> Result<Option<TaskId>, Refusal> {
+    let open = [TaskState::Submitted, TaskState::Working, TaskState::InputRequired];
+    for row in view.tasks_in_state(&open)? {
+        if view.session(row.task.session)?.is_some_and(|session| session.session.repo == Some(repo)) {
+            return Ok(Some(row.task.id));
+        }
+    }
+    Ok(None)
 }
 
 fn slug_of(path: &str) -> String {

@@ -3,7 +3,7 @@
 use crate::actor::Mail;
 use crate::engine::Shared;
 use crate::plan::MAX_PARTICIPANTS;
-use crate::turn::start::missing_key;
+use crate::turn::start::{missing_key, not_configured};
 use crate::{AgentConfig, Call, Engine, ParticipantView, SessionView};
 use model::{
     AgentName, BoardId, Event, Participant, ParticipantStatus, Refusal, RepoId, Session, SessionArchived,
@@ -176,13 +176,14 @@ impl Engine {
         Ok(agents)
     }
 
-    /// Refuses participants whose agent could not be reached for want of a key.
+    /// Refuses participants whose agent is not configured or has no key.
     pub(crate) fn key_check(&self) -> impl Fn(&[Participant]) -> Result<(), Refusal> + Send + use<> {
         let snapshot = self.shared.config.snapshot();
         let environment = std::sync::Arc::clone(&self.shared.options.environment);
         move |participants| {
             for participant in participants {
-                let Some(agent) = snapshot.config.agents.get(&participant.agent) else { continue };
+                let agent = snapshot.config.agents.get(&participant.agent);
+                let agent = agent.ok_or_else(|| not_configured(&participant.agent))?;
                 if environment(&agent.api_key_env).is_none_or(|key| key.trim().is_empty()) {
                     return Err(missing_key(participant.agent.as_str(), &agent.api_key_env, agent.vendor));
                 }

@@ -139,6 +139,7 @@ impl Stage {
             repo: session.repo.unwrap(),
             prompt: "Make the tests pass".to_owned(),
             participants: participants.iter().map(|one| one.id).collect(),
+            branch: Some("main".to_owned()),
             created_at: self.shared.now(),
         }
     }

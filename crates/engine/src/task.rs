@@ -4,6 +4,7 @@ use crate::actor::Mail;
 use crate::message::clean_text;
 use crate::{Call, Engine, TargetView, TaskView, TurnView};
 use model::{Answer, Event, Refusal, SessionId, TaskEnd, TaskId, TaskState};
+use std::collections::BTreeSet;
 use store::{TaskRow, TurnRow, View};
 
 /// Longest answer to a question, in bytes.
@@ -43,11 +44,12 @@ impl Engine {
                 state if state.is_terminal() => {
                     Err(Refusal::conflict("task_ended", format!("the task is {} already", state.as_str())))
                 }
-                _ => Ok(vec![Event::TaskCanceled(TaskEnd {
-                    session,
-                    task,
-                    text: "canceled by the user".to_owned(),
-                })]),
+                _ => {
+                    let text = "canceled by the user".to_owned();
+                    let mut events = vec![Event::TaskCanceled(TaskEnd { session, task, text })];
+                    events.extend(canceled_dependents(view, task)?);
+                    Ok(events)
+                }
             }
         };
         self.shared.commit(call.actor(), call.key.clone(), command).await?;
@@ -88,6 +90,22 @@ impl Engine {
     pub fn resolve_task(&self, given: &str) -> Result<TaskId, Refusal> {
         self.resolve(given)
     }
+}
+
+/// What waits for a task that will not be completed, directly or through others, ends with it.
+pub(crate) fn canceled_dependents(view: &View<'_>, task: TaskId) -> Result<Vec<Event>, Refusal> {
+    let (mut events, mut seen, mut next) = (Vec::new(), BTreeSet::from([task]), vec![task]);
+    while let Some(ended) = next.pop() {
+        for row in view.dependents(ended)? {
+            let (id, session) = (row.task.id, row.task.session);
+            if seen.insert(id) {
+                next.push(id);
+                let text = "a task it depends on was not completed".to_owned();
+                events.push(Event::TaskCanceled(TaskEnd { session, task: id, text }));
+            }
+        }
+    }
+    Ok(events)
 }
 
 fn task_view(view: &View<'_>, row: TaskRow) -> Result<TaskView, Refusal> {

@@ -13,7 +13,8 @@ use agent::{RunEvent, RunHandle, TextKind};
 use bus::BusError;
 use model::{
     Actor, AgentName, Event, Message, MessageDraft, ModelAnswer, ModelCall, Participant, ParticipantStatus,
-    Refusal, RegistrationId, Repo, RepoPath, Role, RunId, StatusChange, Task, TurnId, TurnOutcome, Usage,
+    Refusal, RefusalKind, RegistrationId, Repo, RepoPath, Role, RunId, StatusChange, Task, TurnId,
+    TurnOutcome, Usage,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ const DRAFT_EVERY: Duration = Duration::from_secs(1);
 const DEADLINE_GRACE: Duration = Duration::from_secs(10);
 /// How long a canceled run may take to say goodbye.
 const CANCEL_GRACE: Duration = Duration::from_secs(5);
+/// Before a turn is tried again for which there was no room.
+const START_PAUSE: Duration = Duration::from_secs(1);
 /// Leases are renewed this many times within their life.
 const RENEWALS_PER_TTL: u32 = 3;
 
@@ -73,20 +76,23 @@ struct TurnDriver {
 
 /// Takes a turn and ends it. Failures on the way are the turn's outcome, not this function's.
 pub(crate) async fn take(shared: &Arc<Shared>, order: Order, inbox: mpsc::Receiver<TurnMail>) {
-    let permit = tokio::select! {
+    let _place = tokio::select! {
         () = shared.stopping.cancelled() => return,
-        permit = Arc::clone(&shared.runs).acquire_owned() => permit,
+        place = shared.places.take(order.task.priority) => place,
     };
-    if permit.is_err() {
-        return;
-    }
     let outcome = match start::start(shared, &order).await {
         Ok(Some(driver)) => driver.drive(inbox).await,
         Ok(None) => Ok(()),
+        // There may be room or time later; the task waits for it.
+        Err(refusal) if matches!(refusal.kind, RefusalKind::Full | RefusalKind::Busy) => {
+            tracing::warn!(task = %order.task.id, %refusal, "a turn cannot begin now");
+            tokio::time::sleep(START_PAUSE).await;
+            Ok(())
+        }
         Err(refusal) => finish::not_started(shared, &order, &refusal).await,
     };
     if let Err(error) = outcome {
-        // Only a store that has stopped gets here; the next start ends the turn.
+        // A store that has stopped, or has no room while we stop; the next start ends the turn.
         tracing::error!(task = %order.task.id, %error, "the turn's end could not be committed");
     }
 }

@@ -25,6 +25,8 @@ pub struct Plan {
     pub repo: RepoId,
     pub prompt: String,
     pub participants: Vec<ParticipantId>,
+    /// The branch that was checked out; none when it was none. The commits go there or nowhere.
+    pub branch: Option<String>,
     pub created_at: Timestamp,
 }
 

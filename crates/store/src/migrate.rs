@@ -14,11 +14,18 @@ struct Migration {
     sql: &'static str,
 }
 
-const SESSIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "sessions/0001_start",
-    sql: include_str!("../migrations/sessions/0001_start.sql"),
-}];
+const SESSIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "sessions/0001_start",
+        sql: include_str!("../migrations/sessions/0001_start.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "sessions/0002_spent",
+        sql: include_str!("../migrations/sessions/0002_spent.sql"),
+    },
+];
 
 const MESSAGES: &[Migration] = &[Migration {
     number: 1,

@@ -11,7 +11,7 @@ use crate::{checkpoint, merge};
 use agent::{CommandLimits, CommandSpec};
 use model::{
     Actor, AgentName, Event, MergedPlan, MergedTask, ParticipantId, PlanEnd, PlanId, PlanMerge, PlanState,
-    PlanTest, Refusal, Repo, RepoPath, Task, TaskEnd, TaskId, TaskKind, TaskState, TestReport,
+    PlanTest, Refusal, Repo, RepoPath, Task, TaskId, TaskKind, TaskState, TestReport,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,8 +29,6 @@ pub(crate) enum Next {
     /// Somebody is still at work.
     Wait,
     Merge,
-    /// These can no longer be reached: what they wait for will not be completed.
-    CancelTasks(Vec<TaskId>),
     Test,
     Land,
     Fail(String),
@@ -65,15 +63,6 @@ fn executing(tasks: &[TaskRow], has_tests: bool) -> Next {
     let work: Vec<&TaskRow> = tasks.iter().filter(|row| row.task.kind != TaskKind::Propose).collect();
     let broken: Vec<&&TaskRow> =
         work.iter().filter(|row| row.state.is_terminal() && row.state != TaskState::Completed).collect();
-    let unreachable: Vec<TaskId> = work
-        .iter()
-        .filter(|row| row.state == TaskState::Submitted)
-        .filter(|row| broken.iter().any(|broken| row.task.depends_on.contains(&broken.task.id)))
-        .map(|row| row.task.id)
-        .collect();
-    if !unreachable.is_empty() {
-        return Next::CancelTasks(unreachable);
-    }
     if work.iter().any(|row| !row.state.is_terminal()) {
         return Next::Wait;
     }
@@ -111,7 +100,6 @@ pub(crate) async fn take(shared: &Arc<Shared>, plan: PlanId) -> Result<(), Refus
         match next(&row, &tasks, repo.test_command.is_some()) {
             Next::Wait => return Ok(()),
             Next::Merge => merge_proposals(shared, &row).await?,
-            Next::CancelTasks(unreachable) => cancel(shared, &row, unreachable).await?,
             Next::Test => test(shared, &row, &repo).await?,
             Next::Land => land(shared, &row, &tasks, &repo).await?,
             Next::Fail(reason) => fail(shared, &row, reason).await?,
@@ -225,21 +213,6 @@ fn review_prompt(task: &MergedTask) -> String {
 
 fn listed(files: &[RepoPath]) -> String {
     files.iter().map(RepoPath::as_str).collect::<Vec<_>>().join(", ")
-}
-
-async fn cancel(shared: &Arc<Shared>, row: &PlanRow, tasks: Vec<TaskId>) -> Result<(), Refusal> {
-    let session = row.plan.session;
-    let canceled = move |view: &store::View<'_>| {
-        let mut events = Vec::new();
-        for task in tasks {
-            if view.task(task)?.is_some_and(|row| row.state == TaskState::Submitted) {
-                let text = "a task it depends on was not completed".to_owned();
-                events.push(Event::TaskCanceled(TaskEnd { session, task, text }));
-            }
-        }
-        Ok(events)
-    };
-    shared.commit(Actor::System, None, canceled).await.map(drop)
 }
 
 /// Runs the repository's tests and records what came of it.

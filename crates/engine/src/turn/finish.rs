@@ -4,10 +4,11 @@
 use super::{Order, TurnDriver, detail, start};
 use crate::checkpoint;
 use crate::engine::Shared;
+use crate::task::canceled_dependents;
 use agent::{RunCommand, RunExitStatus};
 use model::{
     Actor, Checkpoint, Event, ParticipantStatus, Refusal, Resubmission, RunExit, StatusChange, Task, TaskEnd,
-    TaskState, TurnEnd, TurnOutcome, Usage,
+    TaskRef, TaskState, Turn, TurnEnd, TurnOutcome, Usage,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +54,10 @@ impl TurnDriver {
             Some(_) => Ok(()),
             None => self.leave().await,
         };
-        self.bury().await;
+        // An end that could not be written is found by the next start, and what it needs for that.
+        if committed.is_ok() && left.is_ok() {
+            self.bury().await;
+        }
         committed.map(drop).and(left)
     }
 
@@ -168,10 +172,15 @@ impl Ending {
         let status =
             StatusChange { session: self.end.session, participant: self.end.participant, status, detail };
         let decided = self.task_event(view)?;
+        let dependents = match &decided {
+            Some(Event::TaskFailed(_) | Event::TaskCanceled(_)) => canceled_dependents(view, self.task.id)?,
+            _ => Vec::new(),
+        };
         let mut events: Vec<Event> = self.exit.map(Event::RunExited).into_iter().collect();
         events.extend(self.checkpoint.map(Event::CheckpointCreated));
         events.push(Event::TurnEnded(self.end));
         events.extend(decided);
+        events.extend(dependents);
         events.push(Event::ParticipantStatusChanged(status));
         Ok(events)
     }
@@ -238,27 +247,46 @@ fn worst(failures: &[TurnOutcome]) -> Option<&TurnOutcome> {
     })
 }
 
-/// The task could not even begin: it fails with the reason, which says what to do.
+/// The turn could not even begin: it is over at once, for the reason given, which says what to do.
+/// What becomes of its task is decided as at the end of any other turn.
 pub(super) async fn not_started(
     shared: &Arc<Shared>,
     order: &Order,
     refusal: &Refusal,
 ) -> Result<(), Refusal> {
     let (task, session, participant) = (order.task.id, order.task.session, order.participant);
-    let text = match &refusal.hint {
+    let message = match &refusal.hint {
         Some(hint) => format!("{}; {hint}", refusal.message),
         None => refusal.message.clone(),
     };
+    let (id, run, started_at) = (shared.new_id(), shared.new_id(), shared.now());
+    let turn = Turn { id, session, task, participant, run, attempt: order.attempt, started_at };
+    let ending = Ending {
+        task: order.task.clone(),
+        end: TurnEnd {
+            session,
+            task,
+            turn: id,
+            participant,
+            outcome: super::failed(refusal.code.as_ref(), &message),
+            usage: Usage::default(),
+            iterations: 0,
+        },
+        exit: None,
+        checkpoint: None,
+        max_attempts: shared.config.snapshot().config.limits.max_attempts,
+    };
     let failed = shared.conclude(Actor::System, move |view| {
-        let text = text.clone();
-        let open = view.task(task)?.is_some_and(|row| !row.state.is_terminal());
-        let status = ParticipantStatus::Failed;
-        let change = StatusChange { session, participant, status, detail: Some(detail::short(&text)) };
-        Ok(if open {
-            vec![Event::TaskFailed(TaskEnd { session, task, text }), Event::ParticipantStatusChanged(change)]
-        } else {
-            Vec::new()
-        })
+        let Some(row) = view.task(task)?.filter(|row| !row.state.is_terminal()) else {
+            return Ok(Vec::new());
+        };
+        let mut events = Vec::new();
+        if row.state == TaskState::Submitted {
+            events.push(Event::TaskStarted(TaskRef { session, task }));
+        }
+        events.push(Event::TurnStarted(turn.clone()));
+        events.extend(ending.clone().events(view)?);
+        Ok(events)
     });
     failed.await.map(drop)
 }

@@ -15,6 +15,8 @@ use std::time::Duration;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
+/// Requests for locks that one run may have open; each waits on a thread.
+const LOCK_REQUESTS_MAX: usize = 8;
 /// Longest question, in bytes.
 pub(super) const QUESTION_MAX: usize = 8 * 1024;
 /// Channel on which a change of a file is told.
@@ -53,6 +55,12 @@ impl TurnDriver {
     }
 
     fn request_lock(&mut self, id: u64, path: RepoPath) -> Result<(), Refusal> {
+        if self.lock_requests.len() >= LOCK_REQUESTS_MAX {
+            let message = format!("{LOCK_REQUESTS_MAX} requests for locks wait already");
+            return Err(
+                Refusal::new(RefusalKind::Busy, "lock_requests_full", message).hint("wait for one of them")
+            );
+        }
         let repo = self.writable()?;
         let limits = self.shared.config.snapshot().config.limits.clone();
         let request = LockRequest {

@@ -8,8 +8,8 @@ use agent::{BashPolicy, Launch, RunLimits, Start};
 use bus::{Liveness, NewRegistration};
 use llm::{Endpoint, Secret, Thinking};
 use model::{
-    Actor, Event, Participant, ParticipantStatus, Refusal, RefusalKind, RegistrationId, Repo, Run, RunId,
-    Session, StatusChange, TaskKind, TaskRef, TaskState, Turn, Usage, Vendor,
+    Actor, AgentName, Event, Participant, ParticipantStatus, Refusal, RefusalKind, RegistrationId, Repo, Run,
+    RunId, Session, StatusChange, TaskKind, TaskRef, TaskState, Turn, Usage, Vendor,
 };
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -197,19 +197,19 @@ fn scene(shared: &Shared, order: &Order) -> Result<Scene, Refusal> {
 /// The agent's endpoint by the configuration of now, so that a mended key helps the next turn.
 pub(crate) fn endpoint(shared: &Shared, participant: &Participant) -> Result<Endpoint, Refusal> {
     let snapshot = shared.config.snapshot();
-    let agent = snapshot.config.agents.get(&participant.agent).ok_or_else(|| {
-        Refusal::new(
-            RefusalKind::Unavailable,
-            "agent_not_configured",
-            format!("the agent `{}` is not configured any more", participant.agent),
-        )
-        .hint("add it to config.json and run `coditect daemon restart`")
-    })?;
+    let agent = snapshot.config.agents.get(&participant.agent);
+    let agent = agent.ok_or_else(|| not_configured(&participant.agent))?;
     let key = Secret::new(shared.env(&agent.api_key_env).unwrap_or_default());
     if key.is_empty() {
         return Err(missing_key(participant.agent.as_str(), &agent.api_key_env, agent.vendor));
     }
     Ok(Endpoint { vendor: agent.vendor, base_url: agent.base_url.clone(), api_key: key })
+}
+
+pub(crate) fn not_configured(agent: &AgentName) -> Refusal {
+    let message = format!("the agent `{agent}` is not configured any more");
+    Refusal::new(RefusalKind::Unavailable, "agent_not_configured", message)
+        .hint("add it to config.json and run `coditect daemon restart`")
 }
 
 pub(crate) fn missing_key(agent: &str, variable: &str, vendor: Vendor) -> Refusal {

@@ -97,3 +97,17 @@ async fn an_edit_waits_for_the_other_agents_turn() {
         })
         .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_put_on_a_branch_the_plan_was_not_made_on() {
+    let scene = Scene::new(&[("a.txt", "one\n"), ("b.txt", "one\n"), ("shared.txt", "x\n")]).await;
+    let repo = scene.add_repo(None).await;
+    let session = scene.session(Some(&repo), &["claude", "gemini"]).await;
+    let plan = scene.coordinate(session, BOTH).await;
+    scene.repo.git(&["checkout", "--quiet", "-b", "other"]);
+    let over = scene.plan_over(plan.plan.id).await;
+    assert_eq!(over.state, PlanState::Failed);
+    let text = over.text.unwrap();
+    assert!(text.contains("`main`") && text.contains("`other`"), "{text}");
+    assert_eq!(scene.subjects(), ["first"]);
+}

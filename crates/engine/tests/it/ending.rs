@@ -1,6 +1,7 @@
 //! A turn always ends: by itself, by the user, by its death, by its time.
 
 use crate::scene::{Scene, call};
+use engine::NewPrompt;
 use model::{Event, ParticipantStatus, TaskState, TurnOutcome};
 use std::time::Duration;
 
@@ -92,4 +93,56 @@ async fn a_question_may_take_longer_than_the_turn() {
     scene.engine().answer_task(&call(), task.task.id, "yes".to_owned()).await.unwrap();
     let done = scene.task_over(task.task.id).await;
     assert_eq!(done.state, TaskState::Completed, "{:?}", done.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_failed_task_is_canceled_with_it_and_nothing_waits_for_it_any_more() {
+    let scene = Scene::new(&[]).await;
+    let session = scene.session(None, &["claude"]).await;
+    let first = scene.prompt(session, "[[nonsense]]", &[]).await.unwrap().task.id;
+    let after =
+        |task| NewPrompt { text: "[[say never]]".to_owned(), depends_on: vec![task], ..NewPrompt::default() };
+    let second = scene.engine().prompt(&call(), session, after(first)).await.unwrap().task.id;
+    let third = scene.engine().prompt(&call(), session, after(second)).await.unwrap().task.id;
+    assert_eq!(scene.task_over(first).await.state, TaskState::Failed);
+    for waiting in [second, third] {
+        let canceled = scene.task_over(waiting).await;
+        assert_eq!(canceled.state, TaskState::Canceled);
+        assert!(canceled.text.unwrap().contains("depends on"));
+    }
+    let refusal = scene.engine().prompt(&call(), session, after(first)).await.unwrap_err();
+    assert_eq!(refusal.code, "dependency_ended");
+    scene.engine().archive_session(&call(), session).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_agent_that_cannot_begin_does_not_end_the_others_work() {
+    let mut scene = Scene::new(&[]).await;
+    let repo = scene.add_repo(None).await;
+    let session = scene.session(Some(&repo), &["claude", "codex"]).await;
+    let text = "[[for claude]]\n[[bash sleep 1]]\n[[write a.txt|a]]\n[[say done]]\n[[end]]";
+    scene.shut().await;
+    scene.configure_without("codex");
+    scene.open().await;
+    let task = scene.prompt(session, text, &[]).await;
+    // It is known before anything is queued.
+    assert_eq!(task.unwrap_err().code, "agent_not_configured");
+    scene.shut().await;
+    scene.configure(serde_json::json!({}));
+    scene.open().await;
+    let first = scene.prompt(session, "[[ask Go on?]]", &["codex"]).await.unwrap().task.id;
+    let task = scene.prompt(session, text, &[]).await.unwrap().task.id;
+    scene.task_in(first, &[TaskState::InputRequired]).await;
+    scene.configure_without("codex");
+    scene.engine().reload_config().unwrap();
+    scene.engine().answer_task(&call(), first, "yes".to_owned()).await.unwrap();
+    let over = scene.task_over(task).await;
+    assert_eq!(over.state, TaskState::Failed);
+    assert!(over.text.unwrap().contains("not configured"));
+    let states: Vec<TaskState> = over.targets.iter().map(|target| target.state).collect();
+    assert_eq!(states, [TaskState::Completed, TaskState::Failed], "it ended when the last target had");
+    assert_eq!(scene.repo.read("a.txt"), "a");
+    assert!(outcomes(&scene).iter().any(
+        |outcome| matches!(outcome, TurnOutcome::Failed { code, .. } if code == "agent_not_configured")
+    ));
 }

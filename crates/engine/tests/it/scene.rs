@@ -46,8 +46,18 @@ impl Scene {
 
     /// Writes config.json with these limits.
     pub(crate) fn configure(&self, limits: serde_json::Value) {
+        self.write_config(limits, None);
+    }
+
+    /// Writes config.json without this agent.
+    pub(crate) fn configure_without(&self, agent: &str) {
+        self.write_config(serde_json::json!({}), Some(agent));
+    }
+
+    fn write_config(&self, limits: serde_json::Value, without: Option<&str>) {
         let agents: serde_json::Map<_, _> = AGENTS
             .into_iter()
+            .filter(|(name, _)| Some(*name) != without)
             .map(|(name, vendor)| {
                 let agent = serde_json::json!({
                     "vendor": vendor, "model": format!("{name}-test"), "api_key_env": format!("{}_KEY", name.to_uppercase()),

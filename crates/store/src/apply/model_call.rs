@@ -16,6 +16,11 @@ statements! { SESSION_STATEMENTS in Sessions {
             cache_read_tokens = min(cache_read_tokens + ?4, ?7),
             cache_write_tokens = min(cache_write_tokens + ?5, ?7), cost_micros = min(cost_micros + ?6, ?7)
         WHERE session_id = ?1";
+    ADD_SPENT = "UPDATE spent
+        SET input_tokens = min(input_tokens + ?1, ?6), output_tokens = min(output_tokens + ?2, ?6),
+            cache_read_tokens = min(cache_read_tokens + ?3, ?6),
+            cache_write_tokens = min(cache_write_tokens + ?4, ?6), cost_micros = min(cost_micros + ?5, ?6)
+        WHERE only = 1";
     SET_CONTEXT = "UPDATE participants SET context_used = ?2
         WHERE participant_id = (SELECT participant_id FROM turns WHERE turn_id = ?1)";
 } }
@@ -44,6 +49,7 @@ pub(super) fn counted(db: &Connection, answer: &ModelAnswer) -> Result<(), Store
     ]
     .map(column::figure);
     run(db, &ADD_USAGE, params![answer.session.to_string(), input, output, read, write, cost, SUM_MAX])?;
+    run(db, &ADD_SPENT, params![input, output, read, write, cost, SUM_MAX])?;
     run(db, &SET_CONTEXT, params![answer.turn.to_string(), input + output + read + write])?;
     Ok(())
 }

@@ -198,6 +198,7 @@ impl World {
             repo: repo.id,
             prompt: "Make the tests pass".to_owned(),
             participants: vec![claude.id, kimi.id],
+            branch: Some("main".to_owned()),
             created_at: self.now(),
         };
         self.propose(&mut commits, &claude_says, &plan, &claude);

@@ -143,24 +143,16 @@ fn when_all_is_done_the_tests_run_if_there_are_any() {
 }
 
 #[test]
-fn work_that_failed_takes_along_what_waits_for_it_and_then_the_plan() {
+fn work_that_failed_ends_the_plan_when_all_else_is_over() {
     let table = Table::new();
     let failed = because(table.task(TaskKind::Work, TaskState::Failed, &[]), "the model gave up");
-    let waiting = table.task(TaskKind::Work, TaskState::Submitted, &[&failed]);
-    let review = table.task(TaskKind::Review, TaskState::Submitted, &[&failed]);
-    let further = table.task(TaskKind::Work, TaskState::Submitted, &[&waiting]);
+    // What waits for it was canceled with it.
+    let waiting = table.task(TaskKind::Work, TaskState::Canceled, &[&failed]);
     let apart = table.task(TaskKind::Work, TaskState::Working, &[]);
-    let first = table.executing(&[&failed, &waiting, &review, &further, &apart], true);
-    assert_eq!(first, Next::CancelTasks(vec![waiting.task.id, review.task.id]));
-    let canceled = |row: &TaskRow| TaskRow { state: TaskState::Canceled, ..row.clone() };
-    let (waiting, review) = (canceled(&waiting), canceled(&review));
-    let second = table.executing(&[&failed, &waiting, &review, &further, &apart], true);
-    assert_eq!(second, Next::CancelTasks(vec![further.task.id]), "what waits for those is next");
-    let further = canceled(&further);
-    let third = table.executing(&[&failed, &waiting, &review, &further, &apart], true);
-    assert_eq!(third, Next::Wait, "what is under way may finish");
+    let next = table.executing(&[&failed, &waiting, &apart], true);
+    assert_eq!(next, Next::Wait, "what is under way may finish");
     let apart = TaskRow { state: TaskState::Completed, ..apart };
-    let last = reason(table.executing(&[&failed, &waiting, &review, &further, &apart], true));
+    let last = reason(table.executing(&[&failed, &waiting, &apart], true));
     assert!(last.contains("`Auth` failed: the model gave up"), "{last}");
 }
 
@@ -336,7 +328,7 @@ async fn steps_that_need_no_process_are_taken_once() {
     take(&stage.shared, plan.id).await.unwrap();
     assert_eq!(stage.events(), moved, "nothing is done twice");
 
-    // The work fails: its review is canceled and the plan fails, each once.
+    // The work fails, and its review with it: the plan fails, once.
     let work = moved.iter().find_map(|event| match event {
         Event::TaskSubmitted(task) if task.kind == TaskKind::Work => Some(task.clone()),
         _ => None,
@@ -344,7 +336,14 @@ async fn steps_that_need_no_process_are_taken_once() {
     let work = work.unwrap();
     assert_eq!(work.files, ["src/auth.rs".parse().unwrap()]);
     assert!(seats.iter().any(|seat| seat.id == work.targets[0] && seat.agent == agent("claude")));
-    stage.commit(vec![Event::TaskFailed(end(&work, "the model gave up"))]);
+    let review = moved.iter().find_map(|event| match event {
+        Event::TaskSubmitted(task) if task.kind == TaskKind::Review => Some(task.clone()),
+        _ => None,
+    });
+    stage.commit(vec![
+        Event::TaskFailed(end(&work, "the model gave up")),
+        Event::TaskCanceled(end(&review.unwrap(), "a task it depends on was not completed")),
+    ]);
     take(&stage.shared, plan.id).await.unwrap();
     take(&stage.shared, plan.id).await.unwrap();
     let kinds: Vec<&str> = stage.events()[moved.len()..].iter().map(Event::kind).collect();
