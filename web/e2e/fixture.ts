@@ -61,6 +61,7 @@ function refactoring(b: Builder): Session {
     repo: id('rep', 1),
     prompt: talk.wish,
     participants: session.participants.map((one) => one.id),
+    branch: 'main',
     created_at: b.ago(408),
     state: 'executing',
     proposals: [],

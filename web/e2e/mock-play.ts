@@ -204,6 +204,7 @@ export class Play {
       repo: session.repo ?? '',
       prompt,
       participants: session.participants.filter((one) => agents.includes(one.agent)).map((one) => one.id),
+      branch: 'main',
       created_at: new Date().toISOString(),
       state: 'proposing',
       proposals: [],

@@ -244,6 +244,7 @@ payloads! {
         repo: String,
         prompt: String,
         participants: Vec<String>,
+        branch: Option<String>,
         #[schema(format = DateTime)]
         created_at: String,
     }

@@ -25,6 +25,8 @@ pub struct Plan {
     pub prompt: String,
     #[schema(value_type = Vec<String>)]
     pub participants: Vec<ParticipantId>,
+    /// The branch that was checked out when it began; its commits go there or nowhere.
+    pub branch: Option<String>,
     #[schema(value_type = words::PlanState)]
     pub state: PlanState,
     /// In the order they came.
@@ -49,6 +51,7 @@ impl From<model::Plan> for Plan {
             repo: plan.repo,
             prompt: plan.prompt,
             participants: plan.participants,
+            branch: plan.branch,
             state: PlanState::Proposing,
             proposals: Vec::new(),
             merged: None,

@@ -1021,6 +1021,8 @@ export interface components {
         };
         /** @description One coordinated change of a repository, and how far it is. */
         Plan: {
+            /** @description The branch that was checked out when it began; its commits go there or nowhere. */
+            branch: string | null;
             /** Format: date-time */
             created_at: string;
             id: string;
@@ -1683,6 +1685,7 @@ export interface components {
         };
         /** @description A plan as it was created. */
         PlanRecord: {
+            branch: string | null;
             /** Format: date-time */
             created_at: string;
             id: string;

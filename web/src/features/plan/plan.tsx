@@ -202,6 +202,11 @@ export function PlanView({ plans, tasks }: { plans: Plan[]; tasks: Task[] }) {
           <h2 className="sr-only">Plan {plan.short_id}</h2>
           <Clipped id={`plan.${plan.id}`} text={plan.prompt} className="max-w-192 px-4 pt-2 pb-2" />
           <Steps plan={plan} tasks={tasks} />
+          {plan.branch !== null && plan.state !== 'completed' && (
+            <p className="px-4 pt-2 text-xs text-faint">
+              Its commits go to <code className="font-mono text-muted">{plan.branch}</code>.
+            </p>
+          )}
           {plan.text && <p className="max-w-192 px-4 pt-2 text-muted">{plan.text}</p>}
           <Tests plan={plan} />
           <Merged plan={plan} tasks={tasks} />
