@@ -17,6 +17,7 @@ pub(crate) use error::DaemonError;
 pub(crate) use lock::DaemonLock;
 pub(crate) use stop::Tie;
 
+use crate::demo;
 use crate::output::{complain, say};
 use cli::{DaemonRun, Host};
 use engine::{Engine, EngineOptions};
@@ -111,7 +112,8 @@ async fn open(host: &Host, order: &DaemonRun) -> Result<(Engine, Running), Daemo
         clock: Arc::clone(&host.clock),
         entropy: Arc::clone(&host.entropy),
         executable: host.executable.clone(),
-        environment: Arc::new(move |name| environment.get(name).cloned()),
+        // A demo whose daemon was killed can go on under one that `coditect up` started.
+        environment: Arc::new(move |name| environment.get(name).cloned().or_else(|| demo::key(name))),
         version: host.version,
     };
     let (engine, report) = Engine::open(options).await.map_err(DaemonError::Engine)?;

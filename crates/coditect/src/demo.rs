@@ -18,6 +18,8 @@ mod summary;
 mod teller;
 mod tools;
 
+pub(crate) use models::key;
+
 use crate::output::{Complaint, complain, say};
 use cli::{DemoRun, Host};
 use protocol::{ErrorBody, ErrorDetail, ExitClass};

@@ -4,7 +4,6 @@
 //!
 //! Invariant: the daemon is alive or being started for as long as the keeper is; it ends with it.
 
-use super::models::{KEY, KEY_VARIABLE};
 use crate::output::Complaint;
 use crate::process::command;
 use model::DataRoot;
@@ -167,7 +166,7 @@ impl Place {
     fn spawn(&self) -> std::io::Result<Child> {
         let output = OpenOptions::new().create(true).append(true).open(&self.output)?;
         let mut order = command(&self.executable);
-        order.arg("__daemon").arg(self.root.path()).env(KEY_VARIABLE, KEY);
+        order.arg("__daemon").arg(self.root.path());
         order.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(output);
         let mut order = tokio::process::Command::from(order);
         order.kill_on_drop(true).spawn()

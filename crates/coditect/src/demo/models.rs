@@ -11,9 +11,10 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 
-/// Where the daemon finds the key; the scripted models take any.
-pub(crate) const KEY_VARIABLE: &str = "CODITECT_DEMO_KEY";
-pub(crate) const KEY: &str = "demo-key-of-no-value";
+/// Where the daemon finds the key, in place of an environment variable.
+const KEY_VARIABLE: &str = "CODITECT_DEMO_KEY";
+/// The scripted models take any.
+const KEY: &str = "demo-key-of-no-value";
 /// The four agents, in the order in which they sit.
 pub(crate) const AGENTS: [(&str, Vendor, &str); 4] = [
     ("claude", Vendor::Anthropic, "claude-sonnet-4-5"),
@@ -25,6 +26,11 @@ pub(crate) const AGENTS: [(&str, Vendor, &str); 4] = [
 const ATTEMPTS: u32 = 50;
 /// How long the server may take to say where it is, and to end.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The key of the demo's agents, which every daemon has: it is worth nothing anywhere else.
+pub(crate) fn key(variable: &str) -> Option<String> {
+    (variable == KEY_VARIABLE).then(|| KEY.to_owned())
+}
 
 pub(crate) struct Models {
     child: Child,

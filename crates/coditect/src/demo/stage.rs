@@ -6,6 +6,7 @@ use super::keeper::{Keeper, Place};
 use super::models::Models;
 use super::scratch::Scratch;
 use crate::output::Complaint;
+use bus::system::process_start;
 use cli::Host;
 use client::{Client, ClientError, Options};
 use protocol::ExitClass;
@@ -14,6 +15,8 @@ use std::time::Duration;
 
 /// How long something is tried again while the daemon comes and goes.
 const STEADY_MAX: Duration = Duration::from_secs(120);
+/// How long a daemon of somebody else may take to stop.
+const STOP_MAX: Duration = Duration::from_secs(30);
 /// Pause before something is tried again.
 const NAP: Duration = Duration::from_millis(50);
 
@@ -84,8 +87,16 @@ impl<'a> Stage<'a> {
     /// Ends everything: the daemon with its runs, then the models.
     pub(crate) async fn strike(self) {
         self.keeper.end().await;
-        // Somebody else's daemon of the same root; mostly there is none.
-        let _ = self.client.shut_down().await;
+        // Mostly there is none left. One that somebody else started in this place is the demo's all the same.
+        if let Ok(stopping) = self.client.shut_down().await {
+            let gone = async {
+                while process_start(stopping.pid).is_some() {
+                    tokio::time::sleep(NAP).await;
+                }
+            };
+            // Whoever started it has to end it then.
+            let _ = tokio::time::timeout(STOP_MAX, gone).await;
+        }
         self.models.stop().await;
     }
 }
