@@ -107,12 +107,7 @@ pub(crate) async fn of_plan(
     message: String,
 ) -> Result<Option<Landed>, Refusal> {
     let id = plan.id;
-    let parts: Vec<Checkpoint> = shared
-        .store
-        .read(|view| view.checkpoints(plan.session))?
-        .into_iter()
-        .filter(|part| part.plan == Some(id) && part.git_ref != plan_ref(id))
-        .collect();
+    let parts = parts(shared, id, plan.session)?;
     if parts.is_empty() {
         return Ok(None);
     }
@@ -146,6 +141,43 @@ pub(crate) async fn of_plan(
         land(&repository, &commits.map_err(Refusal::internal)?, draft).map_err(Refusal::from)
     });
     landed.await
+}
+
+/// Takes back what was committed for a plan and not recorded before a crash: the task is done again, and
+/// its commit is made again on top of the recorded ones. Only while no turn of the plan runs.
+pub(crate) async fn rewind(shared: &Arc<Shared>, plan: &Plan) -> Result<(), Refusal> {
+    let (id, session) = (plan.id, plan.session);
+    let repo = plan.repo;
+    let Some(repo) = shared.store.read(|view| view.repo(repo))? else { return Ok(()) };
+    let recorded = parts(shared, id, session)?;
+    let (shared_, path) = (Arc::clone(shared), repo.path.clone());
+    let rewound = shared.writers.run(Path::new(&repo.path), move || {
+        let repository = open(&shared_, &path)?;
+        let Some(tip) = repository.resolve_ref(&plan_ref(id))? else { return Ok(()) };
+        let commits = recorded.iter().map(|part| part.commit.parse::<Oid>()).collect::<Result<Vec<_>, _>>();
+        let commits = commits.map_err(Refusal::internal)?;
+        if commits.last() == Some(&tip) {
+            return Ok(());
+        }
+        let head = repository.head()?;
+        let remade = match repository.replay(&commits, head.as_ref()) {
+            Ok(remade) => remade.into_iter().filter_map(|one| one.to).next_back(),
+            // The branch went another way; the plan's end will say so.
+            Err(GitError::ReplayConflict { .. }) => commits.into_iter().next_back(),
+            Err(error) => return Err(error.into()),
+        };
+        match remade.or(head) {
+            Some(tip) => Ok(repository.update_ref(&plan_ref(id), &tip)?),
+            None => Ok(()),
+        }
+    });
+    rewound.await
+}
+
+/// The checkpoints of a plan's tasks, in the order in which they were recorded.
+fn parts(shared: &Shared, plan: model::PlanId, session: SessionId) -> Result<Vec<Checkpoint>, Refusal> {
+    let all = shared.store.read(|view| view.checkpoints(session))?;
+    Ok(all.into_iter().filter(|part| part.plan == Some(plan) && part.git_ref != plan_ref(plan)).collect())
 }
 
 /// The user may have checked out another branch meanwhile; what was made for one is not put on another.

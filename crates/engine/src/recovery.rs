@@ -6,6 +6,7 @@
 mod tests;
 
 use crate::actor::Mail;
+use crate::checkpoint;
 use crate::engine::Shared;
 use crate::turn::finish::Ending;
 use crate::writer;
@@ -26,6 +27,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<Vec<String>, Refusal
         said.push(end_turn(shared, row).await?);
     }
     end_runs(shared).await?;
+    rewind_plans(shared).await;
     mend_statuses(shared).await?;
     let reaped = shared.blocking(|shared| shared.bus.reap().map_err(|error| error.refusal())).await?;
     said.extend(
@@ -115,6 +117,19 @@ async fn end_turn(shared: &Arc<Shared>, row: TurnRow) -> Result<String, Refusal>
 
 async fn conclude(shared: &Shared, events: Vec<Event>) -> Result<(), Refusal> {
     shared.conclude(Actor::System, move |_| Ok(events.clone())).await.map(drop)
+}
+
+/// What cannot be taken back now is left as it is: the plan's end will say what does not fit.
+async fn rewind_plans(shared: &Arc<Shared>) {
+    let open = match shared.store.read(|view| view.open_plans()) {
+        Ok(open) => open,
+        Err(error) => return tracing::warn!(%error, "cannot see which plans are open"),
+    };
+    for row in open {
+        if let Err(error) = checkpoint::rewind(shared, &row.plan).await {
+            tracing::warn!(plan = %row.plan.id, %error, "commits that were not recorded stay");
+        }
+    }
 }
 
 /// Runs whose turn was never begun.

@@ -1,7 +1,7 @@
 //! What a start finds of what was under way.
 
 use crate::scene::Scene;
-use model::{Event, ParticipantStatus, TaskState, TurnOutcome};
+use model::{Event, ParticipantStatus, PlanState, TaskState, TurnOutcome};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_under_way_at_the_stop_goes_on_after_the_start() {
@@ -42,4 +42,35 @@ async fn a_queue_survives_the_stop() {
     scene.task_in(first.task.id, &[TaskState::Working]).await;
     scene.engine().cancel_task(&crate::scene::call(), first.task.id).await.unwrap();
     assert_eq!(scene.task_over(second.task.id).await.text.as_deref(), Some("second"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_was_not_recorded_is_made_again() {
+    let mut scene = Scene::new(&[("a.txt", "one\n"), ("b.txt", "one\n")]).await;
+    let repo = scene.add_repo(None).await;
+    let session = scene.session(Some(&repo), &["claude"]).await;
+    let prompt = r#"[[plan {"tasks":[
+        {"name":"a","title":"Change a","files":["a.txt"],"instructions":"<<edit a.txt|one|two>><<say a>>"},
+        {"name":"b","title":"Change b","files":["b.txt"],"depends_on":["a"],"instructions":"<<edit b.txt|one|two>><<bash if [ \"$CODITECT_ATTEMPT\" = 1 ]; then sleep 600; fi>><<say b>>"}]}]]
+[[say Two.]]"#;
+    let plan = scene.coordinate(session, prompt).await.plan.id;
+    scene
+        .until("the second task is in its shell", || {
+            let seats = scene.engine().participants(session).unwrap();
+            let edited = scene.repo.read("b.txt") == "two\n";
+            (edited && seats.iter().any(|seat| seat.status == ParticipantStatus::RunningTool)).then_some(())
+        })
+        .await;
+    scene.shut().await;
+    // As a crash leaves it between the commit and its event.
+    let tip = format!("refs/coditect/plans/{plan}");
+    let tree = scene.repo.git(&["stash", "create"]);
+    let tree = format!("{}^{{tree}}", tree.trim());
+    let lost = scene.repo.git(&["commit-tree", &tree, "-p", &tip, "-m", "lost"]);
+    scene.repo.git(&["update-ref", &tip, lost.trim()]);
+    scene.open().await;
+    let over = scene.plan_over(plan).await;
+    assert_eq!(over.state, PlanState::Completed, "{:?}", over.text);
+    assert_eq!(scene.repo.git(&["status", "--porcelain"]), "", "both files are committed");
+    assert_eq!(scene.subjects(), ["Change b", "Change a", "first"]);
 }
