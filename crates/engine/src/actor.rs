@@ -5,10 +5,14 @@
 
 use crate::engine::Shared;
 use crate::plan;
-use crate::turn::{self, Order, TurnMail};
-use model::{ParticipantId, PlanId, Refusal, SessionId, TaskId, TaskState};
-use std::collections::HashMap;
+use crate::turn::{self, Order, TurnMail, detail, start};
+use model::{
+    Actor, Event, ParticipantId, ParticipantStatus, PlanId, Refusal, SessionId, StatusChange, TaskId,
+    TaskState,
+};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use store::ParticipantRow;
 use tokio::sync::mpsc;
 
 /// Mail that may wait for one session's actor.
@@ -67,6 +71,29 @@ impl Shared {
     }
 }
 
+/// Why work that is ready does not begin, by session: for those who ask what is wrong.
+#[derive(Default)]
+pub(crate) struct Held {
+    reasons: Mutex<BTreeMap<SessionId, Vec<Refusal>>>,
+}
+
+impl Held {
+    fn set(&self, session: SessionId, reasons: Vec<Refusal>) {
+        let mut held = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        if reasons.is_empty() {
+            held.remove(&session);
+        } else {
+            held.insert(session, reasons);
+        }
+    }
+
+    /// One for each participant that is held up.
+    pub(crate) fn reasons(&self) -> Vec<Refusal> {
+        let held = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        held.values().flatten().cloned().collect()
+    }
+}
+
 struct SessionActor {
     shared: Arc<Shared>,
     session: SessionId,
@@ -82,8 +109,7 @@ impl SessionActor {
     async fn run(mut self) {
         let mut news = true;
         loop {
-            let looked = if news { self.look_at_plans() } else { Ok(()) }.and_then(|()| self.look_at_tasks());
-            if let Err(error) = looked {
+            if let Err(error) = self.look(news).await {
                 tracing::error!(session = %self.session, %error, "cannot see what is to be done");
             }
             let mail = tokio::select! {
@@ -112,6 +138,13 @@ impl SessionActor {
         }
     }
 
+    async fn look(&mut self, news: bool) -> Result<(), Refusal> {
+        if news {
+            self.look_at_plans()?;
+        }
+        self.look_at_tasks().await
+    }
+
     fn look_at_plans(&mut self) -> Result<(), Refusal> {
         let session = self.session;
         let plans = self.shared.store.read(|view| view.open_plans())?;
@@ -121,29 +154,58 @@ impl SessionActor {
         Ok(())
     }
 
-    fn look_at_tasks(&mut self) -> Result<(), Refusal> {
+    /// Starts what can start. What was acknowledged and lacks only its agent's key or configuration waits.
+    async fn look_at_tasks(&mut self) -> Result<(), Refusal> {
         let session = self.session;
-        let ready = self.shared.store.read(|view| {
+        let (ready, seats) = self.shared.store.read(|view| {
             let mut ready = Vec::new();
             for task in view.ready_tasks(session)? {
                 let targets = view.task_targets(task.task.id)?;
                 ready.push((task, targets));
             }
-            Ok(ready)
+            Ok((ready, view.participants(session)?))
         })?;
+        let mut held = BTreeMap::new();
         for (row, targets) in ready {
             for target in targets.into_iter().filter(|target| target.state == TaskState::Submitted) {
-                if !self.turns.contains_key(&target.participant) {
-                    let order = Order {
-                        task: row.task.clone(),
-                        participant: target.participant,
-                        attempt: target.attempt,
-                    };
-                    self.start_turn(order);
+                let participant = target.participant;
+                let Some(seat) = seats.iter().find(|seat| seat.participant.id == participant) else {
+                    continue;
+                };
+                if self.turns.contains_key(&participant) {
+                    continue;
                 }
+                if let Err(refusal) = start::endpoint(&self.shared, &seat.participant) {
+                    held.entry(participant).or_insert(refusal);
+                    continue;
+                }
+                self.start_turn(Order { task: row.task.clone(), participant, attempt: target.attempt });
             }
         }
+        let changes = self.holding(&seats, &held);
+        self.shared.held.set(session, held.into_values().collect());
+        if !changes.is_empty() {
+            self.shared.record(Actor::System, changes).await?;
+        }
         Ok(())
+    }
+
+    /// What is to be said of those who wait for their key, and of those who do not wait any more.
+    fn holding(&self, seats: &[ParticipantRow], held: &BTreeMap<ParticipantId, Refusal>) -> Vec<Event> {
+        let idle = seats.iter().filter(|seat| !self.turns.contains_key(&seat.participant.id));
+        let change = |seat: &ParticipantRow| {
+            let said = (seat.status, seat.detail.clone());
+            let due = match held.get(&seat.participant.id) {
+                Some(refusal) => (ParticipantStatus::Paused, Some(detail::short(&refusal.message))),
+                None if seat.status == ParticipantStatus::Paused => (ParticipantStatus::Idle, None),
+                None => return None,
+            };
+            let (session, participant) = (self.session, seat.participant.id);
+            let (status, detail) = due.clone();
+            let change = StatusChange { session, participant, status, detail };
+            (due != said).then_some(Event::ParticipantStatusChanged(change))
+        };
+        idle.filter_map(change).collect()
     }
 
     fn start_turn(&mut self, order: Order) {

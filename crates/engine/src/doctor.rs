@@ -23,6 +23,12 @@ impl Engine {
     /// Looks at everything a turn needs.
     pub async fn doctor(&self) -> Vec<Finding> {
         let mut findings = self.agents_found();
+        findings.extend(self.shared.held.reasons().into_iter().map(|reason| Finding {
+            severity: Severity::Warning,
+            check: "work_held",
+            message: format!("work waits: {}", reason.message),
+            hint: reason.hint,
+        }));
         let looked = self.shared.blocking(|shared| Ok(look(shared))).await;
         findings.extend(looked.unwrap_or_else(|error| vec![bad("doctor", error.to_string(), None)]));
         findings
@@ -53,7 +59,7 @@ fn look(shared: &Shared) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.push(match shared.git.version() {
         Ok(version) => good("git", version),
-        Err(error) => bad("git", error.to_string(), Some("install git 2.40 or newer")),
+        Err(error) => bad("git", error.to_string(), Some("install git 2.32 or newer")),
     });
     findings.push(match shared.store.stopped() {
         None => good("store", format!("{} events", shared.store.durable().seq)),

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::actor::Actors;
+use crate::actor::{Actors, Held};
 use crate::call::Key;
 use crate::config::{ConfigError, ConfigProvider, Snapshot};
 use crate::credential::Credentials;
@@ -77,6 +77,7 @@ pub(crate) struct Shared {
     pub(crate) live: Live,
     pub(crate) credentials: Credentials,
     pub(crate) actors: Actors,
+    pub(crate) held: Held,
     pub(crate) writers: Writers,
     /// Every task of the engine is on it, so that shutdown knows when all are over.
     pub(crate) tasks: TaskTracker,
@@ -109,9 +110,16 @@ impl Engine {
         self.shared.config.snapshot()
     }
 
+    /// Reads the configuration again; what waited for it begins.
     pub fn reload_config(&self) -> Result<Arc<Snapshot>, ConfigError> {
         let reloaded = self.shared.config.reload()?;
         self.shared.places.look();
+        let shared = Arc::clone(&self.shared);
+        self.shared.tasks.spawn(async move {
+            if let Err(error) = recovery::resume(&shared).await {
+                tracing::error!(%error, "the sessions did not hear of the new configuration");
+            }
+        });
         Ok(reloaded)
     }
 
@@ -121,6 +129,7 @@ impl Engine {
         let counts = shared.store.read(|view| view.counts())?;
         let (running, waiting, usage) = shared.store.read(|view| {
             let waiting = view.tasks_in_state(&[model::TaskState::InputRequired])?.len();
+            let waiting = waiting + shared.held.reasons().len();
             Ok((view.running_turns()?.len(), waiting, view.total_usage()?))
         })?;
         Ok(Status {
@@ -317,6 +326,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         live: Live::new(),
         credentials: Credentials::default(),
         actors: Actors::default(),
+        held: Held::default(),
         writers: Writers::default(),
         tasks: TaskTracker::new(),
         stopping: CancellationToken::new(),

@@ -227,16 +227,17 @@ fn session_view(view: &View<'_>, row: SessionRow) -> Result<SessionView, Refusal
         since: row.since,
         context_used: row.context_used,
     });
-    let participants = participants.collect();
+    let participants: Vec<ParticipantView> = participants.collect();
     let tasks = view.tasks_in_state(&[TaskState::InputRequired])?;
-    let needs_input = tasks.iter().filter(|task| task.task.session == session).count();
+    let asked = tasks.iter().filter(|task| task.task.session == session).count();
+    let paused = participants.iter().filter(|seat| seat.status == ParticipantStatus::Paused).count();
     Ok(SessionView {
         short_id: session.short(),
         state: row.state,
         archived: row.archived_at.is_some(),
         participants,
         usage: view.session_usage(session)?,
-        needs_input: u32::try_from(needs_input).unwrap_or(u32::MAX),
+        needs_input: u32::try_from(asked + paused).unwrap_or(u32::MAX),
         updated_at: row.updated_at,
         session: row.session,
     })

@@ -3,7 +3,7 @@
 use crate::actor::Mail;
 use crate::message::clean_text;
 use crate::{Call, Engine, TargetView, TaskView, TurnView};
-use model::{Answer, Event, Refusal, SessionId, TaskEnd, TaskId, TaskState};
+use model::{Answer, Event, ParticipantStatus, Refusal, SessionId, StatusChange, TaskEnd, TaskId, TaskState};
 use std::collections::BTreeSet;
 use store::{TaskRow, TurnRow, View};
 
@@ -48,6 +48,7 @@ impl Engine {
                     let text = "canceled by the user".to_owned();
                     let mut events = vec![Event::TaskCanceled(TaskEnd { session, task, text })];
                     events.extend(canceled_dependents(view, task)?);
+                    events.extend(unpaused(view, &row)?);
                     Ok(events)
                 }
             }
@@ -103,6 +104,24 @@ pub(crate) fn canceled_dependents(view: &View<'_>, task: TaskId) -> Result<Vec<E
                 let text = "a task it depends on was not completed".to_owned();
                 events.push(Event::TaskCanceled(TaskEnd { session, task: id, text }));
             }
+        }
+    }
+    Ok(events)
+}
+
+/// Who waited to begin with the task waits no more; with other tasks it is said again.
+pub(crate) fn unpaused(view: &View<'_>, row: &TaskRow) -> Result<Vec<Event>, Refusal> {
+    let mut events = Vec::new();
+    for participant in row.task.targets.iter().copied() {
+        let status = view.participant_status(participant)?;
+        if status.is_some_and(|known| known.status == ParticipantStatus::Paused) {
+            let (session, status) = (row.task.session, ParticipantStatus::Idle);
+            events.push(Event::ParticipantStatusChanged(StatusChange {
+                session,
+                participant,
+                status,
+                detail: None,
+            }));
         }
     }
     Ok(events)

@@ -3,14 +3,16 @@
 //! Invariant: a started turn ends in the journal, whatever happens to the run: it says so itself,
 //! it dies, its time is over, or the next start of the daemon says it.
 
-mod detail;
+pub(crate) mod detail;
 pub(crate) mod finish;
+mod lock_requests;
 mod serve;
 pub(crate) mod start;
 
 use crate::engine::Shared;
 use agent::{RunEvent, RunHandle, TextKind};
 use bus::BusError;
+use lock_requests::LockRequests;
 use model::{
     Actor, AgentName, Event, Message, MessageDraft, ModelAnswer, ModelCall, Participant, ParticipantStatus,
     Refusal, RefusalKind, RegistrationId, Repo, RepoPath, Role, RunId, StatusChange, Task, TurnId,
@@ -20,7 +22,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// How often text that is being written is kept: what a crash may lose of it.
@@ -62,7 +63,7 @@ struct TurnDriver {
     status: (ParticipantStatus, Option<String>),
     /// Fencing tokens of the locks the run holds.
     tokens: HashMap<RepoPath, u64>,
-    lock_requests: JoinSet<(u64, RepoPath, Result<bus::Acquired, BusError>)>,
+    lock_requests: LockRequests,
     /// Request id of the question that waits for the user, and since when.
     question: Option<(u64, Instant)>,
     deadline: Instant,
@@ -89,6 +90,8 @@ pub(crate) async fn take(shared: &Arc<Shared>, order: Order, inbox: mpsc::Receiv
             tokio::time::sleep(START_PAUSE).await;
             Ok(())
         }
+        // The session's actor says that the participant waits, and for what.
+        Err(refusal) if start::is_to_be_waited_for(&refusal) => Ok(()),
         Err(refusal) => finish::not_started(shared, &order, &refusal).await,
     };
     if let Err(error) = outcome {
@@ -133,7 +136,7 @@ impl TurnDriver {
                         }
                     }
                 },
-                Some(done) = self.lock_requests.join_next() => self.lock_decided(done).await?,
+                Some(done) = self.lock_requests.decided() => self.lock_decided(done).await?,
                 Some(mail) = inbox.recv() => self.mail(mail).await?,
                 _ = drafts.tick() => self.draft().await?,
                 _ = renewals.tick() => self.renew(ttl).await?,

@@ -14,7 +14,7 @@ pub struct SessionView {
     pub archived: bool,
     pub participants: Vec<ParticipantView>,
     pub usage: Usage,
-    /// Tasks that wait for an answer.
+    /// What waits for the user: questions, and agents that lack their key or are not configured any more.
     pub needs_input: u32,
     pub updated_at: Timestamp,
 }

@@ -60,7 +60,7 @@ pub use registration::{Registration, RegistrationPhase};
 pub use repo::Repo;
 pub use run::{Run, RunExit};
 pub use session::{Participant, ParticipantStatus, Session, SessionState};
-pub use task::{Task, TaskKind, TaskState, TaskStep, TaskStepError};
+pub use task::{QUESTION_MAX, Task, TaskKind, TaskState, TaskStep, TaskStepError};
 pub use time::{Timestamp, TimestampError};
 pub use turn::{FileChange, Turn, TurnOutcome};
 pub use user::User;

@@ -3,6 +3,9 @@
 use crate::{ParticipantId, PlanId, RepoPath, SessionId, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+/// Longest question an agent may ask, in bytes.
+pub const QUESTION_MAX: usize = 4 * 1024;
+
 /// A prompt with its targets, priority and dependencies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {

@@ -214,26 +214,35 @@ async fn only_folders_of_runs_are_tidied() {
 }
 
 #[tokio::test]
-async fn what_is_resubmitted_goes_on_by_itself_and_a_missing_key_is_said() {
+async fn what_is_resubmitted_waits_for_its_key_and_that_is_said() {
     let stage = Stage::new();
-    let (_, task, _) = interrupted(&stage);
+    let (seat, task, _) = interrupted(&stage);
     let options = stage.options();
     let _folder = stage.close();
     let (engine, report) = Engine::open(options).await.unwrap();
     assert_eq!(report.repairs.len(), 1, "{report:?}");
     let mut bell = engine.doorbell();
-    let failed = loop {
-        let view = engine.task(task.id).unwrap();
-        if view.state.is_terminal() {
-            break view;
+    let held = loop {
+        let seats = engine.participants(task.session).unwrap();
+        let held = seats.into_iter().find(|held| held.status == ParticipantStatus::Paused);
+        if let Some(held) = held {
+            break held;
         }
         bell.changed().await.unwrap();
     };
-    assert_eq!(failed.state, TaskState::Failed);
-    let text = failed.text.unwrap();
-    assert!(
-        text.contains("ANTHROPIC_API_KEY is not set") && text.contains("set ANTHROPIC_API_KEY"),
-        "{text}"
-    );
+    assert_eq!(held.participant.id, seat.id);
+    assert!(held.detail.unwrap().contains("ANTHROPIC_API_KEY is not set"));
+    let view = engine.task(task.id).unwrap();
+    assert_eq!((view.state, view.attempt), (TaskState::Submitted, 2), "nothing acknowledged is lost");
+    assert_eq!(engine.status().unwrap().needs_input, 1);
+    assert_eq!(engine.session(task.session).unwrap().needs_input, 1);
+    let findings = engine.doctor().await;
+    let held = findings.iter().find(|finding| finding.check == "work_held").unwrap();
+    assert!(held.hint.as_ref().unwrap().contains("set ANTHROPIC_API_KEY"), "{held:?}");
+
+    let canceled = engine.cancel_task(&crate::Call::user("test"), task.id).await.unwrap();
+    assert_eq!(canceled.state, TaskState::Canceled);
+    let seats = engine.participants(task.session).unwrap();
+    assert_eq!(seats[0].status, ParticipantStatus::Idle, "it waits for nothing any more");
     engine.shutdown().await;
 }

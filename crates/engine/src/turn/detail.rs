@@ -1,10 +1,10 @@
 //! What a status is about, in a few words.
 
 /// Longest detail of a status, in characters.
-pub(super) const DETAIL_MAX: usize = 120;
+pub(crate) const DETAIL_MAX: usize = 120;
 
 /// On one line, and short enough to stand beside a status: the whole is in the message or the task.
-pub(super) fn short(detail: &str) -> String {
+pub(crate) fn short(detail: &str) -> String {
     let mut words = String::new();
     for word in detail.split_whitespace() {
         if !words.is_empty() {

@@ -27,7 +27,7 @@ impl TurnDriver {
     /// file before its checkpoint was taken. A run that has ended its turn (`exit` is none) lives until then
     /// and is let go; of a dead one others may take the locks at any moment.
     pub(super) async fn finish(mut self, exit: Option<RunExitStatus>) -> Result<(), Refusal> {
-        self.lock_requests.shutdown().await;
+        self.lock_requests.end(&self.shared, self.registration).await;
         let (outcome, iterations, usage) = self.outcome(exit.unwrap_or_default());
         let (outcome, checkpoint) = match self.checkpoint(&outcome).await {
             Ok(checkpoint) => (outcome, checkpoint),

@@ -1,13 +1,14 @@
 //! What a run may ask of the daemon: locks, edits, answers, plans, notices.
 
+use super::lock_requests::Decided;
 use super::{TurnDriver, detail, start};
 use crate::merge;
 use crate::writer::{self, Edit, INTENT};
 use agent::{Reply, Request, RunCommand};
-use bus::{Acquired, BusError, LockRequest};
+use bus::LockRequest;
 use model::{
-    Channel, Claim, Event, FileChange, LockMode, ParticipantStatus, PlannedTask, Proposal, Question, Refusal,
-    RefusalKind, RefusedEdit, RepoPath, TaskKind,
+    Channel, Claim, Event, FileChange, LockMode, ParticipantStatus, PlannedTask, Proposal, QUESTION_MAX,
+    Question, Refusal, RefusalKind, RefusedEdit, RepoPath, TaskKind,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,10 +16,6 @@ use std::time::Duration;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
-/// Requests for locks that one run may have open; each waits on a thread.
-const LOCK_REQUESTS_MAX: usize = 8;
-/// Longest question, in bytes.
-pub(super) const QUESTION_MAX: usize = 8 * 1024;
 /// Channel on which a change of a file is told.
 const FILE_MODIFIED: &str = "file_modified";
 
@@ -55,12 +52,6 @@ impl TurnDriver {
     }
 
     fn request_lock(&mut self, id: u64, path: RepoPath) -> Result<(), Refusal> {
-        if self.lock_requests.len() >= LOCK_REQUESTS_MAX {
-            let message = format!("{LOCK_REQUESTS_MAX} requests for locks wait already");
-            return Err(
-                Refusal::new(RefusalKind::Busy, "lock_requests_full", message).hint("wait for one of them")
-            );
-        }
         let repo = self.writable()?;
         let limits = self.shared.config.snapshot().config.limits.clone();
         let request = LockRequest {
@@ -71,12 +62,8 @@ impl TurnDriver {
             ttl: Duration::from_secs(limits.lock_ttl_seconds),
         };
         let patience = Duration::from_secs(limits.lock_wait_seconds);
-        let (shared, control) = (Arc::clone(&self.shared), self.waiting_status(&path));
-        self.lock_requests.spawn_blocking(move || {
-            let decided = shared.bus.acquire_wait(&request, patience, &mut |blocking| control(blocking));
-            (id, path, decided)
-        });
-        Ok(())
+        let on_wait = self.waiting_status(&path);
+        self.lock_requests.ask(&self.shared, (id, path), request, patience, on_wait)
     }
 
     /// Says that the participant waits; the bus calls it from its own thread.
@@ -101,10 +88,7 @@ impl TurnDriver {
         }
     }
 
-    pub(super) async fn lock_decided(
-        &mut self,
-        done: Result<(u64, RepoPath, Result<Acquired, BusError>), JoinError>,
-    ) -> Result<(), Refusal> {
+    pub(super) async fn lock_decided(&mut self, done: Result<Decided, JoinError>) -> Result<(), Refusal> {
         let (id, path, decided) = done.map_err(Refusal::internal)?;
         // The bus's thread may have said that we wait; whatever comes next is to be said again.
         self.status = (ParticipantStatus::WaitingLock, None);

@@ -1,6 +1,7 @@
 //! The beginning of a turn: everything is checked, the run is launched and registered, and the
 //! start is committed.
 
+use super::lock_requests::LockRequests;
 use super::{DEADLINE_GRACE, Order, TurnDriver};
 use crate::engine::Shared;
 use crate::{Caller, LiveTurn, instructions};
@@ -15,11 +16,13 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// Time between TERM and KILL when a run is ended.
 const GRACE: Duration = Duration::from_secs(2);
+
+const NOT_CONFIGURED: &str = "agent_not_configured";
+const MISSING_KEY: &str = "missing_api_key";
 
 /// Who and where, as the store knows it.
 pub(super) struct Scene {
@@ -83,7 +86,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         handle,
         status: (ParticipantStatus::Starting, None),
         tokens: HashMap::new(),
-        lock_requests: JoinSet::new(),
+        lock_requests: LockRequests::default(),
         question: None,
         deadline: Instant::now() + Duration::from_secs(limits.turn_deadline_seconds) + DEADLINE_GRACE,
         drafted: (0, 0),
@@ -206,16 +209,21 @@ pub(crate) fn endpoint(shared: &Shared, participant: &Participant) -> Result<End
     Ok(Endpoint { vendor: agent.vendor, base_url: agent.base_url.clone(), api_key: key })
 }
 
+/// What somebody has to give the daemon before the agent can work; until then its tasks wait.
+pub(super) fn is_to_be_waited_for(refusal: &Refusal) -> bool {
+    [NOT_CONFIGURED, MISSING_KEY].contains(&refusal.code.as_ref())
+}
+
 pub(crate) fn not_configured(agent: &AgentName) -> Refusal {
     let message = format!("the agent `{agent}` is not configured any more");
-    Refusal::new(RefusalKind::Unavailable, "agent_not_configured", message)
+    Refusal::new(RefusalKind::Unavailable, NOT_CONFIGURED, message)
         .hint("add it to config.json and run `coditect daemon restart`")
 }
 
 pub(crate) fn missing_key(agent: &str, variable: &str, vendor: Vendor) -> Refusal {
     Refusal::new(
         RefusalKind::Unavailable,
-        "missing_api_key",
+        MISSING_KEY,
         format!("the agent `{agent}` has no key: {variable} is not set"),
     )
     .hint(format!(

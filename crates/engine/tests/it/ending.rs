@@ -1,7 +1,7 @@
 //! A turn always ends: by itself, by the user, by its death, by its time.
 
 use crate::scene::{Scene, call};
-use engine::NewPrompt;
+use engine::{NewPrompt, TaskView};
 use model::{Event, ParticipantStatus, TaskState, TurnOutcome};
 use std::time::Duration;
 
@@ -116,7 +116,7 @@ async fn what_waits_for_a_failed_task_is_canceled_with_it_and_nothing_waits_for_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_agent_that_cannot_begin_does_not_end_the_others_work() {
+async fn an_agent_that_cannot_begin_waits_and_the_others_work() {
     let mut scene = Scene::new(&[]).await;
     let repo = scene.add_repo(None).await;
     let session = scene.session(Some(&repo), &["claude", "codex"]).await;
@@ -136,13 +136,27 @@ async fn one_agent_that_cannot_begin_does_not_end_the_others_work() {
     scene.configure_without("codex");
     scene.engine().reload_config().unwrap();
     scene.engine().answer_task(&call(), first, "yes".to_owned()).await.unwrap();
-    let over = scene.task_over(task).await;
-    assert_eq!(over.state, TaskState::Failed);
-    assert!(over.text.unwrap().contains("not configured"));
-    let states: Vec<TaskState> = over.targets.iter().map(|target| target.state).collect();
-    assert_eq!(states, [TaskState::Completed, TaskState::Failed], "it ended when the last target had");
+    let seat = scene
+        .until("codex waits for its configuration", || {
+            let seats = scene.engine().participants(session).unwrap();
+            seats.into_iter().find(|seat| seat.status == ParticipantStatus::Paused)
+        })
+        .await;
+    assert_eq!(seat.participant.agent.as_str(), "codex");
+    assert!(seat.detail.unwrap().contains("not configured"));
+    let states = |view: TaskView| -> Vec<TaskState> { view.targets.iter().map(|one| one.state).collect() };
+    scene
+        .until("claude is done", || {
+            let states = states(scene.engine().task(task).unwrap());
+            (states == [TaskState::Completed, TaskState::Submitted]).then_some(())
+        })
+        .await;
     assert_eq!(scene.repo.read("a.txt"), "a");
-    assert!(outcomes(&scene).iter().any(
-        |outcome| matches!(outcome, TurnOutcome::Failed { code, .. } if code == "agent_not_configured")
-    ));
+    // What was acknowledged goes on by itself.
+    scene.configure(serde_json::json!({}));
+    scene.engine().reload_config().unwrap();
+    let over = scene.task_over(task).await;
+    assert_eq!(over.state, TaskState::Completed, "{:?}", over.text);
+    assert_eq!(states(over), [TaskState::Completed, TaskState::Completed]);
+    assert!(outcomes(&scene).iter().all(|outcome| matches!(outcome, TurnOutcome::Completed { .. })));
 }

@@ -1,15 +1,12 @@
 //! `ask_user`: a question only the user can answer. The turn's clock stands still meanwhile.
 
-use model::ParticipantStatus;
+use model::{ParticipantStatus, QUESTION_MAX};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::output::cut;
 use super::{Outcome, Parsed, ToolError, Toolbox, misanswered};
 use crate::run::wire::{Reply, Request};
-
-/// Longest question, in bytes; the rest is cut.
-pub(super) const QUESTION_MAX: usize = 4 * 1024;
 
 #[derive(Deserialize)]
 pub(super) struct Arguments {
