@@ -19,6 +19,7 @@ pub(crate) use stop::Tie;
 
 use crate::demo;
 use crate::output::{complain, say};
+use crate::process;
 use cli::{DaemonRun, Host};
 use engine::{Engine, EngineOptions};
 use protocol::{API_REVISION, DaemonInfo};
@@ -37,6 +38,7 @@ const LAST_WAIT: Duration = Duration::from_secs(2);
 
 /// Runs a daemon in the foreground until it is to stop.
 pub(crate) fn run(host: &Host, order: DaemonRun, tie: Tie) -> ExitCode {
+    process::close_to_others();
     match serve(host, &order, tie) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(&error.into()),

@@ -29,7 +29,14 @@ fn main() -> ExitCode {
         Some("__scripted") => model_server::run(rest()),
         Some("__daemon") => tied_daemon(rest().collect()),
         _ => match host::host() {
-            Ok(host) => cli::run(args, host),
+            Ok(host) => {
+                // Inside a run a command holds nothing that the run does not; its mark has to stay readable for
+                // whoever sweeps up after the run.
+                if !host.environment.contains_key("CODITECT_RUN") {
+                    process::close_to_others();
+                }
+                cli::run(args, host)
+            }
             Err(error) => output::complain(&error),
         },
     }

@@ -16,16 +16,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use tracing_subscriber::EnvFilter;
+use tracing::Subscriber;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 /// Environment variable with another filter, as in `engine=debug,info`.
 pub(crate) const FILTER_VARIABLE: &str = "CODITECT_LOG";
 const FILTER_DEFAULT: &str = "info";
-/// Says what it sends and gets, keys and conversations among it; never to be heard.
-const SILENCED: &str = "genai=off";
+/// Says what it sends and gets, keys and conversations among it; never to be heard, whatever the filter says.
+const SILENCED: &str = "genai";
 /// Largest log file, in bytes.
 const FILE_MAX: u64 = 8 * 1024 * 1024;
 /// Files kept beside the one that is written: `daemon.log.1` is the last one, and so on.
@@ -61,18 +64,7 @@ impl Drop for LogGuard {
 /// Begins to log for the whole process. Without a file there is no log, and the daemon runs all the same.
 pub(crate) fn begin(path: &Path, clock: Arc<dyn Clock>, filter: Option<&String>) -> Option<LogGuard> {
     let (lines, guard) = open(path.to_owned(), FILE_MAX).ok()?;
-    let mut chosen = EnvFilter::builder().parse_lossy(filter.map_or(FILTER_DEFAULT, String::as_str));
-    if let Ok(silenced) = SILENCED.parse() {
-        chosen = chosen.add_directive(silenced);
-    }
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_span_list(false)
-        .with_env_filter(chosen)
-        .with_timer(Time(clock))
-        .with_writer(lines)
-        .finish();
+    let subscriber = subscriber(lines, clock, filter.map_or(FILTER_DEFAULT, String::as_str));
     // A second one in this process would be a test's; the first one stays.
     let _ = tracing::subscriber::set_global_default(subscriber);
     std::panic::set_hook(Box::new(|panic| {
@@ -80,6 +72,24 @@ pub(crate) fn begin(path: &Path, clock: Arc<dyn Clock>, filter: Option<&String>)
         let _ = writeln!(io::stderr(), "{panic}");
     }));
     Some(guard)
+}
+
+/// The one layer of the log. What is silenced is so beside the filter: among its directives a more specific one
+/// would win.
+fn subscriber<W>(writer: W, clock: Arc<dyn Clock>, filter: &str) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let chosen = EnvFilter::builder().parse_lossy(filter);
+    let heard = filter_fn(|about| about.target().split("::").next() != Some(SILENCED));
+    let layer = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_timer(Time(clock))
+        .with_writer(writer)
+        .with_filter(chosen.and(heard));
+    tracing_subscriber::registry().with(layer)
 }
 
 struct Time(Arc<dyn Clock>);
@@ -233,6 +243,23 @@ mod tests {
         let newest = std::fs::read_to_string(&path).unwrap();
         assert!(newest.trim_end().ends_with("49"), "{newest}");
         assert!(std::fs::read_to_string(numbered(&path, 1)).unwrap().contains("47"));
+    }
+
+    #[test]
+    fn no_filter_lets_the_one_through_that_says_keys() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("daemon.log");
+        let (lines, guard) = open(path.clone(), FILE_MAX).unwrap();
+        let subscriber =
+            subscriber(lines, Arc::new(bus::system::SystemClock), "trace,genai=trace,genai::webc=trace");
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::error!(target: "genai", "one key");
+            tracing::error!(target: "genai::webc::web_client", "another key");
+            tracing::trace!(target: "genaiology", "a neighbour");
+        });
+        drop(guard);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("a neighbour") && !text.contains("key"), "{text}");
     }
 
     #[test]

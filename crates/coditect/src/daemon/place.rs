@@ -5,14 +5,17 @@
 use super::DaemonError;
 use super::file_system::look;
 use model::DataRoot;
+use std::fs::Permissions;
 use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 /// Longest name of a workspace, in bytes.
 const WORKSPACE_MAX: usize = 64;
 
-/// Makes the data root, the daemon's folder and the workspace's, mode 0700 where they are new.
+/// Makes the data root, the daemon's folder and the workspace's, mode 0700 where they are new. The latter two are ours
+/// alone and are closed to others wherever they come from: a copied or restored data root may have lost its modes, and
+/// the files in it rest on those of their folders.
 pub(crate) fn prepare(root: &DataRoot, workspace: &str) -> Result<(), DaemonError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if workspace.is_empty() || workspace.len() > WORKSPACE_MAX || !workspace.bytes().all(plain) {
@@ -28,7 +31,16 @@ pub(crate) fn prepare(root: &DataRoot, workspace: &str) -> Result<(), DaemonErro
         // Something may have been mounted in its place.
         refuse_unsafe(folder)?;
     }
-    Ok(())
+    close(&root.daemon_dir())?;
+    close(root.workspace(workspace).path())
+}
+
+fn close(folder: &Path) -> Result<(), DaemonError> {
+    let closing = std::fs::metadata(folder).and_then(|meta| match meta.permissions().mode() & 0o077 {
+        0 => Ok(()),
+        _ => std::fs::set_permissions(folder, Permissions::from_mode(0o700)),
+    });
+    closing.map_err(|error| DaemonError::Io { action: "close to others", path: folder.to_owned(), error })
 }
 
 /// Looks at the folder itself, or at the nearest one above that is there.
@@ -53,7 +65,6 @@ fn refuse_unsafe(folder: &Path) -> Result<(), DaemonError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn folders_are_made_for_their_owner() {
@@ -62,6 +73,22 @@ mod tests {
         prepare(&root, "default").unwrap();
         prepare(&root, "default").unwrap();
         for folder in [root.path(), &root.daemon_dir(), root.workspace("default").path()] {
+            let mode = std::fs::metadata(folder).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{}", folder.display());
+        }
+    }
+
+    #[test]
+    fn folders_that_were_copied_without_their_modes_are_closed() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = DataRoot::new(dir.path());
+        let ours = [root.daemon_dir(), root.workspace("default").path().to_owned()];
+        for folder in &ours {
+            std::fs::create_dir_all(folder).unwrap();
+            std::fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+        }
+        prepare(&root, "default").unwrap();
+        for folder in &ours {
             let mode = std::fs::metadata(folder).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o700, "{}", folder.display());
         }
