@@ -9,7 +9,7 @@ use crate::launcher;
 use crate::line::Global;
 use crate::screen::Screen;
 use bus::Bus;
-use client::{Client, Options};
+use client::{Client, Credential, Options};
 use model::{DEFAULT_WORKSPACE, DataRoot, Timestamp, WorkspaceDir};
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -91,18 +91,45 @@ impl Context {
         if self.workspace().messaging_db().exists() { self.bus().map(Some) } else { Ok(None) }
     }
 
+    /// Whether an agent's run started this command: it acts for that agent then, and never for the user.
+    pub(crate) fn in_run(&self) -> bool {
+        self.variable("CODITECT_RUN").is_some() || self.variable("CODITECT_TOKEN_FILE").is_some()
+    }
+
+    /// Refuses inside a run what only the user may do where no daemon decides that.
+    pub(crate) fn not_for_agents(&self, what: &str) -> Result<(), Failure> {
+        if !self.in_run() {
+            return Ok(());
+        }
+        Err(Failure::new(Exit::Authentication, "not_for_agents", format!("an agent may not {what}"))
+            .hint("ask the user to do it"))
+    }
+
     /// A client that has not talked yet.
     pub(crate) fn client(&self) -> Client {
-        let mut options = Options::user(self.root.clone(), Arc::clone(&self.host.entropy));
-        options.timeout = self.patience().unwrap_or(TIMEOUT_DEFAULT);
-        Client::new(options)
+        self.client_within(TIMEOUT_DEFAULT)
     }
 
     /// As [`Context::client`], for answers that may take an hour.
     pub(crate) fn patient_client(&self) -> Client {
+        self.client_within(Duration::from_secs(3600))
+    }
+
+    fn client_within(&self, limit: Duration) -> Client {
         let mut options = Options::user(self.root.clone(), Arc::clone(&self.host.entropy));
-        options.timeout = self.patience().unwrap_or(Duration::from_secs(3600));
+        options.timeout = self.patience().unwrap_or(limit);
+        if self.in_run() {
+            options.credential = Credential::RunFile(self.run_token());
+        }
         Client::new(options)
+    }
+
+    /// The run's own credential. Where it should be is known even if nobody says so.
+    fn run_token(&self) -> PathBuf {
+        match (self.variable("CODITECT_TOKEN_FILE"), self.variable("CODITECT_RUN")) {
+            (Some(file), _) => self.path(Path::new(file)),
+            (None, run) => self.workspace().runs().join(run.unwrap_or_default()).join("token"),
+        }
     }
 
     /// Runs something asynchronous to its end.

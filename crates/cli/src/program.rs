@@ -16,14 +16,14 @@ fn program(path: &OsStr) -> Command {
     Command::new(path)
 }
 
-/// Starts the daemon with its output in the log. It inherits the environment: the agents' keys are there.
-pub(crate) fn daemon(executable: &Path, args: &[&OsStr], cwd: &Path, log: &File) -> io::Result<Child> {
+/// Starts the daemon with its output in a file. It inherits the environment: the agents' keys are there.
+pub(crate) fn daemon(executable: &Path, args: &[&OsStr], cwd: &Path, output: &File) -> io::Result<Child> {
     program(executable.as_os_str())
         .args(args)
         .current_dir(cwd)
         .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log.try_clone()?)
+        .stdout(output.try_clone()?)
+        .stderr(output.try_clone()?)
         .spawn()
 }
 

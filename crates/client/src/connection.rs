@@ -70,6 +70,7 @@ impl Connection {
             Self::handshake(TokioIo::new(stream), "localhost".to_owned(), tasks, &address).await?;
         match credential {
             Credential::Run(token) => Ok(connection.with_token(token)),
+            Credential::RunFile(path) => Ok(connection.with_token(&Place::run_token(path)?)),
             Credential::User => connection.proven(place, options, &endpoint, address).await,
         }
     }
@@ -86,7 +87,7 @@ impl Connection {
             let reason = "it is not an address of this machine".to_owned();
             return Err(ClientError::Unproven { address, reason });
         }
-        if matches!(credential, Credential::Run(_)) {
+        if !matches!(credential, Credential::User) {
             let reason = "its Unix socket is gone".to_owned();
             return Err(ClientError::Unreachable { address, reason });
         }

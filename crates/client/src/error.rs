@@ -18,6 +18,9 @@ pub enum ClientError {
     Revision { daemon: u32, client: u32 },
     #[error("the token at {} cannot be used: {reason}", path.display())]
     Token { path: PathBuf, reason: String },
+    /// An agent's command never acts as the user instead.
+    #[error("the run's credential at {} cannot be used: {reason}", path.display())]
+    RunToken { path: PathBuf, reason: String },
     /// The daemon understood and said no.
     #[error("{}", detail.message)]
     Refused { status: u16, detail: ErrorDetail },
@@ -36,6 +39,7 @@ impl ClientError {
             Self::Unproven { .. } => "daemon_unproven",
             Self::Revision { .. } => "version_mismatch",
             Self::Token { .. } => "token_unusable",
+            Self::RunToken { .. } => "run_token_unusable",
             Self::Refused { detail, .. } => &detail.code,
             Self::TimedOut { .. } => "timed_out",
             Self::Malformed { .. } => "answer_malformed",
@@ -57,6 +61,9 @@ impl ClientError {
             Self::Token { .. } => {
                 "stop the daemon, remove the token file and run `coditect up` to make a new one"
             }
+            Self::RunToken { .. } => {
+                "the run has ended; outside of a run, unset CODITECT_RUN and CODITECT_TOKEN_FILE"
+            }
             Self::TimedOut { .. } => {
                 "it may still be done: ask again with the same command, or raise --timeout"
             }
@@ -70,7 +77,7 @@ impl ClientError {
                 ExitClass::Unreachable
             }
             Self::Revision { .. } | Self::Malformed { .. } => ExitClass::Failed,
-            Self::Token { .. } => ExitClass::Authentication,
+            Self::Token { .. } | Self::RunToken { .. } => ExitClass::Authentication,
             Self::Refused { status, detail } => ExitClass::of(*status, &detail.code),
             Self::TimedOut { .. } => ExitClass::TimedOut,
         }
@@ -89,9 +96,11 @@ impl ClientError {
         match self {
             Self::NotRunning { .. } | Self::Unreachable { .. } | Self::TimedOut { .. } => true,
             Self::Refused { status, .. } => matches!(status, 429 | 503),
-            Self::Unproven { .. } | Self::Revision { .. } | Self::Token { .. } | Self::Malformed { .. } => {
-                false
-            }
+            Self::Unproven { .. }
+            | Self::Revision { .. }
+            | Self::Token { .. }
+            | Self::RunToken { .. }
+            | Self::Malformed { .. } => false,
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum Credential {
     /// A running agent, by the credential it was given at its start. It talks over the Unix socket only: it does
     /// not know the user's token, with which a TCP port would prove itself.
     Run(String),
+    /// As [`Credential::Run`], in the file the run was given.
+    RunFile(PathBuf),
 }
 
 impl fmt::Debug for Credential {
@@ -26,6 +28,7 @@ impl fmt::Debug for Credential {
         f.write_str(match self {
             Self::User => "User",
             Self::Run(_) => "Run(…)",
+            Self::RunFile(_) => "RunFile(…)",
         })
     }
 }
@@ -61,6 +64,17 @@ impl Place {
             Ok(text) => Token::parse(&text).map_err(|error| bad(error.to_string())),
             Err(Private::Absent) => Err(ClientError::NotRunning { data_root: self.root.path().to_owned() }),
             Err(Private::Bad(reason)) => Err(bad(reason)),
+        }
+    }
+
+    /// What an agent's credential file says.
+    pub(crate) fn run_token(path: &Path) -> Result<String, ClientError> {
+        match private_text(path) {
+            Ok(text) => Ok(text.trim().to_owned()),
+            Err(Private::Absent) => {
+                Err(ClientError::RunToken { path: path.to_owned(), reason: "it is not there".to_owned() })
+            }
+            Err(Private::Bad(reason)) => Err(ClientError::RunToken { path: path.to_owned(), reason }),
         }
     }
 

@@ -92,7 +92,7 @@ impl Start {
             let client = context.client();
             match client.version().await {
                 Ok(version) => Ok((launcher::agree(context, version)?, false)),
-                Err(ClientError::NotRunning { .. } | ClientError::Unreachable { .. }) => {
+                Err(error) if launcher::is_absent(&error) && !context.in_run() => {
                     Ok((launcher::start(context, &client, self.port).await?, true))
                 }
                 Err(error) => Err(error.into()),
@@ -131,29 +131,46 @@ fn told(context: &Context, document: &serde_json::Value, sentence: String) -> Ou
 
 /// Stops the daemon and waits until it has let go of the data root and ended. None when none ran.
 async fn stop(context: &Context) -> Result<Option<u32>, Failure> {
-    let pid = match context.client().shut_down().await {
-        Ok(stopping) => stopping.pid,
-        Err(ClientError::NotRunning { .. } | ClientError::Unreachable { .. }) if !is_locked(context) => {
-            return Ok(None);
-        }
-        // A daemon that stops already.
-        Err(ClientError::Refused { detail, .. }) if detail.code == protocol::DRAINING => 0,
-        Err(error) => return Err(error.into()),
-    };
     let limit = context.patience().unwrap_or(STOP_MAX);
-    let alive = bus::system::process_start(pid);
-    let gone = async {
-        // It lets go of the data root a moment before it ends.
-        while is_locked(context) || (alive.is_some() && bus::system::process_start(pid) == alive) {
-            tokio::time::sleep(LOOK_EVERY).await;
+    let holder = std::cell::Cell::new(None);
+    let stopping = tokio::time::timeout(limit, stopped(context, &holder));
+    context.with_word("stopping the daemon", stopping).await.unwrap_or_else(|_| {
+        let who = holder.get().map_or_else(|| "its process".to_owned(), |pid| format!("process {pid}"));
+        Err(Failure::timed_out("stopping", limit)
+            .hint(format!("it still ends its work; {who} can be killed")))
+    })
+}
+
+/// As [`stop`], for as long as it takes. Whom it waits for is put into `holder`.
+async fn stopped(context: &Context, holder: &std::cell::Cell<Option<u32>>) -> Result<Option<u32>, Failure> {
+    let client = context.client();
+    while is_locked(context) {
+        holder.set(lock_holder(context).or(holder.get()));
+        match client.shut_down().await {
+            Ok(stopping) => {
+                holder.set(Some(stopping.pid));
+                break;
+            }
+            // It comes up, or it stops already and answers no more.
+            Err(error) if launcher::is_absent(&error) => tokio::time::sleep(LOOK_EVERY).await,
+            Err(error) => return Err(error.into()),
         }
-    };
-    let waiting = tokio::time::timeout(limit, gone);
-    context.with_word("stopping the daemon", waiting).await.map_err(|_| {
-        Failure::timed_out("stopping", limit)
-            .hint(format!("it still ends its work; process {pid} can be killed"))
-    })?;
-    Ok(Some(pid))
+    }
+    let alive = holder.get().and_then(bus::system::process_start);
+    // It lets go of the data root a moment before it ends.
+    while is_locked(context)
+        || (alive.is_some() && holder.get().and_then(bus::system::process_start) == alive)
+    {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Ok(holder.get())
+}
+
+/// What the daemon wrote into its lock when it took it.
+fn lock_holder(context: &Context) -> Option<u32> {
+    let text = std::fs::read_to_string(context.root.daemon_lock()).ok()?;
+    let holder: serde_json::Value = serde_json::from_str(&text).ok()?;
+    holder["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok())
 }
 
 /// Whether a daemon holds the data root: the one sign that cannot be stale.

@@ -5,7 +5,6 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::{launcher, program};
 use clap::Args;
-use client::ClientError;
 use serde_json::json;
 
 /// Makes the data root if there is none, starts the daemon if none runs, and opens the page in your browser with a
@@ -50,8 +49,8 @@ fn page(context: &Context, headless: bool, port: Option<u16>) -> Outcome {
         let client = context.client();
         let (version, started) = match client.version().await {
             Ok(version) => (launcher::agree(context, version)?, false),
-            Err(ClientError::NotRunning { .. } | ClientError::Unreachable { .. })
-                if !context.global.no_autostart =>
+            Err(error)
+                if launcher::is_absent(&error) && !context.global.no_autostart && !context.in_run() =>
             {
                 (launcher::start(context, &client, port).await?, true)
             }

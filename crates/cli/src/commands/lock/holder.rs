@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use bus::{Bus, LOCK_TTL_MAX, Liveness, NewRegistration};
 use clap::Args;
-use model::{RegistrationId, SessionId};
+use model::RegistrationId;
 
 /// Vendor of registrations that commands make.
 pub(crate) const VENDOR: &str = "cli";
@@ -29,33 +29,35 @@ pub(crate) struct Acting {
 
 impl Holder {
     /// The registration named by flag, variable or run; none when a new one would be needed.
-    pub(crate) fn known(&self, context: &Context, bus: &Bus) -> Result<Option<RegistrationId>, Failure> {
-        if let Some(given) = self.holder {
-            return Ok(Some(given));
-        }
-        if let Some(given) = context.variable("CODITECT_HOLDER") {
-            let id = given.parse().map_err(|error| {
+    pub(crate) fn known(&self, context: &Context) -> Result<Option<RegistrationId>, Failure> {
+        let named = match (self.holder, context.variable("CODITECT_HOLDER")) {
+            (Some(given), _) => Some(given),
+            (None, Some(given)) => Some(given.parse().map_err(|error| {
                 Failure::usage("bad_holder", format!("CODITECT_HOLDER: {error}"))
                     .hint("unset it, or give --holder")
-            })?;
-            return Ok(Some(id));
+            })?),
+            (None, None) => None,
+        };
+        if !context.in_run() {
+            return Ok(named);
         }
-        of_run(context, bus)
+        let own = of_run(context)?;
+        if named.is_some_and(|named| named != own) {
+            context.not_for_agents("act for another holder")?;
+        }
+        Ok(Some(own))
     }
 }
 
-/// The registration of the agent inside whose run this command was started.
-fn of_run(context: &Context, bus: &Bus) -> Result<Option<RegistrationId>, Failure> {
-    let (Some(_), Some(agent), Some(session)) = (
-        context.variable("CODITECT_RUN"),
-        context.variable("CODITECT_AGENT"),
-        context.variable("CODITECT_SESSION").and_then(|session| session.parse::<SessionId>().ok()),
-    ) else {
-        return Ok(None);
-    };
-    let alive = bus.registrations()?;
-    let own = alive.into_iter().rfind(|one| one.session == Some(session) && one.agent == agent);
-    Ok(own.map(|one| one.id))
+/// The registration of the run inside which this command was started.
+fn of_run(context: &Context) -> Result<RegistrationId, Failure> {
+    context.variable("CODITECT_REGISTRATION").and_then(|id| id.parse().ok()).ok_or_else(|| {
+        Failure::usage(
+            "no_registration",
+            "this is an agent's run, and CODITECT_REGISTRATION does not name its registration",
+        )
+        .hint("leave the variables CODITECT_… as the run has them")
+    })
 }
 
 /// Whom the command acts for, registered now if need be.
@@ -65,7 +67,7 @@ pub(crate) fn acting(
     holder: &Holder,
     worktree: Option<String>,
 ) -> Result<Acting, Failure> {
-    if let Some(id) = holder.known(context, bus)? {
+    if let Some(id) = holder.known(context)? {
         return Ok(Acting { id, made: false });
     }
     let name = holder.name.clone().or_else(|| context.variable("USER").map(str::to_owned));

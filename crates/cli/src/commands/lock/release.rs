@@ -53,7 +53,7 @@ impl Release {
         let bus = context.bus()?;
         let mut released = Vec::new();
         if self.all {
-            let holder = self.holder.known(context, &bus)?.ok_or_else(|| {
+            let holder = self.holder.known(context)?.ok_or_else(|| {
                 Failure::usage("no_holder", "whose locks?").hint("give --holder, or set CODITECT_HOLDER")
             })?;
             released.extend(bus.release_all(holder)?.into_iter().map(|lock| lock.token));
@@ -76,6 +76,7 @@ impl Release {
 
 impl Break {
     pub(crate) fn run(self, context: &Context) -> Outcome {
+        context.not_for_agents("break a lock")?;
         let bus = context.bus()?;
         let lock = bus.break_lock(self.token)?;
         retire(&bus, lock.holder)?;
@@ -93,7 +94,7 @@ fn shown(context: &Context, lock: Lock) -> Outcome {
 /// For whom a lock may be renewed or given back: the holder that was named, else the registration a command made for
 /// this lock. An agent's lock is its own; taking it away is `lock break`.
 fn owner(context: &Context, bus: &Bus, holder: &Holder, token: u64) -> Result<RegistrationId, Failure> {
-    if let Some(id) = holder.known(context, bus)? {
+    if let Some(id) = holder.known(context)? {
         return Ok(id);
     }
     let lock = bus.locks(None)?.into_iter().find(|lock| lock.token == token).ok_or_else(|| {
