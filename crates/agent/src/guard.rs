@@ -18,6 +18,7 @@ use rustix::process::{
     DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, getrlimit,
     set_child_subreaper, set_dumpable_behavior, setrlimit, setsid, wait,
 };
+use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -32,14 +33,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::processes;
+use crate::run::wire::WIRE_REVISION;
 use crate::spawn;
 
 /// Exit code of a guard that could not do its work; the reason is on stderr.
 pub(crate) const EXIT_GUARD_FAILED: u8 = 125;
 /// A driver ended by signal `n` is reported as exit code `128 + n`.
 pub(crate) const EXIT_SIGNAL_BASE: i32 = 128;
-/// The guard's first line: it holds the lock and starts the driver.
-pub(crate) const READY_LINE: &str = "{\"guard\":\"ready\"}";
+/// The guard's first line: it holds the lock and starts the driver, which is of the same build and speaks the same
+/// revision of the wire.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReadyLine {
+    guard: ReadyWord,
+    /// Older guards said nothing of it.
+    #[serde(default)]
+    pub(crate) wire: u32,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ReadyWord {
+    Ready,
+}
 
 /// How long a lock that somebody else holds is tried again: a look whether a run lives takes the
 /// lock for an instant.
@@ -136,7 +151,10 @@ impl Guard {
         listen(&bell, &ending).map_err(|error| format!("cannot listen for signals: {error}"))?;
         // Said before there is a driver: whatever that one says comes after.
         let mut stdout = std::io::stdout();
-        writeln!(stdout, "{READY_LINE}")
+        let ready = ReadyLine { guard: ReadyWord::Ready, wire: WIRE_REVISION };
+        serde_json::to_string(&ready)
+            .map_err(std::io::Error::from)
+            .and_then(|line| writeln!(stdout, "{line}"))
             .and_then(|()| stdout.flush())
             .map_err(|error| format!("nobody listens: {error}"))?;
         let driver = start_driver(&orders, &bell, &ending)?;

@@ -18,8 +18,8 @@ use model::{
     WorkspaceDir,
 };
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use store::{Commit, CommitError, OpenReport, Opening, Receipt, Store, StoreOptions, View};
 use tokio::sync::{oneshot, watch};
@@ -85,6 +85,8 @@ pub(crate) struct Shared {
     /// Places for live runs.
     pub(crate) places: Arc<Places>,
     pub(crate) bell: watch::Sender<Cursor>,
+    /// Set once the program on disk is another one than this: no more runs can start before a restart.
+    pub(crate) outdated: OnceLock<Refusal>,
     /// The user on the bus: holds what is locked through the API.
     pub(crate) user: RegistrationId,
     failed: watch::Sender<Option<String>>,
@@ -332,6 +334,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         stopping: CancellationToken::new(),
         places,
         bell,
+        outdated: OnceLock::new(),
         user: user.id,
         failed: watch::Sender::new(None),
         dropped: AtomicU64::new(0),

@@ -83,10 +83,9 @@ pub async fn run_command(spec: CommandSpec) -> Result<CommandOutput, LaunchError
         return Err(LaunchError::NotReady("its pipes are missing".into()));
     };
     let mut lines = Lines::new(BufReader::new(stdout), EVENT_LINE_MAX, EXCERPT_MAX);
-    if let Err(reason) = await_ready(&mut lines).await {
+    if let Err(why) = await_ready(&mut lines).await {
         drop(stdin);
-        let words = last_words(stderr).await;
-        return Err(LaunchError::NotReady(if words.is_empty() { reason } else { words }));
+        return Err(why.explained(stderr).await);
     }
     let mut tail = Tail::new(spec.limits.tail);
     let mut stdout = lines.into_rest();

@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::io::BufReader;
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::handle::{RunControl, RunHandle};
 use super::lines::{COMMAND_LINE_MAX, EVENT_LINE_MAX, EXCERPT_MAX, Line, LineTooLong, Lines, encode};
 use super::supervise::{Supervised, last_words};
-use super::wire::{RunCommand, Start};
-use crate::guard::READY_LINE;
+use super::wire::{RunCommand, Start, WIRE_REVISION};
+use crate::guard::ReadyLine;
 use crate::processes::{self, Part};
 use crate::spawn;
 
@@ -91,6 +91,12 @@ pub enum LaunchError {
     TooLong(#[from] LineTooLong),
     #[error("the run's guard did not come up: {0}")]
     NotReady(String),
+    /// The program was replaced while the daemon ran.
+    #[error(
+        "the program on disk speaks revision {found} of the runs' wire and this daemon revision {}",
+        WIRE_REVISION
+    )]
+    OtherVersion { found: u32 },
 }
 
 /// Starts a run. When this returns, the guard holds the liveness lock, starts the driver, and has
@@ -110,11 +116,10 @@ pub async fn launch(launch: Launch) -> Result<RunHandle, LaunchError> {
         return Err(lost());
     };
     let mut stdout = Lines::new(BufReader::new(stdout), EVENT_LINE_MAX, EXCERPT_MAX);
-    if let Err(reason) = await_ready(&mut stdout).await {
+    if let Err(why) = await_ready(&mut stdout).await {
         // The guard sees its pipe close and takes along whatever it may have started.
         drop(stdin);
-        let words = last_words(stderr).await;
-        return Err(LaunchError::NotReady(if words.is_empty() { reason } else { words }));
+        return Err(why.explained(stderr).await);
     }
     let (commands, to_write) = mpsc::channel(COMMAND_QUEUE);
     let (events_in, events) = mpsc::channel(EVENT_QUEUE);
@@ -231,13 +236,42 @@ impl Guarding<'_> {
     }
 }
 
-pub(super) async fn await_ready(stdout: &mut Lines<BufReader<ChildStdout>>) -> Result<(), String> {
-    match tokio::time::timeout(READY_TIMEOUT, stdout.next()).await {
+/// Why a guard's first line is not that it is ready.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unready {
+    OtherVersion(u32),
+    Other(String),
+}
+
+impl Unready {
+    /// What the guard said last explains it better than we can.
+    pub(super) async fn explained(self, stderr: ChildStderr) -> LaunchError {
+        match self {
+            Self::OtherVersion(found) => LaunchError::OtherVersion { found },
+            Self::Other(reason) => {
+                let words = last_words(stderr).await;
+                LaunchError::NotReady(if words.is_empty() { reason } else { words })
+            }
+        }
+    }
+}
+
+pub(super) async fn await_ready(stdout: &mut Lines<BufReader<ChildStdout>>) -> Result<(), Unready> {
+    let line = match tokio::time::timeout(READY_TIMEOUT, stdout.next()).await {
         Err(_) => Err(format!("no word of it within {} s", READY_TIMEOUT.as_secs())),
         Ok(Err(error)) => Err(error.to_string()),
-        Ok(Ok(Some(Line::Whole(line)))) if line == READY_LINE.as_bytes() => Ok(()),
+        Ok(Ok(Some(Line::Whole(line)))) => Ok(line),
         Ok(Ok(Some(_))) => Err("it answered nonsense; is the program ours?".into()),
         Ok(Ok(None)) => Err("it ended at once".into()),
+    };
+    ready(&line.map_err(Unready::Other)?)
+}
+
+fn ready(line: &[u8]) -> Result<(), Unready> {
+    match serde_json::from_slice::<ReadyLine>(line) {
+        Ok(said) if said.wire == WIRE_REVISION => Ok(()),
+        Ok(said) => Err(Unready::OtherVersion(said.wire)),
+        Err(_) => Err(Unready::Other("it answered nonsense; is the program ours?".into())),
     }
 }
 
@@ -270,5 +304,20 @@ pub fn sweep(run: RunId) -> usize {
             found.insert((process.pid, process.started));
         }
         std::thread::sleep(SWEEP_NAP);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guard_of_another_revision_is_known_by_its_first_line() {
+        assert_eq!(ready(format!(r#"{{"guard":"ready","wire":{WIRE_REVISION}}}"#).as_bytes()), Ok(()));
+        let newer = WIRE_REVISION + 1;
+        let line = format!(r#"{{"guard":"ready","wire":{newer},"more":1}}"#);
+        assert_eq!(ready(line.as_bytes()), Err(Unready::OtherVersion(newer)));
+        assert_eq!(ready(br#"{"guard":"ready"}"#), Err(Unready::OtherVersion(0)), "before there were any");
+        assert!(matches!(ready(b"Usage: coditect"), Err(Unready::Other(_))));
     }
 }

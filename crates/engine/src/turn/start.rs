@@ -5,7 +5,7 @@ use super::lock_requests::LockRequests;
 use super::{DEADLINE_GRACE, Order, TurnDriver};
 use crate::engine::Shared;
 use crate::{Caller, LiveTurn, instructions};
-use agent::{BashPolicy, Launch, RunLimits, Start};
+use agent::{BashPolicy, Launch, LaunchError, RunLimits, Start};
 use bus::{Liveness, NewRegistration};
 use llm::{Endpoint, Secret, Thinking};
 use model::{
@@ -23,6 +23,8 @@ const GRACE: Duration = Duration::from_secs(2);
 
 const NOT_CONFIGURED: &str = "agent_not_configured";
 const MISSING_KEY: &str = "missing_api_key";
+/// The program on disk is not the daemon's any more.
+const OTHER_VERSION: &str = "run_other_version";
 
 /// Who and where, as the store knows it.
 pub(super) struct Scene {
@@ -51,7 +53,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         .credentials
         .mint(run, caller, &*shared.options.entropy, &scratch)
         .map_err(|error| Refusal::internal(format!("cannot write the run's credential: {error}")))?;
-    let env = environment(shared, order, &scene, &token);
+    let env = environment(shared, order, &scene, registration, &token);
     let launch = Launch {
         run,
         executable: shared.options.executable.clone(),
@@ -66,10 +68,9 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
     };
     let liveness = launch.liveness.clone();
     let launched = agent::launch(launch).await;
-    let handle = launched.inspect_err(|_| shared.credentials.revoke(run)).map_err(|error| {
-        Refusal::new(RefusalKind::Unavailable, "run_not_started", error.to_string())
-            .hint("run `coditect doctor` and submit the task again")
-    })?;
+    let handle = launched
+        .inspect_err(|_| shared.credentials.revoke(run))
+        .map_err(|error| not_launched(shared, &error))?;
     if let Err(refusal) = register(shared, &scene, registration, liveness).await {
         handle.stop();
         shared.credentials.revoke(run);
@@ -95,6 +96,18 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         used: Usage::default(),
     };
     driver.announce().await.map(|begun| begun.then_some(driver))
+}
+
+fn not_launched(shared: &Shared, error: &LaunchError) -> Refusal {
+    let refused = |code| Refusal::new(RefusalKind::Unavailable, code, error.to_string());
+    match error {
+        LaunchError::OtherVersion { .. } => {
+            let refusal =
+                refused(OTHER_VERSION).hint("run `coditect daemon restart`; what waits goes on then");
+            shared.outdated.get_or_init(|| refusal).clone()
+        }
+        _ => refused("run_not_started").hint("run `coditect doctor` and submit the task again"),
+    }
 }
 
 /// What the run is to do, with which model.
@@ -199,6 +212,9 @@ fn scene(shared: &Shared, order: &Order) -> Result<Scene, Refusal> {
 
 /// The agent's endpoint by the configuration of now, so that a mended key helps the next turn.
 pub(crate) fn endpoint(shared: &Shared, participant: &Participant) -> Result<Endpoint, Refusal> {
+    if let Some(refusal) = shared.outdated.get() {
+        return Err(refusal.clone());
+    }
     let snapshot = shared.config.snapshot();
     let agent = snapshot.config.agents.get(&participant.agent);
     let agent = agent.ok_or_else(|| not_configured(&participant.agent))?;
@@ -211,7 +227,7 @@ pub(crate) fn endpoint(shared: &Shared, participant: &Participant) -> Result<End
 
 /// What somebody has to give the daemon before the agent can work; until then its tasks wait.
 pub(super) fn is_to_be_waited_for(refusal: &Refusal) -> bool {
-    [NOT_CONFIGURED, MISSING_KEY].contains(&refusal.code.as_ref())
+    [NOT_CONFIGURED, MISSING_KEY, OTHER_VERSION].contains(&refusal.code.as_ref())
 }
 
 pub(crate) fn not_configured(agent: &AgentName) -> Refusal {
@@ -247,6 +263,7 @@ fn environment(
     shared: &Shared,
     order: &Order,
     scene: &Scene,
+    registration: RegistrationId,
     token: &std::path::Path,
 ) -> Vec<(String, String)> {
     let mut env: Vec<(String, String)> =
@@ -254,6 +271,7 @@ fn environment(
     for (name, value) in [
         ("CODITECT_AGENT", scene.participant.agent.to_string()),
         ("CODITECT_SESSION", scene.session.id.to_string()),
+        ("CODITECT_REGISTRATION", registration.to_string()),
         ("CODITECT_TASK", order.task.id.to_string()),
         ("CODITECT_ATTEMPT", order.attempt.to_string()),
         ("CODITECT_TOKEN_FILE", token.display().to_string()),

@@ -4,6 +4,7 @@ use crate::house::House;
 use crate::wire::{Ask, Reply};
 use protocol::{API_PREFIX, Access, operations};
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
 
 struct Run {
     house: House,
@@ -95,6 +96,29 @@ async fn an_agent_speaks_in_its_own_name_and_reads_its_own_inbox() {
     let inbox = run.ask("GET", "/notices", None).await.json();
     assert!(!inbox.to_string().contains("secret"), "{inbox}");
     assert!(run.house.get("/notices").await.body.contains("secret"));
+}
+
+#[tokio::test]
+async fn work_waits_while_the_program_on_disk_is_another_version() {
+    let house = House::open().await;
+    let session = house.session().await;
+    let guard = "#!/bin/sh\necho '{\"guard\":\"ready\",\"wire\":9999}'\ncat >/dev/null\n";
+    // Beside and in its place, as an upgrade does it: a program that runs cannot be written.
+    std::fs::write(house.dir.path().join("new"), guard).unwrap();
+    std::fs::set_permissions(house.dir.path().join("new"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::rename(house.dir.path().join("new"), house.dir.path().join("guard")).unwrap();
+    let prompt = json!({ "text": "work", "targets": ["claude"] });
+    let task = house.post(&format!("/sessions/{session}/messages"), prompt).await.json();
+    let told = |seats: &Value| {
+        seats["items"].as_array().unwrap().iter().any(|seat| {
+            seat["status"] == "paused" && seat["detail"].as_str().is_some_and(|why| why.contains("9999"))
+        })
+    };
+    house.until(&format!("/sessions/{session}/participants"), told).await;
+    let task = house.get(&format!("/tasks/{}", task["id"].as_str().unwrap())).await.json();
+    assert_eq!(task["state"], "submitted", "it is not lost: {task}");
+    let found = house.get("/doctor").await.body;
+    assert!(found.contains("coditect daemon restart"), "{found}");
 }
 
 #[tokio::test]
