@@ -14,7 +14,7 @@ impl Engine {
         call.only_user()?;
         self.timed(|shared| {
             let report = shared.store.verify()?;
-            let stats = shared.store.reader().stats().map_err(Refusal::internal)?;
+            let stats = shared.store.reader().stats()?;
             let mut problems: Vec<String> = report.journal.problems.iter().map(ToString::to_string).collect();
             problems.extend(report.problems);
             Ok(DataReport {
@@ -91,7 +91,7 @@ fn write_archive(shared: &Shared, path: &std::path::Path) -> Result<DataReport, 
     let file =
         std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(fault)?;
     let mut out = BufWriter::new(file);
-    let report = shared.store.reader().export(&mut out).map_err(Refusal::internal)?;
+    let report = shared.store.reader().export(&mut out)?;
     out.flush().map_err(fault)?;
     let file = out.into_inner().map_err(|error| fault(error.into_error()))?;
     file.sync_all().map_err(fault)?;

@@ -43,7 +43,7 @@ impl Engine {
         let reader = self.shared.store.reader();
         let (mut next, mut looked, mut events) = (after, 0, Vec::new());
         while events.len() < limit && looked < LOOK_MAX {
-            let page = reader.read_after(next, limit).map_err(Refusal::internal)?;
+            let page = reader.read_after(next, limit)?;
             let records = match page {
                 ReadPage::Reset { newest, .. } => return Ok(EventsPage::Reset { newest }),
                 ReadPage::Records(records) if records.is_empty() => break,

@@ -1,6 +1,6 @@
 //! What can go wrong with a journal.
 
-use model::{Cursor, EventError};
+use model::{Cursor, EventError, Refusal, RefusalKind};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +48,22 @@ impl JournalError {
             return Self::Full;
         }
         Self::Io { action, path: path.to_owned(), source }
+    }
+}
+
+/// What a face is told. Damage says what it is and what to do: nobody could mend it without that.
+impl From<JournalError> for Refusal {
+    fn from(error: JournalError) -> Self {
+        match &error {
+            JournalError::Damaged { .. } | JournalError::Decode { .. } | JournalError::Blob { .. } => {
+                Self::new(RefusalKind::Unavailable, "journal_damaged", error.to_string()).hint(
+                    "see all of it with `coditect data verify`; keep the data root as it is, and restore a good export",
+                )
+            }
+            JournalError::Full => Self::new(RefusalKind::Full, "disk_full", error.to_string())
+                .hint("free some space and try again"),
+            _ => Self::internal(error),
+        }
     }
 }
 

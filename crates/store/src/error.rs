@@ -79,6 +79,9 @@ impl StoreError {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        Self::internal(error)
+        match error {
+            StoreError::Journal(error) => error.into(),
+            error => Self::internal(error),
+        }
     }
 }

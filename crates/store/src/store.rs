@@ -252,17 +252,25 @@ impl Store {
                     suspect(&self.inner.databases, database);
                 }
                 problems.extend(found.into_iter().map(|problem| format!("{name}: {problem}")));
-                let reached = watermark::read(connection, database)?;
-                if self.inner.journal.position_at(reached.cursor.seq)? != Some(reached) {
-                    problems.push(format!(
-                        "{name}: it is at {}, which the journal does not know",
-                        reached.cursor
-                    ));
-                }
+                problems.extend(self.stray(connection, database).map(|problem| format!("{name}: {problem}")));
             }
             Ok(())
         })?;
         Ok(StoreReport { journal: self.inner.journal.verify()?, problems })
+    }
+
+    /// What is wrong with the place where a database stands, whichever of the two is to blame: damage is what is
+    /// looked for, and no reason to stop looking.
+    fn stray(&self, connection: &Connection, database: Database) -> Option<String> {
+        let reached = match watermark::read(connection, database) {
+            Ok(reached) => reached,
+            Err(error) => return Some(error.to_string()),
+        };
+        match self.inner.journal.position_at(reached.cursor.seq) {
+            Ok(Some(known)) if known == reached => None,
+            Ok(_) => Some(format!("it is at {}, which the journal does not know", reached.cursor)),
+            Err(error) => Some(format!("it is at {}, which cannot be compared: {error}", reached.cursor)),
+        }
     }
 
     /// Folds both databases again beside the present ones and swaps them in. Commits go on during the fold and wait
