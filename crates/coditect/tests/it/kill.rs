@@ -12,14 +12,14 @@ const KEY_VARIABLE: &str = "CODITECT_TEST_KEY";
 const PROMPT: &str = "[[write note.txt|seen]] [[bash sleep 613 & sleep 614]] [[say done]]";
 
 /// A data root with one agent, whose model is scripted.
-struct Workplace {
-    house: House,
-    repo: TempRepo,
+pub(crate) struct Workplace {
+    pub(crate) house: House,
+    pub(crate) repo: TempRepo,
     _models: Scripted,
 }
 
 impl Workplace {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let house = House::new();
         let models = Scripted::start(ScriptedOptions {
             clock: Some(Arc::new(SystemClock)),
@@ -35,7 +35,7 @@ impl Workplace {
         Self { house, repo: TempRepo::with(&[("README.md", "# here\n")]), _models: models }
     }
 
-    fn daemon(&self) -> Daemon {
+    pub(crate) fn daemon(&self) -> Daemon {
         let mut command = self.house.command(&["daemon", "run"]);
         command.env(KEY_VARIABLE, "a-key-of-no-value");
         Daemon::start(command)
@@ -43,13 +43,19 @@ impl Workplace {
 
     /// A session whose agent is in the middle of a shell command. Gives its processes.
     fn busy(&self, daemon: &Daemon) -> (String, Vec<crate::house::Process>) {
+        let id = self.prompted(PROMPT);
+        (id, self.sleepers(daemon))
+    }
+
+    /// A session whose agent was given something to do.
+    pub(crate) fn prompted(&self, text: &str) -> String {
         let repo = self.repo.path().to_str().unwrap();
         let session =
             self.house.json(&["session", "new", "work", "--agents", "claude", "--repo", repo, "--json"]);
         let id = session["id"].as_str().unwrap().to_owned();
-        let prompt = protocol::NewPrompt { text: PROMPT.to_owned(), ..protocol::NewPrompt::default() };
+        let prompt = protocol::NewPrompt { text: text.to_owned(), ..protocol::NewPrompt::default() };
         self.house.api(async |client| client.prompt(&id, &prompt, None).await.unwrap());
-        (id, self.sleepers(daemon))
+        id
     }
 
     /// Waits until both commands of the prompt run; gives everything below the daemon.
@@ -68,6 +74,18 @@ fn stopping_in_good_order_leaves_no_process() {
     let daemon = place.daemon();
     let (_, below) = place.busy(&daemon);
     assert!(below.len() >= 4, "a guard, a loop and two commands: {below:?}");
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ended(), Some(0));
+    let left: Vec<_> = below.iter().filter(|process| lives(process)).collect();
+    assert!(left.is_empty(), "{left:?} outlived the daemon");
+}
+
+#[test]
+fn a_command_that_will_not_hear_of_it_does_not_outlive_the_daemon_either() {
+    let place = Workplace::new();
+    let daemon = place.daemon();
+    place.prompted("[[bash trap '' TERM INT HUP; sleep 613 & sleep 614]] [[say done]]");
+    let below = place.sleepers(&daemon);
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.ended(), Some(0));
     let left: Vec<_> = below.iter().filter(|process| lives(process)).collect();

@@ -7,7 +7,11 @@ mod command;
 #[cfg(test)]
 mod daemon;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod disk;
 #[cfg(test)]
 mod file_system;
 #[cfg(test)]
@@ -21,4 +25,10 @@ mod offline;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]
+mod privacy;
+#[cfg(test)]
 mod restore;
+#[cfg(test)]
+mod shell;
+#[cfg(test)]
+mod stopping;
