@@ -4,6 +4,7 @@
 mod tests;
 
 use crate::actor::{Actors, Held};
+use crate::aside::PatientStore;
 use crate::call::Key;
 use crate::config::{ConfigError, ConfigProvider, Snapshot};
 use crate::credential::Credentials;
@@ -70,7 +71,7 @@ pub struct Engine {
 pub(crate) struct Shared {
     pub(crate) options: EngineOptions,
     pub(crate) workspace: WorkspaceDir,
-    pub(crate) store: Store,
+    pub(crate) store: PatientStore,
     pub(crate) bus: Bus,
     pub(crate) git: Git,
     pub(crate) config: Arc<ConfigProvider>,
@@ -321,7 +322,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         started_at: options.clock.now(),
         options,
         workspace,
-        store,
+        store: PatientStore(store),
         bus,
         git,
         config,

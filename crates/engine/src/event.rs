@@ -1,6 +1,7 @@
 //! Events: the journal as subscribers read it. The doorbell only says that there is more; what there
 //! is, is read after the cursor, so that a reconnect, a restart and a slow reader are one thing.
 
+use crate::aside::aside;
 use crate::{Delta, Engine};
 use journal::ReadPage;
 use model::{Actor, Cursor, Event, Refusal, SessionId, Timestamp};
@@ -43,7 +44,7 @@ impl Engine {
         let reader = self.shared.store.reader();
         let (mut next, mut looked, mut events) = (after, 0, Vec::new());
         while events.len() < limit && looked < LOOK_MAX {
-            let page = reader.read_after(next, limit)?;
+            let page = aside(|| reader.read_after(next, limit))?;
             let records = match page {
                 ReadPage::Reset { newest, .. } => return Ok(EventsPage::Reset { newest }),
                 ReadPage::Records(records) if records.is_empty() => break,

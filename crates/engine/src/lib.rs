@@ -6,6 +6,7 @@
 
 mod actor;
 mod agent;
+mod aside;
 mod call;
 mod checkpoint;
 mod config;

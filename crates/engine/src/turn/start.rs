@@ -172,6 +172,7 @@ impl TurnDriver {
             .await;
         match committed {
             Ok(receipt) if !receipt.records.is_empty() => {
+                tracing::info!(%session, %task, turn = %self.turn, run = %self.run, "a turn has begun");
                 self.shared.live.begin(LiveTurn {
                     session,
                     turn: self.turn,

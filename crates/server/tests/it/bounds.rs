@@ -247,3 +247,55 @@ async fn nonsense_on_the_wire_harms_nobody() {
     }
     assert_eq!(house.get("/version").await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_slow_read_keeps_nobody_else_waiting() {
+    let house = House::open().await;
+    let session = house.session().await;
+    let before = house.engine.newest();
+    // Too long for a line of the journal: it lies in a file of its own.
+    let prompt = json!({ "text": "x".repeat(10_000), "targets": ["claude"] });
+    assert_eq!(house.post(&format!("/sessions/{session}/messages"), prompt).await.status, 201);
+    // The archive is written from the journal, too; from here on the test is the only reader.
+    let archived =
+        |path: &std::path::PathBuf| std::fs::read_to_string(path).unwrap().contains(&"x".repeat(10_000));
+    while !files_below(&house.root.workspace("default").session_logs()).iter().any(archived) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let blobs = files_below(&house.root.workspace("default").blobs());
+    assert!(!blobs.is_empty());
+    // In its place a pipe, which gives nothing before somebody writes: the disk that takes its time.
+    let kept: Vec<_> = blobs.into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect();
+    for (_, path) in &kept {
+        std::fs::remove_file(path).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    }
+    let slow = house.ask("GET", &format!("/events?after={before}"));
+    let mut slow = std::pin::pin!(slow.send(house.address));
+    let asked = tokio::time::timeout(Duration::from_millis(200), &mut slow).await;
+    assert!(asked.is_err(), "it was to be slow: {asked:?}");
+    let health = Ask::get("/healthz");
+    let health = tokio::time::timeout(Duration::from_secs(30), health.send(house.address)).await;
+    assert_eq!(health.expect("nobody serves while one reads").status, 200);
+    for (bytes, path) in kept {
+        // It ends when somebody has read it, and with the test if nobody does.
+        std::thread::spawn(move || std::fs::write(path, bytes));
+    }
+    assert_eq!(slow.await.status, 200);
+}
+
+/// Every plain file at any depth.
+fn files_below(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(dir) = open.pop() {
+        for entry in std::fs::read_dir(dir).unwrap().flatten() {
+            match entry.file_type().unwrap() {
+                kind if kind.is_dir() => open.push(entry.path()),
+                kind if kind.is_file() => found.push(entry.path()),
+                _ => {}
+            }
+        }
+    }
+    found
+}
