@@ -122,6 +122,11 @@ impl Client {
         self.ask_fresh(Ask::new(Get, path::under("plans", id, ""))).await
     }
 
+    /// Ends a plan, its tasks and its tests.
+    pub async fn cancel_plan(&self, id: &str, key: Key<'_>) -> Result<Plan, ClientError> {
+        self.ask(Ask::new(Post, path::under("plans", id, "/cancel")).key(key)).await
+    }
+
     pub async fn checkpoints(&self, session: &str) -> Result<Page<Checkpoint>, ClientError> {
         self.ask(Ask::new(Get, path::under("sessions", session, "/checkpoints"))).await
     }

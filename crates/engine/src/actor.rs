@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::ParticipantRow;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// Mail that may wait for one session's actor.
 const MAILBOX: usize = 256;
@@ -32,7 +33,12 @@ pub(crate) enum Mail {
         answer: String,
     },
     TurnOver(ParticipantId),
-    PlanMoved(PlanId),
+    /// The plan has ended by order: what it still does is to end, too.
+    CancelPlan(PlanId),
+    PlanMoved {
+        plan: PlanId,
+        failed: bool,
+    },
 }
 
 /// The mailboxes of the sessions that have been active since the start.
@@ -63,6 +69,7 @@ impl Shared {
                     me: sender.clone(),
                     turns: HashMap::new(),
                     moving: HashMap::new(),
+                    failures: HashMap::new(),
                 };
                 self.tasks.spawn(actor.run());
                 sender
@@ -101,8 +108,16 @@ struct SessionActor {
     me: mpsc::Sender<Mail>,
     /// Participants in a turn. One participant works on one task at a time.
     turns: HashMap<ParticipantId, (TaskId, mpsc::Sender<TurnMail>)>,
-    /// Plans with a step under way, and whether something happened meanwhile that they must look at.
-    moving: HashMap<PlanId, bool>,
+    moving: HashMap<PlanId, Moving>,
+    /// How often in a row a plan's step has failed.
+    failures: HashMap<PlanId, u32>,
+}
+
+/// A plan with a step under way.
+struct Moving {
+    /// Something happened meanwhile that the plan must look at.
+    missed: bool,
+    cancel: CancellationToken,
 }
 
 impl SessionActor {
@@ -121,7 +136,12 @@ impl SessionActor {
                 None => return,
                 Some(Mail::Look) => {}
                 Some(Mail::TurnOver(participant)) => drop(self.turns.remove(&participant)),
-                Some(Mail::PlanMoved(plan)) => news = self.moving.remove(&plan).unwrap_or(false),
+                Some(Mail::PlanMoved { plan, failed }) => news = self.plan_moved(plan, failed),
+                Some(Mail::CancelPlan(plan)) => {
+                    if let Some(moving) = self.moving.get(&plan) {
+                        moving.cancel.cancel();
+                    }
+                }
                 Some(Mail::Cancel(task)) => self.tell_turns(task, |_| TurnMail::Cancel),
                 Some(Mail::Answer { task, turn, answer }) => {
                     self.tell_turns(task, |_| TurnMail::Answer { turn, answer: answer.clone() });
@@ -221,20 +241,27 @@ impl SessionActor {
     }
 
     fn move_plan(&mut self, plan: PlanId) {
-        if let Some(missed) = self.moving.get_mut(&plan) {
-            *missed = true;
+        if let Some(moving) = self.moving.get_mut(&plan) {
+            moving.missed = true;
             return;
         }
-        self.moving.insert(plan, false);
+        let cancel = self.shared.stopping.child_token();
+        self.moving.insert(plan, Moving { missed: false, cancel: cancel.clone() });
+        let failed_before = self.failures.get(&plan).copied().unwrap_or(0);
         let (shared, me) = (Arc::clone(&self.shared), self.me.clone());
         self.shared.tasks.spawn(async move {
-            let moved = plan::step::take(&shared, plan).await;
-            if let Err(error) = moved {
-                tracing::error!(%plan, %error, "the plan's next step failed");
-                // Not at once again: whatever is wrong may need a moment, or a person.
-                tokio::time::sleep(plan::step::RETRY_AFTER).await;
-            }
-            let _ = me.send(Mail::PlanMoved(plan)).await;
+            let failed = plan::step::go(&shared, plan, failed_before, &cancel).await;
+            let _ = me.send(Mail::PlanMoved { plan, failed }).await;
         });
+    }
+
+    /// Whether the plan is to be looked at again.
+    fn plan_moved(&mut self, plan: PlanId, failed: bool) -> bool {
+        if failed {
+            *self.failures.entry(plan).or_insert(0) += 1;
+        } else {
+            self.failures.remove(&plan);
+        }
+        self.moving.remove(&plan).is_some_and(|moving| moving.missed) || failed
     }
 }

@@ -6,13 +6,17 @@
 use crate::Engine;
 use crate::engine::Shared;
 use git::{Author, GitError, Oid, REF_PREFIX, Repository, Snapshot};
-use model::{AgentName, Checkpoint, Plan, Refusal, Repo, RepoPath, SessionId, Task, TaskKind};
+use model::{
+    AgentName, Checkpoint, Plan, PlanId, PlanState, Refusal, Repo, RepoPath, SessionId, Task, TaskKind,
+};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 /// How often a plan's commits are put on top again when the user commits at the same moment.
 const ADVANCE_TRIES: usize = 5;
+/// Files named that a plan did not commit; the others are counted.
+const LEFT_OUT_NAMED: usize = 5;
 
 impl Engine {
     /// Checkpoints of a session, oldest first.
@@ -26,8 +30,51 @@ impl Engine {
 
 /// What a plan left on the branch.
 pub(crate) struct Landed {
-    pub(crate) checkpoint: Checkpoint,
+    /// None when no file was changed.
+    pub(crate) checkpoint: Option<Checkpoint>,
     pub(crate) commits: usize,
+    pub(crate) left_out: LeftOut,
+}
+
+/// What is in the worktree and not in its newest commit, whoever made it.
+pub(crate) enum LeftOut {
+    Files {
+        named: Vec<RepoPath>,
+        more: usize,
+    },
+    /// Git could not say.
+    Unknown,
+}
+
+impl LeftOut {
+    fn of(repository: &Repository) -> Self {
+        match repository.status(&[]) {
+            Ok(status) => {
+                let more = status.entries.len().saturating_sub(LEFT_OUT_NAMED) + status.unnamable;
+                let named = status.entries.into_iter().take(LEFT_OUT_NAMED).map(|entry| entry.path);
+                Self::Files { named: named.collect(), more }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "nobody knows what was not committed");
+                Self::Unknown
+            }
+        }
+    }
+
+    /// Said to whoever might take the tests, or the worktree, for what was committed.
+    pub(crate) fn sentence(&self, tested: bool) -> Option<String> {
+        let (named, more) = match self {
+            Self::Files { named, more } if named.is_empty() && *more == 0 => return None,
+            Self::Files { named, more } => (named, *more),
+            Self::Unknown => return Some("git did not say what else is in the worktree".to_owned()),
+        };
+        let mut names: Vec<String> = named.iter().map(RepoPath::to_string).collect();
+        if more > 0 {
+            names.push(format!("{more} more"));
+        }
+        let seen = if tested { ", though the tests saw it" } else { "" };
+        Some(format!("not committed{seen}: {}", names.join(", ")))
+    }
 }
 
 /// Keeps what a task changed. Taken while the task still holds its locks, so that its paths have
@@ -99,18 +146,14 @@ fn snapshot(
 }
 
 /// Puts the commits of a plan's tasks, in the order in which they were made, on the user's branch.
-/// None when there is nothing to put there.
 pub(crate) async fn of_plan(
     shared: &Arc<Shared>,
     repo: &Repo,
     plan: &Plan,
     message: String,
-) -> Result<Option<Landed>, Refusal> {
+) -> Result<Landed, Refusal> {
     let id = plan.id;
     let parts = parts(shared, id, plan.session)?;
-    if parts.is_empty() {
-        return Ok(None);
-    }
     let draft = Checkpoint {
         id: shared.new_id(),
         session: plan.session,
@@ -136,9 +179,15 @@ pub(crate) async fn of_plan(
     let (shared_, path, branch) = (Arc::clone(shared), repo.path.clone(), plan.branch.clone());
     let landed = shared.writers.run(Path::new(&repo.path), move || {
         let repository = open(&shared_, &path)?;
-        on_branch(&repository, branch.as_deref())?;
-        let commits = parts.iter().map(|part| part.commit.parse::<Oid>()).collect::<Result<Vec<_>, _>>();
-        land(&repository, &commits.map_err(Refusal::internal)?, draft).map_err(Refusal::from)
+        let mut checkpoint = None;
+        if !parts.is_empty() {
+            on_branch(&repository, branch.as_deref())?;
+            still_wanted(&shared_, id)?;
+            let commits = parts.iter().map(|part| part.commit.parse::<Oid>()).collect::<Result<Vec<_>, _>>();
+            checkpoint = land(&repository, &commits.map_err(Refusal::internal)?, draft)?;
+        }
+        let commits = checkpoint.as_ref().map_or(0, |_| parts.len());
+        Ok(Landed { checkpoint, commits, left_out: LeftOut::of(&repository) })
     });
     landed.await
 }
@@ -180,6 +229,15 @@ fn parts(shared: &Shared, plan: model::PlanId, session: SessionId) -> Result<Vec
     Ok(all.into_iter().filter(|part| part.plan == Some(plan) && part.git_ref != plan_ref(plan)).collect())
 }
 
+/// At the last moment before the branch moves: the user may have canceled the plan.
+fn still_wanted(shared: &Shared, plan: PlanId) -> Result<(), Refusal> {
+    let row = shared.store.read(|view| view.plan(plan))?;
+    match row.filter(|row| matches!(row.state, PlanState::Executing | PlanState::Testing)) {
+        Some(_) => Ok(()),
+        None => Err(Refusal::conflict("plan_ended", "the plan has ended")),
+    }
+}
+
 /// The user may have checked out another branch meanwhile; what was made for one is not put on another.
 fn on_branch(repository: &Repository, planned: Option<&str>) -> Result<(), Refusal> {
     let present = repository.branch()?;
@@ -192,7 +250,7 @@ fn on_branch(repository: &Repository, planned: Option<&str>) -> Result<(), Refus
     Err(Refusal::conflict("other_branch", message))
 }
 
-fn land(repository: &Repository, commits: &[Oid], draft: Checkpoint) -> Result<Option<Landed>, GitError> {
+fn land(repository: &Repository, commits: &[Oid], draft: Checkpoint) -> Result<Option<Checkpoint>, GitError> {
     let mut tries = 0;
     loop {
         tries += 1;
@@ -206,8 +264,7 @@ fn land(repository: &Repository, commits: &[Oid], draft: Checkpoint) -> Result<O
             Err(error) => return Err(error),
             Ok(_) => {
                 repository.update_ref(&draft.git_ref, newest)?;
-                let checkpoint = Checkpoint { commit: newest.to_string(), ..draft };
-                return Ok(Some(Landed { checkpoint, commits: commits.len() }));
+                return Ok(Some(Checkpoint { commit: newest.to_string(), ..draft }));
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::config::{ConfigError, ConfigProvider, Snapshot};
 use crate::credential::Credentials;
 use crate::live::Live;
 use crate::places::Places;
+use crate::strays::Strays;
 use crate::writer::Writers;
 use crate::{Caller, Status, outbox, recovery};
 use bus::{Bus, Liveness, NewRegistration};
@@ -80,6 +81,7 @@ pub(crate) struct Shared {
     pub(crate) actors: Actors,
     pub(crate) held: Held,
     pub(crate) writers: Writers,
+    pub(crate) strays: Strays,
     /// Every task of the engine is on it, so that shutdown knows when all are over.
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
@@ -331,6 +333,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         actors: Actors::default(),
         held: Held::default(),
         writers: Writers::default(),
+        strays: Strays::default(),
         tasks: TaskTracker::new(),
         stopping: CancellationToken::new(),
         places,

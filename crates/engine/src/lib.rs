@@ -29,6 +29,7 @@ mod repo;
 mod session;
 #[cfg(test)]
 mod stage;
+mod strays;
 mod task;
 mod test_report;
 mod turn;

@@ -2,9 +2,14 @@
 
 pub(crate) mod step;
 
+use crate::actor::Mail;
 use crate::message::{check_queue, prompt_text, targets_of, user_message};
+use crate::task::{CANCELED, canceled};
 use crate::{Call, Engine, PlanView};
-use model::{AgentName, Event, Participant, Plan, PlanId, Refusal, RefusalKind, SessionId, Task, TaskKind};
+use model::{
+    AgentName, Event, Participant, Plan, PlanEnd, PlanId, PlanState, Refusal, RefusalKind, SessionId, Task,
+    TaskKind,
+};
 use store::{PlanRow, Resolved, View};
 
 /// Longest title made from a prompt, in characters.
@@ -42,9 +47,8 @@ impl Engine {
             })?;
             if let Some(open) = view.open_plans()?.into_iter().find(|open| open.plan.session == session) {
                 let message = format!("plan {} is still under way in this session", open.plan.id.short());
-                return Err(
-                    Refusal::conflict("plan_open", message).hint("wait for it, or start another session")
-                );
+                return Err(Refusal::conflict("plan_open", message)
+                    .hint("wait for it, cancel it (`coditect task cancel ID`), or start another session"));
             }
             let participants = targets_of(view, session, &agents)?;
             keys(&participants)?;
@@ -76,8 +80,39 @@ impl Engine {
             Event::PlanCreated(plan) => Some(plan.id),
             _ => None,
         });
-        shared.tell(session, crate::actor::Mail::Look).await;
+        shared.tell(session, Mail::Look).await;
         self.plan(plan.ok_or_else(|| Refusal::internal("the commit made no plan"))?)
+    }
+
+    /// Ends a plan with all its tasks; tests that run are ended, and nothing is put on the branch any more. What its
+    /// tasks had done is in the worktree and under refs of ours.
+    pub async fn cancel_plan(&self, call: &Call, plan: PlanId) -> Result<PlanView, Refusal> {
+        call.only_user()?;
+        let command = move |view: &View<'_>| {
+            let row = view.plan(plan)?.ok_or_else(|| Refusal::not_found("plan", plan))?;
+            let text = format!("{CANCELED}; {}", step::KEPT);
+            match row.state {
+                PlanState::Failed if row.text.as_ref() == Some(&text) => return Ok(Vec::new()),
+                PlanState::Completed | PlanState::Failed => {
+                    let message = format!("the plan is {} already", row.state.as_str());
+                    return Err(Refusal::conflict("plan_ended", message));
+                }
+                PlanState::Proposing | PlanState::Executing | PlanState::Testing => {}
+            }
+            let end = PlanEnd { plan, session: row.plan.session, text };
+            let mut events = vec![Event::PlanFailed(end)];
+            events.extend(canceled(view, &view.plan_tasks(plan)?, CANCELED)?);
+            Ok(events)
+        };
+        let receipt = self.shared.commit(call.actor(), call.key.clone(), command).await?;
+        let session = self.plan(plan)?.plan.session;
+        self.shared.tell(session, Mail::CancelPlan(plan)).await;
+        for record in receipt.records {
+            if let Event::TaskCanceled(end) = record.event {
+                self.shared.tell(end.session, Mail::Cancel(end.task)).await;
+            }
+        }
+        self.plan(plan)
     }
 
     /// Plans of a session, newest last.

@@ -23,6 +23,15 @@ impl Stage {
         Self::on(tempfile::tempdir().unwrap())
     }
 
+    /// With the programs of this machine, git among them.
+    pub(crate) fn with_path() -> Self {
+        let mut stage = Self::new();
+        let options = EngineOptions { environment: Arc::new(path), ..stage.options() };
+        stage.shared.store.close();
+        stage.shared = Arc::new(assemble(options).unwrap().0);
+        stage
+    }
+
     /// In a folder of its own below the given one.
     pub(crate) fn within(folder: &Path) -> Self {
         Self::on(tempfile::tempdir_in(folder).unwrap())
@@ -189,6 +198,11 @@ pub(crate) fn proposal(plan: &Plan, of: &Participant) -> Proposal {
 
 pub(crate) fn agent(name: &str) -> AgentName {
     name.parse().unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tests run the git of this machine")]
+fn path(name: &str) -> Option<String> {
+    (name == "PATH").then(|| std::env::var(name).ok()).flatten()
 }
 
 fn options(root: &Path, clock: &ManualClock, dice: &SeededEntropy) -> EngineOptions {

@@ -7,6 +7,8 @@ use model::{Answer, Event, ParticipantStatus, Refusal, SessionId, StatusChange, 
 use std::collections::BTreeSet;
 use store::{TaskRow, TurnRow, View};
 
+/// Why a task or a plan ended that the user did not want any more.
+pub(crate) const CANCELED: &str = "canceled by the user";
 /// Longest answer to a question, in bytes.
 pub(crate) const ANSWER_MAX: usize = 64 * 1024;
 
@@ -44,13 +46,7 @@ impl Engine {
                 state if state.is_terminal() => {
                     Err(Refusal::conflict("task_ended", format!("the task is {} already", state.as_str())))
                 }
-                _ => {
-                    let text = "canceled by the user".to_owned();
-                    let mut events = vec![Event::TaskCanceled(TaskEnd { session, task, text })];
-                    events.extend(canceled_dependents(view, task)?);
-                    events.extend(unpaused(view, &row)?);
-                    Ok(events)
-                }
+                _ => canceled(view, &[row], CANCELED),
             }
         };
         self.shared.commit(call.actor(), call.key.clone(), command).await?;
@@ -109,8 +105,27 @@ pub(crate) fn canceled_dependents(view: &View<'_>, task: TaskId) -> Result<Vec<E
     Ok(events)
 }
 
+/// Ends these tasks, and what waits for them.
+pub(crate) fn canceled(view: &View<'_>, rows: &[TaskRow], text: &str) -> Result<Vec<Event>, Refusal> {
+    let (mut events, mut seen) = (Vec::new(), BTreeSet::new());
+    for row in rows.iter().filter(|row| !row.state.is_terminal()) {
+        let (session, task) = (row.task.session, row.task.id);
+        seen.insert(task);
+        events.push(Event::TaskCanceled(TaskEnd { session, task, text: text.to_owned() }));
+        events.extend(unpaused(view, row)?);
+    }
+    for row in rows {
+        for event in canceled_dependents(view, row.task.id)? {
+            if matches!(&event, Event::TaskCanceled(end) if seen.insert(end.task)) {
+                events.push(event);
+            }
+        }
+    }
+    Ok(events)
+}
+
 /// Who waited to begin with the task waits no more; with other tasks it is said again.
-pub(crate) fn unpaused(view: &View<'_>, row: &TaskRow) -> Result<Vec<Event>, Refusal> {
+fn unpaused(view: &View<'_>, row: &TaskRow) -> Result<Vec<Event>, Refusal> {
     let mut events = Vec::new();
     for participant in row.task.targets.iter().copied() {
         let status = view.participant_status(participant)?;

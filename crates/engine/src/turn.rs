@@ -10,13 +10,14 @@ mod serve;
 pub(crate) mod start;
 
 use crate::engine::Shared;
+use crate::strays::Sight;
 use agent::{RunEvent, RunHandle, TextKind};
 use bus::BusError;
 use lock_requests::LockRequests;
 use model::{
-    Actor, AgentName, Event, Message, MessageDraft, ModelAnswer, ModelCall, Participant, ParticipantStatus,
-    Refusal, RefusalKind, RegistrationId, Repo, RepoPath, Role, RunId, StatusChange, Task, TurnId,
-    TurnOutcome, Usage,
+    Actor, AgentName, Block, Event, Message, MessageDraft, ModelAnswer, ModelCall, Participant,
+    ParticipantStatus, Refusal, RefusalKind, RegistrationId, Repo, RepoPath, Role, RunId, StatusChange, Task,
+    TurnId, TurnOutcome, Usage,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ const DEADLINE_GRACE: Duration = Duration::from_secs(10);
 const CANCEL_GRACE: Duration = Duration::from_secs(5);
 /// Before a turn is tried again for which there was no room.
 const START_PAUSE: Duration = Duration::from_secs(1);
+/// The tool that can change files without asking.
+const SHELL: &str = "bash";
 /// Leases are renewed this many times within their life.
 const RENEWALS_PER_TTL: u32 = 3;
 
@@ -73,6 +76,10 @@ struct TurnDriver {
     /// What we decided before it could say anything.
     verdict: Option<TurnOutcome>,
     used: Usage,
+    /// On the worktree it may edit.
+    sight: Option<Sight>,
+    /// A shell was called and its end not heard of yet.
+    shell_open: bool,
 }
 
 /// Takes a turn and ends it. Failures on the way are the turn's outcome, not this function's.
@@ -215,9 +222,15 @@ impl TurnDriver {
             latency_ms,
             created_at: self.shared.now(),
         };
+        let (shell_called, shell_over) = (calls_shell(&message), ends_shell(&message));
         self.record(vec![Event::MessageAppended(message)]).await?;
         self.shared.live.clear(self.turn);
         self.drafted = (0, 0);
+        self.shell_open |= shell_called;
+        if shell_over {
+            self.shell_open = false;
+            self.look_for_strays().await?;
+        }
         Ok(())
     }
 
@@ -258,15 +271,25 @@ impl TurnDriver {
         if length == self.drafted || length == (0, 0) {
             return Ok(());
         }
-        self.drafted = length;
+        // What was added since the last draft; a text that was begun anew is said whole.
+        let added = |whole: String, from: usize| match whole.get(from..) {
+            Some(added) => (from as u64, added.to_owned()),
+            None => (0, whole),
+        };
+        let (text_from, text) = added(text, self.drafted.0);
+        let (thinking_from, thinking) = added(thinking, self.drafted.1);
         let draft = MessageDraft {
             session: self.participant.session,
             turn: self.turn,
             participant: self.participant.id,
+            text_from,
             text,
+            thinking_from,
             thinking,
         };
-        self.record(vec![Event::MessageDrafted(draft)]).await
+        self.record(vec![Event::MessageDrafted(draft)]).await?;
+        self.drafted = length;
+        Ok(())
     }
 
     async fn renew(&mut self, ttl: Duration) -> Result<(), Refusal> {
@@ -319,6 +342,14 @@ impl TurnDriver {
     fn agent(&self) -> &AgentName {
         &self.participant.agent
     }
+}
+
+fn calls_shell(message: &Message) -> bool {
+    message.blocks.iter().any(|block| matches!(block, Block::ToolCall { tool, .. } if tool == SHELL))
+}
+
+fn ends_shell(message: &Message) -> bool {
+    message.blocks.iter().any(|block| matches!(block, Block::ToolResult { tool, .. } if tool == SHELL))
 }
 
 fn failed(code: &str, message: &str) -> TurnOutcome {

@@ -73,7 +73,7 @@ pub struct PlanView {
     pub proposals: Vec<Proposal>,
     pub merged: Option<MergedPlan>,
     pub tests: Option<TestReport>,
-    /// Summary or reason, once it has ended.
+    /// Summary or reason, once it has ended; until then, what stands in its way.
     pub text: Option<String>,
     pub tasks: Vec<TaskView>,
 }

@@ -3,8 +3,8 @@
 use crate::{
     AgentName, AgentNameError, Board, BoardId, Checkpoint, FileChange, LockChange, MergedPlan, Message,
     MessageDraft, Notice, Participant, ParticipantId, ParticipantStatus, Plan, PlanId, Proposal, RefusedEdit,
-    Registration, RegistrationId, Repo, RepoId, Run, RunExit, RunId, Session, SessionId, Task, TaskId,
-    TestReport, Turn, TurnId, TurnOutcome, Usage, User, Vendor,
+    Registration, RegistrationId, Repo, RepoId, Run, RunExit, RunId, Session, SessionId, StrayFiles, Task,
+    TaskId, TestReport, Turn, TurnId, TurnOutcome, Usage, User, Vendor,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -139,9 +139,13 @@ events! {
     PlanProposed(Proposal) "plan.proposed",
     PlanMerged(PlanMerge) "plan.merged",
     PlanTested(PlanTest) "plan.tested",
+    /// Its next step fails again and again; it goes on trying, up to a limit.
+    PlanStalled(PlanStall) "plan.stalled",
     PlanCompleted(PlanEnd) "plan.completed",
     PlanFailed(PlanEnd) "plan.failed",
     FileModified(FileChange) "file.modified",
+    /// Files changed without the worktree's writer, as far as is known through a shell.
+    FileStrayed(StrayFiles) "file.strayed",
     EditRefused(RefusedEdit) "edit.refused",
     CheckpointCreated(Checkpoint) "checkpoint.created",
     RegistrationAnnounced(Registration) "registration.announced",
@@ -271,6 +275,14 @@ pub struct PlanTest {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanStall {
+    pub plan: PlanId,
+    pub session: SessionId,
+    /// What stands in its way.
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanEnd {
     pub plan: PlanId,
     pub session: SessionId,
@@ -330,8 +342,10 @@ impl Event {
             Self::PlanProposed(e) => Some(e.session),
             Self::PlanMerged(e) => Some(e.session),
             Self::PlanTested(e) => Some(e.session),
+            Self::PlanStalled(e) => Some(e.session),
             Self::PlanCompleted(e) | Self::PlanFailed(e) => Some(e.session),
             Self::FileModified(e) => Some(e.session),
+            Self::FileStrayed(e) => Some(e.session),
             Self::EditRefused(e) => Some(e.session),
             Self::CheckpointCreated(e) => Some(e.session),
             Self::RegistrationAnnounced(e) => e.session,

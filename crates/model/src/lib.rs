@@ -38,8 +38,8 @@ pub use checkpoint::Checkpoint;
 pub use cursor::Cursor;
 pub use event::{
     Actor, Answer, BoardRemoved, EVENT_VERSION, Event, EventError, JournalRepair, ModelAnswer, ModelCall,
-    PlanEnd, PlanMerge, PlanTest, Question, RegistrationEnd, RepoRemoved, Resubmission, SessionArchived,
-    SessionRenamed, StatusChange, TaskEnd, TaskRef, TurnEnd,
+    PlanEnd, PlanMerge, PlanStall, PlanTest, Question, RegistrationEnd, RepoRemoved, Resubmission,
+    SessionArchived, SessionRenamed, StatusChange, TaskEnd, TaskRef, TurnEnd,
 };
 pub use id::{
     BoardId, CheckpointId, Id, IdError, Kind as IdKind, MessageId, NoticeId, ParticipantId, PlanId,
@@ -62,5 +62,5 @@ pub use run::{Run, RunExit};
 pub use session::{Participant, ParticipantStatus, Session, SessionState};
 pub use task::{QUESTION_MAX, Task, TaskKind, TaskState, TaskStep, TaskStepError};
 pub use time::{Timestamp, TimestampError};
-pub use turn::{FileChange, Turn, TurnOutcome};
+pub use turn::{FileChange, STRAY_FILES_MAX, StrayFile, StrayFiles, Turn, TurnOutcome};
 pub use user::User;

@@ -119,6 +119,12 @@ pub struct MessageDraft {
     pub session: SessionId,
     pub turn: TurnId,
     pub participant: ParticipantId,
+    /// Bytes of text kept before: what comes goes behind them. At 0, as in records without the field, it is all.
+    #[serde(default)]
+    pub text_from: u64,
     pub text: String,
+    /// As `text_from`.
+    #[serde(default)]
+    pub thinking_from: u64,
     pub thinking: String,
 }

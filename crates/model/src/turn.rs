@@ -52,6 +52,30 @@ pub struct FileChange {
     pub token: u64,
 }
 
+/// Most files named in one [`StrayFiles`].
+pub const STRAY_FILES_MAX: usize = 64;
+
+/// Files that changed without the worktree's writer while a turn had a shell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StrayFiles {
+    pub session: SessionId,
+    pub task: TaskId,
+    /// The turn whose shell call had just ended. Whoever else writes to the worktree at that moment is not told apart.
+    pub turn: TurnId,
+    pub participant: ParticipantId,
+    /// At most [`STRAY_FILES_MAX`], in the order of their paths.
+    pub files: Vec<StrayFile>,
+    /// How many there are besides.
+    pub more: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StrayFile {
+    pub path: RepoPath,
+    /// Who, other than the turn's own agent, had the file locked.
+    pub locked_by: Option<String>,
+}
+
 /// Sums over the model calls of a turn.
 impl std::iter::Sum for Usage {
     fn sum<I: Iterator<Item = Self>>(all: I) -> Self {

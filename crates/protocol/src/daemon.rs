@@ -47,7 +47,7 @@ pub struct Status {
     pub sessions: u64,
     pub running_turns: u32,
     pub locks: u32,
-    /// Tasks that wait for an answer.
+    /// What waits for you: questions, and agents without their key or configuration.
     pub needs_input: u32,
     pub usage: Usage,
     pub config_version: u64,

@@ -78,12 +78,16 @@ pub enum Fact {
     PlanMerged(PlanMerge),
     #[serde(rename = "plan.tested")]
     PlanTested(PlanTest),
+    #[serde(rename = "plan.stalled")]
+    PlanStalled(PlanStall),
     #[serde(rename = "plan.completed")]
     PlanCompleted(PlanEnd),
     #[serde(rename = "plan.failed")]
     PlanFailed(PlanEnd),
     #[serde(rename = "file.modified")]
     FileModified(FileChange),
+    #[serde(rename = "file.strayed")]
+    FileStrayed(StrayFiles),
     #[serde(rename = "edit.refused")]
     EditRefused(RefusedEdit),
     #[serde(rename = "checkpoint.created")]
@@ -217,7 +221,17 @@ payloads! {
         iterations: u32,
     }
     /// Text of a message that is still being written.
-    Draft { session: String, turn: String, participant: String, text: String, thinking: String }
+    Draft {
+        session: String,
+        turn: String,
+        participant: String,
+        /// Bytes of text kept before; what comes goes behind them.
+        text_from: u64,
+        text: String,
+        /// As `text_from`.
+        thinking_from: u64,
+        thinking: String,
+    }
     ModelCall {
         session: String,
         turn: String,
@@ -250,7 +264,28 @@ payloads! {
     }
     PlanMerge { plan: String, session: String, merged: MergedPlan }
     PlanTest { plan: String, session: String, report: TestReport }
+    PlanStall {
+        plan: String,
+        session: String,
+        /// What stands in its way.
+        text: String,
+    }
     PlanEnd { plan: String, session: String, text: String }
+    /// Files that changed without the worktree's writer while a turn had a shell.
+    StrayFiles {
+        session: String,
+        task: String,
+        turn: String,
+        participant: String,
+        files: Vec<StrayFile>,
+        /// How many there are besides.
+        more: u32,
+    }
+    StrayFile {
+        path: String,
+        /// Who, other than the turn's own agent, had the file locked.
+        locked_by: Option<String>,
+    }
     RegistrationEnd {
         registration: String,
         session: Option<String>,

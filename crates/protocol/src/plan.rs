@@ -34,7 +34,7 @@ pub struct Plan {
     pub merged: Option<MergedPlan>,
     /// The last run of the repository's tests.
     pub tests: Option<TestReport>,
-    /// Summary or reason, once it has ended.
+    /// Summary or reason, once it has ended; until then, what stands in its way.
     pub text: Option<String>,
     pub tasks: Vec<Task>,
     #[schema(value_type = String, format = DateTime)]
@@ -223,5 +223,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         .body::<NewPlan>()
         .creates::<Plan>(),
         op("get_plan", Get, "/plans/{id}", Run, "Shows a plan.").returns::<Plan>(),
+        op("cancel_plan", Post, "/plans/{id}/cancel", User, "Ends a plan, its tasks and its tests.")
+            .returns::<Plan>(),
     ]
 }

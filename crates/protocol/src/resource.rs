@@ -106,8 +106,8 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         Event::NoticePublished(notice) => {
             changes.created(Noun::Notice, notice.id, Notice::from(notice.clone()));
         }
-        // They carry figures, not resources.
-        Event::ModelCalled(_) | Event::JournalRepaired(_) => {}
+        // They carry figures and history, not resources.
+        Event::ModelCalled(_) | Event::FileStrayed(_) | Event::JournalRepaired(_) => {}
         Event::ModelAnswered(e) => changes.session(e.session, json!({})),
         Event::TaskSubmitted(_)
         | Event::TaskStarted(_)
@@ -125,6 +125,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         | Event::PlanProposed(_)
         | Event::PlanMerged(_)
         | Event::PlanTested(_)
+        | Event::PlanStalled(_)
         | Event::PlanCompleted(_)
         | Event::PlanFailed(_) => changes.plan(event),
     }
@@ -258,12 +259,19 @@ impl Changes {
             }
             Event::PlanMerged(e) => {
                 let merged = MergedPlan::from(e.merged.clone());
-                let body = json!({ "session": e.session, "state": PlanState::Executing, "merged": merged });
+                let body = json!({ "session": e.session, "state": PlanState::Executing, "merged": merged, "text": null });
                 self.patched(Noun::Plan, e.plan, body);
             }
             Event::PlanTested(e) => {
                 let tests = TestReport::from(e.report.clone());
-                self.patched(Noun::Plan, e.plan, json!({ "session": e.session, "tests": tests }));
+                self.patched(
+                    Noun::Plan,
+                    e.plan,
+                    json!({ "session": e.session, "tests": tests, "text": null }),
+                );
+            }
+            Event::PlanStalled(e) => {
+                self.patched(Noun::Plan, e.plan, json!({ "session": e.session, "text": e.text }));
             }
             Event::PlanCompleted(e) => self.plan_end(e, PlanState::Completed),
             Event::PlanFailed(e) => self.plan_end(e, PlanState::Failed),

@@ -39,7 +39,7 @@ pub struct Session {
     pub fork_point: Option<TaskId>,
     pub participants: Vec<Participant>,
     pub usage: Usage,
-    /// Tasks that wait for an answer.
+    /// What waits for you: questions, and agents without their key or configuration.
     pub needs_input: u32,
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

@@ -89,6 +89,7 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::PlanProposed(proposal) => plan::proposed(db, record, proposal),
         Event::PlanMerged(merge) => plan::merged(db, record, merge),
         Event::PlanTested(test) => plan::tested(db, record, test),
+        Event::PlanStalled(stall) => plan::stalled(db, record, stall),
         Event::PlanCompleted(end) => plan::completed(db, record, end),
         Event::PlanFailed(end) => plan::failed(db, record, end),
         Event::FileModified(change) => checkpoint::file_modified(db, record, change),
@@ -101,6 +102,8 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::JournalRepaired(repair) => journal::repaired(db, record, repair),
         // Conversations are in messages.db alone.
         Event::MessageAppended(_) | Event::MessageDrafted(_) | Event::ModelCalled(_) => Ok(()),
+        // History: nobody asks for it by name.
+        Event::FileStrayed(_) => Ok(()),
     }
 }
 
@@ -138,9 +141,11 @@ fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
         | Event::PlanProposed(_)
         | Event::PlanMerged(_)
         | Event::PlanTested(_)
+        | Event::PlanStalled(_)
         | Event::PlanCompleted(_)
         | Event::PlanFailed(_)
         | Event::FileModified(_)
+        | Event::FileStrayed(_)
         | Event::EditRefused(_)
         | Event::CheckpointCreated(_)
         | Event::RegistrationAnnounced(_)

@@ -4,7 +4,7 @@ use crate::View;
 use journal::{IdempotencyKey, Record};
 use model::{Actor, Event, Refusal};
 
-/// Commits that may wait for the committer; one more is refused with `queue_full`.
+/// Commits that may wait for the committer; one more is refused with `store_busy`.
 pub const COMMIT_QUEUE: usize = 1024;
 
 /// The decision behind a commit: looks at the present state and says what happened, or why not. It runs on

@@ -47,6 +47,7 @@ pub use checkpoint::FileChangeRow;
 pub use commit::{COMMIT_QUEUE, Command, Commit, CommitError, Receipt};
 pub use doctor::Counts;
 pub use error::StoreError;
+pub use idempotency::OUTBOX_WINDOW;
 pub use lock::LockChangeRow;
 pub use plan::PlanRow;
 pub use registration::RegistrationRow;

@@ -94,7 +94,9 @@ fn read_draft(row: &Row<'_>) -> Result<MessageDraft, StoreError> {
         session: column::parsed(row, "session_id")?,
         turn: column::parsed(row, "turn_id")?,
         participant: column::parsed(row, "participant_id")?,
+        text_from: 0,
         text: row.get("text")?,
+        thinking_from: 0,
         thinking: row.get("thinking")?,
     })
 }

@@ -25,6 +25,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0002_spent",
         sql: include_str!("../migrations/sessions/0002_spent.sql"),
     },
+    Migration {
+        number: 3,
+        name: "sessions/0003_outbox_keys",
+        sql: include_str!("../migrations/sessions/0003_outbox_keys.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[Migration {

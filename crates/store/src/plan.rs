@@ -14,7 +14,7 @@ pub struct PlanRow {
     pub merged: Option<MergedPlan>,
     /// The last run of the tests.
     pub tests: Option<TestReport>,
-    /// The summary or reason the plan ended with.
+    /// The summary or reason the plan ended with; until then, what stands in its way.
     pub text: Option<String>,
     /// Every task of the plan, in the order of submission.
     pub tasks: Vec<TaskId>,

@@ -187,7 +187,7 @@ impl Store {
             Ok(()) => {}
             Err(TrySendError::Full(Job::Commit(pending))) => {
                 if let Some((_, reply)) = pending.take() {
-                    reply(Err(CommitError::Refused(queue_full())));
+                    reply(Err(CommitError::Refused(store_busy())));
                 }
             }
             // The pending commit answers for itself when it is dropped.
@@ -367,10 +367,10 @@ fn integrity(connection: &Connection) -> Result<Vec<String>, StoreError> {
     Ok(found.into_iter().filter(|line| line != "ok").collect())
 }
 
-fn queue_full() -> Refusal {
+fn store_busy() -> Refusal {
     Refusal::new(
         RefusalKind::Busy,
-        "queue_full",
+        "store_busy",
         format!("{COMMIT_QUEUE} changes wait to be written already"),
     )
     .hint("try again in a moment")

@@ -140,7 +140,8 @@ fn message(kind: &str) -> Value {
             "usage": usage(), "latency_ms": 812, "created_at": AT,
         }),
         "message.drafted" => json!({
-            "session": id("ses"), "turn": id("trn"), "participant": id("par"), "text": "I a", "thinking": "In s",
+            "session": id("ses"), "turn": id("trn"), "participant": id("par"), "text_from": 2,
+            "text": "I a", "thinking_from": 3, "thinking": "In s",
         }),
         "model.called" => json!({
             "session": id("ses"), "turn": id("trn"), "run": id("run"), "vendor": "anthropic",
@@ -194,6 +195,10 @@ fn change(kind: &str) -> Value {
             "session": id("ses"), "task": id("tsk"), "turn": id("trn"), "participant": id("par"),
             "path": "src/lock.rs", "before": "00aa", "after": "00bb", "lines_added": 12, "lines_removed": 3,
             "token": 1_099_511_627_777_u64,
+        }),
+        "file.strayed" => json!({
+            "session": id("ses"), "task": id("tsk"), "turn": id("trn"), "participant": id("par"),
+            "files": [{ "path": "src/lock.rs", "locked_by": "kimi" }], "more": 3,
         }),
         "edit.refused" => json!({
             "session": id("ses"), "task": id("tsk"), "turn": id("trn"), "participant": id("par"),

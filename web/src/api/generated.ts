@@ -350,6 +350,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/plans/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends a plan, its tasks and its tests. */
+        post: operations["cancel_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/{id}/checkpoints": {
         parameters: {
             query?: never;
@@ -622,7 +639,7 @@ export interface components {
             locks: number;
             /**
              * Format: int32
-             * @description Tasks that wait for an answer.
+             * @description What waits for you: questions, and agents without their key or configuration.
              */
             needs_input: number;
             /**
@@ -720,7 +737,7 @@ export interface components {
             id: string;
             /**
              * Format: int32
-             * @description Tasks that wait for an answer.
+             * @description What waits for you: questions, and agents without their key or configuration.
              */
             needs_input: number;
             /** @description The session that spawned this one (fresh context). */
@@ -1037,7 +1054,7 @@ export interface components {
             state: components["schemas"]["PlanState"];
             tasks: components["schemas"]["Task"][];
             tests: components["schemas"]["TestReport"] | null;
-            /** @description Summary or reason, once it has ended. */
+            /** @description Summary or reason, once it has ended; until then, what stands in its way. */
             text: string | null;
         };
         /** @enum {string} */
@@ -1453,6 +1470,10 @@ export interface components {
             payload: components["schemas"]["PlanTest"];
         } | {
             /** @constant */
+            kind: "plan.stalled";
+            payload: components["schemas"]["PlanStall"];
+        } | {
+            /** @constant */
             kind: "plan.completed";
             payload: components["schemas"]["PlanEnd"];
         } | {
@@ -1463,6 +1484,10 @@ export interface components {
             /** @constant */
             kind: "file.modified";
             payload: components["schemas"]["FileChange"];
+        } | {
+            /** @constant */
+            kind: "file.strayed";
+            payload: components["schemas"]["StrayFiles"];
         } | {
             /** @constant */
             kind: "edit.refused";
@@ -1657,7 +1682,17 @@ export interface components {
             participant: string;
             session: string;
             text: string;
+            /**
+             * Format: int64
+             * @description Bytes of text kept before; what comes goes behind them.
+             */
+            text_from: number;
             thinking: string;
+            /**
+             * Format: int64
+             * @description As `text_from`.
+             */
+            thinking_from: number;
             turn: string;
         };
         ModelCall: {
@@ -1704,10 +1739,29 @@ export interface components {
             report: components["schemas"]["TestReport"];
             session: string;
         };
+        PlanStall: {
+            plan: string;
+            session: string;
+            /** @description What stands in its way. */
+            text: string;
+        };
         PlanEnd: {
             plan: string;
             session: string;
             text: string;
+        };
+        /** @description Files that changed without the worktree's writer while a turn had a shell. */
+        StrayFiles: {
+            files: components["schemas"]["StrayFile"][];
+            /**
+             * Format: int32
+             * @description How many there are besides.
+             */
+            more: number;
+            participant: string;
+            session: string;
+            task: string;
+            turn: string;
         };
         /** @description An edit the worktree's writer refused; nothing was written. */
         RefusedEdit: {
@@ -1750,6 +1804,11 @@ export interface components {
             side_file: string;
             /** Format: int64 */
             torn_bytes: number;
+        };
+        StrayFile: {
+            /** @description Who, other than the turn's own agent, had the file locked. */
+            locked_by: string | null;
+            path: string;
         };
         /** @description The lock under which somebody tried to edit. */
         Claim: {
@@ -2727,6 +2786,40 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cancel_plan: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
             path: {
                 id: string;
             };

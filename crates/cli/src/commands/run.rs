@@ -56,7 +56,7 @@ impl Run {
             }
             let ended = tokio::select! {
                 ended = attend(context, client, &mut follower, &plan) => ended?,
-                _ = tokio::signal::ctrl_c() => return Err(interrupted(&session)),
+                _ = tokio::signal::ctrl_c() => return Err(interrupted(&session, &plan)),
             };
             let took = context.host.clock.uptime().saturating_sub(began);
             summary::show(context, client, &session, &ended, &follower.narrator, took).await
@@ -156,10 +156,10 @@ fn detached(context: &Context, session: &Session, plan: &Plan) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn interrupted(session: &Session) -> Failure {
-    let id = &session.short_id;
+fn interrupted(session: &Session, plan: &Plan) -> Failure {
+    let (id, plan) = (&session.short_id, &plan.short_id);
     Failure::new(Exit::Interrupted, "interrupted", "you stopped watching; the agents go on").hint(format!(
-        "watch again with `coditect session watch {id}`; stop a task with `coditect task cancel ID`"
+        "watch again with `coditect session watch {id}`; end it all with `coditect task cancel {plan}`"
     ))
 }
 

@@ -6,11 +6,12 @@ pub(crate) use wait::wait_for;
 
 use super::Outcome;
 use crate::context::Context;
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
 use crate::render::{Cell, Paint, Sheet, Table};
 use clap::{Args, Subcommand};
+use client::Client;
 use model::TaskState;
-use protocol::{NewAnswer, Task as Shown, TaskQuery};
+use protocol::{NewAnswer, Plan, Task as Shown, TaskQuery};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
@@ -23,9 +24,9 @@ pub(crate) enum Task {
     /// Show a task, what it changed and what it came to
     #[command(after_help = "Examples:\n  coditect task show q4x9\n  coditect task show q4x9 --json")]
     Show(One),
-    /// Cancel a task and stop its turns
+    /// Cancel a task, or a plan with all its tasks, and stop its turns
     #[command(after_help = "Examples:\n  coditect task cancel q4x9\n  coditect task cancel q4x9 --json")]
-    Cancel(One),
+    Cancel(Cancel),
     /// Answer what an agent asked
     #[command(
         after_help = "Examples:\n  coditect task answer q4x9 \"Yes, keep the old name\"\n  coditect task answer q4x9 -"
@@ -42,6 +43,12 @@ pub(crate) enum Task {
 pub(crate) struct One {
     /// Id or short id of the task, or the start of it
     task: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    /// Id or short id of the task or plan, or the start of it
+    id: String,
 }
 
 #[derive(Debug, Args)]
@@ -85,10 +92,11 @@ impl Task {
                     .talk("asking the daemon", async |client| Ok(client.task(&one.task).await?.value))?;
                 show(context, &task)
             }
-            Self::Cancel(one) => {
-                let task = context
-                    .talk("canceling", async |client| Ok(client.cancel_task(&one.task, None).await?))?;
-                show(context, &task)
+            Self::Cancel(Cancel { id }) => {
+                match context.talk("canceling", async |client| canceled(client, &id).await)? {
+                    Canceled::Task(task) => show(context, &task),
+                    Canceled::Plan(plan) => show_plan(context, &plan),
+                }
             }
             Self::Answer(Answer { task, answer }) => {
                 let answer = NewAnswer { answer: context.text(&answer)? };
@@ -99,6 +107,38 @@ impl Task {
             Self::Wait(wait) => wait_for(context, wait.tasks),
         }
     }
+}
+
+enum Canceled {
+    Task(Box<Shown>),
+    Plan(Box<Plan>),
+}
+
+/// A short id may be of either; what is no task may be a plan.
+async fn canceled(client: &Client, id: &str) -> Result<Canceled, Failure> {
+    let no_task = match client.cancel_task(id, None).await {
+        Ok(task) => return Ok(Canceled::Task(Box::new(task))),
+        Err(error) if error.code() == "not_found" => error,
+        Err(error) => return Err(error.into()),
+    };
+    match client.cancel_plan(id, None).await {
+        Ok(plan) => Ok(Canceled::Plan(Box::new(plan))),
+        Err(error) if error.code() == "not_found" => Err(no_task.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn show_plan(context: &Context, plan: &Plan) -> Outcome {
+    context.screen.show_sheet(plan, || {
+        Sheet::new()
+            .row("id", plan.id.to_string())
+            .painted("short id", &plan.short_id, Paint::Note)
+            .row("state", plan.state.as_str())
+            .row("session", plan.session.to_string())
+            .row("tasks", plan.tasks.len().to_string())
+            .maybe("result", plan.text.clone())
+    })?;
+    Ok(Exit::Done)
 }
 
 pub(crate) fn show(context: &Context, task: &Shown) -> Outcome {

@@ -216,6 +216,13 @@ impl Narrator {
                 let text = super::report(report.exit_code, report.passed, report.failed);
                 ("tests".to_owned(), paint, text)
             }
+            Event::PlanStalled(stall) => ("plan".to_owned(), Paint::Warm, format!("waits: {}", stall.text)),
+            Event::FileStrayed(strays) => {
+                let files: Vec<&str> = strays.files.iter().map(|file| file.path.as_str()).collect();
+                let more = if strays.more > 0 { format!(" and {} more", strays.more) } else { String::new() };
+                let text = format!("changed by a shell, without a lock: {}{more}", files.join(", "));
+                (self.agent(strays.participant), Paint::Warm, text)
+            }
             Event::PlanCompleted(end) => ("plan".to_owned(), Paint::Good, format!("completed: {}", end.text)),
             Event::PlanFailed(end) => ("plan".to_owned(), Paint::Bad, format!("failed: {}", end.text)),
             _ => return None,
@@ -230,6 +237,9 @@ fn doing(status: ParticipantStatus, detail: Option<&str>) -> Option<(Paint, Stri
     match status {
         ParticipantStatus::Editing => Some((Paint::Note, format!("edits {}", detail.unwrap_or("a file")))),
         ParticipantStatus::RunningTool => Some((Paint::Dim, format!("runs {}", detail.unwrap_or("a tool")))),
+        ParticipantStatus::Paused => {
+            Some((Paint::Warm, format!("waits: {}", detail.unwrap_or("it is paused"))))
+        }
         ParticipantStatus::Stale => Some((Paint::Bad, "is gone".to_owned())),
         _ => None,
     }

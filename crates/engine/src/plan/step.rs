@@ -10,16 +10,22 @@ use crate::engine::Shared;
 use crate::{checkpoint, merge};
 use agent::{CommandLimits, CommandSpec};
 use model::{
-    Actor, AgentName, Event, MergedPlan, MergedTask, ParticipantId, PlanEnd, PlanId, PlanMerge, PlanState,
-    PlanTest, Refusal, Repo, RepoPath, Task, TaskId, TaskKind, TaskState, TestReport,
+    Actor, AgentName, Event, MergedPlan, MergedTask, ParticipantId, PlanEnd, PlanId, PlanMerge, PlanStall,
+    PlanState, PlanTest, Refusal, RefusalKind, Repo, RepoPath, Task, TaskId, TaskKind, TaskState, TestReport,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{PlanRow, TaskRow};
+use store::{PlanRow, TaskRow, View};
+use tokio_util::sync::CancellationToken;
 
-/// Pause after a step that failed for a reason of ours.
-pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Pause after a step that failed for a reason that is not the plan's.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// How often a step is tried before the plan ends. A full disk and a busy machine are waited for without counting.
+pub(crate) const STEP_TRIES: u32 = 12;
+/// Where the work of a plan is that did not land.
+pub(crate) const KEPT: &str =
+    "the tasks' commits are kept under refs/coditect/tasks, nothing was put on the branch";
 /// Bytes of test output kept in the journal.
 const TEST_TAIL_MAX: usize = 8 * 1024;
 
@@ -89,9 +95,55 @@ fn tests_failed(report: &TestReport) -> String {
     )
 }
 
-/// Takes the plan's next step, if there is one to take now.
-pub(crate) async fn take(shared: &Arc<Shared>, plan: PlanId) -> Result<(), Refusal> {
-    loop {
+/// Moves the plan as far as it goes now. True when a step failed; that is said, waited over, and after
+/// [`STEP_TRIES`] in a row it is how the plan ends.
+pub(crate) async fn go(
+    shared: &Arc<Shared>,
+    plan: PlanId,
+    failed_before: u32,
+    canceled: &CancellationToken,
+) -> bool {
+    let Err(refusal) = take(shared, plan, canceled).await else { return false };
+    tracing::error!(%plan, %refusal, "the plan's next step failed");
+    if let Err(error) = stalled(shared, plan, failed_before + 1, &refusal).await {
+        tracing::error!(%plan, %error, "nobody was told why the plan stands still");
+    }
+    // Not at once again: whatever is wrong may need a moment, or a person.
+    tokio::select! {
+        () = canceled.cancelled() => {}
+        () = tokio::time::sleep(RETRY_AFTER) => {}
+    }
+    true
+}
+
+/// Says what stands in the plan's way, or ends it when that has been so for too long.
+async fn stalled(shared: &Arc<Shared>, plan: PlanId, tries: u32, refusal: &Refusal) -> Result<(), Refusal> {
+    let passes = matches!(refusal.kind, RefusalKind::Full | RefusalKind::Busy);
+    let given_up = tries >= STEP_TRIES && !passes;
+    let text = match &refusal.hint {
+        Some(hint) => format!("{}; {hint}", refusal.message),
+        None => refusal.message.clone(),
+    };
+    let say = move |view: &View<'_>| {
+        let open = |row: &PlanRow| !matches!(row.state, PlanState::Completed | PlanState::Failed);
+        let Some(row) = view.plan(plan)?.filter(open) else { return Ok(Vec::new()) };
+        let session = row.plan.session;
+        if given_up {
+            let text = format!("given up after {tries} tries: {text}; {KEPT}");
+            let mut events = vec![Event::PlanFailed(PlanEnd { plan, session, text })];
+            events.extend(crate::task::canceled(view, &view.plan_tasks(plan)?, "its plan was given up")?);
+            return Ok(events);
+        }
+        let said = row.text.as_ref() == Some(&text);
+        let stall = PlanStall { plan, session, text: text.clone() };
+        Ok(if said { Vec::new() } else { vec![Event::PlanStalled(stall)] })
+    };
+    shared.commit(Actor::System, None, say).await.map(drop)
+}
+
+/// Takes the plan's next step, and the one after it, as long as there is one to take now.
+async fn take(shared: &Arc<Shared>, plan: PlanId, canceled: &CancellationToken) -> Result<(), Refusal> {
+    while !canceled.is_cancelled() {
         let (row, tasks, repo) = shared.store.read_or_refuse(|view| {
             let row = view.plan(plan)?.ok_or_else(|| Refusal::not_found("plan", plan))?;
             let repo = view.repo(row.plan.repo)?.ok_or_else(|| Refusal::not_found("repo", row.plan.repo))?;
@@ -100,17 +152,18 @@ pub(crate) async fn take(shared: &Arc<Shared>, plan: PlanId) -> Result<(), Refus
         match next(&row, &tasks, repo.test_command.is_some()) {
             Next::Wait => return Ok(()),
             Next::Merge => merge_proposals(shared, &row).await?,
-            Next::Test => test(shared, &row, &repo).await?,
+            Next::Test => test(shared, &row, &repo, canceled).await?,
             Next::Land => land(shared, &row, &tasks, &repo).await?,
             Next::Fail(reason) => fail(shared, &row, reason).await?,
         }
     }
+    Ok(())
 }
 
 /// Commits what a step came to, if the plan still stands where the step began.
 async fn record(shared: &Arc<Shared>, row: &PlanRow, events: Vec<Event>) -> Result<(), Refusal> {
     let (plan, state) = (row.plan.id, row.state);
-    let still = move |view: &store::View<'_>| {
+    let still = move |view: &View<'_>| {
         let stands = view.plan(plan)?.is_some_and(|now| now.state == state);
         Ok(if stands { events } else { Vec::new() })
     };
@@ -216,7 +269,12 @@ fn listed(files: &[RepoPath]) -> String {
 }
 
 /// Runs the repository's tests and records what came of it.
-async fn test(shared: &Arc<Shared>, row: &PlanRow, repo: &Repo) -> Result<(), Refusal> {
+async fn test(
+    shared: &Arc<Shared>,
+    row: &PlanRow,
+    repo: &Repo,
+    canceled: &CancellationToken,
+) -> Result<(), Refusal> {
     let command = repo.test_command.clone().unwrap_or_default();
     let limits = shared.config.snapshot().config.limits.clone();
     let env = agent::ENV_ALLOWED.iter().filter_map(|name| Some(((*name).to_owned(), shared.env(name)?)));
@@ -233,7 +291,8 @@ async fn test(shared: &Arc<Shared>, row: &PlanRow, repo: &Repo) -> Result<(), Re
         },
     };
     let output = tokio::select! {
-        () = shared.stopping.cancelled() => return Ok(()),
+        // The command's guard ends what it had started.
+        () = canceled.cancelled() => return Ok(()),
         output = agent::run_command(spec) => output,
     };
     let report = match output {
@@ -266,11 +325,8 @@ async fn land(shared: &Arc<Shared>, row: &PlanRow, tasks: &[TaskRow], repo: &Rep
     let message = format!("Checkpoint of plan {}", plan.short());
     let landed = match checkpoint::of_plan(shared, repo, &row.plan, message).await {
         Ok(landed) => landed,
-        Err(refusal) if refusal.kind == model::RefusalKind::Conflict => {
-            let reason = format!(
-                "{refusal}; the tasks' commits are kept under refs/coditect/tasks, nothing was put on the branch"
-            );
-            return fail(shared, row, reason).await;
+        Err(refusal) if refusal.kind == RefusalKind::Conflict => {
+            return fail(shared, row, format!("{refusal}; {KEPT}")).await;
         }
         Err(refusal) => return Err(refusal),
     };
@@ -279,15 +335,24 @@ async fn land(shared: &Arc<Shared>, row: &PlanRow, tasks: &[TaskRow], repo: &Rep
     if let Some(report) = &row.tests {
         text.push_str(&format!("; tests: {} passed", report.passed));
     }
-    match &landed {
-        Some(landed) => text.push_str(&format!("; commits: {}", landed.commits)),
+    match &landed.checkpoint {
+        Some(_) => text.push_str(&format!("; commits: {}", landed.commits)),
         None => text.push_str("; no file changed"),
     }
+    if let Some(left_out) = landed.left_out.sentence(row.tests.is_some()) {
+        text.push_str(&format!("; {left_out}"));
+    }
     text.push_str("; sync: not configured");
-    let mut events: Vec<Event> =
-        landed.into_iter().map(|landed| Event::CheckpointCreated(landed.checkpoint)).collect();
-    events.push(Event::PlanCompleted(PlanEnd { plan, session, text }));
-    record(shared, row, events).await
+    let state = row.state;
+    let events = move |view: &View<'_>| {
+        let mut events: Vec<Event> = landed.checkpoint.into_iter().map(Event::CheckpointCreated).collect();
+        // Canceled while the branch was moved: what is on the branch is recorded all the same.
+        if view.plan(plan)?.is_some_and(|now| now.state == state) {
+            events.push(Event::PlanCompleted(PlanEnd { plan, session, text }));
+        }
+        Ok(events)
+    };
+    shared.commit(Actor::System, None, events).await.map(drop)
 }
 
 async fn fail(shared: &Arc<Shared>, row: &PlanRow, text: String) -> Result<(), Refusal> {

@@ -28,6 +28,11 @@ impl TurnDriver {
     /// and is let go; of a dead one others may take the locks at any moment.
     pub(super) async fn finish(mut self, exit: Option<RunExitStatus>) -> Result<(), Refusal> {
         self.lock_requests.end(&self.shared, self.registration).await;
+        if std::mem::take(&mut self.shell_open)
+            && let Err(error) = self.look_for_strays().await
+        {
+            tracing::warn!(%error, "what a shell changed at the end was not recorded");
+        }
         let (outcome, iterations, usage) = self.outcome(exit.unwrap_or_default());
         let (outcome, checkpoint) = match self.checkpoint(&outcome).await {
             Ok(checkpoint) => (outcome, checkpoint),

@@ -8,7 +8,7 @@ use agent::{Reply, Request, RunCommand};
 use bus::LockRequest;
 use model::{
     Channel, Claim, Event, FileChange, LockMode, ParticipantStatus, PlannedTask, Proposal, QUESTION_MAX,
-    Question, Refusal, RefusalKind, RefusedEdit, RepoPath, TaskKind,
+    Question, Refusal, RefusedEdit, RepoPath, StrayFiles, TaskKind,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +16,8 @@ use std::time::Duration;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
+/// Files named in a notice of what a shell changed; the others are counted.
+const CONFLICT_NAMED: usize = 10;
 /// Channel on which a change of a file is told.
 const FILE_MODIFIED: &str = "file_modified";
 
@@ -139,7 +141,12 @@ impl TurnDriver {
         let written = self
             .shared
             .writers
-            .run(&worktree, move || writer::write(&shared.bus, &*shared.options.entropy, edit))
+            .run(&worktree, move || {
+                let root = edit.worktree.clone();
+                let change = writer::write(&shared.bus, &*shared.options.entropy, edit)?;
+                shared.strays.wrote(&root, &change.path, &change.after);
+                Ok(change)
+            })
             .await;
         match written {
             Ok(change) => self.written(change, intent).await,
@@ -166,6 +173,40 @@ impl TurnDriver {
             tracing::warn!(%error, "nobody was told of a changed file");
         }
         Ok(Reply::Written { hash: after, lines_added, lines_removed })
+    }
+
+    /// After a shell call: says what it changed on its own, to the journal and to everybody.
+    pub(super) async fn look_for_strays(&mut self) -> Result<(), Refusal> {
+        let Some(sight) = &self.sight else { return Ok(()) };
+        let found = match sight.look(&self.shared, self.registration).await {
+            Ok(found) => found,
+            Err(refusal) => {
+                tracing::warn!(run = %self.run, %refusal, "nobody knows what a shell changed");
+                return Ok(());
+            }
+        };
+        if found.files.is_empty() {
+            return Ok(());
+        }
+        let named: Vec<&model::StrayFile> = found.files.iter().take(CONFLICT_NAMED).collect();
+        let payload = serde_json::json!({
+            "type": "file_conflict", "agent": self.agent(), "files": named,
+            "more": found.files.len() - named.len() + found.more as usize,
+            "text": "changed by a shell command, without a lock; it is in no commit of the task",
+        });
+        let strays = StrayFiles {
+            session: self.participant.session,
+            task: self.order.task.id,
+            turn: self.turn,
+            participant: self.participant.id,
+            files: found.files,
+            more: found.more,
+        };
+        self.record(vec![Event::FileStrayed(strays)]).await?;
+        if let Err(error) = self.publish(Channel::file_conflict(), payload).await {
+            tracing::warn!(%error, "nobody was told of what a shell changed");
+        }
+        Ok(())
     }
 
     async fn refused(&mut self, path: RepoPath, token: u64, refusal: &Refusal) -> Result<(), Refusal> {
@@ -246,7 +287,7 @@ impl TurnDriver {
     fn writable(&self) -> Result<&model::Repo, Refusal> {
         let kind = self.order.task.kind;
         self.repo.as_ref().filter(|_| start::writes(kind)).ok_or_else(|| {
-            Refusal::new(RefusalKind::Forbidden, "read_only", "nothing may be edited in this turn")
+            Refusal::new(model::RefusalKind::Forbidden, "read_only", "nothing may be edited in this turn")
                 .hint("say in words what should be changed")
         })
     }

@@ -4,7 +4,7 @@
 use super::lock_requests::LockRequests;
 use super::{DEADLINE_GRACE, Order, TurnDriver};
 use crate::engine::Shared;
-use crate::{Caller, LiveTurn, instructions};
+use crate::{Caller, LiveTurn, instructions, strays};
 use agent::{BashPolicy, Launch, LaunchError, RunLimits, Start};
 use bus::{Liveness, NewRegistration};
 use llm::{Endpoint, Secret, Thinking};
@@ -67,6 +67,10 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         start,
     };
     let liveness = launch.liveness.clone();
+    let sight = match scene.repo.as_ref().filter(|_| writes(order.task.kind)) {
+        Some(repo) => Some(strays::watch(shared, repo.path.as_ref()).await),
+        None => None,
+    };
     let launched = agent::launch(launch).await;
     let handle = launched
         .inspect_err(|_| shared.credentials.revoke(run))
@@ -94,6 +98,8 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         ended: None,
         verdict: None,
         used: Usage::default(),
+        sight,
+        shell_open: false,
     };
     driver.announce().await.map(|begun| begun.then_some(driver))
 }

@@ -1,6 +1,6 @@
 //! Plans from prompt to commit.
 
-use crate::scene::Scene;
+use crate::scene::{Scene, call};
 use model::{Event, LockPhase, PlanState, TaskKind, TaskState};
 
 const BOTH: &str = r#"Make it so.
@@ -110,4 +110,70 @@ async fn nothing_is_put_on_a_branch_the_plan_was_not_made_on() {
     let text = over.text.unwrap();
     assert!(text.contains("`main`") && text.contains("`other`"), "{text}");
     assert_eq!(scene.subjects(), ["first"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_canceled_while_its_tests_run_ends_them_and_puts_nothing_on_the_branch() {
+    let scene = Scene::new(&[("a.txt", "one\n"), ("b.txt", "one\n"), ("shared.txt", "x\n")]).await;
+    let repo = scene.add_repo(Some(&["sh", "-c", "echo $$ > tested; sleep 600"])).await;
+    let session = scene.session(Some(&repo), &["claude", "gemini"]).await;
+    let plan = scene.coordinate(session, BOTH).await.plan.id;
+    let shell = scene
+        .soon("the tests run", || {
+            let written = std::fs::read_to_string(scene.repo.path().join("tested")).ok()?;
+            written.trim().parse::<u32>().ok()
+        })
+        .await;
+    let canceled = scene.engine().cancel_plan(&call(), plan).await.unwrap();
+    assert_eq!(canceled.state, PlanState::Failed);
+    let gone = || (!std::path::Path::new(&format!("/proc/{shell}")).exists()).then_some(());
+    scene.soon("the tests have ended", gone).await;
+    assert_eq!(scene.subjects(), ["first"]);
+    let again = scene.coordinate(session, "[[say I have no idea.]]").await;
+    scene.plan_over(again.plan.id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_a_plans_way_is_said_and_it_goes_on_when_that_is_gone() {
+    let scene = Scene::new(&[("a.txt", "one\n"), ("b.txt", "one\n"), ("shared.txt", "x\n")]).await;
+    let repo = scene.add_repo(None).await;
+    let session = scene.session(Some(&repo), &["claude", "gemini"]).await;
+    let lock = scene.repo.path().join(".git/refs/heads/main.lock");
+    std::fs::write(&lock, "").unwrap();
+    let plan = scene.coordinate(session, BOTH).await.plan.id;
+    let stalled = scene
+        .until("it is said what stands in the way", || {
+            let view = scene.engine().plan(plan).unwrap();
+            view.text.clone().map(|text| (view.state, text))
+        })
+        .await;
+    assert!(stalled.0 == PlanState::Executing && stalled.1.contains("main.lock"), "{stalled:?}");
+    std::fs::remove_file(lock).unwrap();
+    let over = scene.plan_over(plan).await;
+    assert_eq!(over.state, PlanState::Completed, "{:?}", over.text);
+    assert_eq!(scene.subjects().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_shell_made_is_told_and_never_passes_for_committed() {
+    let scene = Scene::new(&[("a.txt", "one\n"), ("b.txt", "one\n"), ("shared.txt", "x\n")]).await;
+    let repo = scene.add_repo(Some(&["test", "-e", "made.txt"])).await;
+    let session = scene.session(Some(&repo), &["claude", "gemini"]).await;
+    let prompt =
+        BOTH.replace("<<say Changed a.>>", "<<bash echo x > made.txt; sed -i s,one,three, b.txt>><<say Changed a.>>");
+    let prompt = prompt.replace("<<edit b.txt|one|two>>", "<<bash true>>");
+    scene.repo.write("mine.txt", "the user's own, from before");
+    let plan = scene.coordinate(session, &prompt).await.plan.id;
+    let over = scene.plan_over(plan).await;
+    assert_eq!(over.state, PlanState::Completed, "{:?}", over.text);
+    let text = over.text.unwrap();
+    assert!(text.contains("not committed, though the tests saw it: b.txt, made.txt, mine.txt"), "{text}");
+    let strayed = |event| if let Event::FileStrayed(strays) = event { Some(strays.files) } else { None };
+    let mut found: Vec<String> =
+        scene.events().into_iter().filter_map(strayed).flatten().map(|file| file.path.to_string()).collect();
+    found.sort();
+    assert_eq!(found, ["b.txt", "made.txt"], "each once, and not what is the user's");
+    let conflict = model::Channel::file_conflict();
+    let notices = scene.engine().notices(Some(&conflict), None, 0).unwrap();
+    assert!(notices.iter().any(|notice| notice.payload.to_string().contains("made.txt")), "{notices:?}");
 }

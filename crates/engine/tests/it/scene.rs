@@ -169,6 +169,22 @@ impl Scene {
         }
     }
 
+    /// What `look` finds of that which makes no event.
+    pub(crate) async fn soon<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let found = async {
+            loop {
+                if let Some(found) = look() {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, found).await {
+            Ok(found) => found,
+            Err(_) => panic!("waited in vain until {what}; events: {:#?}", self.kinds()),
+        }
+    }
+
     /// Waits until nothing is held: locks are given back after the end of their turn is committed.
     pub(crate) async fn all_locks_given_back(&self) {
         let free = async {

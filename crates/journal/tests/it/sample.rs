@@ -178,7 +178,9 @@ impl Story {
             session: self.session,
             turn: self.turn,
             participant: self.claude,
+            text_from: 0,
             text: "I am".to_owned(),
+            thinking_from: 0,
             thinking: String::new(),
         };
         vec![

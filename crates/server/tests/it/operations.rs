@@ -121,6 +121,11 @@ async fn tasks_and_plans(house: &House, contract: &mut Contract, session: &str) 
     let plan = contract.check("coordinate", &house.post(&format!("/sessions/{session}/plans"), new).await);
     contract.check("list_plans", &house.get(&format!("/sessions/{session}/plans")).await);
     contract.check("get_plan", &house.get(&format!("/plans/{}", text(&plan["id"]))).await);
+    let cancel = house.ask("POST", &format!("/plans/{}/cancel", text(&plan["id"]))).send(house.address).await;
+    let canceled = contract.check("cancel_plan", &cancel);
+    assert_eq!(canceled["state"], json!("failed"));
+    let states: Vec<_> = canceled["tasks"].as_array().unwrap().iter().map(|task| &task["state"]).collect();
+    assert!(states.iter().all(|state| **state == json!("canceled")), "{states:?}");
 }
 
 async fn locks_and_notices(house: &House, contract: &mut Contract) {

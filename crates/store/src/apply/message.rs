@@ -20,6 +20,7 @@ statements! { STATEMENTS in Messages {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
         ON CONFLICT (turn_id) DO UPDATE
         SET text = excluded.text, thinking = excluded.thinking, updated_at = excluded.updated_at";
+    DRAFT_SO_FAR = "SELECT text, thinking FROM drafts WHERE turn_id = ?1";
     DELETE_DRAFT = "DELETE FROM drafts WHERE turn_id = ?1";
 } }
 
@@ -69,7 +70,12 @@ pub(super) fn appended(db: &Connection, record: &Record, message: &Message) -> R
     Ok(())
 }
 
+/// A draft says what was added since the last one, so that the journal holds a long answer twice and not once a second.
 pub(super) fn drafted(db: &Connection, record: &Record, draft: &MessageDraft) -> Result<(), StoreError> {
+    let before = row(db, &DRAFT_SO_FAR, [draft.turn.to_string()], |row| {
+        Ok((row.get::<_, String>("text")?, row.get::<_, String>("thinking")?))
+    })?;
+    let (text, thinking) = before.unwrap_or_default();
     run(
         db,
         &UPSERT_DRAFT,
@@ -77,13 +83,21 @@ pub(super) fn drafted(db: &Connection, record: &Record, draft: &MessageDraft) ->
             draft.turn.to_string(),
             draft.session.to_string(),
             draft.participant.to_string(),
-            draft.text,
-            draft.thinking,
+            continued(text, draft.text_from, &draft.text),
+            continued(thinking, draft.thinking_from, &draft.thinking),
             seq(record),
             at(record)
         ],
     )?;
     Ok(())
+}
+
+/// Total: what does not follow on what is there goes behind as much of it as there is.
+fn continued(mut before: String, from: u64, more: &str) -> String {
+    let from = usize::try_from(from).unwrap_or(usize::MAX);
+    before.truncate(before.floor_char_boundary(from));
+    before.push_str(more);
+    before
 }
 
 /// A completed turn has said all it had to say. What another turn was writing stays, to show what was half done.

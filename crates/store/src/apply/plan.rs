@@ -4,7 +4,7 @@ use super::{at, seq};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
-use model::{Plan, PlanEnd, PlanMerge, PlanState, PlanTest, Proposal};
+use model::{Plan, PlanEnd, PlanMerge, PlanStall, PlanState, PlanTest, Proposal};
 use rusqlite::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
@@ -15,8 +15,10 @@ statements! { STATEMENTS in Sessions {
     UPSERT_PROPOSAL = "INSERT INTO plan_proposals (plan_id, participant_id, seq, data) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (plan_id, participant_id) DO UPDATE SET seq = excluded.seq, data = excluded.data";
     TOUCH_PLAN = "UPDATE plans SET updated_at = ?2 WHERE plan_id = ?1 AND open = 1";
-    MERGE_PLAN = "UPDATE plans SET state = ?2, merged = ?3, updated_at = ?4 WHERE plan_id = ?1 AND open = 1";
-    TEST_PLAN = "UPDATE plans SET state = ?2, tests = ?3, updated_at = ?4 WHERE plan_id = ?1 AND open = 1";
+    // Whoever takes a step is not stalled any more.
+    MERGE_PLAN = "UPDATE plans SET state = ?2, merged = ?3, text = NULL, updated_at = ?4 WHERE plan_id = ?1 AND open = 1";
+    TEST_PLAN = "UPDATE plans SET state = ?2, tests = ?3, text = NULL, updated_at = ?4 WHERE plan_id = ?1 AND open = 1";
+    STALL_PLAN = "UPDATE plans SET text = ?2, updated_at = ?3 WHERE plan_id = ?1 AND open = 1";
     END_PLAN = "UPDATE plans SET state = ?2, open = 0, text = ?3, updated_at = ?4
         WHERE plan_id = ?1 AND open = 1";
 } }
@@ -60,6 +62,11 @@ pub(super) fn tested(db: &Connection, record: &Record, test: &PlanTest) -> Resul
     let state = PlanState::Testing.as_str();
     let row = params![test.plan.to_string(), state, column::to_json(&test.report)?, at(record)];
     run(db, &TEST_PLAN, row)?;
+    Ok(())
+}
+
+pub(super) fn stalled(db: &Connection, record: &Record, stall: &PlanStall) -> Result<(), StoreError> {
+    run(db, &STALL_PLAN, params![stall.plan.to_string(), stall.text, at(record)])?;
     Ok(())
 }
 

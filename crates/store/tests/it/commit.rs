@@ -99,6 +99,33 @@ fn a_key_seen_before_is_answered_with_the_records_of_then() {
 }
 
 #[test]
+fn keys_of_the_outbox_are_forgotten_a_window_behind_the_newest_and_others_never() {
+    let workspace = Workspace::new();
+    let world = World::new();
+    let (store, _) = workspace.open();
+    let ask = |store: &Store, actor: Actor, key: &str| {
+        let event = Event::SessionCreated(world.session("one"));
+        store.commit(Commit::new(actor, move |_| Ok(vec![event])).key(keyed(key, "h"))).unwrap().replayed
+    };
+    let row = |generation: &str, row: u64| format!("outbox:{generation}:{row}");
+    let claude: Actor = "claude".parse().unwrap();
+    assert!(!ask(&store, Actor::User, "kept:g:1"));
+    for n in [1, 2] {
+        assert!(!ask(&store, claude.clone(), &row("g", n)));
+        assert!(!ask(&store, Actor::System, &row("other", n)));
+    }
+    assert!(!ask(&store, Actor::System, &row("g", 1 + store::OUTBOX_WINDOW)));
+    assert!(ask(&store, claude.clone(), &row("g", 2)), "within the window");
+    assert!(ask(&store, Actor::System, &row("other", 1)), "of another generation");
+    assert!(ask(&store, Actor::User, "kept:g:1"), "nobody else's");
+    assert!(!ask(&store, claude, &row("g", 1)), "forgotten");
+    // What is forgotten follows from the journal alone.
+    let before = store.dump().unwrap();
+    store.rebuild().unwrap();
+    assert_eq!(store.dump().unwrap(), before);
+}
+
+#[test]
 fn a_refused_or_empty_commit_leaves_its_key_free() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
@@ -179,7 +206,7 @@ fn a_full_queue_is_busy_and_the_waiting_are_all_answered() {
     assert!(answers.try_recv().is_err());
     submit(Event::SessionCreated(world.session("one too many")));
     let refusal = refused(answers.recv().unwrap());
-    assert_eq!((refusal.kind, &*refusal.code), (RefusalKind::Busy, "queue_full"));
+    assert_eq!((refusal.kind, &*refusal.code), (RefusalKind::Busy, "store_busy"));
     stall.end();
     for _ in 0..COMMIT_QUEUE {
         answers.recv().unwrap().unwrap();

@@ -8,15 +8,28 @@ use model::{
     Actor, AgentName, Answer, Block, Board, BoardRemoved, Channel, Checkpoint, Claim, Driver, Event,
     FileChange, JournalRepair, LockChange, LockMode, LockPhase, MergedPlan, MergedTask, Message,
     MessageDraft, ModelAnswer, ModelCall, Notice, Participant, ParticipantId, ParticipantStatus, Plan,
-    PlanEnd, PlanId, PlanMerge, PlanTest, PlannedTask, Proposal, Question, RefusedEdit, Registration,
-    RegistrationEnd, RegistrationId, RegistrationPhase, Repo, RepoId, RepoPath, RepoRemoved, Resubmission,
-    Role, Run, RunExit, Session, SessionArchived, SessionId, SessionRenamed, StatusChange, Task, TaskEnd,
-    TaskId, TaskKind, TaskRef, TestReport, Timestamp, Turn, TurnEnd, TurnId, TurnOutcome, Usage, User,
-    Vendor,
+    PlanEnd, PlanId, PlanMerge, PlanStall, PlanTest, PlannedTask, Proposal, Question, RefusedEdit,
+    Registration, RegistrationEnd, RegistrationId, RegistrationPhase, Repo, RepoId, RepoPath, RepoRemoved,
+    Resubmission, Role, Run, RunExit, Session, SessionArchived, SessionId, SessionRenamed, StatusChange,
+    StrayFile, StrayFiles, Task, TaskEnd, TaskId, TaskKind, TaskRef, TestReport, Timestamp, Turn, TurnEnd,
+    TurnId, TurnOutcome, Usage, User, Vendor,
 };
 use std::time::Duration;
 use store::{Commit, Store};
 use testkit::{ManualClock, SeededEntropy};
+
+fn asked(turn: &Turn) -> Event {
+    let Turn { session, task, participant, id, .. } = *turn;
+    let question = "Which database?".to_owned();
+    Event::TaskInputRequested(Question { session, task, turn: id, participant, question })
+}
+
+fn strayed(turn: &Turn) -> Event {
+    let Turn { session, task, participant, id, .. } = *turn;
+    let locked_by = Some("kimi".to_owned());
+    let files = vec![StrayFile { path: path("src/generated.rs"), locked_by }];
+    Event::FileStrayed(StrayFiles { session, task, turn: id, participant, files, more: 2 })
+}
 
 /// Makes nouns of one little world, with ids and times of its own.
 pub(crate) struct World {
@@ -364,7 +377,9 @@ impl World {
             session: turn.session,
             turn: turn.id,
             participant: turn.participant,
+            text_from: 0,
             text: text.to_owned(),
+            thinking_from: 0,
             thinking: "hm".to_owned(),
         }
     }
@@ -496,7 +511,6 @@ impl World {
             code: "lock_lost".to_owned(),
             message: "another took it over".to_owned(),
         };
-        let question = "Which database?".to_owned();
         vec![
             registration(holder),
             registration(other),
@@ -512,8 +526,9 @@ impl World {
                 reason: "died".to_owned(),
             }),
             Event::FileModified(change),
+            strayed(turn),
             Event::EditRefused(refused),
-            Event::TaskInputRequested(Question { session, task, turn: id, participant, question }),
+            asked(turn),
             Event::TaskInputAnswered(Answer { session, task, turn: id, answer: "The small one".to_owned() }),
         ]
     }
@@ -541,6 +556,11 @@ impl World {
                 Event::TaskSubmitted(rejected.clone()),
                 Event::TaskRejected(end(&rejected, "out of scope")),
                 Event::PlanCreated(broken.clone()),
+                Event::PlanStalled(PlanStall {
+                    plan: broken.id,
+                    session,
+                    text: "the disk is full".to_owned(),
+                }),
                 Event::PlanFailed(PlanEnd { plan: broken.id, session, text: "nobody proposed".to_owned() }),
             ],
         ));

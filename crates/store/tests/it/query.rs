@@ -166,7 +166,15 @@ fn a_draft_lives_until_its_message_or_its_turn_is_complete() {
     let turn = world.turn(&task, claude.id, 1);
     let draft = |text| Event::MessageDrafted(world.draft(&turn, text));
     let text = || store.read(|view| view.draft(turn.id)).unwrap().map(|draft| draft.text);
-    commit(&store, Actor::System, vec![draft("a"), draft("a b")]);
+    let more = |from, text: &str| {
+        let draft = model::MessageDraft { text_from: from, ..world.draft(&turn, text) };
+        Event::MessageDrafted(draft)
+    };
+    commit(&store, Actor::System, vec![draft("a"), more(1, " b")]);
+    assert_eq!(text().as_deref(), Some("a b"), "a draft is what was added");
+    commit(&store, Actor::System, vec![draft("ä b"), more(1, "-"), more(99, "c")]);
+    assert_eq!(text().as_deref(), Some("-c"), "what follows on nothing known applies all the same");
+    commit(&store, Actor::System, vec![draft("a b")]);
     assert_eq!(text().as_deref(), Some("a b"));
     let mut message = world.say(session.id, "a b c");
     (message.turn, message.participant, message.role) = (Some(turn.id), Some(claude.id), Role::Assistant);

@@ -313,7 +313,7 @@ async fn steps_that_need_no_process_are_taken_once() {
     ]);
     // Nobody is to take turns here: the plan alone moves.
     stage.shared.stopping.cancel();
-    take(&stage.shared, plan.id).await.unwrap();
+    take(&stage.shared, plan.id, &CancellationToken::new()).await.unwrap();
     let moved = stage.events();
     let merges = moved.iter().filter(|event| matches!(event, Event::PlanMerged(_))).count();
     let mut tasks: Vec<&str> = moved
@@ -325,7 +325,7 @@ async fn steps_that_need_no_process_are_taken_once() {
         .collect();
     tasks.sort_unstable();
     assert_eq!((merges, tasks), (1, vec!["review", "work"]), "both wanted one file");
-    take(&stage.shared, plan.id).await.unwrap();
+    take(&stage.shared, plan.id, &CancellationToken::new()).await.unwrap();
     assert_eq!(stage.events(), moved, "nothing is done twice");
 
     // The work fails, and its review with it: the plan fails, once.
@@ -344,8 +344,87 @@ async fn steps_that_need_no_process_are_taken_once() {
         Event::TaskFailed(end(&work, "the model gave up")),
         Event::TaskCanceled(end(&review.unwrap(), "a task it depends on was not completed")),
     ]);
-    take(&stage.shared, plan.id).await.unwrap();
-    take(&stage.shared, plan.id).await.unwrap();
+    take(&stage.shared, plan.id, &CancellationToken::new()).await.unwrap();
+    take(&stage.shared, plan.id, &CancellationToken::new()).await.unwrap();
     let kinds: Vec<&str> = stage.events()[moved.len()..].iter().map(Event::kind).collect();
     assert_eq!(kinds, ["task.failed", "task.canceled", "plan.failed"]);
+}
+
+/// A plan whose two agents are asked for proposals, committed.
+fn asking(table: &Table) -> Vec<Task> {
+    let Table { stage, session, seats, plan } = table;
+    let ask = |seat: &Participant| Task {
+        plan: Some(plan.id),
+        ..stage.task(session.id, TaskKind::Propose, seat.id)
+    };
+    let tasks: Vec<Task> = seats.iter().map(ask).collect();
+    stage.commit(vec![Event::PlanCreated(plan.clone())]);
+    stage.commit(tasks.iter().cloned().map(Event::TaskSubmitted).collect());
+    tasks
+}
+
+fn plan_row(table: &Table) -> PlanRow {
+    table.stage.shared.store.read(|view| view.plan(table.plan.id)).unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_step_that_keeps_failing_is_said_and_in_the_end_ends_the_plan() {
+    let table = Table::new();
+    let tasks = asking(&table);
+    let stage = &table.stage;
+    let broken = Refusal::internal("cannot lock ref").hint("remove main.lock");
+    let full = Refusal::new(RefusalKind::Full, "disk_full", "the disk is full");
+    let before = stage.events().len();
+    for tries in 1..STEP_TRIES {
+        stalled(&stage.shared, table.plan.id, tries, &broken).await.unwrap();
+    }
+    let row = plan_row(&table);
+    assert_eq!(
+        (row.state, row.text.as_deref()),
+        (PlanState::Proposing, Some("cannot lock ref; remove main.lock"))
+    );
+    let kinds: Vec<&str> = stage.events()[before..].iter().map(Event::kind).collect();
+    assert_eq!(kinds, ["plan.stalled"], "once");
+    stalled(&stage.shared, table.plan.id, STEP_TRIES * 9, &full).await.unwrap();
+    let row = plan_row(&table);
+    assert_eq!((row.state, row.text.as_deref()), (PlanState::Proposing, Some("the disk is full")));
+    stalled(&stage.shared, table.plan.id, STEP_TRIES, &broken).await.unwrap();
+    let row = plan_row(&table);
+    let text = row.text.unwrap();
+    assert_eq!(row.state, PlanState::Failed);
+    assert!(text.contains("12 tries") && text.contains("remove main.lock") && text.contains(KEPT), "{text}");
+    assert!(tasks.iter().all(|task| stage.task_row(task).state == TaskState::Canceled));
+    let over = stage.events();
+    stalled(&stage.shared, table.plan.id, STEP_TRIES, &broken).await.unwrap();
+    assert_eq!(stage.events(), over);
+}
+
+#[tokio::test]
+async fn a_plan_is_canceled_with_its_tasks_and_what_waits_for_them() {
+    let table = Table::new();
+    let tasks = asking(&table);
+    let stage = &table.stage;
+    let after = Task {
+        depends_on: vec![tasks[0].id],
+        ..stage.task(table.session.id, TaskKind::Prompt, table.seats[0].id)
+    };
+    stage.commit(vec![Event::TaskSubmitted(after.clone())]);
+    // No turn is to begin here.
+    stage.shared.stopping.cancel();
+    let engine = crate::Engine { shared: Arc::clone(&stage.shared) };
+    let call = crate::Call::user("test");
+    let view = engine.cancel_plan(&call, table.plan.id).await.unwrap();
+    assert_eq!(view.state, PlanState::Failed);
+    assert!(view.text.unwrap().starts_with("canceled by the user"));
+    for task in tasks.iter().chain([&after]) {
+        assert_eq!(stage.task_row(task).state, TaskState::Canceled);
+    }
+    let over = stage.events();
+    engine.cancel_plan(&call, table.plan.id).await.expect("asked twice is canceled once");
+    assert_eq!(stage.events(), over);
+
+    let done = stage.plan(&table.session, &table.seats);
+    let end = PlanEnd { plan: done.id, session: table.session.id, text: "done".to_owned() };
+    stage.commit(vec![Event::PlanCreated(done.clone()), Event::PlanCompleted(end)]);
+    assert_eq!(engine.cancel_plan(&call, done.id).await.unwrap_err().code, "plan_ended");
 }

@@ -1,3 +1,4 @@
+mod cancel;
 mod coordinate;
 mod get;
 mod list;
@@ -9,4 +10,5 @@ pub(super) fn bind(binder: Binder) -> Binder {
         .bind("list_plans", list::handle)
         .bind("coordinate", coordinate::handle)
         .bind("get_plan", get::handle)
+        .bind("cancel_plan", cancel::handle)
 }
