@@ -159,7 +159,7 @@ impl Engine {
 
     /// Counts work that a face had to drop: slow readers, refused submissions.
     pub fn count_dropped(&self, n: u64) {
-        self.shared.dropped.fetch_add(n, Ordering::Relaxed);
+        self.shared.count_dropped(n);
     }
 
     /// Ends runs, writes what is waiting, closes the databases. Safe to call twice.
@@ -253,6 +253,10 @@ impl Shared {
             }
             error.into()
         })
+    }
+
+    pub(crate) fn count_dropped(&self, n: u64) {
+        self.dropped.fetch_add(n, Ordering::Relaxed);
     }
 
     /// Commits events nobody can refuse, caused by the system.

@@ -8,12 +8,17 @@ mod tests;
 
 use crate::engine::Shared;
 use bus::{Bell, Doorbell, OutboxRow, SAFETY_POLL};
-use model::{Actor, Event, Refusal};
-use std::sync::Arc;
-use store::Commit;
+use model::{Actor, Event, Refusal, RefusalKind, RegistrationId, SessionId};
+use std::collections::HashMap;
+use std::sync::{Arc, mpsc};
+use store::{Commit, CommitError, Receipt};
+
+type Verdict = Result<Receipt, CommitError>;
 
 /// Rows taken at a time.
 const PAGE: usize = 256;
+/// Characters of an event that are logged when it is set aside.
+const SET_ASIDE_SHOWN: usize = 4096;
 
 /// Follows the outbox until the engine stops.
 pub(crate) async fn pump(shared: Arc<Shared>) {
@@ -53,30 +58,129 @@ fn listen(bell: &Doorbell) -> Result<(), Refusal> {
 fn move_rows(shared: &Shared) -> Result<(), Refusal> {
     loop {
         let (generation, rows) = shared.bus.outbox(0, PAGE).map_err(|error| error.refusal())?;
-        let Some(last) = rows.last().map(|row| row.id) else { return Ok(()) };
-        for row in rows {
-            journal_row(shared, &generation, row)?;
+        if rows.is_empty() {
+            return Ok(());
         }
-        shared.bus.outbox_done(last).map_err(|error| error.refusal())?;
+        let page = journal_page(shared, &generation, rows)?;
+        if let Some(done) = page.done {
+            shared.bus.outbox_done(done).map_err(|error| error.refusal())?;
+        }
+        if let Some(refusal) = page.waits {
+            return Err(refusal);
+        }
     }
 }
 
-fn journal_row(shared: &Shared, generation: &str, row: OutboxRow) -> Result<(), Refusal> {
-    let key = journal::IdempotencyKey {
-        key: format!("outbox:{generation}:{}", row.id),
-        request_hash: generation.to_owned(),
-    };
-    let OutboxRow { event, .. } = row;
-    let commit = Commit::new(actor_of(&event), move |_| Ok(vec![event])).key(Some(key));
-    shared.judge(shared.store.commit(commit)).map(drop)
+/// What became of the rows of a page.
+#[derive(Debug, Default)]
+struct Page {
+    /// All rows up to this one can go.
+    done: Option<i64>,
+    /// Why the others are to come again.
+    waits: Option<Refusal>,
 }
 
-fn actor_of(event: &Event) -> Actor {
-    let label = match event {
-        Event::LockChanged(change) => &change.agent,
-        Event::NoticePublished(notice) => &notice.agent,
-        Event::RegistrationAnnounced(registration) => &registration.agent,
-        _ => return Actor::System,
-    };
-    label.parse().unwrap_or(Actor::System)
+/// Hands the whole page in before it waits, so that one sync serves it all.
+fn journal_page(shared: &Shared, generation: &str, rows: Vec<OutboxRow>) -> Result<Page, Refusal> {
+    let actors = actors(shared, &rows)?;
+    let (reply, answers) = mpsc::channel();
+    let mut verdicts: Vec<Option<Verdict>> = Vec::new();
+    for (row, actor) in rows.iter().zip(actors) {
+        let (at, reply, event) = (verdicts.len(), reply.clone(), row.event.clone());
+        let key = journal::IdempotencyKey {
+            key: format!("outbox:{generation}:{}", row.id),
+            request_hash: generation.to_owned(),
+        };
+        verdicts.push(None);
+        let commit = Commit::new(actor, move |_| Ok(vec![event])).key(Some(key));
+        shared.store.submit(commit, move |verdict| drop(reply.send((at, verdict))));
+        let answered: Vec<(usize, Verdict)> = answers.try_iter().collect();
+        let waits = answered.iter().any(|(_, verdict)| comes_again(verdict));
+        verdicts_in(&mut verdicts, answered);
+        // What follows is not to overtake a row that found no room.
+        if waits {
+            break;
+        }
+    }
+    drop(reply);
+    verdicts_in(&mut verdicts, answers);
+    let mut page = Page::default();
+    for (row, verdict) in rows.into_iter().zip(verdicts) {
+        let verdict = verdict.unwrap_or_else(|| Err(CommitError::Stopped("it did not answer".to_owned())));
+        let comes_again = comes_again(&verdict);
+        match shared.judge(verdict) {
+            Ok(_) => {}
+            Err(refusal) if comes_again => {
+                page.waits = Some(refusal);
+                return Ok(page);
+            }
+            // It would be refused for ever, and everything behind it would wait for it.
+            Err(refusal) => {
+                let event: String = format!("{:?}", row.event).chars().take(SET_ASIDE_SHOWN).collect();
+                tracing::error!(row = row.id, %refusal, event, "an event of the bus is set aside: it is in no journal");
+                shared.count_dropped(1);
+            }
+        }
+        page.done = Some(row.id);
+    }
+    Ok(page)
+}
+
+fn verdicts_in(verdicts: &mut [Option<Verdict>], answered: impl IntoIterator<Item = (usize, Verdict)>) {
+    for (at, verdict) in answered {
+        if let Some(place) = verdicts.get_mut(at) {
+            *place = Some(verdict);
+        }
+    }
+}
+
+/// Whether the row may be taken another time, as it is.
+fn comes_again(verdict: &Verdict) -> bool {
+    match verdict {
+        Ok(_) => false,
+        Err(CommitError::Refused(refusal)) => {
+            !matches!(refusal.kind, RefusalKind::Invalid | RefusalKind::Conflict)
+        }
+        Err(_) => true,
+    }
+}
+
+/// Whose doing each row is. A label on the bus is a name that anybody may give himself. It is believed where the
+/// session it names has a seat of that name; everything else is told by the system.
+fn actors(shared: &Shared, rows: &[OutboxRow]) -> Result<Vec<Actor>, Refusal> {
+    let mut sessions: HashMap<RegistrationId, Option<SessionId>> = HashMap::new();
+    let mut seats: HashMap<(SessionId, String), Actor> = HashMap::new();
+    let found = shared.store.read(|view| {
+        let mut actors = Vec::new();
+        for row in rows {
+            let (session, label) = match &row.event {
+                Event::RegistrationAnnounced(registration) => {
+                    sessions.insert(registration.id, registration.session);
+                    (registration.session, &registration.agent)
+                }
+                Event::LockChanged(change) => (change.session, &change.agent),
+                Event::NoticePublished(notice) => {
+                    let session = match sessions.get(&notice.sender) {
+                        Some(session) => *session,
+                        None => view.registration(notice.sender)?.and_then(|row| row.registration.session),
+                    };
+                    (session, &notice.agent)
+                }
+                _ => (None, &String::new()),
+            };
+            let Some(session) = session else {
+                actors.push(Actor::System);
+                continue;
+            };
+            let name = (session, label.clone());
+            if !seats.contains_key(&name) {
+                let named = view.participants(session)?.into_iter().map(|row| row.participant.agent);
+                let agent = named.into_iter().find(|agent| agent.as_str() == label);
+                seats.insert(name.clone(), agent.map_or(Actor::System, Actor::Agent));
+            }
+            actors.push(seats.get(&name).cloned().unwrap_or(Actor::System));
+        }
+        Ok(actors)
+    })?;
+    Ok(found)
 }

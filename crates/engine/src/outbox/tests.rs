@@ -7,12 +7,16 @@ use model::{Channel, LockMode, RegistrationId};
 use std::time::Duration;
 
 fn join(stage: &Stage, name: &str) -> RegistrationId {
+    join_in(stage, name, None)
+}
+
+fn join_in(stage: &Stage, name: &str, session: Option<SessionId>) -> RegistrationId {
     let new = NewRegistration {
         id: None,
         agent: name.to_owned(),
         vendor: "anthropic".to_owned(),
         model: None,
-        session: None,
+        session,
         worktree: None,
         liveness: Liveness::Lease { ttl: bus::LOCK_TTL_MAX },
     };
@@ -40,8 +44,9 @@ fn stage() -> Stage {
 #[test]
 fn every_row_becomes_an_event_of_its_agent_and_goes() {
     let stage = stage();
+    let (session, _) = stage.session(&["claude"]);
     let before = stage.events().len();
-    let claude = join(&stage, "claude");
+    let claude = join_in(&stage, "claude", Some(session.id));
     let request = LockRequest {
         worktree: "/w".to_owned(),
         paths: vec!["a".to_owned()],
@@ -86,7 +91,7 @@ fn a_row_journaled_before_a_crash_and_not_ticked_off_is_not_journaled_again() {
         assert_eq!(rows.len(), 3);
         // As far as the second row, without the end of the page.
         for row in &rows[..2] {
-            journal_row(&stage.shared, &generation(&stage), row.clone()).unwrap();
+            journal_row(&stage, &generation(&stage), row);
         }
         let before = stage.events();
         if restart {
@@ -102,6 +107,11 @@ fn a_row_journaled_before_a_crash_and_not_ticked_off_is_not_journaled_again() {
     }
 }
 
+fn journal_row(stage: &Stage, generation: &str, row: &OutboxRow) {
+    let page = journal_page(&stage.shared, generation, vec![row.clone()]).unwrap();
+    assert!(page.done == Some(row.id) && page.waits.is_none(), "{page:?}");
+}
+
 fn generation(stage: &Stage) -> String {
     stage.shared.bus.outbox(0, 1).unwrap().0
 }
@@ -113,7 +123,7 @@ fn rows_of_another_generation_are_other_rows() {
     let row = waiting(&stage).remove(0);
     let before = stage.events().len();
     for generation in ["one", "two", "one"] {
-        journal_row(&stage.shared, generation, row.clone()).unwrap();
+        journal_row(&stage, generation, &row);
     }
     assert_eq!(stage.events()[before..], [row.event.clone(), row.event]);
     stage.shared.bus.end(claude, "finished").unwrap();
@@ -140,10 +150,58 @@ fn more_rows_than_a_page_all_come_in_order() {
 }
 
 #[test]
+fn a_label_is_a_name_and_makes_nobody_the_user_or_an_agent() {
+    let stage = stage();
+    let (session, _) = stage.session(&["claude"]);
+    let before = stage.events().len();
+    for (name, session) in [
+        ("user", None),
+        ("system", None),
+        ("claude", None),
+        ("user", Some(session.id)),
+        ("kimi", Some(session.id)),
+        ("Some Editor", Some(session.id)),
+    ] {
+        let stranger = join_in(&stage, name, session);
+        tell(&stage, stranger, "let me in");
+    }
+    move_rows(&stage.shared).unwrap();
+    let records = stage.shared.store.reader().replay(model::Cursor::START).unwrap().skip(before);
+    let actors: Vec<Actor> = records.map(|record| record.unwrap().actor).collect();
+    assert_eq!(actors.len(), 12);
+    assert!(actors.iter().all(|actor| *actor == Actor::System), "{actors:?}");
+}
+
+#[test]
+fn a_row_the_store_refuses_is_set_aside_and_the_rest_goes_on() {
+    let stage = stage();
+    let claude = join(&stage, "claude");
+    for text in ["one", "two", "three"] {
+        tell(&stage, claude, text);
+    }
+    // Somebody has used the second notice's key for something else.
+    let rows = waiting(&stage);
+    let key = journal::IdempotencyKey {
+        key: format!("outbox:{}:{}", generation(&stage), rows[2].id),
+        request_hash: "another request".to_owned(),
+    };
+    let other = rows[0].event.clone();
+    let taken = Commit::new(Actor::System, move |_| Ok(vec![other])).key(Some(key));
+    stage.shared.store.commit(taken).unwrap();
+    let before = stage.events().len();
+    move_rows(&stage.shared).unwrap();
+    let expected: Vec<Event> = [0, 1, 3].into_iter().map(|at: usize| rows[at].event.clone()).collect();
+    assert_eq!(stage.events()[before..], expected);
+    assert_eq!(waiting(&stage), []);
+    let engine = crate::Engine { shared: Arc::clone(&stage.shared) };
+    assert_eq!(engine.status().unwrap().dropped, 1, "it is counted");
+}
+
+#[test]
 fn rows_stay_when_the_store_takes_nothing_more() {
     let stage = stage();
     join(&stage, "claude");
     stage.shared.store.close();
-    assert_eq!(move_rows(&stage.shared).unwrap_err().code, "store_stopped");
+    move_rows(&stage.shared).unwrap_err();
     assert_eq!(waiting(&stage).len(), 1);
 }
