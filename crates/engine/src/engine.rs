@@ -9,6 +9,7 @@ use crate::call::Key;
 use crate::config::{ConfigError, ConfigProvider, Snapshot};
 use crate::credential::Credentials;
 use crate::live::Live;
+use crate::lock::LockAnswers;
 use crate::places::Places;
 use crate::strays::Strays;
 use crate::writer::Writers;
@@ -80,6 +81,7 @@ pub(crate) struct Shared {
     pub(crate) credentials: Credentials,
     pub(crate) actors: Actors,
     pub(crate) held: Held,
+    pub(crate) lock_answers: tokio::sync::Mutex<LockAnswers>,
     pub(crate) writers: Writers,
     pub(crate) strays: Strays,
     /// Every task of the engine is on it, so that shutdown knows when all are over.
@@ -336,6 +338,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         credentials: Credentials::default(),
         actors: Actors::default(),
         held: Held::default(),
+        lock_answers: tokio::sync::Mutex::default(),
         writers: Writers::default(),
         strays: Strays::default(),
         tasks: TaskTracker::new(),
