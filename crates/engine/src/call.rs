@@ -8,7 +8,8 @@ pub struct Call {
     pub caller: Caller,
     /// Makes a repeated request harmless: the second one gets the first one's answer.
     pub key: Option<Key>,
-    /// Ties log lines and errors to the request; made by the face when the client gave none.
+    /// Ties log lines to the request; made by the face when the client gave none. What a request makes is logged
+    /// with it, and whatever happens to that later with the id of what was made.
     pub correlation: String,
 }
 

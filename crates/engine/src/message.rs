@@ -85,8 +85,10 @@ impl Engine {
             Event::TaskSubmitted(task) => Some(task.id),
             _ => None,
         });
+        let task = task.ok_or_else(|| Refusal::internal("the commit made no task"))?;
+        tracing::info!(correlation = call.correlation, %session, %task, "a task was submitted");
         self.wake(session).await;
-        self.task(task.ok_or_else(|| Refusal::internal("the commit made no task"))?)
+        self.task(task)
     }
 
     /// A page of the conversation: the newest messages before `before`, in chronological order.

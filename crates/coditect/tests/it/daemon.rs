@@ -163,19 +163,31 @@ fn a_configuration_with_a_mistake_is_shown_and_nothing_starts() {
 fn the_log_names_requests_and_never_the_token() {
     let house = House::new();
     let mut command = house.command(&["daemon", "run"]);
-    command.env("CODITECT_LOG", "debug");
+    command.env("CODITECT_LOG", "debug").env("ANTHROPIC_API_KEY", "a-key-of-no-value");
     let mut daemon = Daemon::start(command);
     house.api(async |client| client.status().await.unwrap());
+    let session = house.json(&["session", "new", "logged", "--agents", "claude", "--json"]);
+    let id = session["id"].as_str().unwrap();
+    let prompt = protocol::NewPrompt { text: "hello".to_owned(), ..protocol::NewPrompt::default() };
+    let task = house.api(async |client| client.prompt(id, &prompt, None).await.unwrap()).id;
     daemon.signal(Signal::TERM);
     let mut said = String::new();
     daemon.stderr.read_to_string(&mut said).unwrap();
     assert_eq!(daemon.ended(), Some(0));
     let log = until("the log", || std::fs::read_to_string(house.root.daemon_log()).ok());
-    let answered: Vec<serde_json::Value> = log
+    let lines: Vec<serde_json::Value> = log
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
-        .filter(|line: &serde_json::Value| line["message"] == "answered")
         .collect();
+    let submitted =
+        lines.iter().find(|line| line["task"] == task.to_string().as_str()).expect("the task is named");
+    let correlation = submitted["correlation"].as_str().unwrap();
+    let answered: Vec<_> = lines.iter().filter(|line| line["message"] == "answered").collect();
+    assert!(
+        answered.iter().any(|line| line["span"]["correlation"] == correlation
+            && line["span"]["path"] == format!("/api/v1/sessions/{id}/messages")),
+        "what a request made is tied to it: {log}"
+    );
     assert!(
         answered.iter().any(|line| line["span"]["path"] == "/api/v1/status"
             && line["span"]["correlation"].as_str().is_some_and(|id| !id.is_empty())),
