@@ -33,6 +33,7 @@ impl Clock for SystemClock {
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the kernel for random bytes")]
     fn fill(&self, buffer: &mut [u8]) {
         let mut filled = 0;
         while filled < buffer.len() {

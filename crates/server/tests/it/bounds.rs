@@ -276,12 +276,12 @@ async fn a_slow_read_keeps_nobody_else_waiting() {
     assert!(asked.is_err(), "it was to be slow: {asked:?}");
     let health = Ask::get("/healthz");
     let health = tokio::time::timeout(Duration::from_secs(30), health.send(house.address)).await;
-    assert_eq!(health.expect("nobody serves while one reads").status, 200);
     for (bytes, path) in kept {
         // It ends when somebody has read it, and with the test if nobody does.
         std::thread::spawn(move || std::fs::write(path, bytes));
     }
     assert_eq!(slow.await.status, 200);
+    assert_eq!(health.expect("nobody served while one read").status, 200);
 }
 
 /// Every plain file at any depth.
