@@ -271,13 +271,8 @@ impl TurnDriver {
         if length == self.drafted || length == (0, 0) {
             return Ok(());
         }
-        // What was added since the last draft; a text that was begun anew is said whole.
-        let added = |whole: String, from: usize| match whole.get(from..) {
-            Some(added) => (from as u64, added.to_owned()),
-            None => (0, whole),
-        };
-        let (text_from, text) = added(text, self.drafted.0);
-        let (thinking_from, thinking) = added(thinking, self.drafted.1);
+        let (text_from, text) = added(&text, self.drafted.0);
+        let (thinking_from, thinking) = added(&thinking, self.drafted.1);
         let draft = MessageDraft {
             session: self.participant.session,
             turn: self.turn,
@@ -344,6 +339,14 @@ impl TurnDriver {
     }
 }
 
+/// What was added since the last draft, and where; a text that was begun anew is said whole.
+fn added(whole: &str, from: usize) -> (u64, String) {
+    match whole.get(from..) {
+        Some(added) => (from as u64, added.to_owned()),
+        None => (0, whole.to_owned()),
+    }
+}
+
 fn calls_shell(message: &Message) -> bool {
     message.blocks.iter().any(|block| matches!(block, Block::ToolCall { tool, .. } if tool == SHELL))
 }
@@ -354,4 +357,24 @@ fn ends_shell(message: &Message) -> bool {
 
 fn failed(code: &str, message: &str) -> TurnOutcome {
     TurnOutcome::Failed { code: code.to_owned(), message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::added;
+
+    #[test]
+    fn drafts_of_a_text_are_together_as_long_as_the_text() {
+        let whole = "ä long answer, ".repeat(1000);
+        let (mut kept, mut bytes) = (String::new(), 0);
+        for upto in [0, 2, 2, 700, whole.len()] {
+            let (from, more) = added(&whole[..upto], kept.len());
+            assert_eq!(from, kept.len() as u64);
+            kept.push_str(&more);
+            bytes += more.len();
+        }
+        assert_eq!((kept.as_str(), bytes), (whole.as_str(), whole.len()));
+        assert_eq!(added("anew", kept.len()), (0, "anew".to_owned()));
+        assert_eq!(added("ä", 1), (0, "ä".to_owned()), "never within a character");
+    }
 }
