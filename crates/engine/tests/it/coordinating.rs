@@ -159,8 +159,10 @@ async fn what_a_shell_made_is_told_and_never_passes_for_committed() {
     let scene = Scene::new(&[("a.txt", "one\n"), ("b.txt", "one\n"), ("shared.txt", "x\n")]).await;
     let repo = scene.add_repo(Some(&["test", "-e", "made.txt"])).await;
     let session = scene.session(Some(&repo), &["claude", "gemini"]).await;
-    let prompt =
-        BOTH.replace("<<say Changed a.>>", "<<bash echo x > made.txt; sed -i s,one,three, b.txt>><<say Changed a.>>");
+    let prompt = BOTH.replace(
+        "<<say Changed a.>>",
+        "<<bash echo x > made.txt; sed -i s,one,three, b.txt>><<say Changed a.>>",
+    );
     let prompt = prompt.replace("<<edit b.txt|one|two>>", "<<bash true>>");
     scene.repo.write("mine.txt", "the user's own, from before");
     let plan = scene.coordinate(session, &prompt).await.plan.id;
