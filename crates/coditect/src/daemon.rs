@@ -49,6 +49,8 @@ fn serve(host: &Host, order: &DaemonRun, tie: Tie) -> Result<(), DaemonError> {
     let started = host.clock.uptime();
     place::prepare(&order.root, &order.workspace)?;
     let _lock = DaemonLock::take(&order.root, host.clock.now())?;
+    // What a killed daemon announced is not so; nobody shall take our answer for its word.
+    let _ = std::fs::remove_file(order.root.daemon_info());
     let _log = log::begin(
         &order.root.daemon_log(),
         Arc::clone(&host.clock),

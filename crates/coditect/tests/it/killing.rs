@@ -51,6 +51,7 @@ async fn play() {
             }
             let before = stage.clock();
             stage.start();
+            clerk.ask_again(&stage).await;
             check(&stage, &clerk, before).await;
         }
         let over = stage.plan_over(&plan).await;
@@ -84,11 +85,12 @@ async fn check(stage: &Stage, clerk: &Clerk, before: model::Timestamp) {
     let events = stage.events().await;
     clerk.check(stage, &events).await;
     let mut open: HashSet<TurnId> = HashSet::new();
-    let mut dead = Vec::new();
+    let (mut dead, mut registered) = (Vec::new(), Vec::new());
     for record in events.iter().filter(|record| record.ts < before) {
         match &record.event {
             Event::TurnStarted(turn) => drop(open.insert(turn.id)),
             Event::RunStarted(run) => dead.push(run.id),
+            Event::RegistrationAnnounced(registration) => registered.push(registration.id),
             _ => {}
         }
     }
@@ -99,5 +101,5 @@ async fn check(stage: &Stage, clerk: &Clerk, before: model::Timestamp) {
     }
     assert!(open.is_empty(), "turns of a dead daemon are said to run: {open:?}");
     stage.no_process_of(&dead).await;
-    stage.no_lock_of_the_dead().await;
+    stage.no_lock_of(&registered).await;
 }

@@ -2,8 +2,9 @@
 
 use super::stage::{Record, Stage};
 use client::ClientError;
-use model::Event;
-use protocol::{NewLock, NewNotice, NewSession};
+use model::{Event, LockMode, LockPhase};
+use protocol::{NewLock, NewNotice, NewPrompt, NewSession};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// How long a sniper waits for its mark.
 const AIM: Duration = Duration::from_secs(10);
+/// One in so many requests is a prompt, which starts processes.
+const PROMPT_EVERY: u64 = 32;
 
 /// Asks for one thing after the other, each under a name that is found again in the journal.
 pub(super) struct Clerk {
@@ -21,11 +24,16 @@ pub(super) struct Clerk {
     asked: u64,
     /// Name of the thing and kind of the event that was promised.
     answers: Vec<(String, &'static str)>,
+    /// The session that was made last.
+    session: Option<String>,
+    /// A session that was asked for and not answered: it may be there or not.
+    unanswered: Option<String>,
 }
 
 impl Clerk {
     pub(super) fn new(stage: &Stage) -> Self {
-        Self { log: File::create(stage.path("answers")).unwrap(), asked: 0, answers: Vec::new() }
+        let log = File::create(stage.path("answers")).unwrap();
+        Self { log, asked: 0, answers: Vec::new(), session: None, unanswered: None }
     }
 
     pub(super) fn answered(&self) -> usize {
@@ -45,9 +53,10 @@ impl Clerk {
     /// Asks until the daemon does not answer any more.
     pub(super) async fn work(&mut self, stage: &Stage) {
         loop {
-            let answered = match self.asked % 3 {
-                0 => self.create_session(stage).await,
-                1 => self.publish(stage).await,
+            let answered = match self.asked % PROMPT_EVERY {
+                0 => self.prompt(stage).await,
+                n if n % 3 == 0 => self.create_session(stage).await,
+                n if n % 3 == 1 => self.publish(stage).await,
                 _ => self.lock(stage).await,
             };
             if !answered {
@@ -58,17 +67,42 @@ impl Clerk {
 
     pub(super) async fn create_session(&mut self, stage: &Stage) -> bool {
         let key = self.key();
+        self.ask_for_session(stage, key).await
+    }
+
+    async fn ask_for_session(&mut self, stage: &Stage, key: String) -> bool {
         let agents = vec!["claude".parse().unwrap()];
         let new = NewSession { title: key.clone(), repo: None, agents, board: None, parent: None };
         let answer = stage.client().create_session(&new, Some(&key)).await;
+        match &answer {
+            Ok(session) => self.session = Some(session.id.to_string()),
+            Err(_) => self.unanswered = Some(key.clone()),
+        }
         self.note(key, "session.created", answer)
+    }
+
+    /// What was asked for last and not answered is asked for again, under the same key: it is done once,
+    /// whether it was done the first time or not.
+    pub(super) async fn ask_again(&mut self, stage: &Stage) {
+        if let Some(key) = self.unanswered.take() {
+            assert!(self.ask_for_session(stage, key).await, "the daemon lives");
+        }
+    }
+
+    async fn prompt(&mut self, stage: &Stage) -> bool {
+        let Some(session) = self.session.clone() else { return self.create_session(stage).await };
+        let key = self.key();
+        let text = format!("[[say {key}]]");
+        let new = NewPrompt { text, targets: Vec::new(), priority: 0, depends_on: Vec::new() };
+        let answer = stage.client().prompt(&session, &new, Some(&key)).await;
+        self.note(key, "task.submitted", answer)
     }
 
     async fn publish(&mut self, stage: &Stage) -> bool {
         let key = self.key();
         let payload = serde_json::json!({ "key": key });
-        let new =
-            NewNotice { channel: "clerk".parse().unwrap(), recipient: None, payload, ttl_seconds: Some(3600) };
+        let channel = "clerk".parse().unwrap();
+        let new = NewNotice { channel, recipient: None, payload, ttl_seconds: Some(3600) };
         let answer = stage.client().publish_notice(&new, Some(&key)).await;
         self.note(key, "notice.published", answer)
     }
@@ -78,7 +112,7 @@ impl Clerk {
         let new = NewLock {
             repo: stage.repo(),
             paths: vec![key.clone()],
-            mode: model::LockMode::Exclusive,
+            mode: LockMode::Exclusive,
             ttl_seconds: 3600,
         };
         let answer = stage.client().acquire_locks(&new, Some(&key)).await;
@@ -95,28 +129,46 @@ impl Clerk {
                 true
             }
             Err(error) => {
-                let unreachable = matches!(error, ClientError::NotRunning { .. } | ClientError::Unreachable { .. });
+                let unreachable =
+                    matches!(error, ClientError::NotRunning { .. } | ClientError::Unreachable { .. });
                 assert!(unreachable, "refused: {} {error}", error.code());
                 false
             }
         }
     }
 
-    /// Every answer is in the journal. What the bus was asked for gets there by its outbox, soon.
+    /// Every answer is in the journal, once. What the bus was asked for gets there by its outbox, soon.
     pub(super) async fn check(&self, stage: &Stage, events: &[Record]) {
-        let missing = |events: &[Record]| {
-            let kept: Vec<(&str, String)> = events
-                .iter()
-                .filter(|record| matches!(record.event, Event::SessionCreated(_) | Event::NoticePublished(_) | Event::LockChanged(_)))
-                .map(|record| (record.event.kind(), serde_json::to_string(&record.event).unwrap()))
-                .collect();
-            let there = |key: &str, kind: &str| kept.iter().any(|(of, text)| *of == kind && text.contains(&format!("\"{key}\"")));
-            self.answers.iter().filter(|(key, kind)| !there(key, kind)).cloned().collect::<Vec<_>>()
-        };
-        if missing(events).is_empty() {
+        let twice = self.kept(events).into_iter().find(|(_, times)| *times > 1);
+        assert!(twice.is_none(), "done more than once: {twice:?}");
+        if self.kept(events).iter().all(|(_, times)| *times == 1) {
             return;
         }
-        stage.until("every answer is in the journal", || async { missing(&stage.events().await).is_empty() }).await;
+        let all = || async { self.kept(&stage.events().await).iter().all(|(_, times)| *times == 1) };
+        stage.until("every answer is in the journal", all).await;
+    }
+
+    /// How often each answer is in the journal.
+    fn kept(&self, events: &[Record]) -> Vec<(&str, usize)> {
+        let mut times: HashMap<(&str, &str), usize> = HashMap::new();
+        for record in events {
+            let (kind, name) = match &record.event {
+                Event::SessionCreated(session) => ("session.created", session.title.as_str()),
+                Event::TaskSubmitted(task) => {
+                    ("task.submitted", task.prompt.trim_start_matches("[[say ").trim_end_matches("]]"))
+                }
+                Event::LockChanged(change) if change.phase == LockPhase::Acquired => {
+                    ("lock.changed", change.path.as_str())
+                }
+                Event::NoticePublished(notice) => {
+                    ("notice.published", notice.payload["key"].as_str().unwrap_or_default())
+                }
+                _ => continue,
+            };
+            *times.entry((kind, name)).or_default() += 1;
+        }
+        let of = |(key, kind): &'_ (String, &'static str)| times.get(&(*kind, key.as_str())).copied();
+        self.answers.iter().map(|answer| (answer.0.as_str(), of(answer).unwrap_or(0))).collect()
     }
 }
 
@@ -154,7 +206,9 @@ fn watch(journal: PathBuf, pid: u32, mark: &[u8], ready: &AtomicBool) -> bool {
     let deadline = Instant::now() + AIM;
     let mut seen = Vec::new();
     while Instant::now() < deadline {
-        if segment.read_to_end(&mut seen).unwrap() > 0 && seen.windows(mark.len()).any(|window| window == mark) {
+        if segment.read_to_end(&mut seen).unwrap() > 0
+            && seen.windows(mark.len()).any(|window| window == mark)
+        {
             super::stage::shoot(pid);
             return true;
         }

@@ -1,14 +1,15 @@
 //! A scratch data root, the demo's repository and model, and a daemon that is killed and started.
 
+use crate::house::{coditect, program};
 use client::{Client, Options};
-use model::{Clock, Cursor, DEFAULT_WORKSPACE, DataRoot, Event, PlanState, RunId, Timestamp, Vendor};
+use model::{
+    Clock, Cursor, DEFAULT_WORKSPACE, DataRoot, Event, PlanState, RegistrationId, RunId, Timestamp, Vendor,
+};
 use protocol::{EventQuery, NewAnswer, NewPlan, NewRepo, NewSession, Plan, TaskQuery};
 use rustix::process::{Pid, Signal, kill_process};
 use scripted::{Scripted, ScriptedOptions};
 use std::future::Future;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ pub(super) struct Record {
 pub(super) struct Stage {
     dir: tempfile::TempDir,
     client: Client,
-    daemon: Option<Child>,
+    daemon: Option<u32>,
     repos: usize,
     repo: String,
     _model: Scripted,
@@ -38,7 +39,7 @@ pub(super) struct Stage {
 
 /// What the demo needs and this machine has not.
 pub(super) fn missing() -> Option<String> {
-    ["git", "node"].into_iter().find(|name| command(name).arg("--version").output().is_err()).map(|name| {
+    ["git", "node"].into_iter().find(|name| program(name).arg("--version").output().is_err()).map(|name| {
         format!("{name} is not installed, so the daemon was not killed in the middle of the demo")
     })
 }
@@ -91,31 +92,34 @@ impl Stage {
         bus::system::SystemClock.now()
     }
 
-    /// Starts a daemon and waits for its word.
+    /// Starts a daemon as a user does.
     pub(super) fn start(&mut self) {
-        let mut child = command(env!("CARGO_BIN_EXE_coditect"))
-            .arg("__daemon")
+        let up = coditect(self.dir.path())
+            .env("DEMO_KEY", "sk-demo-of-the-kills")
+            .arg("--data-root")
             .arg(self.root().path())
-            .env("DEMO_KEY", "sk-demo")
-            .env("HOME", self.dir.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
+            .args(["up", "--headless"])
+            .output()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert!(line.contains("ready"), "the daemon said: {line:?}");
-        self.daemon = Some(child);
+        assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
+        let info = std::fs::read(self.root().daemon_info()).unwrap();
+        let info: serde_json::Value = serde_json::from_slice(&info).unwrap();
+        self.daemon = u32::try_from(info["pid"].as_u64().unwrap()).ok();
     }
 
     pub(super) fn pid(&self) -> u32 {
-        self.daemon.as_ref().unwrap().id()
+        self.daemon.unwrap()
     }
 
+    /// Kills the daemon, if it is not dead yet, and waits until it is gone.
     pub(super) fn kill(&mut self) {
-        let mut daemon = self.daemon.take().unwrap();
-        let _ = daemon.kill();
-        daemon.wait().unwrap();
+        let Some(pid) = self.daemon.take() else { return };
+        shoot(pid);
+        let deadline = Instant::now() + PATIENCE;
+        while lives(pid) {
+            assert!(Instant::now() < deadline, "the daemon survives kill -9");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// A fresh repository and a plan for it. Gives the plan's id.
@@ -129,7 +133,7 @@ impl Stage {
             &["add", "--all"],
             &["-c", "user.name=T", "-c", "user.email=t@example.invalid", "commit", "--quiet", "-m", "first"],
         ] {
-            assert!(command("git").arg("-C").arg(&path).args(args).status().unwrap().success());
+            assert!(program("git").arg("-C").arg(&path).args(args).status().unwrap().success());
         }
         let test_command = Some(vec!["node".to_owned(), "--test".to_owned()]);
         let new = NewRepo { path: path.display().to_string(), slug: Some(self.repo.clone()), test_command };
@@ -153,7 +157,10 @@ impl Stage {
             let query = TaskQuery { state: Some("input_required".to_owned()) };
             for task in self.client.tasks(&query).await.unwrap().items {
                 // The turn that asked may just have ended.
-                let _ = self.client.answer_task(&task.id.to_string(), &NewAnswer { answer: "yes".into() }, None).await;
+                let _ = self
+                    .client
+                    .answer_task(&task.id.to_string(), &NewAnswer { answer: "yes".into() }, None)
+                    .await;
             }
             let plan = self.client.plan(plan).await.unwrap().value;
             matches!(plan.state, PlanState::Completed | PlanState::Failed)
@@ -180,7 +187,7 @@ impl Stage {
         }
     }
 
-    /// Within two seconds nothing lives of runs whose daemon is dead.
+    /// Nothing lives of runs whose daemon is dead.
     pub(super) async fn no_process_of(&self, runs: &[RunId]) {
         let marks: Vec<String> = runs.iter().map(|run| format!("CODITECT_RUN={run}")).collect();
         self.until("the runs of the dead daemon are dead", || async {
@@ -193,12 +200,11 @@ impl Stage {
         .await;
     }
 
-    /// Whoever holds a lock is alive.
-    pub(super) async fn no_lock_of_the_dead(&self) {
+    /// Nobody who registered under the dead daemon holds a lock.
+    pub(super) async fn no_lock_of(&self, dead: &[RegistrationId]) {
         self.until("the locks of the dead are free", || async {
             let locks = self.client.locks().await.unwrap().items;
-            let alive = self.client.registrations().await.unwrap().items;
-            locks.iter().all(|lock| alive.iter().any(|one| one.id == lock.holder))
+            !locks.iter().any(|lock| dead.contains(&lock.holder))
         })
         .await;
     }
@@ -215,9 +221,7 @@ impl Stage {
 /// A failed test leaves no daemon behind.
 impl Drop for Stage {
     fn drop(&mut self) {
-        if self.daemon.is_some() {
-            self.kill();
-        }
+        self.kill();
     }
 }
 
@@ -227,11 +231,10 @@ pub(super) fn shoot(pid: u32) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the test starts the product and its tools as a user would")]
-fn command(program: &str) -> Command {
-    let mut command = Command::new(program);
-    command.env_remove("GIT_DIR");
-    command
+fn lives(pid: u32) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    // A zombie has given back everything; whoever adopted it is slow.
+    state.is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
 }
 
 fn copy(from: &Path, to: &Path) {
