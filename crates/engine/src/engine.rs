@@ -33,6 +33,8 @@ use tokio_util::task::TaskTracker;
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the dead are looked for; with it, a status is never wrong for more than two seconds.
 const REAP_EVERY: Duration = Duration::from_secs(1);
+/// Expired notices, which nobody is shown any more, are cleared at one in so many looks.
+const PURGE_LOOKS: u32 = 15;
 /// Between two attempts to write an end that the store has no room or no time for.
 const CONCLUDE_PAUSE: Duration = Duration::from_millis(250);
 /// Attempts to write an end once the engine is to stop.
@@ -388,21 +390,25 @@ fn repairs(opened: &OpenReport) -> Vec<String> {
     said
 }
 
-/// Frees what the dead hold, and clears old notices, once a second.
+/// Frees what the dead hold, and clears old notices now and then.
 async fn reap(shared: Arc<Shared>) {
     let mut ticks = tokio::time::interval(REAP_EVERY);
+    let mut looks = 0_u32;
     loop {
         tokio::select! {
             () = shared.stopping.cancelled() => return,
             _ = ticks.tick() => {}
         }
         let reaped = shared
-            .blocking(|shared| {
+            .blocking(move |shared| {
                 let reaped = shared.bus.reap().map_err(|error| error.refusal())?;
-                shared.bus.purge().map_err(|error| error.refusal())?;
+                if looks.is_multiple_of(PURGE_LOOKS) {
+                    shared.bus.purge().map_err(|error| error.refusal())?;
+                }
                 Ok(reaped)
             })
             .await;
+        looks = looks.wrapping_add(1);
         match reaped {
             Ok(reaped) => {
                 for dead in reaped {

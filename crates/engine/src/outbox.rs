@@ -7,14 +7,17 @@
 mod tests;
 
 use crate::engine::Shared;
-use bus::{Bell, Doorbell, OutboxRow, SAFETY_POLL};
+use bus::{Bell, Doorbell, OutboxRow};
 use model::{Actor, Event, Refusal, RefusalKind, RegistrationId, SessionId};
 use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 use store::{Commit, CommitError, Receipt};
 
 type Verdict = Result<Receipt, CommitError>;
 
+/// How late a row may be journaled whose ring was lost. Nobody waits for it, and an idle daemon sleeps.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Rows taken at a time.
 const PAGE: usize = 256;
 /// Characters of an event that are logged when it is set aside.
@@ -39,7 +42,7 @@ pub(crate) async fn pump(shared: Arc<Shared>) {
         bell = returned;
         if let Err(error) = heard {
             tracing::warn!(%error, "the bus's events wait in the outbox");
-            tokio::time::sleep(SAFETY_POLL).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 }
@@ -52,7 +55,7 @@ pub(crate) fn drain(shared: &Shared) {
 }
 
 fn listen(bell: &Doorbell) -> Result<(), Refusal> {
-    bell.wait(SAFETY_POLL).map(drop).map_err(|error| error.refusal())
+    bell.wait(LOOK_EVERY).map(drop).map_err(|error| error.refusal())
 }
 
 fn move_rows(shared: &Shared) -> Result<(), Refusal> {

@@ -142,9 +142,13 @@ export function Transcript({
   const firstShown = items[0]?.index ?? 0;
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = history;
   useEffect(() => {
-    const near = (scroller.current?.scrollTop ?? 0) < EARLIER_PX;
-    if (ready && near && hasNextPage && !isFetchingNextPage) void fetchNextPage();
-  }, [ready, firstShown, hasNextPage, isFetchingNextPage, fetchNextPage]);
+    const element = scroller.current;
+    if (!element || !ready || !hasNextPage || isFetchingNextPage) return;
+    // Whoever is to be at the end of what fills the view is not near its beginning, wherever the
+    // scrolling has got to.
+    const bound = atEnd && element.scrollHeight > element.clientHeight + EARLIER_PX;
+    if (!bound && element.scrollTop < EARLIER_PX) void fetchNextPage();
+  }, [ready, atEnd, firstShown, hasNextPage, isFetchingNextPage, fetchNextPage]);
 
   const unread = useUnread(messages.length, atEnd);
 
