@@ -90,11 +90,12 @@ describe.skipIf(chromiumPath === null || REAL !== null)(
       place.mock!.requests.length = 0;
       await open(LONG);
       const asked = () => place.mock!.requests.filter((one) => one.includes('/messages'));
-      expect(asked()).toHaveLength(1);
-      expect(asked()[0]).toContain('limit=200');
+      const earlier = () => asked().filter((one) => one.includes('before='));
+      expect(asked().length).toBeGreaterThan(0);
+      expect(earlier()).toEqual([]);
       expect(await page.locator('*').count()).toBeLessThan(2000);
       await log().evaluate((element) => element.scrollTo(0, 0));
-      await expect.poll(() => asked().length).toBeGreaterThan(1);
+      await expect.poll(() => earlier().length).toBeGreaterThan(0);
       for (const one of asked()) expect(one).toContain('limit=200');
       expect(await page.locator('*').count()).toBeLessThan(2000);
     });
