@@ -80,7 +80,7 @@ async fn play(host: &Host, order: DemoRun) -> Result<Ending, Complaint> {
     let scratch = Scratch::make(&*host.entropy)?;
     let teller = Teller::new(std::sync::Arc::clone(&host.clock), &order);
     let played = {
-        let mut stage = Stage::set(host, &scratch).await?;
+        let mut stage = Stage::set(host, &scratch, !order.headless).await?;
         let played = tokio::select! {
             played = perform(host, order, &mut stage, teller, started) => played.map(Ending::Played),
             () = interrupts.wait() => Ok(Ending::Interrupted),
@@ -96,7 +96,9 @@ async fn play(host: &Host, order: DemoRun) -> Result<Ending, Complaint> {
     };
     let good = matches!(&played, Ok(Ending::Played(summary)) if summary.ok);
     let aborted = matches!(&played, Ok(Ending::Interrupted));
-    if (good || aborted) && !order.keep {
+    // The JSON summary names what is in the folder; whoever reads it looks there.
+    let named = good && order.json;
+    if (good || aborted) && !order.keep && !named {
         scratch.remove();
     } else if !good {
         page::note(&order, &format!("everything is kept at {}", scratch.path().display()));

@@ -13,7 +13,7 @@ pub(crate) struct Demo {
     /// Open no browser, and end when the work is done
     #[arg(long)]
     headless: bool,
-    /// Keep the scratch folder
+    /// Keep the scratch folder; with --json, whose summary names what is in it, it is kept always
     #[arg(long)]
     keep: bool,
 }

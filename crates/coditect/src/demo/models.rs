@@ -42,10 +42,17 @@ struct Place {
     base_urls: BTreeMap<String, String>,
 }
 
+/// Pause between two pieces of an answer that somebody reads while it is written.
+const WATCHED_PACE_MS: &str = "40";
+
 impl Models {
-    pub(crate) async fn start(host: &Host, scratch: &Scratch) -> Result<Self, Complaint> {
+    /// Models that are watched take their time.
+    pub(crate) async fn start(host: &Host, scratch: &Scratch, watched: bool) -> Result<Self, Complaint> {
         let mut order = command(&host.executable);
         order.args(["__scripted", "--log"]).arg(scratch.request_log());
+        if watched {
+            order.args(["--pace", WATCHED_PACE_MS]);
+        }
         order.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut order = tokio::process::Command::from(order);
         order.kill_on_drop(true);

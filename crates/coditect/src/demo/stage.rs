@@ -25,11 +25,13 @@ pub(crate) struct Stage<'a> {
     models: Models,
     keeper: Keeper,
     client: Client,
+    /// Somebody looks at the page.
+    watched: bool,
 }
 
 impl<'a> Stage<'a> {
-    pub(crate) async fn set(host: &Host, scratch: &'a Scratch) -> Result<Self, Complaint> {
-        let models = Models::start(host, scratch).await?;
+    pub(crate) async fn set(host: &Host, scratch: &'a Scratch, watched: bool) -> Result<Self, Complaint> {
+        let models = Models::start(host, scratch, watched).await?;
         let root = scratch.data_root();
         let config = models.config().to_string();
         let written =
@@ -42,7 +44,11 @@ impl<'a> Stage<'a> {
         };
         let keeper = Keeper::begin(place).await?;
         let client = Client::new(Options::user(root, Arc::clone(&host.entropy)));
-        Ok(Self { scratch, models, keeper, client })
+        Ok(Self { scratch, models, keeper, client, watched })
+    }
+
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched
     }
 
     pub(crate) fn scratch(&self) -> &'a Scratch {

@@ -13,6 +13,7 @@ use model::{AgentName, Event, PlanId, PlanState, TaskState};
 use protocol::ws::{Feed, ServerMessage, Subscription};
 use protocol::{Cursor, ExitClass, NewAnswer, NewPlan, NewRepo, NewSession, Plan};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Longest demo. It takes some ten seconds when nobody kills its daemon.
 const STORY_MAX: Duration = Duration::from_secs(600);
@@ -20,6 +21,8 @@ const STORY_MAX: Duration = Duration::from_secs(600);
 const NAP: Duration = Duration::from_millis(100);
 /// How the sample's tests are run.
 const TEST_COMMAND: [&str; 2] = ["node", "--test"];
+/// How long a question waits for somebody at the page.
+const LEFT_TO_THE_USER: Duration = Duration::from_secs(60);
 const TITLE: &str = "Make the tests of stint pass";
 /// What every question is answered with.
 const ANSWER: &str = "Yes, take it.";
@@ -62,9 +65,17 @@ pub(crate) async fn follow(
 
 async fn tell(stage: &mut Stage<'_>, plan: &PlanId, teller: &mut Teller) -> Result<(), Complaint> {
     let mut stream = watch(stage.client(), Some(Cursor::START));
+    let mut asked: Option<Asked> = None;
     loop {
+        let late = asked.as_ref().map_or_else(far, |asked| asked.until);
         let item = tokio::select! {
             item = stream.next() => item,
+            () = tokio::time::sleep_until(late), if asked.is_some() => {
+                if let Some(Asked { task, turn, .. }) = asked.take() {
+                    answer(stage, &task, &turn).await?;
+                }
+                continue;
+            }
             restarts = stage.restarted() => {
                 teller.restarted(restarts?);
                 continue;
@@ -84,7 +95,7 @@ async fn tell(stage: &mut Stage<'_>, plan: &PlanId, teller: &mut Teller) -> Resu
             ServerMessage::Event(record) => {
                 let Ok(event) = record.event() else { continue };
                 teller.tell(&event);
-                react(stage, plan, &event).await?
+                react(stage, plan, &event, teller, &mut asked).await?
             }
             ServerMessage::Reset(_) => look_again(stage, plan).await?,
             _ => false,
@@ -99,11 +110,39 @@ fn watch(client: &Client, after: Option<Cursor>) -> EventStream {
     client.watch(Subscription { after, session: None, feeds: vec![Feed::Events] }, None)
 }
 
-/// Answers questions; true when the plan has ended.
-async fn react(stage: &mut Stage<'_>, plan: &PlanId, event: &Event) -> Result<bool, Complaint> {
+/// A question that is left to whoever looks at the page, for a while.
+struct Asked {
+    task: String,
+    turn: String,
+    until: Instant,
+}
+
+/// A moment that does not come while a demo lasts.
+fn far() -> Instant {
+    Instant::now() + STORY_MAX
+}
+
+/// Answers questions when nobody else can; true when the plan has ended.
+async fn react(
+    stage: &mut Stage<'_>,
+    plan: &PlanId,
+    event: &Event,
+    teller: &mut Teller,
+    asked: &mut Option<Asked>,
+) -> Result<bool, Complaint> {
     match event {
         Event::TaskInputRequested(question) => {
-            answer(stage, &question.task.to_string(), &question.turn.to_string()).await?;
+            let (task, turn) = (question.task.to_string(), question.turn.to_string());
+            if stage.is_watched() {
+                teller.say("answer the question on the page, or wait a minute");
+                *asked = Some(Asked { task, turn, until: Instant::now() + LEFT_TO_THE_USER });
+            } else {
+                answer(stage, &task, &turn).await?;
+            }
+            Ok(false)
+        }
+        Event::TaskInputAnswered(_) => {
+            *asked = None;
             Ok(false)
         }
         Event::PlanCompleted(end) | Event::PlanFailed(end) => Ok(end.plan == *plan),
