@@ -50,3 +50,15 @@ it('reads every kind of event, whatever is or is not in it', () => {
     for (const payload of [{}, null, 'x', [], 7])
       expect(() => sentenceOf(event(kind, payload))).not.toThrow();
 });
+
+it('tells what a shell changed and what a plan waits for', () => {
+  const stray = { files: [{ path: 'a.rs' }, { path: 'b.rs' }], more: 3 };
+  expect(sentenceOf(event('file.strayed', stray, 'kimi'))).toMatchObject({
+    agent: 'kimi',
+    what: 'a.rs and 4 more files',
+    tone: 'danger',
+  });
+  expect(sentenceOf(event('plan.stalled', { text: 'no room\nmore' }))?.text).toBe(
+    'Plan cannot go on yet: no room',
+  );
+});

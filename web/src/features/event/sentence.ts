@@ -35,6 +35,13 @@ const LOCK_PHASES: Record<string, Omit<Sentence, 'agent' | 'what'>> = {
 
 const firstLine = (value: unknown): string => text(value).split('\n', 1)[0]?.slice(0, 120) ?? '';
 
+/** The first of the files a shell changed, and how many more there are. */
+function strayed(payload: Payload): string {
+  const files = (payload.files as { path?: unknown }[] | undefined) ?? [];
+  const more = Math.max(0, files.length - 1) + (typeof payload.more === 'number' ? payload.more : 0);
+  return more > 0 ? `${text(files[0]?.path)} and ${many(more, 'more file')}` : text(files[0]?.path);
+}
+
 function say(kind: string, payload: Payload): Omit<Sentence, 'agent'> | null {
   switch (kind) {
     case 'session.created':
@@ -64,6 +71,10 @@ function say(kind: string, payload: Payload): Omit<Sentence, 'agent'> | null {
       return plain(`Plan done: ${firstLine(payload.text)}`, null, 'good');
     case 'plan.failed':
       return plain(`Plan failed: ${firstLine(payload.text)}`, null, 'danger');
+    case 'plan.stalled':
+      return plain(`Plan cannot go on yet: ${firstLine(payload.text)}`, null, 'warn');
+    case 'file.strayed':
+      return plain('changed without a lock', strayed(payload), 'danger');
     case 'file.modified':
       return plain('changed', payload.path);
     case 'edit.refused':
