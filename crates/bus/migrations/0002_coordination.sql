@@ -11,6 +11,7 @@ ALTER TABLE inter_session_messages ADD COLUMN priority INTEGER NOT NULL DEFAULT 
 ALTER TABLE inter_session_messages ADD COLUMN reply_to INTEGER;
 ALTER TABLE inter_session_messages ADD COLUMN ack_ns INTEGER;   -- time given for each attempt
 ALTER TABLE inter_session_messages ADD COLUMN ack_attempts INTEGER;
+ALTER TABLE inter_session_messages ADD COLUMN outbox INTEGER;   -- the row that tells of it
 
 -- Most notices have no key and need no entry here.
 DROP INDEX idx_messages_key;
@@ -19,7 +20,6 @@ CREATE INDEX idx_messages_thread ON inter_session_messages (thread_id, id) WHERE
 
 -- A row that tells of a notice points to it instead of holding it again.
 ALTER TABLE outbox ADD COLUMN notice INTEGER;
-CREATE INDEX idx_outbox_notice ON outbox (notice) WHERE notice IS NOT NULL;
 
 -- What became of a notice at one recipient: of those that ask for an answer, and of those somebody marked.
 CREATE TABLE receipts (

@@ -6,9 +6,9 @@
 use crate::bus::Bus;
 use crate::doorbell::{Bell, Doorbell};
 use crate::error::BusError;
-use crate::inbox::{NoticePage, NoticeQuery, Position, Replay};
+use crate::inbox::{Eye, NoticePage, NoticeQuery, Position, Replay};
 use crate::registry;
-use crate::slot;
+use crate::slot::{self, Seat};
 use crate::write::{Write, unsigned};
 use model::{Channel, RegistrationId};
 use rusqlite::{OptionalExtension, params};
@@ -20,9 +20,9 @@ pub const SUBSCRIPTIONS_MAX: usize = 64;
 /// Longest name of a consumer or cursor, in bytes.
 pub const CONSUMER_MAX: usize = 128;
 /// A cursor is written to the table after so many notices …
-const FLUSH_EVERY: u64 = 64;
+const FLUSH_EVERY: u64 = 256;
 /// … or when the last time is this long ago.
-const FLUSH_AFTER: Duration = Duration::from_secs(1);
+const FLUSH_AFTER: Duration = Duration::from_secs(5);
 
 impl Bus {
     /// From now on the registration hears these channels, and what is addressed to it; with none, every channel. What it
@@ -130,6 +130,8 @@ impl Bus {
             consumer: consumer.to_owned(),
             name: name.to_owned(),
             bell,
+            seat: self.inner.known(registration)?.map(|known| known.seat),
+            eye: Eye::default(),
             query,
             done: position.clone(),
             stored: position.id,
@@ -167,6 +169,8 @@ pub struct Subscription {
     consumer: String,
     name: String,
     bell: Doorbell,
+    seat: Option<Seat>,
+    eye: Eye,
     query: NoticeQuery,
     /// Everything up to here has been dealt with.
     done: Position,
@@ -185,9 +189,9 @@ impl Subscription {
         if self.done.id > self.stored && (self.unstored >= FLUSH_EVERY || age >= FLUSH_AFTER) {
             self.flush()?;
         }
-        let page = self.bus.wait_at(&self.bell, &self.query, self.registration, timeout)?;
+        let page = self.bus.wait_at(&self.bell, &self.query, self.registration, timeout, &mut self.eye)?;
         self.query.after = page.next;
-        if let Some(slot) = self.bus.inner.known(self.registration)?.and_then(|known| known.seat.occupied()) {
+        if let Some(slot) = self.seat.as_ref().and_then(Seat::occupied) {
             slot.delivered.fetch_max(unsigned(page.next), SeqCst);
         }
         Ok(page)

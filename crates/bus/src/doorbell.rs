@@ -140,6 +140,12 @@ impl Doorbell {
         Some(true)
     }
 
+    /// True when it certainly has not rung since the last wait. Without a slot nobody can say.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let slot = self.seat.as_ref().filter(|_| !self.watched.load(SeqCst)).and_then(Seat::occupied);
+        slot.is_some_and(|slot| slot.bell.load(SeqCst) == self.seen.load(SeqCst))
+    }
+
     /// Takes all rings so far without waiting; for callers that watch the descriptor themselves.
     pub fn drain(&self) {
         let mut rings = [0u8; 512];

@@ -4,7 +4,7 @@
 //! and the generation it belongs to; one that cannot be continued without a gap is an error when asked for strictly.
 
 use crate::bus::{Bus, generation};
-use crate::doorbell::Bell;
+use crate::doorbell::{Bell, Doorbell};
 use crate::error::BusError;
 use crate::notice::{COLUMNS, NOTICE_PAGE_MAX, read};
 use crate::presence::Vitality;
@@ -70,6 +70,16 @@ pub enum Replay {
     After(Position),
     /// With the next one to be sent.
     Now,
+}
+
+/// What a reader remembers from look to look.
+#[derive(Debug, Default)]
+pub(crate) struct Eye {
+    /// None before the first look.
+    epoch: Option<i64>,
+    generation: String,
+    /// There was no more when it last looked.
+    seen_all: bool,
 }
 
 impl Bus {
@@ -144,44 +154,91 @@ impl Bus {
     ) -> Result<NoticePage, BusError> {
         let bell = self.doorbell(Bell::Registration(registration))?;
         let query = NoticeQuery { after, recipient: Some(registration), ..NoticeQuery::default() };
-        self.wait_at(&bell, &query, registration, timeout)
+        self.wait_at(&bell, &query, registration, timeout, &mut Eye::default())
     }
 
-    /// The same at a bell that is open already.
+    /// The same at a bell that is open already, by somebody who has looked before.
     pub(crate) fn wait_at(
         &self,
-        bell: &crate::Doorbell,
+        bell: &Doorbell,
         query: &NoticeQuery,
         registration: RegistrationId,
         timeout: Duration,
+        eye: &mut Eye,
     ) -> Result<NoticePage, BusError> {
         let deadline = self.inner.clock.uptime().saturating_add(timeout);
+        // Who has seen all there was and was not rung since need not look again.
+        let mut seen_all = eye.seen_all && !timeout.is_zero() && bell.is_quiet();
+        let mut around = eye.epoch.is_none();
         loop {
-            // Looked at before waiting, and again after every ring: one that comes in between stays in the bell.
-            let (mut page, again, present) = self.inner.read(|conn| {
-                let now = generation(conn)?;
-                check(conn, query, &now)?;
-                let notices = page(conn, query, End::Oldest, Moment::read(&*self.inner.clock))?;
-                let next = notices.last().map_or(query.after, |notice| notice.id);
-                let again = receipt::has_again(conn, registration)?;
-                let present = !notices.is_empty() || registry::present(conn, registration).is_ok();
-                Ok((NoticePage { generation: now, notices, next, again: Vec::new() }, again, present))
-            })?;
-            if again {
-                page.again = self.inner.write(|w| receipt::take_again(w, registration, query.after))?;
+            let mut now = self.inner.clock.uptime();
+            if !seen_all {
+                let glance = if around { None } else { self.glance(query, eye)? };
+                let page = match glance {
+                    Some(page) => page,
+                    // Rung for something else, or not at all: what else could it be?
+                    None => self.look_around(query, registration, eye)?,
+                };
+                eye.seen_all = page.notices.len() < NOTICE_PAGE_MAX;
+                now = self.inner.clock.uptime();
+                if !page.is_empty() || now >= deadline {
+                    return Ok(page);
+                }
             }
-            let now = self.inner.clock.uptime();
-            if !page.is_empty() || now >= deadline && present {
-                return Ok(page);
-            }
-            if !present {
-                return Err(self.inner.read(|conn| match registry::entry(conn, registration)? {
-                    Some(_) => Ok(BusError::Ended(registration)),
-                    None => Ok(BusError::NotRegistered(registration)),
-                })?);
-            }
-            bell.wait(self.inner.safety_poll.min(deadline - now))?;
+            seen_all = false;
+            let left = deadline.saturating_sub(now);
+            around = !bell.wait(self.inner.safety_poll.min(left))?;
         }
+    }
+
+    /// The next page, with as little work as there can be; none when it is empty, or the epoch is another.
+    fn glance(&self, query: &NoticeQuery, eye: &Eye) -> Result<Option<NoticePage>, BusError> {
+        let checkout = self.inner.reader()?;
+        let conn = checkout.conn();
+        let look = || -> Result<Option<Vec<Notice>>, BusError> {
+            let epoch = conn
+                .prepare_cached("SELECT epoch FROM bus_state WHERE id = 1")?
+                .query_row([], |row| row.get(0))?;
+            if eye.epoch != Some(epoch) {
+                return Ok(None);
+            }
+            page(conn, query, End::Oldest, Moment::read(&*self.inner.clock)).map(Some)
+        };
+        match look() {
+            Ok(Some(notices)) if !notices.is_empty() => {
+                let next = notices.last().map_or(query.after, |notice| notice.id);
+                Ok(Some(NoticePage { generation: eye.generation.clone(), notices, next, again: Vec::new() }))
+            }
+            // Somebody recovers the WAL: the longer way waits for it.
+            Ok(_) | Err(BusError::Busy(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All that may be new for a registration: notices, those that come again, and that it has ended.
+    fn look_around(
+        &self,
+        query: &NoticeQuery,
+        registration: RegistrationId,
+        eye: &mut Eye,
+    ) -> Result<NoticePage, BusError> {
+        let (mut page, again) = self.inner.read(|conn| {
+            let generation = generation(conn)?;
+            check(conn, query, &generation)?;
+            let notices = page(conn, query, End::Oldest, Moment::read(&*self.inner.clock))?;
+            if notices.is_empty() {
+                registry::present(conn, registration)?;
+            }
+            let epoch = conn.query_row("SELECT epoch FROM bus_state WHERE id = 1", [], |row| row.get(0))?;
+            *eye = Eye { epoch: Some(epoch), generation: generation.clone(), seen_all: false };
+            let next = notices.last().map_or(query.after, |notice| notice.id);
+            let again = receipt::has_again(conn, registration)?;
+            Ok((NoticePage { generation, notices, next, again: Vec::new() }, again))
+        })?;
+        if again {
+            page.again = self.inner.write(|w| receipt::take_again(w, registration, query.after))?;
+        }
+        Ok(page)
     }
 
     /// What waits for an answer or was addressed to this registration and is not acknowledged: the most urgent first.

@@ -235,13 +235,14 @@ pub(crate) fn publish(
         [] => None,
         some => Some(json!(some).to_string()),
     };
+    let told = outbox::reserve(w)?;
     let id = w
         .conn
         .prepare_cached(
             "INSERT INTO inter_session_messages (sender_id, channel, payload, created_at, ttl_seconds, agent,
                 recipient_id, idem_key, epoch, expires_ns, expires_ms, audience, thread_id, priority, reply_to,
-                ack_ns, ack_attempts)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                ack_ns, ack_attempts, outbox)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         )?
         .insert(params![
             new.sender.to_string(),
@@ -261,8 +262,9 @@ pub(crate) fn publish(
             new.reply_to,
             new.ack.map(|rule| write::nanos(Duration::from_secs(rule.seconds.into()))),
             new.ack.map(|rule| rule.attempts),
+            told,
         ])?;
-    outbox::append_notice(w, id)?;
+    outbox::point(w, told, id)?;
     if let Some(rule) = new.ack {
         receipt::expect(w, id, new, rule)?;
     }

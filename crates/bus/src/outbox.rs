@@ -31,22 +31,27 @@ pub(crate) fn append(conn: &Connection, epoch: u64, event: &Event) -> Result<(),
         .map_err(|error| BusError::Malformed { what: "an outbox row", detail: error.to_string() })?;
     conn.prepare_cached("INSERT INTO outbox (epoch, kind, payload) VALUES (?1, ?2, ?3)")?
         .execute(params![crate::write::signed(epoch), event.kind(), payload])?;
-    bound(conn)
+    bound(conn, conn.last_insert_rowid())
 }
 
-/// A row that points to a notice of this transaction.
-pub(crate) fn append_notice(w: &mut Write<'_>, notice: i64) -> Result<(), BusError> {
-    w.conn
-        .prepare_cached(
-            "INSERT INTO outbox (epoch, kind, payload, notice) VALUES (?1, 'notice.published', '', ?2)",
-        )?
-        .execute([crate::write::signed(w.epoch), notice])?;
+/// A row for a notice of this transaction, which [`point`] ties to it. Both know the other's number, so neither needs an
+/// index: an index is a page more in the WAL of every publish.
+pub(crate) fn reserve(w: &mut Write<'_>) -> Result<i64, BusError> {
+    let row = w
+        .conn
+        .prepare_cached("INSERT INTO outbox (epoch, kind, payload) VALUES (?1, 'notice.published', '')")?
+        .insert([crate::write::signed(w.epoch)])?;
     w.told();
-    bound(w.conn)
+    bound(w.conn, row)?;
+    Ok(row)
 }
 
-fn bound(conn: &Connection) -> Result<(), BusError> {
-    let newest = conn.last_insert_rowid();
+pub(crate) fn point(w: &Write<'_>, row: i64, notice: i64) -> Result<(), BusError> {
+    w.conn.prepare_cached("UPDATE outbox SET notice = ?2 WHERE id = ?1")?.execute([row, notice])?;
+    Ok(())
+}
+
+fn bound(conn: &Connection, newest: i64) -> Result<(), BusError> {
     if newest % TRIM_EVERY == 0 {
         trim(conn, newest - OUTBOX_ROWS_MAX)?;
     }

@@ -97,7 +97,8 @@ fn expired(w: &mut Write<'_>) -> Result<usize, BusError> {
     let list = serde_json::json!(ids).to_string();
     let dropped = w
         .conn
-        .prepare_cached("DELETE FROM outbox WHERE notice IN (SELECT value FROM json_each(?1))")?
+        .prepare_cached("DELETE FROM outbox WHERE notice IS NOT NULL AND id IN
+                (SELECT m.outbox FROM inter_session_messages m WHERE m.id IN (SELECT value FROM json_each(?1)))")?
         .execute([&list])?;
     if dropped > 0 {
         w.conn

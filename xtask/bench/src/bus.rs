@@ -28,6 +28,7 @@ pub(crate) fn body(name: &str, argument: &str) -> Option<Result<(), String>> {
         "bus-node" => node::run(argument),
         "bus-contender" => single::contender(argument),
         "bus-holder" => single::holder(argument),
+        "bus-flood" => single::flood_here(argument),
         "bus-hog" => loop {
             std::hint::spin_loop();
         },

@@ -16,7 +16,11 @@ use std::time::{Duration, Instant};
 /// Nanoseconds per notice when one process sends as fast as it can, `batch` at a time, for this long.
 pub(crate) fn flood(order: &Order, batch: usize, time: Duration) -> Result<f64, String> {
     let folder = scratch::folder(order, "bus-flood-")?;
-    let bus = open_bus(folder.path(), SAFETY_POLL)?;
+    flood_in(folder.path(), batch, time)
+}
+
+fn flood_in(folder: &Path, batch: usize, time: Duration) -> Result<f64, String> {
+    let bus = open_bus(folder, SAFETY_POLL)?;
     let _janitor = bus.keep_house().map_err(|error| error.to_string())?;
     let me = register(&bus, "writer")?;
     let new = NewNotice::new(me, Channel::task_broadcast(), json!({ "pad": "x".repeat(240) }));
@@ -32,6 +36,16 @@ pub(crate) fn flood(order: &Order, batch: usize, time: Duration) -> Result<f64, 
         sent += batch.len() as u64;
     }
     Ok(begun.elapsed().as_nanos() as f64 / sent as f64)
+}
+
+/// One flood for a profiler to look at: `<batch> <seconds> <folder>`.
+pub(crate) fn flood_here(argument: &str) -> Result<(), String> {
+    let mut words = argument.split(' ');
+    let batch = words.next().and_then(|word| word.parse().ok()).ok_or("how many at a time?")?;
+    let seconds = words.next().and_then(|word| word.parse().ok()).ok_or("how long?")?;
+    let each = flood_in(Path::new(words.next().ok_or("where?")?), batch, Duration::from_secs(seconds))?;
+    say(&format!("{each:.0} ns"));
+    Ok(())
 }
 
 fn want(holder: RegistrationId, path: &str) -> LockRequest {

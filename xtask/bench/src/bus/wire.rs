@@ -120,6 +120,8 @@ enum Wake {
 }
 
 const SAFETY: Duration = Duration::from_millis(250);
+/// How often opening the peers' database is tried.
+const TRIES: usize = 200;
 
 /// One table, one INSERT a message, as the older design has it.
 struct Seed {
@@ -142,6 +144,13 @@ fn connect(spec: &Spec) -> Result<Connection, String> {
         )?;
         Ok(conn)
     };
+    // All come at once, and to turn WAL on SQLite waits for nobody.
+    for _ in 0..TRIES {
+        if let Ok(conn) = open() {
+            return Ok(conn);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
     open().map_err(|error| error.to_string())
 }
 
