@@ -4,6 +4,7 @@ use crate::database::{self, Role};
 use crate::doorbell::{Bell, Doorbell, SAFETY_POLL};
 use crate::error::BusError;
 use crate::fence::{High, Identity};
+use crate::mapping::Mapping;
 use crate::pool::{Checkout, Pool};
 use crate::registry;
 use crate::slot::{self, Seat, SlotFault, Slots};
@@ -15,7 +16,7 @@ use std::collections::HashMap;
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -255,8 +256,12 @@ impl Inner {
     }
 
     /// Everybody registered; read again when somebody came or went.
-    pub(crate) fn members(&self, conn: &Connection) -> Result<Arc<Vec<Member>>, BusError> {
-        let version = self.slots.registry_version();
+    pub(crate) fn members(
+        &self,
+        conn: &Connection,
+        mapping: Option<&Mapping>,
+    ) -> Result<Arc<Vec<Member>>, BusError> {
+        let version = mapping.map(|mapping| mapping.table().header.registry.load(Ordering::SeqCst));
         let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Some(version), Some((of, known))) = (version, &*members)
             && *of == version

@@ -95,6 +95,13 @@ fn pause(told: &(Mutex<bool>, Condvar), time: Duration) -> bool {
 
 fn house(bus: &Bus, told: &(Mutex<bool>, Condvar)) {
     loop {
+        // While somebody else is at work there is nothing to try.
+        if bus.inner.has_janitor() {
+            if pause(told, CANDIDATE) {
+                continue;
+            }
+            return;
+        }
         let file = bus.inner.runtime_file("janitor");
         // A full disk or a busy bus: the next round may find it better, and nothing rests on this one.
         if let Ok(file) = file

@@ -5,7 +5,6 @@
 //! are as old as the last flushed ones), never a notice or a lock. The file is made whole and renamed into place, it
 //! belongs to one boot and one layout, and a file of another user is not touched.
 
-use crate::doorbell;
 use crate::error::BusError;
 use crate::mapping::{LENGTH, Mapping, SLOTS, Slot, Table};
 use crate::write::try_flock;
@@ -245,11 +244,7 @@ impl Slots {
         Seat { slots: Arc::clone(self), index: index as usize, tag }
     }
 
-    /// Rises whenever somebody comes or goes; none without slots.
-    pub(crate) fn registry_version(&self) -> Option<u32> {
-        self.mapping().map(|mapping| mapping.table().header.registry.load(SeqCst))
-    }
-
+    /// Somebody came or went.
     pub(crate) fn registry_changed(&self) {
         if let Some(mapping) = self.mapping() {
             mapping.table().header.registry.fetch_add(1, SeqCst);
@@ -345,10 +340,6 @@ impl Seat {
             wake(&slot);
         }
     }
-
-    pub(crate) fn ring(&self, fifo: &Path) -> Rung {
-        ring(self.occupied().as_deref(), || doorbell::ring(fifo))
-    }
 }
 
 /// Rings in the slot, or at the FIFO when there is none or its owner listens there.
@@ -411,7 +402,7 @@ mod tests {
         a.seat(3, 7).take().unwrap().heartbeat_ns.store(42, SeqCst);
         assert_eq!(b.seat(3, 7).occupied().unwrap().heartbeat_ns.load(SeqCst), 42);
         assert!(b.seat(3, 8).occupied().is_none(), "another one's");
-        assert_eq!(a.registry_version(), Some(1));
+        assert_eq!(a.mapping().unwrap().table().header.registry.load(SeqCst), 1);
         a.seat(3, 7).leave();
         assert!(b.seat(3, 7).occupied().is_none());
         assert!(a.seat(SLOTS as u32, 7).take().is_none(), "no such slot");
@@ -421,15 +412,18 @@ mod tests {
     fn whoever_is_awake_is_not_woken() {
         let dir = tempfile::tempdir().unwrap();
         let slots = open(dir.path(), "one");
-        let (seat, fifo) = (slots.seat(1, 7), dir.path().join("x"));
-        assert_eq!(seat.ring(&fifo), Rung::ByFifo, "nobody sits there");
+        let seat = slots.seat(1, 7);
+        let ring = || super::ring(seat.occupied().as_deref(), || ());
+        assert_eq!(ring(), Rung::ByFifo, "nobody sits there");
         let slot = seat.take().unwrap();
-        assert_eq!(seat.ring(&fifo), Rung::Elided);
+        assert_eq!(ring(), Rung::Elided);
         slot.waiting.store(PARKED, SeqCst);
-        assert_eq!(seat.ring(&fifo), Rung::Woken);
+        assert_eq!(ring(), Rung::Woken);
         slot.waiting.store(WATCHING, SeqCst);
-        assert_eq!(seat.ring(&fifo), Rung::ByFifo);
+        assert_eq!(ring(), Rung::ByFifo);
         assert_eq!(slot.bell.load(SeqCst), 3);
+        let mapping = slots.mapping();
+        assert!(find(mapping.as_deref(), 1, 7).is_some() && find(mapping.as_deref(), 1, 8).is_none());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::database::CHECKPOINT_PAGES;
 use crate::doorbell::{self, Bell};
 use crate::error::BusError;
 use crate::fence::TOKEN_COUNTER_BITS;
+use crate::mapping::Mapping;
 use crate::outbox;
 use crate::pool::Checkout;
 use crate::slot;
@@ -181,10 +182,13 @@ impl Write<'_> {
         if !self.came.is_empty() || !self.went.is_empty() {
             slots.registry_changed();
         }
+        // Looked at once for all who are rung.
+        let mapping = slots.mapping();
         if self.told {
-            slots.seat(0, slot::DAEMON).ring(&self.inner.bell(&Bell::Daemon.file_name()));
+            let fifo = || doorbell::ring(&self.inner.bell(&Bell::Daemon.file_name()));
+            slot::ring(slot::find(mapping.as_deref(), 0, slot::DAEMON), fifo);
         }
-        self.call();
+        self.call(mapping.as_deref());
         for bell in &self.rings {
             doorbell::ring(&self.inner.bell(bell));
         }
@@ -196,14 +200,13 @@ impl Write<'_> {
 
 impl Write<'_> {
     /// Rings registrations. The list of them is read after COMMIT: whoever is not on it yet looks after it came.
-    fn call(&self) {
+    fn call(&self, mapping: Option<&Mapping>) {
         if self.called.is_empty() && self.cast.is_none() {
             return;
         }
-        let Ok(members) = self.inner.members(self.conn) else { return };
-        let mapping = self.inner.slots.mapping();
+        let Ok(members) = self.inner.members(self.conn, mapping) else { return };
         for member in members.iter() {
-            let slot = slot::find(mapping.as_deref(), member.slot, member.tag);
+            let slot = slot::find(mapping, member.slot, member.tag);
             let cast = self.cast.is_some_and(|(bits, only)| {
                 let listens = slot.is_none_or(|slot| slot.channels.load(Ordering::SeqCst) & bits != 0);
                 listens && only != Some(member.id)

@@ -80,11 +80,13 @@ pub(crate) fn run(text: &str) -> Result<(), String> {
     std::io::stdin().read_line(&mut word).map_err(|error| error.to_string())?;
     let (begun, worked_before) = (now(), worked());
     let over = AtomicBool::new(false);
+    // Who only idles is not woken by the bench itself.
+    let limit = if spec.rate > 0.0 { AFTER } else { Duration::from_secs_f64(spec.seconds) + AFTER };
     let (sent, received) = std::thread::scope(|scope| {
         let reading = scope.spawn(|| -> Result<Vec<u64>, String> {
             let mut samples = Vec::new();
             while !over.load(Ordering::SeqCst) {
-                for payload in receiver.receive(Duration::from_millis(500).max(AFTER))? {
+                for payload in receiver.receive(limit)? {
                     let at = now();
                     samples.extend(payload["t"].as_u64().map(|sent| at.saturating_sub(sent)));
                 }
