@@ -144,6 +144,9 @@ fn hurry(conn: &mut Connection, dice: &Arc<AtomicU64>) -> Result<(), BusError> {
 fn configure(conn: &Connection) -> Result<(), BusError> {
     // A session that ends must not pay for a checkpoint, least of all a hook that lives for milliseconds.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // Else a new cursor or time bound to a statement makes SQLite compile it again (it is built with STAT4): 170 µs of
+    // the 200 a reader takes for a notice.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // A killed process loses nothing. A power cut may take the last commits: leases are void after a boot anyway, and the
     // daemon's journal, synced on its own, is what history rests on.
     conn.pragma_update(None, "synchronous", "NORMAL")?;
