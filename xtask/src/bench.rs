@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::process::{ExitCode, Stdio};
 
 /// Benches, and whether they start the product's binary.
-const BENCHES: &[(&str, bool)] = &[("daemon", true), ("history", false), ("journal", false)];
+const BENCHES: &[(&str, bool)] = &[("bus", false), ("daemon", true), ("history", false), ("journal", false)];
 const FLAGS: &[&str] = &["--quick", "--json", "--no-peers"];
 
 pub(crate) fn bench(arguments: &[String]) -> ExitCode {

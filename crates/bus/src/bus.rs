@@ -1,19 +1,23 @@
 //! The bus itself: an open messaging.db and the folder of its runtime files.
 
 use crate::database::{self, Role};
-use crate::doorbell::{Bell, Doorbell};
+use crate::doorbell::{Bell, Doorbell, SAFETY_POLL};
 use crate::error::BusError;
 use crate::fence::{High, Identity};
-use crate::slot::{Checkout, Slot};
+use crate::mapping::Mapping;
+use crate::pool::{Checkout, Pool};
+use crate::registry;
+use crate::slot::{self, Seat, SlotFault, Slots};
 use crate::system;
-use crate::write::try_flock;
-use model::{Clock, Entropy};
+use crate::write::{nanos, try_flock};
+use model::{Clock, Entropy, RegistrationId};
 use rusqlite::Connection;
+use std::collections::HashMap;
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest time a write waits for other writers before it gives up with [`BusError::Busy`].
@@ -27,20 +31,62 @@ pub struct Bus {
     pub(crate) inner: Arc<Inner>,
 }
 
-/// What tests set and everybody else leaves alone.
+/// What a deployment or a test sets and everybody else leaves alone.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Names the boot; none asks the system.
     pub boot: Option<String>,
     /// See [`WRITE_WAIT_MAX`].
     pub write_wait: Duration,
+    /// How long a receiver trusts its bell; see [`SAFETY_POLL`].
+    pub safety_poll: Duration,
+    /// False: FIFOs alone, as where memory cannot be shared.
+    pub slots: bool,
+    /// Whose files these have to be; none is the effective user.
+    pub uid: Option<u32>,
+    /// The kind of file system (`statfs`' number); none asks the system.
+    pub file_system: Option<u32>,
+    /// Whether file names are told apart by case alone being different; none asks the worktree's file system.
+    pub folds_case: Option<bool>,
+    /// Most pages (4 KiB) messaging.db may have; beyond it a write fails with [`BusError::Full`]. None: no bound
+    /// but the disk.
+    pub pages_max: Option<u32>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { boot: None, write_wait: WRITE_WAIT_MAX }
+        Self {
+            boot: None,
+            write_wait: WRITE_WAIT_MAX,
+            safety_poll: SAFETY_POLL,
+            slots: true,
+            uid: None,
+            file_system: None,
+            folds_case: None,
+            pages_max: None,
+        }
     }
 }
+
+/// What a process remembers about a registration it acts for.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) seat: Seat,
+    /// For one that lives by lease.
+    pub(crate) lease_ns: Option<i64>,
+}
+
+/// Somebody to be rung.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Member {
+    pub(crate) id: RegistrationId,
+    /// Out of range when it has none.
+    pub(crate) slot: u32,
+    pub(crate) tag: u64,
+}
+
+/// Everybody registered, as of a version of the registry.
+type Members = (u32, Arc<Vec<Member>>);
 
 pub(crate) struct Inner {
     pub(crate) dir: PathBuf,
@@ -54,8 +100,21 @@ pub(crate) struct Inner {
     pub(crate) dice: Arc<AtomicU64>,
     /// A thread of this process stands in line at `wlock`.
     pub(crate) lining_up: Arc<AtomicBool>,
-    writers: Slot,
-    readers: Slot,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) safety_poll: Duration,
+    pub(crate) pages_max: Option<u32>,
+    pub(crate) folding: Option<bool>,
+    pub(crate) foldings: Mutex<HashMap<String, bool>>,
+    /// What this process has mapped, as it was when the bus was opened.
+    pub(crate) maps: String,
+    known: Mutex<HashMap<RegistrationId, Known>>,
+    members: Mutex<Option<Members>>,
+    writers: Pool,
+    /// For writes that must survive a power cut.
+    synced: Pool,
+    /// The janitor's own.
+    house: Pool,
+    readers: Pool,
 }
 
 impl Bus {
@@ -71,18 +130,19 @@ impl Bus {
         options: Options,
     ) -> Result<Self, BusError> {
         let runtime = dir.join("rt");
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&runtime)
-            .map_err(BusError::io(format!("making {}", runtime.display())))?;
-        refuse_remote(dir)?;
+        if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&runtime) {
+            return Err(refused(error, &runtime, "making"));
+        }
+        refuse_remote(dir, options.file_system)?;
+        let uid = options.uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+        refuse_foreign(&dir.join("messaging.db"), uid)?;
         let boot = match options.boot {
             Some(boot) => boot,
             None => system::boot_id().map_err(BusError::io("reading the boot id"))?,
         };
         let mut seed = [0u8; 8];
         entropy.fill(&mut seed);
+        let slots = Arc::new(Slots::open(&runtime, &boot, uid, !options.slots)?);
         let inner = Inner {
             dir: dir.to_owned(),
             path: dir.join("messaging.db"),
@@ -94,8 +154,18 @@ impl Bus {
             high: High::open(dir)?,
             dice: Arc::new(AtomicU64::new(u64::from_le_bytes(seed))),
             lining_up: Arc::new(AtomicBool::new(false)),
-            writers: Slot::new(1),
-            readers: Slot::new(READERS_MAX),
+            slots,
+            safety_poll: options.safety_poll,
+            pages_max: options.pages_max,
+            folding: options.folds_case,
+            foldings: Mutex::default(),
+            maps: std::fs::read_to_string("/proc/self/maps").unwrap_or_default(),
+            known: Mutex::default(),
+            members: Mutex::default(),
+            writers: Pool::new(1),
+            synced: Pool::new(1),
+            house: Pool::new(1),
+            readers: Pool::new(READERS_MAX),
         };
         drop(inner.writer()?);
         Ok(Self { inner: Arc::new(inner) })
@@ -109,7 +179,17 @@ impl Bus {
 
     /// Listens at a bell. One listener per bell; two take each other's rings.
     pub fn doorbell(&self, bell: Bell) -> Result<Doorbell, BusError> {
-        Doorbell::listen(&self.inner.bell(&bell.file_name()))
+        let seat = match bell {
+            Bell::Daemon => Some(self.inner.slots.seat(0, slot::DAEMON)),
+            Bell::Registration(id) => self.inner.known(id)?.map(|known| known.seat),
+        };
+        Doorbell::listen_in(&self.inner.bell(&bell.file_name()), seat)
+    }
+
+    /// Why sessions of this process have no slots in shared memory; none when they have. Without them bells are
+    /// FIFOs and heartbeats are rows.
+    pub fn slot_fault(&self) -> Option<SlotFault> {
+        self.inner.slots.fault()
     }
 }
 
@@ -128,20 +208,69 @@ impl Inner {
         self.lend(&self.writers, Role::Writer)
     }
 
+    pub(crate) fn synced(&self) -> Result<Checkout<'_>, BusError> {
+        self.lend(&self.synced, Role::Synced)
+    }
+
+    pub(crate) fn house(&self, role: Role) -> Result<Checkout<'_>, BusError> {
+        self.lend(&self.house, role)
+    }
+
     pub(crate) fn reader(&self) -> Result<Checkout<'_>, BusError> {
         self.lend(&self.readers, Role::Reader)
     }
 
     /// A connection whose file was replaced or deleted under us is dropped: writing on in a file without a
     /// name would be a second bus that nobody else sees.
-    fn lend<'a>(&'a self, slot: &'a Slot, role: Role) -> Result<Checkout<'a>, BusError> {
-        let mut checkout = slot.take(self.write_wait)?;
+    fn lend<'a>(&'a self, pool: &'a Pool, role: Role) -> Result<Checkout<'a>, BusError> {
+        let mut checkout = pool.take(self.write_wait)?;
         let present = Identity::of(&self.path)?;
         if checkout.database.as_ref().is_none_or(|open| Some(open.identity) != present) {
             checkout.database = None;
             checkout.database = Some(database::open(self, role)?);
         }
         Ok(checkout)
+    }
+
+    /// Where a living registration sits and how it lives; remembered, since neither changes while it lives.
+    pub(crate) fn known(&self, id: RegistrationId) -> Result<Option<Known>, BusError> {
+        if let Some(known) = self.remembered().get(&id)
+            && known.seat.occupied().is_some()
+        {
+            return Ok(Some(known.clone()));
+        }
+        let found = self.read(|conn| registry::entry(conn, id))?;
+        let known = found.filter(registry::Entry::is_present).and_then(|entry| {
+            let lease_ns = entry.lease().map(nanos);
+            entry.slot.map(|index| Known { seat: self.slots.seat(index, slot::tag(id)), lease_ns })
+        });
+        match &known {
+            Some(known) => self.remembered().insert(id, known.clone()),
+            None => self.remembered().remove(&id),
+        };
+        Ok(known)
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<RegistrationId, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everybody registered; read again when somebody came or went.
+    pub(crate) fn members(
+        &self,
+        conn: &Connection,
+        mapping: Option<&Mapping>,
+    ) -> Result<Arc<Vec<Member>>, BusError> {
+        let version = mapping.map(|mapping| mapping.table().header.registry.load(Ordering::SeqCst));
+        let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(version), Some((of, known))) = (version, &*members)
+            && *of == version
+        {
+            return Ok(Arc::clone(known));
+        }
+        let fresh = Arc::new(registry::members(conn)?);
+        *members = version.map(|version| (version, Arc::clone(&fresh)));
+        Ok(fresh)
     }
 
     pub(crate) fn bell(&self, name: &str) -> PathBuf {
@@ -157,7 +286,7 @@ impl Inner {
             .truncate(false)
             .mode(0o600)
             .open(&path)
-            .map_err(BusError::io(format!("opening {}", path.display())))
+            .map_err(|error| refused(error, &path, "opening"))
     }
 
     /// One process at a time creates, migrates or raises the fence.
@@ -175,13 +304,38 @@ impl Inner {
 }
 
 /// SQLite's locks and shared memory do not work on these.
-fn refuse_remote(dir: &Path) -> Result<(), BusError> {
-    let stat = rustix::fs::statfs(dir)
-        .map_err(|error| BusError::io(format!("looking at {}", dir.display()))(error.into()))?;
-    // The field's type differs between machines; the numbers are 32 bits wide on all of them.
-    match remote_kind(stat.f_type as u32) {
+fn refuse_remote(dir: &Path, given: Option<u32>) -> Result<(), BusError> {
+    let magic = match given {
+        Some(magic) => magic,
+        None => {
+            let stat = rustix::fs::statfs(dir)
+                .map_err(|error| BusError::io(format!("looking at {}", dir.display()))(error.into()))?;
+            // The field's type differs between machines; the numbers are 32 bits wide on all of them.
+            stat.f_type as u32
+        }
+    };
+    match remote_kind(magic) {
         Some(kind) => Err(BusError::RemoteFileSystem { path: dir.to_owned(), kind }),
         None => Ok(()),
+    }
+}
+
+/// Rows of another user's sessions would be trusted, and files made by root could not be written by them again.
+fn refuse_foreign(path: &Path, uid: u32) -> Result<(), BusError> {
+    match rustix::fs::statat(rustix::fs::CWD, path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if stat.st_uid != uid => {
+            Err(BusError::ForeignOwner { path: path.to_owned(), uid: stat.st_uid })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A folder that may not be written is told from other faults.
+pub(crate) fn refused(error: std::io::Error, path: &Path, doing: &str) -> BusError {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    match error.kind() {
+        PermissionDenied | ReadOnlyFilesystem => BusError::ReadOnly(path.to_owned()),
+        _ => BusError::io(format!("{doing} {}", path.display()))(error),
     }
 }
 

@@ -42,6 +42,16 @@ pub enum BusError {
     /// messaging.db was made anew since the cursor was handed out; read from 0 of this generation.
     #[error("the bus was made anew; read again from the start of generation {generation}")]
     GenerationChanged { generation: String },
+    /// Notices after the cursor are gone; the oldest there still is may be read from on.
+    #[error("notices after {after} are over and gone; the oldest left is {oldest}")]
+    CursorExpired { after: i64, oldest: i64 },
+    #[error("the payload has {bytes} bytes; a notice carries at most {most}")]
+    PayloadTooLarge { bytes: usize, most: usize },
+    /// Somebody else works on it, or has.
+    #[error("notice {notice} is taken{}", .by.map(|by| format!(" by {by}")).unwrap_or_default())]
+    Claimed { notice: i64, by: Option<RegistrationId> },
+    #[error("there is no notice {0}; it is over, or was never sent")]
+    NoNotice(i64),
     /// The cursor is beyond the newest notice.
     #[error("cursor {after} is beyond the newest notice, {newest}")]
     CursorAhead { after: i64, newest: i64 },
@@ -62,6 +72,14 @@ pub enum BusError {
     Migration(i64),
     #[error("{} is on {kind}; the bus needs a local file system", .path.display())]
     RemoteFileSystem { path: PathBuf, kind: &'static str },
+    /// The file or folder belongs to another user.
+    #[error("{} belongs to user {uid}; each user has a bus of their own", .path.display())]
+    ForeignOwner { path: PathBuf, uid: u32 },
+    #[error("{} cannot be written; the bus needs a folder of its own", .0.display())]
+    ReadOnly(PathBuf),
+    /// A second copy of SQLite in one process: closing a file in one drops the locks of the other.
+    #[error("{0} is loaded beside our own SQLite; two copies in one process lose each other's locks")]
+    SecondSqlite(String),
     #[error("SQLite {0} can corrupt a shared WAL database; 3.51.3 or newer is needed")]
     SqliteTooOld(String),
     #[error("{what} in messaging.db cannot be read: {detail}")]
@@ -146,6 +164,10 @@ impl BusError {
             Self::KeyReused { .. } => (Conflict, "idempotency_conflict"),
             Self::GenerationChanged { .. } => (Conflict, "generation_changed"),
             Self::CursorAhead { .. } => (Invalid, "cursor_ahead"),
+            Self::CursorExpired { .. } => (Conflict, "cursor_expired"),
+            Self::PayloadTooLarge { .. } => (Invalid, "payload_too_large"),
+            Self::Claimed { .. } => (Conflict, "claimed"),
+            Self::NoNotice(_) => (NotFound, "no_notice"),
             Self::Invalid(_) => (Invalid, "invalid"),
             Self::Busy(_) => (Busy, "bus_busy"),
             Self::Full => (Full, "disk_full"),
@@ -153,6 +175,9 @@ impl BusError {
             | Self::Newer { .. }
             | Self::Migration(_)
             | Self::RemoteFileSystem { .. }
+            | Self::ForeignOwner { .. }
+            | Self::ReadOnly(_)
+            | Self::SecondSqlite(_)
             | Self::SqliteTooOld(_) => (Unavailable, "bus_unavailable"),
             Self::Malformed { .. } | Self::Io { .. } | Self::Sqlite(_) => (Internal, "bus_failed"),
         };
@@ -172,7 +197,9 @@ impl BusError {
             Self::NotRegistered(_) | Self::Ended(_) | Self::NotAlive(_) => {
                 Some("`coditect agent list` shows who is there")
             }
-            Self::CursorAhead { .. } | Self::GenerationChanged { .. } => Some("read again from the start"),
+            Self::CursorAhead { .. } | Self::CursorExpired { .. } | Self::GenerationChanged { .. } => {
+                Some("read again from the start")
+            }
             Self::Busy(_) => Some("try again"),
             Self::Full => Some("make room on the disk and try again"),
             _ => None,

@@ -8,16 +8,27 @@
 //! would drop every POSIX lock this process has there, and with them committed rows.
 
 mod bus;
+mod claim;
+mod cursor;
 mod database;
 mod doorbell;
 mod error;
 mod fence;
+mod folding;
+mod guard;
+mod inbox;
+mod janitor;
 mod liveness;
 mod lock;
+mod mapping;
 mod notice;
 mod outbox;
 mod pattern;
+mod pool;
+mod presence;
+mod purge;
 mod queue;
+mod receipt;
 mod registration;
 mod registry;
 mod row;
@@ -29,14 +40,27 @@ mod wait;
 mod write;
 
 pub use bus::{Bus, Options, WRITE_WAIT_MAX};
+pub use claim::Claim;
+pub use cursor::{CONSUMER_MAX, SUBSCRIPTIONS_MAX, Subscription};
 pub use doorbell::{Bell, Doorbell, SAFETY_POLL};
 pub use error::{BusError, Contended, LockLost};
 pub use fence::TOKEN_COUNTER_BITS;
-pub use lock::{Acquired, LOCK_PATHS_MAX, LOCK_TTL_MAX, LOCKS_PER_HOLDER_MAX, LockRequest, Wait};
+pub use guard::Guard;
+pub use inbox::{NoticePage, NoticeQuery, Position, Replay};
+pub use janitor::{JANITOR_ROUND, JANITOR_STALE, Janitor, Round};
+pub use lock::{
+    Acquired, GLOBS_PER_HOLDER_MAX, LOCK_GLOBS_MAX, LOCK_PATHS_MAX, LOCK_TTL_MAX, LOCKS_PER_HOLDER_MAX,
+    LockRequest, Wait,
+};
 pub use notice::{
-    NOTICE_KEY_MAX, NOTICE_PAGE_MAX, NOTICE_TTL_MAX, NewNotice, NoticePage, NoticeQuery, PURGE_ROWS,
+    ATTEMPTS_MAX, AckRule, Durability, NOTICE_BATCH_MAX, NOTICE_KEY_MAX, NOTICE_PAGE_MAX, NOTICE_TTL_MAX,
+    NewNotice, RECIPIENTS_MAX, THREAD_MAX,
 };
 pub use outbox::{OUTBOX_PAGE_MAX, OUTBOX_ROWS_MAX, OutboxRow};
 pub use pattern::{GLOB_WALK_MAX, Pattern};
+pub use presence::{Details, Presence, SUSPECT_AFTER, Vitality};
+pub use purge::PURGE_ROWS;
+pub use receipt::{DeadLetter, Receipt, Redelivered};
 pub use registration::{HEARTBEAT_FLUSH, LABEL_MAX, Liveness, NewRegistration, Reaped};
+pub use slot::SlotFault;
 pub use wait::LIVENESS_POLL;

@@ -1,13 +1,16 @@
 //! Proof of life. Death is only concluded from a positive sign: a lock file nobody holds, a process that
 //! is not there, a lease that ran out, another boot.
 
+use crate::doorbell::Doorbell;
 use crate::error::BusError;
 use crate::registration::Liveness;
 use crate::system;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// What the table keeps about how a registration proves its life.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +31,7 @@ impl Proof {
             Self::Process { pid, starttime, namespace } => {
                 // Numbers of another pid namespace mean nothing here; only its own members can tell.
                 let visible = *namespace == pid_namespace();
-                (visible && system::process_start(*pid) != Some(*starttime)).then_some("died")
+                (visible && start_of(*pid) != Some(*starttime)).then_some("died")
             }
             Self::Lease { expires_ns, .. } => (*expires_ns <= now_ns).then_some("expired"),
         }
@@ -42,8 +45,70 @@ fn is_held(path: &Path) -> bool {
     flock(&file, FlockOperation::NonBlockingLockShared).is_err()
 }
 
+/// How often a waiter looks whether a lock file in its way is still held: to look costs some 3 µs.
+const LOCK_FILE_POLL: Duration = Duration::from_millis(4);
+
+/// Those a waiter wants to see die.
+#[derive(Debug, Default)]
+pub(crate) struct Lives {
+    proofs: Vec<Proof>,
+    processes: Vec<OwnedFd>,
+    files: Vec<PathBuf>,
+}
+
+impl Lives {
+    /// From now on these. Processes are watched by descriptor, so their end is seen at once; who cannot be watched
+    /// is looked at with the rest.
+    pub(crate) fn watch(&mut self, proofs: Vec<Proof>) {
+        if proofs == self.proofs {
+            return;
+        }
+        self.processes.clear();
+        self.files.clear();
+        for proof in &proofs {
+            match proof {
+                #[cfg(target_os = "linux")]
+                Proof::Process { pid, namespace, .. } if *namespace == pid_namespace() => {
+                    let pid = i32::try_from(*pid).ok().and_then(rustix::process::Pid::from_raw);
+                    let open =
+                        |pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok();
+                    self.processes.extend(pid.and_then(open));
+                }
+                Proof::LockFile(path) if !self.files.contains(path) => self.files.push(path.clone()),
+                _ => {}
+            }
+        }
+        self.proofs = proofs;
+    }
+
+    /// Waits for the bell, for a death, or for the time to be over.
+    pub(crate) fn wait(&self, bell: &Doorbell, limit: Duration) -> Result<(), BusError> {
+        if self.files.is_empty() {
+            return bell.wait_beside(limit, &self.processes).map(drop);
+        }
+        let begun = Instant::now();
+        loop {
+            let left = limit.saturating_sub(begun.elapsed());
+            if bell.wait_beside(left.min(LOCK_FILE_POLL), &self.processes)?
+                || left.is_zero()
+                || self.files.iter().any(|file| !is_held(file))
+            {
+                return Ok(());
+            }
+        }
+    }
+}
+
 fn pid_namespace() -> u64 {
-    rustix::fs::stat("/proc/self/ns/pid").map_or(0, |stat| stat.st_ino)
+    static OWN: OnceLock<u64> = OnceLock::new();
+    *OWN.get_or_init(|| rustix::fs::stat("/proc/self/ns/pid").map_or(0, |stat| stat.st_ino))
+}
+
+/// Our own start never changes, and is asked for at every publish.
+fn start_of(pid: u32) -> Option<u64> {
+    static OWN: OnceLock<Option<u64>> = OnceLock::new();
+    let own = std::process::id();
+    if pid == own { *OWN.get_or_init(|| system::process_start(own)) } else { system::process_start(pid) }
 }
 
 /// Checks what was announced, before it is believed.

@@ -1,7 +1,8 @@
 //! Locks: what is asked, what is granted, and the fencing check. `scene` decides, `queue` carries out.
 
-use crate::bus::Bus;
+use crate::bus::{Bus, Inner};
 use crate::error::{BusError, Contended, LockLost};
+use crate::guard;
 use crate::pattern::Pattern;
 use crate::queue;
 use crate::registration;
@@ -16,6 +17,10 @@ use std::time::Duration;
 pub const LOCK_PATHS_MAX: usize = 256;
 /// Longest lease.
 pub const LOCK_TTL_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Most globs in one request: two of them are compared by walking both, which is the work of a name squared.
+pub const LOCK_GLOBS_MAX: usize = 32;
+/// Most globs one registration holds or waits for.
+pub const GLOBS_PER_HOLDER_MAX: usize = 128;
 /// Most locks and waiting requests of one registration, together.
 pub const LOCKS_PER_HOLDER_MAX: u64 = 4096;
 
@@ -66,7 +71,7 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
-    pub(crate) fn read(request: &LockRequest) -> Result<Self, BusError> {
+    pub(crate) fn read(inner: &Inner, request: &LockRequest) -> Result<Self, BusError> {
         if request.worktree.is_empty() {
             return Err(BusError::Invalid("a lock needs the path of its worktree".to_owned()));
         }
@@ -75,11 +80,14 @@ impl Wish {
         }
         let mut patterns: Vec<Pattern> = Vec::with_capacity(request.paths.len());
         for path in &request.paths {
-            let pattern = Pattern::parse(path)?;
+            let pattern = Pattern::parse(&inner.spelled(&request.worktree, path))?;
             if patterns.iter().any(|known| known.as_str() == pattern.as_str()) {
                 return Err(BusError::Invalid(format!("`{}` is named twice", pattern.as_str())));
             }
             patterns.push(pattern);
+        }
+        if patterns.iter().filter(|pattern| pattern.is_glob()).count() > LOCK_GLOBS_MAX {
+            return Err(BusError::Invalid(format!("a request names at most {LOCK_GLOBS_MAX} globs")));
         }
         Ok(Self {
             worktree: request.worktree.clone(),
@@ -101,7 +109,7 @@ impl Wish {
     }
 }
 
-fn lease(ttl: Duration) -> Result<i64, BusError> {
+pub(crate) fn lease(ttl: Duration) -> Result<i64, BusError> {
     if ttl.is_zero() || ttl > LOCK_TTL_MAX {
         let most = LOCK_TTL_MAX.as_secs();
         return Err(BusError::Invalid(format!("a lock's lease is at most {most} s and not 0")));
@@ -124,6 +132,10 @@ pub(crate) fn attempt(w: &mut Write<'_>, wish: &Wish) -> Result<Attempt, BusErro
     let load = registry::burden(w.conn, wish.holder)? + wish.patterns.len() as u64;
     if load > LOCKS_PER_HOLDER_MAX {
         return Err(BusError::Invalid(format!("one session holds at most {LOCKS_PER_HOLDER_MAX} locks")));
+    }
+    let globs = wish.patterns.iter().filter(|pattern| pattern.is_glob()).count();
+    if globs > 0 && globs + registry::globs(w.conn, wish.holder)? > GLOBS_PER_HOLDER_MAX {
+        return Err(BusError::Invalid(format!("one session holds at most {GLOBS_PER_HOLDER_MAX} globs")));
     }
     let mut freed: Vec<Held> = Vec::new();
     let mut scene = queue::settle(w, Scope::Worktree(&wish.worktree), Vec::new())?;
@@ -164,7 +176,7 @@ pub(crate) fn dead_among(
     for holder in blockers.holders() {
         if dead.iter().all(|(entry, _)| entry.registration.id != holder)
             && let Some(entry) = registry::entry(w.conn, holder)?
-            && let Some(reason) = entry.death(&w.inner.boot, w.now)
+            && let Some(reason) = entry.death(w.inner, w.now)
         {
             dead.push((entry, reason));
         }
@@ -198,8 +210,15 @@ fn upgrade(scene: &Scene, wish: &Wish, blockers: &Blockers<'_>) -> Option<(Strin
 impl Bus {
     /// Takes the locks now or not at all ([`BusError::Contended`]).
     pub fn acquire(&self, request: &LockRequest) -> Result<Acquired, BusError> {
-        let wish = Wish::read(request)?;
-        match self.inner.write(|w| attempt(w, &wish))? {
+        let wish = Wish::read(&self.inner, request)?;
+        let attempt = |w: &mut Write<'_>| {
+            let made = attempt(w, &wish)?;
+            if let Attempt::Blocked(contended, _) = &made {
+                guard::announce(w, &wish, contended)?;
+            }
+            Ok(made)
+        };
+        match self.inner.write(attempt)? {
             Attempt::Granted(locks) => Ok(Acquired { locks }),
             Attempt::Blocked(contended, _) => Err(BusError::Contended(contended)),
             Attempt::Upgrade(path, holders) => Err(BusError::Upgrade { path, holders }),
@@ -271,6 +290,8 @@ impl Bus {
         path: &str,
         holder: RegistrationId,
     ) -> Result<(), BusError> {
+        let path = self.inner.spelled(worktree, path);
+        let path = path.as_str();
         let checked = self.inner.read(|conn| {
             let held = match own(conn, token, holder, Moment::read(&*self.inner.clock)) {
                 Err(BusError::Lost(lost)) => return Ok(Err(lost)),

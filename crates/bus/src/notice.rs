@@ -1,247 +1,297 @@
-//! Notices: messages on channels, with a time to live and a cursor to read by.
+//! Notices: messages on channels, to one session, a set of them, or whoever listens, with a time to live.
 //!
 //! There is one writer at a time, so ids rise in commit order and a cursor never skips a notice that was
-//! still being written.
+//! still being written. Publishing only inserts; reading is `inbox`, answering `receipt`, clearing `purge`.
 
-use crate::bus::{Bus, generation};
-use crate::doorbell::{Bell, SAFETY_POLL};
+use crate::bus::Bus;
 use crate::error::BusError;
+use crate::outbox;
+use crate::receipt;
 use crate::registration;
 use crate::registry;
 use crate::row;
-use crate::write::{self, Moment, Write, signed};
-use model::{Channel, NOTICE_PAYLOAD_MAX, Notice, RegistrationId};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use crate::write::{self, Write, signed};
+use model::{Channel, Envelope, NOTICE_PAYLOAD_MAX, Notice, RegistrationId};
+use rusqlite::{Row, params};
+use serde_json::json;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 /// Most notices in one page.
 pub const NOTICE_PAGE_MAX: usize = 1000;
+/// Most notices published at once.
+pub const NOTICE_BATCH_MAX: usize = 1000;
 /// Longest time to live of a notice, in seconds: a week.
 pub const NOTICE_TTL_MAX: u32 = 7 * 24 * 3600;
 /// Longest idempotency key, in bytes.
 pub const NOTICE_KEY_MAX: usize = 128;
-/// Most rows one transaction of a purge deletes, so that nobody waits long behind it.
-pub const PURGE_ROWS: usize = 500;
-/// Pages one transaction of a purge gives back to the file system.
-const VACUUM_PAGES: usize = 64;
-/// Every so many notices the publisher purges once, for a bus without a daemon.
+/// Longest name of a thread, in bytes.
+pub const THREAD_MAX: usize = 128;
+/// Most recipients of a set.
+pub const RECIPIENTS_MAX: usize = 256;
+/// Most times a notice is handed to somebody who does not acknowledge it.
+pub const ATTEMPTS_MAX: u32 = 10;
+/// Every so many notices the publisher purges once, when there is no janitor.
 const PURGE_EVERY: i64 = 256;
-/// An ended registration is kept this long by the wall clock, for the history of its notices.
-const ENDED_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// What a notice survives once [`Bus::publish`] has returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// The death of any process (`synchronous = NORMAL`). A power cut may take it.
+    #[default]
+    Process,
+    /// A power cut too (`synchronous = FULL`): it waits for the disk.
+    Power,
+}
+
+/// What a notice expects of each of its recipients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AckRule {
+    /// Whole seconds an attempt has, 1 to [`NOTICE_TTL_MAX`].
+    pub seconds: u32,
+    /// How often it is handed out before it is a dead letter, 1 to [`ATTEMPTS_MAX`].
+    pub attempts: u32,
+}
+
+/// What is published. [`NewNotice::new`] has the usual for everything beside sender, channel and payload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewNotice {
     pub sender: RegistrationId,
     pub channel: Channel,
-    /// None: everybody.
+    /// None: a set, or everybody on the channel.
     pub recipient: Option<RegistrationId>,
+    /// A set of recipients, at most [`RECIPIENTS_MAX`]; empty when it goes to one or to everybody.
+    pub recipients: Vec<RegistrationId>,
     /// At most `model::NOTICE_PAYLOAD_MAX` bytes as JSON.
     pub payload: serde_json::Value,
     /// None: what the channel says. At most [`NOTICE_TTL_MAX`].
     pub ttl_seconds: Option<u32>,
     /// The same key of the same sender publishes once, for as long as the first notice lives.
     pub key: Option<String>,
+    pub thread: Option<String>,
+    /// Higher comes first in an inbox.
+    pub priority: i32,
+    /// The notice this one answers.
+    pub reply_to: Option<i64>,
+    pub ack: Option<AckRule>,
+    pub durability: Durability,
 }
 
-/// Which notices to read. The default is the first page of everything.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct NoticeQuery {
-    /// Read after this id; 0 is the start.
-    pub after: i64,
-    /// The generation `after` belongs to; when given, another one is an error instead of a silent gap.
-    pub generation: Option<String>,
-    pub channel: Option<Channel>,
-    /// Only what this registration should hear: addressed to it, or to everybody and not by itself.
-    pub recipient: Option<RegistrationId>,
-    /// 0 means [`NOTICE_PAGE_MAX`].
-    pub limit: usize,
-}
+impl NewNotice {
+    pub fn new(sender: RegistrationId, channel: Channel, payload: serde_json::Value) -> Self {
+        Self {
+            sender,
+            channel,
+            recipient: None,
+            recipients: Vec::new(),
+            payload,
+            ttl_seconds: None,
+            key: None,
+            thread: None,
+            priority: 0,
+            reply_to: None,
+            ack: None,
+            durability: Durability::Process,
+        }
+    }
 
-#[derive(Debug, Clone, PartialEq)]
-pub struct NoticePage {
-    pub generation: String,
-    pub notices: Vec<Notice>,
-    /// Where to read on: the id of the last notice, or `after` when there was none.
-    pub next: i64,
+    fn ttl(&self) -> u32 {
+        self.ttl_seconds.unwrap_or_else(|| self.channel.default_ttl_seconds())
+    }
+
+    fn envelope(&self) -> Envelope {
+        Envelope {
+            audience: self.recipients.clone(),
+            thread: self.thread.clone(),
+            priority: self.priority,
+            reply_to: self.reply_to,
+            ack_seconds: self.ack.map(|rule| rule.seconds),
+        }
+    }
+
+    /// Checks every limit and gives the payload as it is stored.
+    fn checked(&self) -> Result<String, BusError> {
+        let invalid = |what: String| Err(BusError::Invalid(what));
+        let payload = self.payload.to_string();
+        if payload.len() > NOTICE_PAYLOAD_MAX {
+            return Err(BusError::PayloadTooLarge { bytes: payload.len(), most: NOTICE_PAYLOAD_MAX });
+        }
+        if self.ttl() == 0 || self.ttl() > NOTICE_TTL_MAX {
+            return invalid(format!("a notice lives 1 to {NOTICE_TTL_MAX} seconds"));
+        }
+        if self.key.as_ref().is_some_and(|key| key.is_empty() || key.len() > NOTICE_KEY_MAX) {
+            return invalid(format!("an idempotency key has 1 to {NOTICE_KEY_MAX} bytes"));
+        }
+        if self.thread.as_ref().is_some_and(|name| name.is_empty() || name.len() > THREAD_MAX) {
+            return invalid(format!("the name of a thread has 1 to {THREAD_MAX} bytes"));
+        }
+        if self.recipients.len() > RECIPIENTS_MAX {
+            return invalid(format!("a notice goes to at most {RECIPIENTS_MAX} named recipients"));
+        }
+        if self.recipient.is_some() && !self.recipients.is_empty() {
+            return invalid("a notice goes to one recipient or to a set, not to both".to_owned());
+        }
+        if let Some(rule) = self.ack
+            && !(1..=NOTICE_TTL_MAX).contains(&rule.seconds)
+        {
+            return invalid(format!("an answer is due within 1 to {NOTICE_TTL_MAX} seconds"));
+        }
+        if self.ack.is_some_and(|rule| !(1..=ATTEMPTS_MAX).contains(&rule.attempts)) {
+            return invalid(format!("a notice is handed out 1 to {ATTEMPTS_MAX} times"));
+        }
+        Ok(payload)
+    }
 }
 
 impl Bus {
-    /// Publishes a notice and wakes who should hear it. A crash of any process does not lose it; a power cut may.
+    /// Publishes a notice and wakes who should hear it; [`Durability`] says what it survives. On the channel
+    /// `heartbeat` nothing is written: the beat goes into the sender's slot, and the notice has the id 0.
     pub fn publish(&self, new: NewNotice) -> Result<Notice, BusError> {
-        let payload = new.payload.to_string();
-        let ttl = new.ttl_seconds.unwrap_or_else(|| new.channel.default_ttl_seconds());
-        if payload.len() > NOTICE_PAYLOAD_MAX {
-            return Err(BusError::Invalid(format!(
-                "the payload of a notice is at most {NOTICE_PAYLOAD_MAX} bytes"
-            )));
+        if new.channel == Channel::heartbeat() {
+            return self.beat_as_notice(&new);
         }
-        if ttl == 0 || ttl > NOTICE_TTL_MAX {
-            return Err(BusError::Invalid(format!("a notice lives 1 to {NOTICE_TTL_MAX} seconds")));
-        }
-        if new.key.as_ref().is_some_and(|key| key.is_empty() || key.len() > NOTICE_KEY_MAX) {
-            return Err(BusError::Invalid(format!("an idempotency key has 1 to {NOTICE_KEY_MAX} bytes")));
-        }
-        let notice = self.inner.write(|w| publish(w, &new, &payload, ttl))?;
-        if notice.id % PURGE_EVERY == 0 {
+        let payload = new.checked()?;
+        let change = |w: &mut Write<'_>| {
+            let agent = registration::living(w, new.sender)?.registration.agent;
+            publish(w, &new, &payload, &agent)
+        };
+        let notice = match new.durability {
+            Durability::Process => self.inner.write(change)?,
+            Durability::Power => self.inner.write_through(change)?,
+        };
+        if notice.id % PURGE_EVERY == 0 && !self.has_janitor() {
             self.purge_once()?;
         }
         Ok(notice)
     }
 
-    /// Notices still alive, in commit order.
-    pub fn notices(&self, query: &NoticeQuery) -> Result<NoticePage, BusError> {
-        self.inner.read(|conn| {
-            let present = generation(conn)?;
-            if query.generation.as_ref().is_some_and(|given| *given != present) {
-                return Err(BusError::GenerationChanged { generation: present });
+    /// Publishes up to [`NOTICE_BATCH_MAX`] notices in one transaction: all or none. One with
+    /// [`Durability::Power`] makes all of them so. Each recipient is rung once.
+    pub fn publish_all(&self, batch: &[NewNotice]) -> Result<Vec<Notice>, BusError> {
+        if batch.len() > NOTICE_BATCH_MAX {
+            return Err(BusError::Invalid(format!("a batch has at most {NOTICE_BATCH_MAX} notices")));
+        }
+        if batch.iter().any(|new| new.channel == Channel::heartbeat()) {
+            return Err(BusError::Invalid("heartbeats are not sent in batches".to_owned()));
+        }
+        let payloads = batch.iter().map(NewNotice::checked).collect::<Result<Vec<_>, _>>()?;
+        let change = |w: &mut Write<'_>| {
+            let mut agents: HashMap<RegistrationId, String> = HashMap::new();
+            let mut notices = Vec::with_capacity(batch.len());
+            for (new, payload) in batch.iter().zip(&payloads) {
+                let agent = match agents.entry(new.sender) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(slot) => {
+                        slot.insert(registration::living(w, new.sender)?.registration.agent)
+                    }
+                };
+                notices.push(publish(w, new, payload, agent)?);
             }
-            if query.after > 0 {
-                let newest = newest(conn)?;
-                if query.after > newest {
-                    return Err(BusError::CursorAhead { after: query.after, newest });
-                }
-            }
-            let notices = page(conn, query, End::Oldest, Moment::read(&*self.inner.clock))?;
-            let next = notices.last().map_or(query.after, |notice| notice.id);
-            Ok(NoticePage { generation: present, notices, next })
-        })
-    }
-
-    /// The newest notices still alive that the query asks for, oldest of them first.
-    pub fn newest_notices(&self, query: &NoticeQuery) -> Result<Vec<Notice>, BusError> {
-        self.inner.read(|conn| {
-            let mut notices = page(conn, query, End::Newest, Moment::read(&*self.inner.clock))?;
-            notices.reverse();
             Ok(notices)
-        })
-    }
-
-    /// Blocks until something for this registration comes after `after`, or the time (of the bus's clock) is over: an
-    /// empty page. One caller per registration at a time; a second one is woken late.
-    pub fn wait_notices(
-        &self,
-        registration: RegistrationId,
-        after: i64,
-        timeout: Duration,
-    ) -> Result<NoticePage, BusError> {
-        let deadline = self.inner.clock.uptime().saturating_add(timeout);
-        let bell = self.doorbell(Bell::Registration(registration))?;
-        let query = NoticeQuery { after, recipient: Some(registration), ..NoticeQuery::default() };
-        loop {
-            // Looked at before waiting, and again after every ring: one that comes in between stays in the bell.
-            let page = self.notices(&query)?;
-            let now = self.inner.clock.uptime();
-            if !page.notices.is_empty() || now >= deadline {
-                return Ok(page);
-            }
-            self.inner.read(|conn| registry::present(conn, registration).map(|_| ()))?;
-            bell.wait(SAFETY_POLL.min(deadline - now))?;
+        };
+        let power = batch.iter().any(|new| new.durability == Durability::Power);
+        let notices = if power { self.inner.write_through(change)? } else { self.inner.write(change)? };
+        if notices.iter().any(|notice| notice.id % PURGE_EVERY == 0) && !self.has_janitor() {
+            self.purge_once()?;
         }
+        Ok(notices)
     }
 
-    /// Deletes notices whose time is over and registrations that ended long ago, in transactions of at most
-    /// [`PURGE_ROWS`] rows; returns how many rows went.
-    pub fn purge(&self) -> Result<usize, BusError> {
-        let mut purged = 0;
-        loop {
-            let more = self.purge_once()?;
-            purged += more;
-            if more < PURGE_ROWS {
-                return Ok(purged);
-            }
-        }
-    }
-
-    fn purge_once(&self) -> Result<usize, BusError> {
-        self.inner.write(|w| {
-            let most = PURGE_ROWS as i64;
-            let notices = w
-                .conn
-                .prepare_cached(
-                    "DELETE FROM inter_session_messages WHERE id IN (SELECT id FROM inter_session_messages
-                     WHERE (epoch = ?1 AND expires_ns <= ?2) OR (epoch <> ?1 AND expires_ms <= ?3) LIMIT ?4)",
-                )?
-                .execute(params![signed(w.epoch), w.now.ns, w.now.wall.as_millis(), most])?;
-            let long_ago = w.now.wall.as_millis() - i64::try_from(ENDED_KEPT.as_millis()).unwrap_or(i64::MAX);
-            let ended = w
-                .conn
-                .prepare_cached(
-                    "DELETE FROM session_registry WHERE session_id IN (SELECT session_id FROM session_registry r
-                     WHERE status = 'terminated' AND ended_ms <= ?1
-                       AND NOT EXISTS (SELECT 1 FROM inter_session_messages m WHERE m.sender_id = r.session_id)
-                     LIMIT ?2)",
-                )?
-                .execute(params![long_ago, most - notices as i64])?;
-            if notices + ended > 0 {
-                // Every step of this statement gives one page back.
-                write::attempt(w.conn, &format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"))?;
-            }
-            Ok(notices + ended)
+    fn beat_as_notice(&self, new: &NewNotice) -> Result<Notice, BusError> {
+        new.checked()?;
+        self.heartbeat(new.sender)?;
+        let (agent, _) = self.inner.read(|conn| registry::label(conn, new.sender))?;
+        Ok(Notice {
+            id: 0,
+            sender: new.sender,
+            agent,
+            channel: new.channel.clone(),
+            recipient: None,
+            payload: json!({ "session_id": new.sender, "alive": true }),
+            created_at: self.inner.clock.now(),
+            ttl_seconds: new.ttl(),
+            envelope: Envelope::default(),
         })
     }
 }
 
-fn publish(w: &mut Write<'_>, new: &NewNotice, payload: &str, ttl: u32) -> Result<Notice, BusError> {
-    let sender = registration::living(w, new.sender)?.registration;
-    if let Some(recipient) = new.recipient {
+/// Inserts, tells the outbox, and has the recipients rung. The caller has checked the sender and the limits.
+pub(crate) fn publish(
+    w: &mut Write<'_>,
+    new: &NewNotice,
+    payload: &str,
+    agent: &str,
+) -> Result<Notice, BusError> {
+    for recipient in new.recipient.iter().chain(&new.recipients) {
         // Nobody would ever read it.
-        registry::present(w.conn, recipient)?;
+        registry::present(w.conn, *recipient)?;
     }
-    if let Some(known) = known_key(w, new, ttl)? {
+    if let Some(known) = known_key(w, new)? {
         return Ok(known);
     }
-    let notice = Notice {
-        id: 0,
-        sender: new.sender,
-        agent: sender.agent,
-        channel: new.channel.clone(),
-        recipient: new.recipient,
-        payload: new.payload.clone(),
-        created_at: w.now.wall,
-        ttl_seconds: ttl,
+    let ttl = new.ttl();
+    let audience = match new.recipients.as_slice() {
+        [] => None,
+        some => Some(json!(some).to_string()),
     };
-    let lives = Duration::from_secs(ttl.into());
+    let told = outbox::reserve(w)?;
     let id = w
         .conn
         .prepare_cached(
             "INSERT INTO inter_session_messages (sender_id, channel, payload, created_at, ttl_seconds, agent,
-                recipient_id, idem_key, epoch, expires_ns, expires_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                recipient_id, idem_key, epoch, expires_ns, expires_ms, audience, thread_id, priority, reply_to,
+                ack_ns, ack_attempts, outbox)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         )?
         .insert(params![
             new.sender.to_string(),
             new.channel.as_str(),
             payload,
-            notice.created_at.to_string(),
+            w.wall_text(),
             ttl,
-            notice.agent,
+            agent,
             new.recipient.map(|recipient| recipient.to_string()),
             new.key,
             signed(w.epoch),
-            w.now.ns.saturating_add(write::nanos(lives)),
+            w.now.ns.saturating_add(write::nanos(Duration::from_secs(ttl.into()))),
             w.now.wall.as_millis().saturating_add(i64::from(ttl) * 1000),
+            audience,
+            new.thread,
+            new.priority,
+            new.reply_to,
+            new.ack.map(|rule| write::nanos(Duration::from_secs(rule.seconds.into()))),
+            new.ack.map(|rule| rule.attempts),
+            told,
         ])?;
-    let notice = Notice { id, ..notice };
-    w.tell(&model::Event::NoticePublished(notice.clone()))?;
-    match new.recipient {
-        Some(recipient) => w.ring(Bell::Registration(recipient)),
-        None => {
-            for id in registry::present_ids(w.conn)? {
-                if id != new.sender {
-                    w.ring(Bell::Registration(id));
-                }
-            }
-        }
+    outbox::point(w, told, id)?;
+    if let Some(rule) = new.ack {
+        receipt::expect(w, id, new, rule)?;
     }
-    Ok(notice)
+    match (new.recipient, new.recipients.as_slice()) {
+        (Some(recipient), _) => w.ring(recipient),
+        (None, []) => w.cast(new.channel.as_str(), new.sender),
+        (None, some) => some.iter().for_each(|recipient| w.ring(*recipient)),
+    }
+    Ok(Notice {
+        id,
+        sender: new.sender,
+        agent: agent.to_owned(),
+        channel: new.channel.clone(),
+        recipient: new.recipient,
+        payload: new.payload.clone(),
+        created_at: w.now.wall,
+        ttl_seconds: ttl,
+        envelope: new.envelope(),
+    })
 }
 
 /// The notice this sender has published under this key already. An expired one gives its key back.
-fn known_key(w: &Write<'_>, new: &NewNotice, ttl: u32) -> Result<Option<Notice>, BusError> {
+fn known_key(w: &Write<'_>, new: &NewNotice) -> Result<Option<Notice>, BusError> {
     let Some(key) = &new.key else { return Ok(None) };
     w.conn
         .prepare_cached(
-            "DELETE FROM inter_session_messages WHERE sender_id = ?1 AND idem_key = ?2
+            "UPDATE inter_session_messages SET idem_key = NULL WHERE sender_id = ?1 AND idem_key = ?2
              AND ((epoch = ?3 AND expires_ns <= ?4) OR (epoch <> ?3 AND expires_ms <= ?5))",
         )?
         .execute(params![new.sender.to_string(), key, signed(w.epoch), w.now.ns, w.now.wall.as_millis()])?;
@@ -252,14 +302,21 @@ fn known_key(w: &Write<'_>, new: &NewNotice, ttl: u32) -> Result<Option<Notice>,
     let same = known.channel == new.channel
         && known.recipient == new.recipient
         && known.payload == new.payload
-        && known.ttl_seconds == ttl;
+        && known.ttl_seconds == new.ttl()
+        && known.envelope == new.envelope();
     if same { Ok(Some(known)) } else { Err(BusError::KeyReused { key: key.clone() }) }
 }
 
-const COLUMNS: &str = "SELECT id, sender_id, agent, channel, recipient_id, payload, created_at, ttl_seconds
+pub(crate) const COLUMNS: &str =
+    "SELECT id, sender_id, agent, channel, recipient_id, payload, created_at, ttl_seconds,
+            audience, thread_id, priority, reply_to, ack_ns
      FROM inter_session_messages";
 
-fn read(row: &Row<'_>) -> Result<Notice, BusError> {
+pub(crate) fn read(row: &Row<'_>) -> Result<Notice, BusError> {
+    let audience = match row.get_ref(8)? {
+        rusqlite::types::ValueRef::Null => Vec::new(),
+        _ => row::json(&row.get::<_, String>(8)?, "a notice's audience")?,
+    };
     Ok(Notice {
         id: row.get(0)?,
         sender: row::parsed(row, 1, "a notice's sender")?,
@@ -269,54 +326,14 @@ fn read(row: &Row<'_>) -> Result<Notice, BusError> {
         payload: row::json(&row.get::<_, String>(5)?, "a notice's payload")?,
         created_at: row::time(row, 6)?,
         ttl_seconds: row.get::<_, Option<u32>>(7)?.unwrap_or(0),
+        envelope: Envelope {
+            audience,
+            thread: row.get(9)?,
+            priority: row.get(10)?,
+            reply_to: row.get(11)?,
+            ack_seconds: row
+                .get::<_, Option<i64>>(12)?
+                .map(|ns| u32::try_from(ns / 1_000_000_000).unwrap_or(u32::MAX)),
+        },
     })
-}
-
-/// The highest id ever given, also when its row is gone.
-fn newest(conn: &Connection) -> Result<i64, BusError> {
-    let newest = conn
-        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'inter_session_messages'")?
-        .query_row([], |row| row.get(0))
-        .optional()?;
-    Ok(newest.unwrap_or(0))
-}
-
-/// The end of the history a page is read from.
-#[derive(Clone, Copy)]
-enum End {
-    Oldest,
-    Newest,
-}
-
-fn page(conn: &Connection, query: &NoticeQuery, from: End, now: Moment) -> Result<Vec<Notice>, BusError> {
-    let limit = if query.limit == 0 { NOTICE_PAGE_MAX } else { query.limit.min(NOTICE_PAGE_MAX) };
-    let channel = query.channel.as_ref().map(Channel::as_str);
-    let recipient = query.recipient.map(|recipient| recipient.to_string());
-    // Two texts, so that a read of one channel goes by its index.
-    let scope = if channel.is_some() { "channel = ?2 AND" } else { "?2 IS NULL AND" };
-    let order = match from {
-        End::Oldest => "ASC",
-        End::Newest => "DESC",
-    };
-    let sql = format!(
-        "{COLUMNS} WHERE {scope} id > ?1
-           AND (?3 IS NULL OR recipient_id = ?3 OR (recipient_id IS NULL AND sender_id <> ?3))
-           AND ((epoch = (SELECT epoch FROM bus_state WHERE id = 1) AND expires_ns > ?4)
-             OR (epoch <> (SELECT epoch FROM bus_state WHERE id = 1) AND expires_ms > ?5))
-         ORDER BY id {order} LIMIT ?6"
-    );
-    let mut statement = conn.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![
-        query.after,
-        channel,
-        recipient,
-        now.ns,
-        now.wall.as_millis(),
-        limit as i64
-    ])?;
-    let mut notices = Vec::new();
-    while let Some(row) = rows.next()? {
-        notices.push(read(row)?);
-    }
-    Ok(notices)
 }

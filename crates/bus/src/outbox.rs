@@ -5,7 +5,8 @@
 
 use crate::bus::{Bus, name_generation};
 use crate::error::BusError;
-use crate::write::unsigned;
+use crate::notice;
+use crate::write::{Write, unsigned};
 use model::Event;
 use rusqlite::{Connection, params};
 
@@ -30,11 +31,42 @@ pub(crate) fn append(conn: &Connection, epoch: u64, event: &Event) -> Result<(),
         .map_err(|error| BusError::Malformed { what: "an outbox row", detail: error.to_string() })?;
     conn.prepare_cached("INSERT INTO outbox (epoch, kind, payload) VALUES (?1, ?2, ?3)")?
         .execute(params![crate::write::signed(epoch), event.kind(), payload])?;
-    let newest = conn.last_insert_rowid();
+    bound(conn, conn.last_insert_rowid())
+}
+
+/// A row for a notice of this transaction, which [`point`] ties to it. Both know the other's number, so neither needs an
+/// index: an index is a page more in the WAL of every publish.
+pub(crate) fn reserve(w: &mut Write<'_>) -> Result<i64, BusError> {
+    let row = w
+        .conn
+        .prepare_cached("INSERT INTO outbox (epoch, kind, payload) VALUES (?1, 'notice.published', '')")?
+        .insert([crate::write::signed(w.epoch)])?;
+    w.told();
+    bound(w.conn, row)?;
+    Ok(row)
+}
+
+pub(crate) fn point(w: &Write<'_>, row: i64, notice: i64) -> Result<(), BusError> {
+    w.conn.prepare_cached("UPDATE outbox SET notice = ?2 WHERE id = ?1")?.execute([row, notice])?;
+    Ok(())
+}
+
+fn bound(conn: &Connection, newest: i64) -> Result<(), BusError> {
     if newest % TRIM_EVERY == 0 {
         trim(conn, newest - OUTBOX_ROWS_MAX)?;
     }
     Ok(())
+}
+
+/// A notice goes together with the row that tells of it, so it is there.
+fn published(conn: &Connection, id: i64) -> Result<Event, BusError> {
+    let mut statement = conn.prepare_cached(&format!("{} WHERE id = ?1", notice::COLUMNS))?;
+    let mut rows = statement.query([id])?;
+    let found = rows.next()?.map(notice::read).transpose()?;
+    found.map(Event::NoticePublished).ok_or_else(|| BusError::Malformed {
+        what: "an outbox row",
+        detail: format!("it tells of notice {id}, which is gone"),
+    })
 }
 
 fn trim(conn: &Connection, upto: i64) -> Result<(), BusError> {
@@ -62,7 +94,7 @@ impl Bus {
                 .prepare_cached("SELECT birth, epoch FROM bus_state WHERE id = 1")?
                 .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let mut statement = conn.prepare_cached(
-                "SELECT id, epoch, kind, payload FROM outbox WHERE id > ?1 ORDER BY id LIMIT ?2",
+                "SELECT id, epoch, kind, payload, notice FROM outbox WHERE id > ?1 ORDER BY id LIMIT ?2",
             )?;
             let mut rows = statement.query([after, limit])?;
             let mut page = Vec::new();
@@ -72,10 +104,15 @@ impl Bus {
                 if *of.get_or_insert(epoch) != epoch {
                     break;
                 }
-                let kind: String = row.get(2)?;
-                let event = Event::parse(&kind, &row.get::<_, String>(3)?).map_err(|error| {
-                    BusError::Malformed { what: "an outbox row", detail: error.to_string() }
-                })?;
+                let event = match row.get::<_, Option<i64>>(4)? {
+                    Some(notice) => published(conn, notice)?,
+                    None => {
+                        let kind: String = row.get(2)?;
+                        Event::parse(&kind, &row.get::<_, String>(3)?).map_err(|error| {
+                            BusError::Malformed { what: "an outbox row", detail: error.to_string() }
+                        })?
+                    }
+                };
                 page.push(OutboxRow { id: row.get(0)?, event });
             }
             Ok((name_generation(&birth, of.unwrap_or(present)), page))
@@ -112,7 +149,7 @@ mod tests {
         conn.execute("INSERT INTO bus_state (id, birth, epoch, token) VALUES (1, 'b', 1, 0)", []).unwrap();
         conn.execute(
             "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < ?1)
-             INSERT INTO outbox SELECT id, 1, 'k', '{}' FROM n",
+             INSERT INTO outbox (id, epoch, kind, payload) SELECT id, 1, 'k', '{}' FROM n",
             [OUTBOX_ROWS_MAX],
         )
         .unwrap();

@@ -3,7 +3,7 @@
 //! Whoever frees a lock hands it to the next in line in the same transaction, so a lock is never free
 //! while somebody entitled waits for it, and a newcomer cannot slip in between.
 
-use crate::doorbell::{self, Bell};
+use crate::doorbell;
 use crate::error::BusError;
 use crate::registration;
 use crate::registry;
@@ -18,7 +18,7 @@ pub(crate) fn free(w: &mut Write<'_>, held: &Held, phase: LockPhase) -> Result<(
     w.touch(held.lock.holder);
     if phase != LockPhase::Released {
         // The holder did not do this itself, so it has to be told.
-        w.ring(Bell::Registration(held.lock.holder));
+        w.ring(held.lock.holder);
     }
     w.tell(&change(&held.lock, phase, None))
 }

@@ -1,22 +1,26 @@
 //! Registrations: who is on the bus and how its life is proven.
 
 use crate::bus::Bus;
+use crate::claim;
 use crate::doorbell::Bell;
 use crate::error::BusError;
 use crate::liveness::{self, Proof};
+use crate::mapping;
 use crate::queue;
+use crate::receipt;
 use crate::registry::{self, Entry, entry, present, present_all};
 use crate::scene::{self, Held, Scene, Scope};
-use crate::write::{Moment, Write, nanos};
+use crate::write::{Moment, Write, nanos, unsigned};
 use model::{Event, Id, Lock, LockPhase, Registration, RegistrationId, RegistrationPhase, SessionId};
 use rusqlite::{Connection, params};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 /// Longest label, vendor or model name, in bytes.
 pub const LABEL_MAX: usize = 128;
-/// A heartbeat is written to the table when the last one there is older than this.
-pub const HEARTBEAT_FLUSH: Duration = Duration::from_secs(5);
+/// A heartbeat is written to the table when the last one there is older than this; in between it lives in the slot.
+pub const HEARTBEAT_FLUSH: Duration = Duration::from_secs(30);
 
 /// How a registration proves that it lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,12 +98,22 @@ impl Bus {
         })
     }
 
-    /// Says that the registration lives. Cheap: most calls only read.
+    /// Says that the registration lives. Cheap: most calls store one number in shared memory.
     pub fn heartbeat(&self, id: RegistrationId) -> Result<(), BusError> {
         let now = Moment::read(&*self.inner.clock);
-        let due = self.inner.read(|conn| Ok(present(conn, id)?.heartbeat_due(now)))?;
-        if due {
-            self.inner.write(|w| living(w, id).map(|_| ()))?;
+        if let Some(known) = self.inner.known(id)?
+            && let Some(slot) = known.seat.take()
+            && beat(&slot, known.lease_ns, now.ns)
+        {
+            return Ok(());
+        }
+        let known = self.inner.read(|conn| present(conn, id))?;
+        if known.heartbeat_due(now) {
+            return self.inner.write(|w| living(w, id).map(|_| ()));
+        }
+        if let Some(slot) = known.seat(&self.inner).and_then(|seat| seat.take()) {
+            slot.flushed_ns.store(unsigned(known.flushed_ns()), SeqCst);
+            slot.heartbeat_ns.store(unsigned(now.ns), SeqCst);
         }
         Ok(())
     }
@@ -119,7 +133,9 @@ impl Bus {
 
     /// Registrations that have not ended, oldest first. Some of them may be dead and not cleared away yet.
     pub fn registrations(&self) -> Result<Vec<Registration>, BusError> {
-        self.inner.read(|conn| Ok(present_all(conn)?.into_iter().map(|entry| entry.registration).collect()))
+        let all = self.inner.read(present_all)?;
+        let now = Moment::read(&*self.inner.clock);
+        Ok(all.into_iter().map(|entry| entry.shown(&self.inner, now)).collect())
     }
 
     /// False when it has ended, or its liveness shows it dead though nobody has cleared it away yet.
@@ -128,7 +144,7 @@ impl Bus {
         let found = self.inner.read(|conn| entry(conn, id))?;
         Ok(found.is_some_and(|entry| {
             entry.registration.phase != RegistrationPhase::Terminated
-                && entry.death(&self.inner.boot, now).is_none()
+                && entry.death(&self.inner, now).is_none()
         }))
     }
 
@@ -142,7 +158,7 @@ impl Bus {
             let mut reaped = Vec::new();
             let mut freed = Vec::new();
             for entry in present_all(w.conn)? {
-                let Some(reason) = entry.death(&w.inner.boot, w.now) else { continue };
+                let Some(reason) = entry.death(w.inner, w.now) else { continue };
                 let locks = bury(w, &entry, reason)?;
                 reaped.push(Reaped {
                     registration: entry.registration.id,
@@ -163,8 +179,20 @@ impl Bus {
         let entries = present_all(conn)?;
         let now = Moment::read(&*self.inner.clock);
         Ok(scene.needs_settling(&self.inner, now)
-            || entries.iter().any(|entry| entry.death(&self.inner.boot, now).is_some()))
+            || entries.iter().any(|entry| entry.death(&self.inner, now).is_some()))
     }
+}
+
+/// Shows a sign of life in the slot. False when it has to be written to the table: it is due, or the lease may be over.
+fn beat(slot: &mapping::Slot, lease_ns: Option<i64>, now_ns: i64) -> bool {
+    let since = |at: u64| now_ns.saturating_sub(crate::write::signed(at));
+    let flush = lease_ns.map_or(nanos(HEARTBEAT_FLUSH), |lease| (lease / 4).min(nanos(HEARTBEAT_FLUSH)));
+    let flushed = slot.flushed_ns.load(SeqCst);
+    if flushed == 0 || since(flushed) >= flush {
+        return false;
+    }
+    slot.heartbeat_ns.store(unsigned(now_ns), SeqCst);
+    true
 }
 
 /// Ends a registration, frees its locks and cancels its waits; returns what it held. Settling comes after, by the
@@ -177,9 +205,10 @@ pub(crate) fn bury(w: &mut Write<'_>, entry: &Entry, reason: &str) -> Result<Vec
         queue::free(w, held, phase)?;
     }
     cancel_waits(w, id)?;
+    claim::abandon(w, id)?;
+    receipt::abandon(w, id)?;
     let ended = entry.end(w, reason)?;
     w.tell(&Event::RegistrationEnded(ended))?;
-    w.ring(Bell::Registration(id));
     w.remove_bell(Bell::Registration(id).file_name());
     Ok(locks)
 }
@@ -199,10 +228,17 @@ pub(crate) fn cancel_waits(w: &mut Write<'_>, id: RegistrationId) -> Result<usiz
 /// The registration if it may act: known, not ended, alive. Acting is a sign of life, so its heartbeat is written when due.
 pub(crate) fn living(w: &mut Write<'_>, id: RegistrationId) -> Result<Entry, BusError> {
     let entry = present(w.conn, id)?;
-    if entry.death(&w.inner.boot, w.now).is_some() {
+    if entry.death(w.inner, w.now).is_some() {
         return Err(BusError::Ended(id));
     }
+    let slot = entry.seat(w.inner).and_then(|seat| seat.occupied());
+    if let Some(slot) = &slot {
+        slot.heartbeat_ns.store(unsigned(w.now.ns), SeqCst);
+    }
     if entry.heartbeat_due(w.now) {
+        if let Some(slot) = &slot {
+            slot.flushed_ns.store(unsigned(w.now.ns), SeqCst);
+        }
         let lease = match &entry.proof {
             Proof::Lease { ttl, .. } => Some(w.now.ns.saturating_add(nanos(*ttl))),
             _ => None,
@@ -221,7 +257,7 @@ pub(crate) fn living(w: &mut Write<'_>, id: RegistrationId) -> Result<Entry, Bus
 pub(crate) fn death(w: &Write<'_>, id: RegistrationId) -> Result<Option<&'static str>, BusError> {
     Ok(match entry(w.conn, id)? {
         Some(entry) if entry.registration.phase != RegistrationPhase::Terminated => {
-            entry.death(&w.inner.boot, w.now)
+            entry.death(w.inner, w.now)
         }
         _ => Some("died"),
     })

@@ -1,12 +1,16 @@
 //! Rows of `session_registry`: reading, writing, and the questions the rest of the bus has about them.
 
+use crate::bus::{Inner, Member};
 use crate::error::BusError;
 use crate::liveness::Proof;
+use crate::mapping::SLOTS;
 use crate::registration::{HEARTBEAT_FLUSH, Liveness, NewRegistration};
 use crate::row;
+use crate::slot::{self, Seat};
 use crate::write::{Moment, Write, nanos, signed, unsigned};
 use model::{Registration, RegistrationEnd, RegistrationId, RegistrationPhase, SessionId};
 use rusqlite::{Connection, Row, params};
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 /// A row of `session_registry`.
@@ -14,13 +18,60 @@ use std::time::Duration;
 pub(crate) struct Entry {
     pub(crate) registration: Registration,
     pub(crate) proof: Proof,
+    pub(crate) slot: Option<u32>,
     boot: String,
     heartbeat_ns: i64,
 }
 
 impl Entry {
-    pub(crate) fn death(&self, present_boot: &str, now: Moment) -> Option<&'static str> {
-        self.proof.death(&self.boot, present_boot, now.ns)
+    /// Why it counts as dead, if it does.
+    pub(crate) fn death(&self, inner: &Inner, now: Moment) -> Option<&'static str> {
+        match &self.proof {
+            // The row has the last flushed heartbeat, the slot the last one.
+            Proof::Lease { ttl, expires_ns } => {
+                let expires_ns = self
+                    .beat_ns(inner)
+                    .map_or(*expires_ns, |beat| beat.saturating_add(nanos(*ttl)).max(*expires_ns));
+                Proof::Lease { ttl: *ttl, expires_ns }.death(&self.boot, &inner.boot, now.ns)
+            }
+            other => other.death(&self.boot, &inner.boot, now.ns),
+        }
+    }
+
+    pub(crate) fn is_present(&self) -> bool {
+        self.registration.phase != RegistrationPhase::Terminated
+    }
+
+    pub(crate) fn lease(&self) -> Option<Duration> {
+        match &self.proof {
+            Proof::Lease { ttl, .. } => Some(*ttl),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn seat(&self, inner: &Inner) -> Option<Seat> {
+        self.slot.map(|index| inner.slots.seat(index, slot::tag(self.registration.id)))
+    }
+
+    /// The last sign of life in the slot; none when there was none yet.
+    fn beat_ns(&self, inner: &Inner) -> Option<i64> {
+        let beat = self.seat(inner)?.occupied()?.heartbeat_ns.load(SeqCst);
+        (beat > 0).then(|| signed(beat))
+    }
+
+    /// The last sign of life anywhere, since boot.
+    pub(crate) fn last_beat_ns(&self, inner: &Inner) -> i64 {
+        self.beat_ns(inner).unwrap_or(0).max(self.heartbeat_ns)
+    }
+
+    /// As others see it: with the heartbeat of the slot.
+    pub(crate) fn shown(self, inner: &Inner, now: Moment) -> Registration {
+        let beat = self.last_beat_ns(inner);
+        let mut registration = self.registration;
+        if beat > self.heartbeat_ns {
+            registration.heartbeat_at = now.wall_at(beat);
+        }
+        registration
     }
 
     pub(crate) fn again(self, new: &NewRegistration) -> Result<Registration, BusError> {
@@ -58,8 +109,13 @@ impl Entry {
         age >= flush
     }
 
+    /// The last sign of life in the table, since boot.
+    pub(crate) fn flushed_ns(&self) -> i64 {
+        self.heartbeat_ns
+    }
+
     /// Marks the row ended; what it held is the caller's business.
-    pub(crate) fn end(&self, w: &Write<'_>, reason: &str) -> Result<RegistrationEnd, BusError> {
+    pub(crate) fn end(&self, w: &mut Write<'_>, reason: &str) -> Result<RegistrationEnd, BusError> {
         let id = self.registration.id;
         w.conn
             .prepare_cached(
@@ -67,6 +123,7 @@ impl Entry {
                  WHERE session_id = ?1",
             )?
             .execute(params![id.to_string(), w.now.wall.to_string(), w.now.wall.as_millis(), reason])?;
+        w.went(id, self.slot);
         Ok(RegistrationEnd {
             registration: id,
             session: self.registration.session,
@@ -90,12 +147,13 @@ pub(crate) fn label(conn: &Connection, id: RegistrationId) -> Result<(String, Op
     Ok((registration.agent, registration.session))
 }
 
-const COLUMNS: &str = "SELECT session_id, agent, llm_vendor, llm_model, owner_session, worktree, pid, status,
+pub(crate) const COLUMNS: &str =
+    "SELECT session_id, agent, llm_vendor, llm_model, owner_session, worktree, pid, status,
             registered_at, heartbeat_at, liveness, liveness_path, process_start, pid_namespace, boot_id,
-            lease_ns, lease_expires_ns, heartbeat_ns
+            lease_ns, lease_expires_ns, heartbeat_ns, slot
      FROM session_registry";
 
-fn read(row: &Row<'_>) -> Result<Entry, BusError> {
+pub(crate) fn read(row: &Row<'_>) -> Result<Entry, BusError> {
     let pid: Option<u32> = row.get(6)?;
     let proof = match row.get::<_, String>(10)?.as_str() {
         "lock_file" => Proof::LockFile(row.get::<_, String>(11)?.into()),
@@ -128,6 +186,7 @@ fn read(row: &Row<'_>) -> Result<Entry, BusError> {
             heartbeat_at: row::time(row, 9)?,
         },
         proof,
+        slot: row.get(18)?,
         boot: row.get(14)?,
         heartbeat_ns: row.get(17)?,
     })
@@ -153,15 +212,26 @@ pub(crate) fn present_all(conn: &Connection) -> Result<Vec<Entry>, BusError> {
     entries(conn, "status IN ('active', 'idle')", [])
 }
 
-pub(crate) fn present_ids(conn: &Connection) -> Result<Vec<RegistrationId>, BusError> {
-    let mut statement =
-        conn.prepare_cached("SELECT session_id FROM session_registry WHERE status IN ('active', 'idle')")?;
+/// Everybody to be rung.
+pub(crate) fn members(conn: &Connection) -> Result<Vec<Member>, BusError> {
+    let mut statement = conn
+        .prepare_cached("SELECT session_id, slot FROM session_registry WHERE status IN ('active', 'idle')")?;
     let mut rows = statement.query([])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        all.push(row::parsed(row, 0, "a registration's id")?);
+        let id = row::parsed(row, 0, "a registration's id")?;
+        let slot = row.get::<_, Option<u32>>(1)?.unwrap_or(u32::MAX);
+        all.push(Member { id, slot, tag: slot::tag(id) });
     }
     Ok(all)
+}
+
+/// The lowest slot nobody has; none when all are taken. The first is the daemon's.
+fn free_slot(conn: &Connection) -> Result<Option<u32>, BusError> {
+    let mut taken: Vec<u32> = members(conn)?.into_iter().map(|member| member.slot).collect();
+    taken.sort_unstable();
+    let free = taken.into_iter().fold(1, |free, slot| if slot == free { free + 1 } else { free });
+    Ok((free < SLOTS as u32).then_some(free))
 }
 
 pub(crate) fn of_other_boots(conn: &Connection, boot: &str) -> Result<Vec<Entry>, BusError> {
@@ -178,7 +248,16 @@ pub(crate) fn burden(conn: &Connection, id: RegistrationId) -> Result<u64, BusEr
     Ok(unsigned(count))
 }
 
-pub(crate) fn insert(w: &Write<'_>, new: &Registration, proof: &Proof) -> Result<(), BusError> {
+/// Globs a registration holds.
+pub(crate) fn globs(conn: &Connection, id: RegistrationId) -> Result<usize, BusError> {
+    let count: i64 = conn
+        .prepare_cached("SELECT count(*) FROM locks WHERE holder = ?1 AND path GLOB '*[*?[{]*'")?
+        .query_row([id.to_string()], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+pub(crate) fn insert(w: &mut Write<'_>, new: &Registration, proof: &Proof) -> Result<(), BusError> {
+    let slot = free_slot(w.conn)?;
     let (kind, path, start, namespace, lease, expires) = match proof {
         Proof::LockFile(path) => ("lock_file", path.to_str(), None, None, None, None),
         Proof::Process { starttime, namespace, .. } => {
@@ -190,8 +269,8 @@ pub(crate) fn insert(w: &Write<'_>, new: &Registration, proof: &Proof) -> Result
         .prepare_cached(
             "INSERT INTO session_registry (session_id, agent, llm_vendor, llm_model, owner_session, worktree, pid,
                 status, registered_at, heartbeat_at, liveness, liveness_path, process_start, pid_namespace,
-                boot_id, lease_ns, lease_expires_ns, heartbeat_ns)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                boot_id, lease_ns, lease_expires_ns, heartbeat_ns, slot)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         )?
         .execute(params![
             new.id.to_string(),
@@ -211,6 +290,9 @@ pub(crate) fn insert(w: &Write<'_>, new: &Registration, proof: &Proof) -> Result
             lease,
             expires,
             w.now.ns,
+            slot,
         ])?;
+    // Without one it is known all the same, so that everybody reads the list again.
+    w.came(new.id, slot.unwrap_or(u32::MAX));
     Ok(())
 }

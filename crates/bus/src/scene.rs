@@ -288,6 +288,19 @@ pub(crate) fn held_by(conn: &Connection, holder: RegistrationId, now: Moment) ->
     collect_held(conn, &sql, [holder.to_string()], now)
 }
 
+/// Locks of the worktree that may cover the path: by its name, and all globs.
+pub(crate) fn held_over(
+    conn: &Connection,
+    worktree: &str,
+    path: &str,
+    now: Moment,
+) -> Result<Vec<Held>, BusError> {
+    let sql = format!(
+        "{HELD_COLUMNS} WHERE l.worktree = ?1 AND (l.path = ?2 OR l.path GLOB '*[*?[{{]*') ORDER BY l.token"
+    );
+    collect_held(conn, &sql, [worktree, path], now)
+}
+
 pub(crate) fn held_under(conn: &Connection, token: u64, now: Moment) -> Result<Option<Held>, BusError> {
     // A token beyond SQLite's integers was never ours.
     let Ok(token) = i64::try_from(token) else { return Ok(None) };

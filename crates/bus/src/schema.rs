@@ -8,7 +8,10 @@ use std::path::Path;
 pub(crate) const APPLICATION_ID: i64 = 0x4344_4253;
 
 /// Name and text of every migration; its version is its place, from 1.
-const MIGRATIONS: &[(&str, &str)] = &[("0001_create", include_str!("../migrations/0001_create.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_create", include_str!("../migrations/0001_create.sql")),
+    ("0002_coordination", include_str!("../migrations/0002_coordination.sql")),
+];
 
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
 

@@ -1,11 +1,13 @@
 //! Waiting in line. The request is a row with a bell of its own; whoever frees what it needs grants it and rings.
 //!
-//! The waiter itself only looks: for the grant, and every [`LIVENESS_POLL`] for somebody in its way who has
-//! died or whose lease has run out, since the dead ring no bells.
+//! The waiter itself only looks: for the grant, for the death of those in its way (their processes and lock files are
+//! watched while it waits), and every [`LIVENESS_POLL`] for leases that ran out, since the dead ring no bells.
 
 use crate::bus::Bus;
 use crate::doorbell::Doorbell;
 use crate::error::{BusError, Contended, LockLost};
+use crate::guard;
+use crate::liveness::{Lives, Proof};
 use crate::lock::{self, Acquired, Attempt, LockRequest, Wish};
 use crate::queue;
 use crate::registration;
@@ -16,7 +18,7 @@ use model::{Event, Lock, LockChange, LockPhase, RegistrationId};
 use rusqlite::{OptionalExtension, params};
 use std::time::Duration;
 
-/// How soon a waiter notices that somebody in its way has died.
+/// How soon a waiter notices that a lease in its way has run out.
 pub const LIVENESS_POLL: Duration = Duration::from_millis(25);
 
 /// How an attempt that may join the queue came out.
@@ -29,7 +31,8 @@ enum Joined {
 
 /// What a waiter finds when it looks.
 enum Look {
-    Waiting,
+    /// With the signs of life of those in the way.
+    Waiting(Vec<Proof>),
     /// Something in the way is only there until somebody clears it away.
     Stale,
     Granted,
@@ -49,7 +52,7 @@ impl Bus {
         timeout: Duration,
         on_wait: &mut dyn FnMut(&[Lock]),
     ) -> Result<Acquired, BusError> {
-        let wish = Wish::read(request)?;
+        let wish = Wish::read(&self.inner, request)?;
         let deadline_ns = nanos(self.inner.clock.uptime()).saturating_add(nanos(timeout));
         match self.inner.write(|w| lock::attempt(w, &wish))? {
             Attempt::Granted(locks) => return Ok(Acquired { locks }),
@@ -66,14 +69,15 @@ impl Bus {
             Joined::Queued(id, contended) => (id, contended),
         };
         on_wait(&contended.holders);
+        let mut lives = Lives::default();
         loop {
             let left = deadline_ns.saturating_sub(nanos(self.inner.clock.uptime()));
-            listen.wait(LIVENESS_POLL.min(Duration::from_nanos(unsigned(left))))?;
+            lives.wait(&listen, LIVENESS_POLL.min(Duration::from_nanos(unsigned(left))))?;
             match self.look(id)? {
                 Look::Granted => return self.inner.write(|w| collect(w, id)).map(|locks| Acquired { locks }),
                 Look::Canceled => return Err(BusError::Canceled),
                 Look::Stale => self.inner.write(|w| clear(w, id))?,
-                Look::Waiting => {}
+                Look::Waiting(proofs) => lives.watch(proofs),
             }
             if nanos(self.inner.clock.uptime()) >= deadline_ns
                 && let Some(outcome) = self.inner.write(|w| leave(w, id))?
@@ -118,14 +122,14 @@ impl Bus {
             let Some(own) = scene.waits.iter().find(|waiting| waiting.wait.id == id) else {
                 return Ok(Look::Canceled);
             };
+            let mut proofs = Vec::new();
             for holder in scene.in_the_way(&own.claim()).holders() {
-                let dead = registry::entry(conn, holder)?
-                    .is_none_or(|entry| entry.death(&self.inner.boot, now).is_some());
-                if dead {
-                    return Ok(Look::Stale);
+                match registry::entry(conn, holder)? {
+                    Some(entry) if entry.death(&self.inner, now).is_none() => proofs.push(entry.proof),
+                    _ => return Ok(Look::Stale),
                 }
             }
-            Ok(Look::Waiting)
+            Ok(Look::Waiting(proofs))
         })
     }
 }
@@ -157,6 +161,7 @@ fn join(w: &mut Write<'_>, wish: &Wish, bell: &str) -> Result<Joined, BusError> 
         ])?;
     let id = w.conn.last_insert_rowid();
     tell_waiting(w, wish, &contended)?;
+    guard::announce(w, wish, &contended)?;
     Ok(Joined::Queued(id, contended))
 }
 

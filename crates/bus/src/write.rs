@@ -2,13 +2,18 @@
 //! commit fails at once, however long the busy timeout. Bells are rung after COMMIT, never before.
 
 use crate::bus::Inner;
+use crate::database::CHECKPOINT_PAGES;
 use crate::doorbell::{self, Bell};
 use crate::error::BusError;
 use crate::fence::TOKEN_COUNTER_BITS;
+use crate::mapping::Mapping;
 use crate::outbox;
+use crate::pool::Checkout;
+use crate::slot;
 use model::{Clock, Event, RegistrationId, Timestamp};
 use rusqlite::{Connection, ErrorCode};
 use rustix::fs::{FlockOperation, flock};
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::atomic::Ordering;
@@ -48,9 +53,19 @@ pub(crate) struct Write<'a> {
     token: u64,
     minted: bool,
     told: bool,
+    wall_text: OnceCell<String>,
+    /// FIFOs of their own name.
     rings: BTreeSet<String>,
+    /// Registrations, in their slots.
+    called: BTreeSet<RegistrationId>,
+    /// Everybody who listens to one of these channels (bits), except the only sender.
+    cast: Option<(u64, Option<RegistrationId>)>,
     removed_bells: BTreeSet<String>,
     holders: BTreeSet<RegistrationId>,
+    /// Came, and took these slots.
+    came: Vec<(RegistrationId, u32)>,
+    /// Went, and had these slots.
+    went: Vec<(RegistrationId, u32)>,
 }
 
 impl Write<'_> {
@@ -87,9 +102,39 @@ impl Write<'_> {
         outbox::append(self.conn, self.epoch, event)
     }
 
+    /// An outbox row was written; the daemon's bell rings after COMMIT.
+    pub(crate) fn told(&mut self) {
+        self.told = true;
+    }
+
+    /// The wall clock as the tables write it.
+    pub(crate) fn wall_text(&self) -> &str {
+        self.wall_text.get_or_init(|| self.now.wall.to_string())
+    }
+
     /// Rings after COMMIT.
-    pub(crate) fn ring(&mut self, bell: Bell) {
-        self.ring_named(bell.file_name());
+    pub(crate) fn ring(&mut self, id: RegistrationId) {
+        self.called.insert(id);
+    }
+
+    /// Rings everybody who listens to the channel, except `sender`, after COMMIT.
+    pub(crate) fn cast(&mut self, channel: &str, sender: RegistrationId) {
+        let bit = slot::channel_bit(channel);
+        self.cast = Some(match self.cast {
+            None => (bit, Some(sender)),
+            Some((bits, only)) => (bits | bit, only.filter(|only| *only == sender)),
+        });
+    }
+
+    /// The slot is taken after COMMIT.
+    pub(crate) fn came(&mut self, id: RegistrationId, slot: u32) {
+        self.came.push((id, slot));
+    }
+
+    /// The slot is given back after COMMIT, and whoever waits there is woken.
+    pub(crate) fn went(&mut self, id: RegistrationId, slot: Option<u32>) {
+        self.went.extend(slot.map(|slot| (id, slot)));
+        self.rings.insert(Bell::Registration(id).file_name());
     }
 
     pub(crate) fn ring_named(&mut self, bell: String) {
@@ -127,14 +172,49 @@ impl Write<'_> {
     }
 
     fn wake(self) {
-        if self.told {
-            doorbell::ring(&self.inner.bell(&Bell::Daemon.file_name()));
+        let slots = &self.inner.slots;
+        for (id, index) in &self.came {
+            slots.seat(*index, slot::tag(*id)).take();
         }
+        for (id, index) in &self.went {
+            slots.seat(*index, slot::tag(*id)).leave();
+        }
+        if !self.came.is_empty() || !self.went.is_empty() {
+            slots.registry_changed();
+        }
+        // Looked at once for all who are rung.
+        let mapping = slots.mapping();
+        if self.told {
+            let fifo = || doorbell::ring(&self.inner.bell(&Bell::Daemon.file_name()));
+            slot::ring(slot::find(mapping.as_deref(), 0, slot::DAEMON), fifo);
+        }
+        self.call(mapping.as_deref());
         for bell in &self.rings {
             doorbell::ring(&self.inner.bell(bell));
         }
         for bell in &self.removed_bells {
             let _ = rustix::fs::unlink(self.inner.bell(bell));
+        }
+    }
+}
+
+impl Write<'_> {
+    /// Rings registrations. The list of them is read after COMMIT: whoever is not on it yet looks after it came.
+    fn call(&self, mapping: Option<&Mapping>) {
+        if self.called.is_empty() && self.cast.is_none() {
+            return;
+        }
+        let Ok(members) = self.inner.members(self.conn, mapping) else { return };
+        for member in members.iter() {
+            let slot = slot::find(mapping, member.slot, member.tag);
+            let cast = self.cast.is_some_and(|(bits, only)| {
+                let listens = slot.is_none_or(|slot| slot.channels.load(Ordering::SeqCst) & bits != 0);
+                listens && only != Some(member.id)
+            });
+            if cast || self.called.contains(&member.id) {
+                let fifo = || doorbell::ring(&self.inner.bell(&Bell::Registration(member.id).file_name()));
+                slot::ring(slot, fifo);
+            }
         }
     }
 }
@@ -156,7 +236,29 @@ impl Inner {
         change: impl FnOnce(&mut Write<'_>) -> Result<T, BusError>,
     ) -> Result<T, BusError> {
         let checkout = self.writer()?;
+        self.settle_checkpoints(&checkout)?;
         self.write_on(checkout.conn(), change)
+    }
+
+    /// The same, and on the disk when it returns.
+    pub(crate) fn write_through<T>(
+        &self,
+        change: impl FnOnce(&mut Write<'_>) -> Result<T, BusError>,
+    ) -> Result<T, BusError> {
+        let checkout = self.synced()?;
+        self.settle_checkpoints(&checkout)?;
+        self.write_on(checkout.conn(), change)
+    }
+
+    /// Writers checkpoint only when nobody else does.
+    fn settle_checkpoints(&self, checkout: &Checkout<'_>) -> Result<(), BusError> {
+        let pages = if self.has_janitor() { 0 } else { CHECKPOINT_PAGES };
+        if let Some(database) = &checkout.database
+            && database.checkpoint_pages.replace(pages) != pages
+        {
+            database.conn.pragma_update(None, "wal_autocheckpoint", pages)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn write_on<T>(
@@ -177,9 +279,14 @@ impl Inner {
                 token: unsigned(token),
                 minted: false,
                 told: false,
+                wall_text: OnceCell::new(),
                 rings: BTreeSet::new(),
+                called: BTreeSet::new(),
+                cast: None,
                 removed_bells: BTreeSet::new(),
                 holders: BTreeSet::new(),
+                came: Vec::new(),
+                went: Vec::new(),
             };
             let value = change(&mut w)?;
             w.finish()?;

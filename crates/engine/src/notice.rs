@@ -19,12 +19,10 @@ impl Engine {
     /// Sends a notice in the caller's name.
     pub async fn publish_notice(&self, call: &Call, new: NewNotice) -> Result<Notice, Refusal> {
         let notice = bus::NewNotice {
-            sender: self.holder(call),
-            channel: new.channel,
             recipient: new.recipient,
-            payload: new.payload,
             ttl_seconds: new.ttl_seconds,
             key: call.key.as_ref().map(|key| key.key.clone()),
+            ..bus::NewNotice::new(self.holder(call), new.channel, new.payload)
         };
         self.shared.blocking(move |shared| shared.bus.publish(notice).map_err(|error| error.refusal())).await
     }
@@ -39,10 +37,9 @@ impl Engine {
         let limit = if limit == 0 { PAGE_MAX } else { limit.min(PAGE_MAX) };
         let query = bus::NoticeQuery {
             after: after.unwrap_or(0),
-            generation: None,
             channel: channel.cloned(),
-            recipient: None,
             limit,
+            ..bus::NoticeQuery::default()
         };
         let bus = &self.shared.bus;
         let found = match after {

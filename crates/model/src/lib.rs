@@ -48,7 +48,7 @@ pub use id::{
 pub use layout::{DEFAULT_WORKSPACE, DataRoot, WorkspaceDir};
 pub use lock::{Lock, LockChange, LockMode, LockPhase};
 pub use message::{Block, Message, MessageDraft, PROMPT_MAX, Role, Usage};
-pub use notice::{CHANNEL_MAX, Channel, NOTICE_PAYLOAD_MAX, Notice};
+pub use notice::{CHANNEL_MAX, Channel, Envelope, NOTICE_PAYLOAD_MAX, Notice};
 pub use path::{REPO_PATH_MAX, RepoPath, RepoPathError};
 pub use plan::{
     Claim, MergedPlan, MergedTask, PLANNED_DEPENDENCIES_MAX, PLANNED_FILES_MAX, PLANNED_INSTRUCTIONS_MAX,

@@ -95,4 +95,31 @@ pub struct Notice {
     pub payload: serde_json::Value,
     pub created_at: Timestamp,
     pub ttl_seconds: u32,
+    #[serde(default, skip_serializing_if = "Envelope::is_plain")]
+    pub envelope: Envelope,
+}
+
+/// What a notice may carry beside its payload. Most carry nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Envelope {
+    /// Its recipients, when it goes to a set of them; `recipient` is none then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub audience: Vec<RegistrationId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
+    /// Higher comes first in an inbox; 0 is usual.
+    pub priority: i32,
+    /// The notice this one answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<i64>,
+    /// Seconds each recipient has to acknowledge it, per attempt; none asks for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ack_seconds: Option<u32>,
+}
+
+impl Envelope {
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
 }

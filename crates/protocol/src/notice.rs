@@ -31,7 +31,7 @@ pub struct Notice {
 
 impl From<model::Notice> for Notice {
     fn from(notice: model::Notice) -> Self {
-        let model::Notice { id, sender, agent, channel, recipient, payload, created_at, ttl_seconds } =
+        let model::Notice { id, sender, agent, channel, recipient, payload, created_at, ttl_seconds, .. } =
             notice;
         Self { id, sender, agent, channel, recipient, payload, created_at, ttl_seconds }
     }

@@ -3,6 +3,7 @@
 //! Invariant: standard output carries rows and nothing else, one JSON object a line; a case that could not run is a
 //! row too, with `"met":null` and the reason. What is compared runs in the same call, in turns.
 
+mod bus;
 mod daemon;
 mod history;
 mod journal;
@@ -33,6 +34,17 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     let value = |flag: &str| arguments.iter().skip_while(|argument| *argument != flag).nth(1).cloned();
+    if let [name, argument] = arguments.as_slice()
+        && let Some(ended) = bus::body(name, argument)
+    {
+        return ended.map_or_else(
+            |why| {
+                say(&format!("{name}: {why}"));
+                ExitCode::FAILURE
+            },
+            |()| ExitCode::SUCCESS,
+        );
+    }
     let (Some(name), Some(coditect), Some(scratch)) =
         (arguments.first(), value("--coditect"), value("--scratch"))
     else {
@@ -46,6 +58,7 @@ fn main() -> ExitCode {
         scratch: scratch.into(),
     };
     let measured = match name.as_str() {
+        "bus" => bus::bench(&order),
         "daemon" => daemon::bench(&order),
         "history" => history::bench(&order),
         "journal" => journal::bench(&order),

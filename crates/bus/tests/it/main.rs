@@ -2,15 +2,21 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may fail like the tests themselves")]
 
 mod actor;
+mod answers;
+mod claims;
 mod contest;
+mod deliveries;
 mod fence;
 mod history;
+mod hostile;
+mod janitor;
 mod locks;
 mod notices;
 mod opening;
 mod outbox;
 mod process;
 mod registrations;
+mod slots;
 mod stage;
 mod stopped;
 mod waiting;

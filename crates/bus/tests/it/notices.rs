@@ -1,20 +1,16 @@
 //! Notices: order, cursors, time to live, keys, bells.
 
 use crate::stage::Stage;
-use bus::{BusError, NOTICE_KEY_MAX, NOTICE_PAGE_MAX, NOTICE_TTL_MAX, NewNotice, NoticeQuery, PURGE_ROWS};
+use bus::{
+    ATTEMPTS_MAX, AckRule, BusError, NOTICE_BATCH_MAX, NOTICE_KEY_MAX, NOTICE_PAGE_MAX, NOTICE_TTL_MAX,
+    NewNotice, NoticeQuery, PURGE_ROWS, RECIPIENTS_MAX, THREAD_MAX,
+};
 use model::{Channel, NOTICE_PAYLOAD_MAX, RegistrationId, Timestamp};
 use serde_json::json;
 use std::time::Duration;
 
 fn say(sender: RegistrationId, text: &str) -> NewNotice {
-    NewNotice {
-        sender,
-        channel: Channel::task_broadcast(),
-        recipient: None,
-        payload: json!({ "text": text }),
-        ttl_seconds: None,
-        key: None,
-    }
+    NewNotice::new(sender, Channel::task_broadcast(), json!({ "text": text }))
 }
 
 fn texts(stage: &Stage, query: &NoticeQuery) -> Vec<String> {
@@ -117,7 +113,11 @@ fn limits_are_kept() {
     let fits = json!("x".repeat(NOTICE_PAYLOAD_MAX - 2));
     stage.bus.publish(NewNotice { payload: fits, ..say(a, "") }).unwrap();
     for bad in [
-        NewNotice { payload: json!("x".repeat(NOTICE_PAYLOAD_MAX - 1)), ..say(a, "") },
+        NewNotice { thread: Some("t".repeat(THREAD_MAX + 1)), ..say(a, "") },
+        NewNotice { recipients: vec![a; RECIPIENTS_MAX + 1], ..say(a, "") },
+        NewNotice { recipient: Some(a), recipients: vec![a], ..say(a, "") },
+        NewNotice { ack: Some(AckRule { seconds: 0, attempts: 1 }), ..say(a, "") },
+        NewNotice { ack: Some(AckRule { seconds: 1, attempts: ATTEMPTS_MAX + 1 }), ..say(a, "") },
         NewNotice { ttl_seconds: Some(0), ..say(a, "") },
         NewNotice { ttl_seconds: Some(NOTICE_TTL_MAX + 1), ..say(a, "") },
         NewNotice { key: Some(String::new()), ..say(a, "") },
@@ -125,9 +125,17 @@ fn limits_are_kept() {
     ] {
         assert!(matches!(stage.bus.publish(bad), Err(BusError::Invalid(_))));
     }
-    for _ in 0..NOTICE_PAGE_MAX {
-        stage.bus.publish(say(a, "x")).unwrap();
+    // As what is too large, also when it is very large, is refused without being written anywhere.
+    for bytes in [NOTICE_PAYLOAD_MAX - 1, 10 * 1024 * 1024] {
+        let large = NewNotice { payload: json!("x".repeat(bytes)), ..say(a, "") };
+        assert!(matches!(
+            stage.bus.publish(large),
+            Err(BusError::PayloadTooLarge { bytes: found, most: NOTICE_PAYLOAD_MAX }) if found == bytes + 2
+        ));
     }
+    let batch = vec![say(a, "x"); NOTICE_BATCH_MAX + 1];
+    assert!(matches!(stage.bus.publish_all(&batch), Err(BusError::Invalid(_))));
+    assert_eq!(stage.bus.publish_all(&batch[..NOTICE_BATCH_MAX]).unwrap().len(), NOTICE_PAGE_MAX);
     let page = stage.bus.notices(&NoticeQuery { limit: usize::MAX, ..NoticeQuery::default() }).unwrap();
     assert_eq!(page.notices.len(), NOTICE_PAGE_MAX);
 }

@@ -35,9 +35,18 @@ fn a_refused_change_leaves_no_row() {
     let [a, b] = ["a", "b"].map(|name| stage.agent(name));
     stage.bus.acquire(&exclusive(a, &["x"])).unwrap();
     let before = stage.events().len();
-    stage.bus.acquire(&exclusive(b, &["x"])).unwrap_err();
     stage.bus.release(7, a).unwrap_err();
     assert_eq!(stage.events().len(), before);
+    // That two wanted one file is told, and told once.
+    for _ in 0..3 {
+        stage.bus.acquire(&exclusive(b, &["x"])).unwrap_err();
+    }
+    let events = stage.events();
+    assert_eq!(events.len(), before + 1);
+    let Some(Event::NoticePublished(notice)) = events.last() else { panic!("{events:?}") };
+    assert_eq!(notice.channel, model::Channel::file_conflict());
+    assert_eq!(notice.payload["sessions"], serde_json::json!([b, a]));
+    assert_eq!(notice.payload["file"], "x");
 }
 
 #[test]

@@ -5,12 +5,14 @@ use model::{Clock, Timestamp};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 const ROLE: &str = "BUS_TEST_ROLE";
+const NOBODY: u32 = 65534;
 
 /// The entry of every process started here; without a role there is nothing to be.
 #[test]
@@ -20,7 +22,10 @@ fn body() {
     let (kind, argument) = role.split_once(' ').unwrap();
     match kind {
         "actor" => crate::actor::run(argument),
+        "delivery" => crate::deliveries::run(argument),
+        "readonly" => crate::hostile::look_at_read_only(argument),
         "stopped" => crate::stopped::run(argument),
+        "worker" => crate::hostile::work(argument),
         other => panic!("no such role: {other}"),
     }
 }
@@ -36,16 +41,29 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    #[expect(clippy::disallowed_methods, reason = "the one place where these tests start a process")]
     pub(crate) fn start(role: &str) -> Self {
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "process::body", "--ignored", "--nocapture"])
-            .env(ROLE, role)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self { child }
+        Self { child: Self::command(role).spawn().unwrap() }
+    }
+
+    /// As somebody whom permissions bind: as ourselves, or as nobody when we are root.
+    pub(crate) fn start_powerless(role: &str) -> Self {
+        let mut command = Self::command(role);
+        if rustix::process::geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        Self { child: command.spawn().unwrap() }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place where these tests start a process")]
+    fn command(role: &str) -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "process::body", "--ignored", "--nocapture"]);
+        command.env(ROLE, role).stdin(Stdio::piped()).stdout(Stdio::null());
+        command
+    }
+
+    pub(crate) fn id(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
     }
 
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {

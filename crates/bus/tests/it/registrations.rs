@@ -108,14 +108,19 @@ fn a_lease_of_life_lasts_as_long_as_it_is_renewed() {
 }
 
 #[test]
-fn heartbeats_are_written_seldom() {
+fn heartbeats_are_shown_at_once_and_written_seldom() {
     let stage = Stage::new();
     let (id, _life) = stage.mortal("a");
-    let written = || stage.bus.registrations().unwrap()[0].heartbeat_at;
-    let first = written();
+    let written = || -> i64 {
+        stage.sql().query_row("SELECT heartbeat_ns FROM session_registry", [], |row| row.get(0)).unwrap()
+    };
+    let shown = || stage.bus.registrations().unwrap()[0].heartbeat_at;
+    let (first, seen) = (written(), shown());
+    stage.bus.heartbeat(id).unwrap();
     stage.clock.advance(HEARTBEAT_FLUSH - Duration::from_millis(1));
     stage.bus.heartbeat(id).unwrap();
     assert_eq!(written(), first);
+    assert!(shown() > seen);
     stage.clock.advance(Duration::from_millis(1));
     stage.bus.heartbeat(id).unwrap();
     assert!(written() > first);

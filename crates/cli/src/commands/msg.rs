@@ -103,12 +103,10 @@ impl Send {
         let bus = context.bus()?;
         let acting = acting(context, &bus, &self.holder, None)?;
         let sent = bus.publish(NewNotice {
-            sender: acting.id,
-            channel: self.channel,
             recipient: self.to,
-            payload,
             ttl_seconds: self.ttl,
             key: self.key,
+            ..NewNotice::new(acting.id, self.channel, payload)
         });
         if acting.made {
             bus.end(acting.id, "finished")?;

@@ -26,8 +26,7 @@ fn join_in(stage: &Stage, name: &str, session: Option<SessionId>) -> Registratio
 fn tell(stage: &Stage, sender: RegistrationId, text: &str) {
     let channel: Channel = "hello".parse().unwrap();
     let payload = serde_json::json!({ "text": text });
-    let new = NewNotice { sender, channel, recipient: None, payload, ttl_seconds: None, key: None };
-    stage.shared.bus.publish(new).unwrap();
+    stage.shared.bus.publish(NewNotice::new(sender, channel, payload)).unwrap();
 }
 
 fn waiting(stage: &Stage) -> Vec<bus::OutboxRow> {

@@ -277,8 +277,7 @@ impl TurnDriver {
     }
 
     async fn publish(&self, channel: Channel, payload: serde_json::Value) -> Result<(), Refusal> {
-        let sender = self.registration;
-        let new = bus::NewNotice { sender, channel, recipient: None, payload, ttl_seconds: None, key: None };
+        let new = bus::NewNotice::new(self.registration, channel, payload);
         self.shared
             .blocking(move |shared| shared.bus.publish(new).map(drop).map_err(|error| error.refusal()))
             .await

@@ -597,6 +597,7 @@ impl World {
             payload: serde_json::json!({"file": "src/auth.rs"}),
             created_at: self.now(),
             ttl_seconds: 300,
+            envelope: model::Envelope::default(),
         };
         commits.push((
             Actor::System,

@@ -1,0 +1,114 @@
+//! The one place with unsafe code: `rt/bell.shm`, mapped into this process.
+//!
+//! Invariant: a mapping is exactly [`LENGTH`] bytes of a file that had at least that many when it was mapped, it stays
+//! until the last handle is dropped, and it is only ever seen as atomics, for which every bit pattern is a value and
+//! writes of other processes are no data race. What the numbers mean is `slot`'s business. Nobody cuts the file
+//! short: it is written whole beside its place and renamed. Should a stranger do it all the same, `slot` looks at
+//! the length before each use, because touching a page behind the end kills the process (`SIGBUS`).
+#![expect(unsafe_code, reason = "memory shared with other processes is reached through a raw mapping only")]
+
+use rustix::fs::OFlags;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use std::ffi::c_void;
+use std::io;
+use std::path::Path;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+/// Sessions that have a slot at the same time; later ones do with their FIFO and with SQL.
+pub(crate) const SLOTS: usize = 512;
+
+/// Beginning of the file.
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub(crate) struct Header {
+    pub(crate) magic: AtomicU64,
+    pub(crate) layout: AtomicU32,
+    pub(crate) slots: AtomicU32,
+    /// The boot its times belong to.
+    pub(crate) boot: AtomicU64,
+    /// Rises after every commit that changed who is registered.
+    pub(crate) registry: AtomicU32,
+    pub(crate) spare: AtomicU32,
+    /// When the janitor last went round, since boot.
+    pub(crate) janitor_ns: AtomicU64,
+}
+
+/// One session's part: two cache lines of its own, so that neighbours do not slow each other down.
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub(crate) struct Slot {
+    /// Tag of the registration that has it; 0 is free.
+    pub(crate) owner: AtomicU64,
+    /// Rises with every ring; the futex.
+    pub(crate) bell: AtomicU32,
+    /// How its owner waits, if it does.
+    pub(crate) waiting: AtomicU32,
+    /// Last sign of life, since boot.
+    pub(crate) heartbeat_ns: AtomicU64,
+    /// The sign of life that was last written to the table.
+    pub(crate) flushed_ns: AtomicU64,
+    /// Last notice the owner was given.
+    pub(crate) delivered: AtomicU64,
+    /// Channels it listens to: one bit each, by hash; all set without subscriptions.
+    pub(crate) channels: AtomicU64,
+    pub(crate) pid: AtomicU32,
+    /// What it is doing: place in `ParticipantStatus::ALL`, from 1.
+    pub(crate) status: AtomicU32,
+}
+
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Table {
+    pub(crate) header: Header,
+    pub(crate) slots: [Slot; SLOTS],
+}
+
+/// Size of the file in bytes.
+pub(crate) const LENGTH: usize = size_of::<Table>();
+
+/// The table, shared with every process that maps the same file.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    table: NonNull<Table>,
+}
+
+// SAFETY: the pointer is only turned into `&Table`, which holds nothing but atomics and so may be used by any thread;
+// the memory is released by `Drop`, which runs once, when no reference is left.
+unsafe impl Send for Mapping {}
+// SAFETY: as above; `&Mapping` gives nothing but `&Table`.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps the file; the caller has seen that it is at least [`LENGTH`] bytes long, and it is looked at again here.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = rustix::fs::open(path, flags, rustix::fs::Mode::empty())?;
+        let size = rustix::fs::fstat(&file)?.st_size;
+        if usize::try_from(size).unwrap_or(0) < LENGTH {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        // SAFETY: a fresh shared mapping at an address of the kernel's choice overlaps nothing of ours.
+        let start = unsafe {
+            mmap(std::ptr::null_mut(), LENGTH, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, &file, 0)
+        }?;
+        // A mapping begins at a page, which is more than the table's alignment asks for.
+        NonNull::new(start.cast::<Table>())
+            .map(|table| Self { table })
+            .ok_or(io::ErrorKind::OutOfMemory.into())
+    }
+
+    pub(crate) fn table(&self) -> &Table {
+        // SAFETY: `LENGTH` mapped bytes begin here, aligned to a page, for as long as `self` lives; all of the
+        // table is atomics, so every content is valid and concurrent change is allowed.
+        unsafe { self.table.as_ref() }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        let start: *mut c_void = self.table.as_ptr().cast();
+        // SAFETY: exactly what `open` mapped, and nobody has a reference any more. It cannot fail for such a range.
+        let _ = unsafe { munmap(start, LENGTH) };
+    }
+}

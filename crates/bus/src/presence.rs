@@ -1,0 +1,172 @@
+//! Who is there, as others see it: alive, suspect or dead, doing what, with which files.
+//!
+//! Dead is only who shows a positive sign of it. Who has not moved for long while the kernel still vouches for it is
+//! *suspect* (a laptop asleep, a stopped process): it keeps its place and its locks until their leases end.
+
+use crate::bus::{Bus, Inner};
+use crate::error::BusError;
+use crate::registration::{self, LABEL_MAX};
+use crate::registry::{self, Entry};
+use crate::row;
+use crate::write::{Moment, unsigned};
+use model::{ParticipantStatus, Registration, RegistrationId};
+use rusqlite::params;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+/// Without a sign of life for this long a living session is suspect.
+pub const SUSPECT_AFTER: Duration = Duration::from_secs(30);
+
+/// What the bus makes of a session's signs of life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vitality {
+    Alive,
+    /// Its process is there, but has not moved for [`SUSPECT_AFTER`] (or half its lease, if that is longer).
+    Suspect,
+    /// It is gone and not cleared away yet.
+    Dead,
+}
+
+/// What a session says about itself beside who it is. What is none stays as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Details {
+    pub tty: Option<String>,
+    /// Its process, when its life is not proven by it anyway.
+    pub pid: Option<u32>,
+    pub repo: Option<String>,
+    pub task: Option<String>,
+    /// Files it works on beside those it has locked.
+    pub status: Option<ParticipantStatus>,
+    /// The session this one was started from, by its vendor's id or ours.
+    pub parent: Option<String>,
+    /// Which of its parent's agents it is.
+    pub sub_agent: Option<String>,
+}
+
+/// A session on the bus.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Presence {
+    pub registration: Registration,
+    pub vitality: Vitality,
+    pub beat_age: Duration,
+    pub status: Option<ParticipantStatus>,
+    pub tty: Option<String>,
+    pub repo: Option<String>,
+    pub task: Option<String>,
+    pub parent: Option<String>,
+    pub sub_agent: Option<String>,
+    /// Paths and globs it has locked exclusively.
+    pub active_files: Vec<String>,
+}
+
+impl Bus {
+    /// Adds to what the bus knows about a session.
+    pub fn describe(&self, id: RegistrationId, details: &Details) -> Result<(), BusError> {
+        let texts = [&details.tty, &details.repo, &details.task, &details.parent, &details.sub_agent];
+        if texts.into_iter().flatten().any(|text| text.is_empty() || text.len() > 8 * LABEL_MAX) {
+            return Err(BusError::Invalid(format!(
+                "what describes a session has 1 to {} bytes",
+                8 * LABEL_MAX
+            )));
+        }
+        self.inner.write(|w| {
+            registration::living(w, id)?;
+            w.conn
+                .prepare_cached(
+                    "UPDATE session_registry SET tty = coalesce(?2, tty), project_id = coalesce(?3, project_id),
+                        task_id = coalesce(?4, task_id), parent_session = coalesce(?5, parent_session),
+                        sub_agent = coalesce(?6, sub_agent), activity = coalesce(?7, activity),
+                        pid = CASE liveness WHEN 'process' THEN pid ELSE coalesce(?8, pid) END
+                     WHERE session_id = ?1",
+                )?
+                .execute(params![
+                    id.to_string(),
+                    details.tty,
+                    details.repo,
+                    details.task,
+                    details.parent,
+                    details.sub_agent,
+                    details.status.map(ParticipantStatus::as_str),
+                    details.pid,
+                ])?;
+            Ok(())
+        })?;
+        if let Some(status) = details.status {
+            self.show(id, status)?;
+        }
+        Ok(())
+    }
+
+    /// Shows what the session is doing, and that it lives. One number in shared memory; without slots it is written.
+    pub fn show(&self, id: RegistrationId, status: ParticipantStatus) -> Result<(), BusError> {
+        self.heartbeat(id)?;
+        if let Some(slot) = self.inner.known(id)?.and_then(|known| known.seat.take()) {
+            let place = ParticipantStatus::ALL.iter().position(|known| *known == status).unwrap_or(0);
+            slot.status.store(place as u32 + 1, SeqCst);
+            return Ok(());
+        }
+        self.inner.write(|w| {
+            w.conn
+                .prepare_cached("UPDATE session_registry SET activity = ?2 WHERE session_id = ?1")?
+                .execute([id.to_string().as_str(), status.as_str()])?;
+            Ok(())
+        })
+    }
+
+    /// Everybody who has not ended, oldest first, with what the bus makes of their signs of life.
+    pub fn sessions(&self) -> Result<Vec<Presence>, BusError> {
+        self.inner.read(|conn| {
+            let sql = registry::COLUMNS.replacen(
+                "slot\n",
+                "slot, tty, project_id, task_id, parent_session, sub_agent, activity, active_files\n",
+                1,
+            );
+            let sql = format!("{sql} WHERE status IN ('active', 'idle') ORDER BY rowid");
+            let mut statement = conn.prepare_cached(&sql)?;
+            let mut rows = statement.query([])?;
+            let now = Moment::read(&*self.inner.clock);
+            let mut all = Vec::new();
+            while let Some(row) = rows.next()? {
+                let entry = registry::read(row)?;
+                let flushed: Option<String> = row.get(24)?;
+                let files: Option<String> = row.get(25)?;
+                all.push(Presence {
+                    vitality: vitality(&entry, &self.inner, now),
+                    beat_age: Duration::from_nanos(unsigned(now.ns - entry.last_beat_ns(&self.inner))),
+                    status: shown(&entry, &self.inner, flushed),
+                    tty: row.get(19)?,
+                    repo: row.get(20)?,
+                    task: row.get(21)?,
+                    parent: row.get(22)?,
+                    sub_agent: row.get(23)?,
+                    active_files: match files {
+                        Some(files) => row::json(&files, "a session's files")?,
+                        None => Vec::new(),
+                    },
+                    registration: entry.shown(&self.inner, now),
+                });
+            }
+            Ok(all)
+        })
+    }
+}
+
+fn vitality(entry: &Entry, inner: &Inner, now: Moment) -> Vitality {
+    if entry.death(inner, now).is_some() {
+        return Vitality::Dead;
+    }
+    let age = Duration::from_nanos(unsigned(now.ns - entry.last_beat_ns(inner)));
+    let patience = entry.lease().map_or(SUSPECT_AFTER, |lease| SUSPECT_AFTER.max(lease / 2));
+    if age > patience { Vitality::Suspect } else { Vitality::Alive }
+}
+
+fn shown(entry: &Entry, inner: &Inner, flushed: Option<String>) -> Option<ParticipantStatus> {
+    let place = entry.seat(inner).and_then(|seat| seat.occupied()).map_or(0, |slot| slot.status.load(SeqCst));
+    match place {
+        0 => {
+            let flushed = flushed?;
+            ParticipantStatus::ALL.into_iter().find(|status| status.as_str() == flushed)
+        }
+        place => ParticipantStatus::ALL.get(place as usize - 1).copied(),
+    }
+}

@@ -1,0 +1,216 @@
+//! What the bus costs and how soon it delivers: separate processes, 256-byte payloads, beside the older design's methods in
+//! the same run and in turns.
+//!
+//! Peers that need a server (Redis, NATS, PostgreSQL) are further names for `wire::open`; each is started by whoever
+//! adds it, and where it is not installed a row says so.
+
+mod fleet;
+mod node;
+mod single;
+mod wire;
+
+use crate::row::Row;
+use crate::sample::Samples;
+use crate::{Order, say, scratch, tell};
+use fleet::{Crew, Outcome};
+use node::Spec;
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A delivery this late was not woken by a bell.
+const LATE_US: f64 = 200_000.0;
+
+/// The bodies of the processes this bench starts.
+pub(crate) fn body(name: &str, argument: &str) -> Option<Result<(), String>> {
+    Some(match name {
+        "bus-node" => node::run(argument),
+        "bus-contender" => single::contender(argument),
+        "bus-holder" => single::holder(argument),
+        "bus-flood" => single::flood_here(argument),
+        "bus-hog" => loop {
+            std::hint::spin_loop();
+        },
+        _ => return None,
+    })
+}
+
+pub(crate) fn bench(order: &Order) -> Result<(), String> {
+    let seconds = if order.quick { 5.0 } else { 20.0 };
+    let rounds = if order.quick { 1 } else { 5 };
+    let ten = Spec {
+        wire: "ours".to_owned(),
+        dir: PathBuf::new(),
+        index: 0,
+        count: 10,
+        cast: true,
+        rate: 5.0,
+        seconds,
+        power: false,
+        tick_ms: 250,
+    };
+    paired(order, "10x5_to_all", &ten, rounds, Some(1_500.0), Some(4.0))?;
+    paired(order, "10x5_to_one", &Spec { cast: false, ..ten.clone() }, rounds, Some(1_500.0), Some(4.0))?;
+    hogged(order, &ten)?;
+    sparse(order, &ten)?;
+    let fifty = Spec { count: 50, cast: false, ..ten.clone() };
+    paired(order, "50x5_to_one", &fifty, 1, Some(3_000.0), Some(15.0))?;
+    let idle = fleet::run(order, &Spec { rate: 0.0, tick_ms: 2_000, seconds: seconds * 2.0, ..fifty })?;
+    tell(&Row::new("bus", "50_idle", "percent of a core", "all", idle.cpu).at_most(1.0));
+    floods(order)?;
+    locks(order)?;
+    history(order, &ten)?;
+    let why =
+        "a smaller one is a test of the bus: deliveries::what_was_acknowledged_arrives_whoever_is_killed";
+    tell(&Row::missing("bus", "1M_deliveries_200_kills", why));
+    Ok(())
+}
+
+/// Ours and the peers that need no server, in turns.
+fn paired(
+    order: &Order,
+    case: &str,
+    spec: &Spec,
+    rounds: usize,
+    p99: Option<f64>,
+    cpu: Option<f64>,
+) -> Result<Outcome, String> {
+    let mut names = vec!["ours"];
+    names.extend(wire::PEERS);
+    let mut runs: Vec<Vec<Outcome>> = vec![Vec::new(); names.len()];
+    for round in 0..rounds {
+        for (name, runs) in names.iter().zip(&mut runs) {
+            say(&format!("bus: {case}, {name}, {}/{rounds}", round + 1));
+            runs.push(fleet::run(order, &Spec { wire: (*name).to_owned(), ..spec.clone() })?);
+        }
+    }
+    let mut joined: Vec<Outcome> = runs.into_iter().map(Outcome::join).collect();
+    let ours = joined.remove(0);
+    for (stat, share, most) in
+        [("p50", 0.5, None), ("p99", 0.99, p99), ("p99.9", 0.999, None), ("max", 1.0, None)]
+    {
+        let mut row = Row::new("bus", case, "us", stat, ours.micros(share)).note(&ours.note());
+        for (name, peer) in wire::PEERS.iter().zip(&joined) {
+            row = row.peer(name, Some(peer.micros(share)));
+        }
+        tell(&most.into_iter().fold(row, Row::at_most));
+    }
+    let mut row = Row::new("bus", case, "percent of a core", "cpu", ours.cpu);
+    for (name, peer) in wire::PEERS.iter().zip(&joined) {
+        row = row.peer(name, Some(peer.cpu));
+    }
+    tell(&cpu.into_iter().fold(row, Row::at_most));
+    tell(&Row::new("bus", case, "deliveries", "lost", ours.lost().max(0) as f64).at_most(0.0));
+    tell(&Row::new("bus", case, "deliveries", "duplicates", (-ours.lost()).max(0) as f64).at_most(0.0));
+    // The gate of the older design, as a ratio: ours against its 250 ms poll.
+    if let Some(poll) = joined.last() {
+        let ratio = ours.micros(0.99) / poll.micros(0.99).max(1.0);
+        tell(&Row::new("bus", case, "ratio to poll_250ms", "p99", ratio).at_most(0.2));
+    }
+    Ok(ours)
+}
+
+/// With one process per core that does nothing but work.
+fn hogged(order: &Order, ten: &Spec) -> Result<(), String> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let hogs = (0..cores).map(|_| fleet::again(&["bus-hog", "x"])).collect::<Result<Vec<_>, _>>()?;
+    let _hogs = Crew(hogs);
+    say("bus: 10x5 with a hog per core");
+    for (case, cast) in [("10x5_to_all_hogs", true), ("10x5_to_one_hogs", false)] {
+        let ours = fleet::run(order, &Spec { cast, ..ten.clone() })?;
+        tell(&Row::new("bus", case, "us", "p99", ours.micros(0.99)).at_most(10_000.0).note(&ours.note()));
+    }
+    Ok(())
+}
+
+/// One message a second in all: what a busy bus hides shows here.
+fn sparse(order: &Order, ten: &Spec) -> Result<(), String> {
+    let seconds = if order.quick { 20.0 } else { 200.0 };
+    for (case, power) in [("sparse_process", false), ("sparse_power", true)] {
+        say(&format!("bus: {case}"));
+        let mut disk = Samples::default();
+        let spec = Spec { rate: 0.1, seconds, power, ..ten.clone() };
+        let ours = fleet::run(order, &spec)?;
+        let most = if power {
+            sync(order, &mut disk)?;
+            3.0 * disk.micros(0.99)
+        } else {
+            10_000.0
+        };
+        let note = format!("{}; fdatasync p99 {:.0} us", ours.note(), disk.micros(0.99));
+        tell(&Row::new("bus", case, "us", "p99", ours.micros(0.99)).at_most(most).note(&note));
+        let late = ours.samples.iter().filter(|ns| **ns as f64 / 1e3 > LATE_US).count();
+        tell(&Row::new("bus", case, "deliveries", "by the safety poll", late as f64).at_most(0.0));
+    }
+    Ok(())
+}
+
+/// What the disk itself takes, at the same sparse pace.
+fn sync(order: &Order, samples: &mut Samples) -> Result<(), String> {
+    let folder = scratch::folder(order, "bus-sync-")?;
+    let mut file = File::create(folder.path().join("plain")).map_err(|error| error.to_string())?;
+    for _ in 0..if order.quick { 50 } else { 200 } {
+        std::thread::sleep(Duration::from_millis(100));
+        let wrote: std::io::Result<()> = samples.time(|| {
+            file.write_all(&[b'x'; 4096])?;
+            file.sync_data()
+        });
+        wrote.map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+fn floods(order: &Order) -> Result<(), String> {
+    let time = Duration::from_secs(if order.quick { 3 } else { 10 });
+    for (case, batch, most) in [("flood_1", 1, 1e6 / 12_000.0), ("flood_batch_100", 100, 1e6 / 120_000.0)] {
+        say(&format!("bus: {case}"));
+        let each = single::flood(order, batch, time)? / 1e3;
+        let row = Row::new("bus", case, "us", "per notice", each).at_most(most);
+        tell(&row.note(&format!("{:.0} notices/s", 1e6 / each)));
+    }
+    Ok(())
+}
+
+fn locks(order: &Order) -> Result<(), String> {
+    say("bus: locks, 10 contenders");
+    let grants = single::acquire(order, 10, if order.quick { 4.0 } else { 20.0 })?;
+    let note = format!("{} grants, p99 {:.0} us", grants.len(), grants.micros(0.99));
+    tell(
+        &Row::new("bus", "acquire_10_contenders", "us", "p50", grants.micros(0.5)).at_most(500.0).note(&note),
+    );
+    say("bus: takeover after kill -9");
+    let taken = single::takeover(order, if order.quick { 20 } else { 100 })?;
+    let note = format!("p50 {:.2} ms, {} kills", taken.millis(0.5), taken.len());
+    tell(&Row::new("bus", "takeover_after_kill", "ms", "max", taken.millis(1.0)).at_most(10.0).note(&note));
+    Ok(())
+}
+
+/// The same traffic beside a long history.
+fn history(order: &Order, ten: &Spec) -> Result<(), String> {
+    if order.quick {
+        tell(&Row::missing("bus", "1GB_history", "left out by --quick"));
+        return Ok(());
+    }
+    say("bus: 1 GB of history");
+    let folder = scratch::folder(order, "bus-history-")?;
+    let bus = wire::open_bus(folder.path(), bus::SAFETY_POLL)?;
+    let janitor = bus.keep_house().map_err(|error| error.to_string())?;
+    let me = wire::register(&bus, "past")?;
+    let payload = serde_json::json!({ "pad": "x".repeat(240) });
+    let old = bus::NewNotice {
+        ttl_seconds: Some(3_600),
+        ..bus::NewNotice::new(me, model::Channel::state(), payload)
+    };
+    let batch = vec![old; 1_000];
+    let size = || std::fs::metadata(folder.path().join("messaging.db")).map_or(0, |found| found.len());
+    while size() < 1_000_000_000 {
+        bus.publish_all(&batch).map_err(|error| error.to_string())?;
+    }
+    drop(janitor);
+    let empty = fleet::run(order, ten)?;
+    let full = fleet::run(order, &Spec { dir: folder.path().to_owned(), ..ten.clone() })?;
+    let ratio = full.micros(0.5) / empty.micros(0.5).max(1.0);
+    tell(&Row::new("bus", "1GB_history", "ratio to none", "p50", ratio).at_most(1.2).note(&full.note()));
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! Many nodes at once, and what they measured together.
+
+use super::node::Spec;
+use crate::Order;
+use crate::process::command;
+use crate::scratch;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Stdio};
+
+/// What a run of all nodes came to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outcome {
+    /// Latencies in ns, sorted.
+    pub(crate) samples: Vec<u64>,
+    /// Deliveries there should have been.
+    pub(crate) expected: u64,
+    /// In percent of one core, all nodes together.
+    pub(crate) cpu: f64,
+}
+
+impl Outcome {
+    pub(crate) fn micros(&self, share: f64) -> f64 {
+        let at = ((self.samples.len() as f64 * share).ceil() as usize).saturating_sub(1);
+        self.samples.get(at.min(self.samples.len().saturating_sub(1))).map_or(0.0, |ns| *ns as f64 / 1e3)
+    }
+
+    pub(crate) fn lost(&self) -> i64 {
+        self.expected as i64 - self.samples.len() as i64
+    }
+
+    pub(crate) fn note(&self) -> String {
+        let (p50, p999) = (self.micros(0.5), self.micros(0.999));
+        let max = self.micros(1.0);
+        format!(
+            "p50 {p50:.0} p99 {:.0} p99.9 {p999:.0} max {max:.0} us, {} deliveries, {} lost, cpu {:.2} %",
+            self.micros(0.99),
+            self.samples.len(),
+            self.lost(),
+            self.cpu
+        )
+    }
+
+    /// Several runs as one.
+    pub(crate) fn join(runs: Vec<Self>) -> Self {
+        let count = runs.len().max(1) as f64;
+        let mut all = Self::default();
+        for run in runs {
+            all.samples.extend(run.samples);
+            all.expected += run.expected;
+            all.cpu += run.cpu / count;
+        }
+        all.samples.sort_unstable();
+        all
+    }
+}
+
+/// Processes that end with this, whatever happens.
+pub(crate) struct Crew(pub(crate) Vec<Child>);
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// This program again, as somebody else.
+pub(crate) fn again(arguments: &[&str]) -> Result<Child, String> {
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = command(own);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    command.spawn().map_err(|error| format!("a node cannot be started: {error}"))
+}
+
+/// One run: `count` nodes as the spec says, in a folder of their own unless it names one.
+pub(crate) fn run(order: &Order, spec: &Spec) -> Result<Outcome, String> {
+    let folder = scratch::folder(order, "bus-")?;
+    let dir = if spec.dir.as_os_str().is_empty() { folder.path().to_owned() } else { spec.dir.clone() };
+    let mut crew = Crew(Vec::new());
+    let mut lines = Vec::new();
+    for index in 0..spec.count {
+        let text = Spec { index, dir: dir.clone(), ..spec.clone() }.text();
+        let mut child = again(&["bus-node", &text])?;
+        lines.push(BufReader::new(child.stdout.take().ok_or("a node has no output")?).lines());
+        crew.0.push(child);
+    }
+    for line in &mut lines {
+        line.next().ok_or("a node ended before it was ready")?.map_err(|error| error.to_string())?;
+    }
+    for child in &mut crew.0 {
+        let stdin = child.stdin.as_mut().ok_or("a node has no input")?;
+        stdin.write_all(b"go\n").map_err(|error| error.to_string())?;
+    }
+    let mut outcome = Outcome::default();
+    for line in &mut lines {
+        let text = line.next().ok_or("a node ended before its report")?.map_err(|error| error.to_string())?;
+        let report: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let figure = |key: &str| report[key].as_u64().unwrap_or(0);
+        let each = if spec.cast { spec.count as u64 - 1 } else { 1 };
+        outcome.expected += figure("sent") * each;
+        outcome.cpu += figure("cpu") as f64 / figure("wall").max(1) as f64 * 100.0;
+        outcome.samples.extend(report["samples"].as_array().into_iter().flatten().filter_map(Value::as_u64));
+    }
+    outcome.samples.sort_unstable();
+    Ok(outcome)
+}
