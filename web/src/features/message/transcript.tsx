@@ -95,6 +95,9 @@ export function Transcript({
   const scroller = useRef<HTMLDivElement>(null);
   const [atEnd, setAtEnd] = useState(true);
   const settled = useRef(false);
+  /** Where the view stood at the last scroll, and whether it has been moved up from there. */
+  const height = useRef(0);
+  const climbed = useRef(false);
   const [ready, setReady] = useState(false);
 
   const virtual = useVirtualizer({
@@ -140,15 +143,14 @@ export function Transcript({
 
   const items = virtual.getVirtualItems();
   const firstShown = items[0]?.index ?? 0;
+  const allShown = items.length >= rows.length;
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = history;
   useEffect(() => {
-    const element = scroller.current;
-    if (!element || !ready || !hasNextPage || isFetchingNextPage) return;
-    // Whoever is to be at the end of what fills the view is not near its beginning, wherever the
-    // scrolling has got to.
-    const bound = atEnd && element.scrollHeight > element.clientHeight + EARLIER_PX;
-    if (!bound && element.scrollTop < EARLIER_PX) void fetchNextPage();
-  }, [ready, atEnd, firstShown, hasNextPage, isFetchingNextPage, fetchNextPage]);
+    const near = (scroller.current?.scrollTop ?? 0) < EARLIER_PX;
+    // The view also stands at the beginning before it has found its end; only who climbed wants more.
+    if (ready && near && (allShown || climbed.current) && hasNextPage && !isFetchingNextPage)
+      void fetchNextPage();
+  }, [ready, allShown, firstShown, hasNextPage, isFetchingNextPage, fetchNextPage]);
 
   const unread = useUnread(messages.length, atEnd);
 
@@ -162,7 +164,13 @@ export function Transcript({
         // Scrollable by keyboard.
         // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
         tabIndex={0}
-        onScroll={(event) => setAtEnd(isAtEnd(event.currentTarget))}
+        onScroll={(event) => {
+          const element = event.currentTarget;
+          const end = isAtEnd(element);
+          if (!end && element.scrollTop < height.current) climbed.current = true;
+          height.current = element.scrollTop;
+          setAtEnd(end);
+        }}
         className="focus-inset h-full overflow-y-auto overscroll-contain [overflow-anchor:none]"
       >
         {history.isPending && <Skeleton rows={8} />}
