@@ -129,7 +129,7 @@ mod tests {
 
         fn found(&self, flag: Option<&str>) -> (String, Source) {
             let (root, source) =
-                data_root(flag.map(Path::new), &self.environment, Path::new("/work")).unwrap();
+                data_root(flag.map(Path::new), &self.environment, Path::new("/elsewhere")).unwrap();
             let shown = root.path().strip_prefix(self.dir.path()).unwrap_or(root.path());
             (shown.to_str().unwrap().to_owned(), source)
         }
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(home.found(None), ("Env/.coditect-data".to_owned(), Source::ProjectsVariable));
 
         let home = home.set("CODITECT_DATA_ROOT", "data");
-        assert_eq!(home.found(None), ("/work/data".to_owned(), Source::DataRootVariable));
+        assert_eq!(home.found(None), ("/elsewhere/data".to_owned(), Source::DataRootVariable));
         assert_eq!(home.found(Some("/else")), ("/else".to_owned(), Source::Flag));
     }
 

