@@ -143,7 +143,12 @@ export function Transcript({
 
   const items = virtual.getVirtualItems();
   const firstShown = items[0]?.index ?? 0;
-  const allShown = items.length >= rows.length;
+  // Messages may come before the tasks they are told under; until then little stands in the list.
+  const placed = useMemo(() => {
+    const known = new Set(tasks.map((task) => task.id));
+    return messages.every((message) => !message.task || known.has(message.task));
+  }, [messages, tasks]);
+  const allShown = placed && items.length >= rows.length;
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = history;
   useEffect(() => {
     const near = (scroller.current?.scrollTop ?? 0) < EARLIER_PX;
