@@ -152,9 +152,25 @@ impl Bus {
         after: i64,
         timeout: Duration,
     ) -> Result<NoticePage, BusError> {
-        let bell = self.doorbell(Bell::Registration(registration))?;
-        let query = NoticeQuery { after, recipient: Some(registration), ..NoticeQuery::default() };
-        self.wait_at(&bell, &query, registration, timeout, &mut Eye::default())
+        self.wait(&NoticeQuery { after, recipient: Some(registration), ..NoticeQuery::default() }, timeout)
+    }
+
+    /// Blocks until the query has something, or the time (of the bus's clock) is over: an empty page. Without a recipient
+    /// nobody rings for it, and it looks every safety poll.
+    pub fn wait(&self, query: &NoticeQuery, timeout: Duration) -> Result<NoticePage, BusError> {
+        if let Some(registration) = query.recipient {
+            let bell = self.doorbell(Bell::Registration(registration))?;
+            return self.wait_at(&bell, query, registration, timeout, &mut Eye::default());
+        }
+        let deadline = self.inner.clock.uptime().saturating_add(timeout);
+        loop {
+            let page = self.notices(query)?;
+            let left = deadline.saturating_sub(self.inner.clock.uptime());
+            if !page.is_empty() || left.is_zero() {
+                return Ok(page);
+            }
+            std::thread::sleep(self.inner.safety_poll.min(left));
+        }
     }
 
     /// The same at a bell that is open already, by somebody who has looked before.

@@ -7,6 +7,7 @@
 //! messaging.db, its -wal and -shm are opened by SQLite only. Closing any other descriptor on them
 //! would drop every POSIX lock this process has there, and with them committed rows.
 
+mod backend;
 mod bus;
 mod claim;
 mod cursor;
@@ -39,6 +40,7 @@ pub mod system;
 mod wait;
 mod write;
 
+pub use backend::{Backend, Promises};
 pub use bus::{Bus, Options, WRITE_WAIT_MAX};
 pub use claim::Claim;
 pub use cursor::{CONSUMER_MAX, SUBSCRIPTIONS_MAX, Subscription};
