@@ -107,6 +107,7 @@ impl NewNotice {
             priority: self.priority,
             reply_to: self.reply_to,
             ack_seconds: self.ack.map(|rule| rule.seconds),
+            ack_attempts: self.ack.map(|rule| rule.attempts),
         }
     }
 
@@ -309,7 +310,7 @@ fn known_key(w: &Write<'_>, new: &NewNotice) -> Result<Option<Notice>, BusError>
 
 pub(crate) const COLUMNS: &str =
     "SELECT id, sender_id, agent, channel, recipient_id, payload, created_at, ttl_seconds,
-            audience, thread_id, priority, reply_to, ack_ns
+            audience, thread_id, priority, reply_to, ack_ns, ack_attempts
      FROM inter_session_messages";
 
 pub(crate) fn read(row: &Row<'_>) -> Result<Notice, BusError> {
@@ -334,6 +335,7 @@ pub(crate) fn read(row: &Row<'_>) -> Result<Notice, BusError> {
             ack_seconds: row
                 .get::<_, Option<i64>>(12)?
                 .map(|ns| u32::try_from(ns / 1_000_000_000).unwrap_or(u32::MAX)),
+            ack_attempts: row.get(13)?,
         },
     })
 }

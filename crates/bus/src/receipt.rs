@@ -262,8 +262,8 @@ impl Bus {
             while let Some(row) = rows.next()? {
                 all.push(DeadLetter {
                     notice: read(row)?,
-                    recipient: row::parsed(row, 13, "a receipt's session")?,
-                    attempts: row.get(14)?,
+                    recipient: row::parsed(row, 14, "a receipt's session")?,
+                    attempts: row.get(15)?,
                 });
             }
             Ok(all)

@@ -116,6 +116,9 @@ pub struct Envelope {
     /// Seconds each recipient has to acknowledge it, per attempt; none asks for nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ack_seconds: Option<u32>,
+    /// How often it is handed to each of them before it is a dead letter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ack_attempts: Option<u32>,
 }
 
 impl Envelope {
