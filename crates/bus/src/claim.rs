@@ -3,6 +3,7 @@
 //! One winner at a time: the claim is a row, made in one write transaction, with a fencing token out of the same counter as
 //! locks and a lease. Who dies or lets the lease run out makes room for the next one, whose token is higher.
 
+use crate::ask::{self, Ask};
 use crate::bus::Bus;
 use crate::error::{BusError, LockLost};
 use crate::lock::lease;
@@ -112,17 +113,36 @@ pub(crate) fn restart(w: &Write<'_>) -> Result<(), BusError> {
 
 impl Bus {
     /// Takes a piece of work that was offered in this notice, for at most `ttl` unless renewed (limits as for
-    /// locks). [`BusError::Claimed`] names who has it, or had and finished it.
+    /// locks). [`BusError::Claimed`] names who has it, or had and finished it. What another machine offered it decides:
+    /// it is asked, and [`BusError::NoAnswer`] says that it cannot be.
     pub fn claim(&self, notice: i64, holder: RegistrationId, ttl: Duration) -> Result<Claim, BusError> {
         let ttl_ns = lease(ttl)?;
+        if let Some(machine) = self.offered_elsewhere(notice)? {
+            return self.claim_elsewhere(notice, &machine, holder, ttl);
+        }
         self.inner.write(|w| {
             registration::living(w, holder)?;
             take(w, notice, holder, ttl_ns)
         })
     }
 
-    /// Takes the most urgent piece of work on `task_broadcast` that nobody has; none when there is none.
+    /// Takes the most urgent piece of work on `task_broadcast` that nobody has; none when there is none. Work offered on
+    /// this machine comes first, since nobody has to be asked for it.
     pub fn claim_next(&self, holder: RegistrationId, ttl: Duration) -> Result<Option<Claim>, BusError> {
+        if let Some(claim) = self.claim_next_here(holder, ttl)? {
+            return Ok(Some(claim));
+        }
+        for (notice, machine) in self.open_offers_elsewhere(holder)? {
+            match self.claim_elsewhere(notice, &machine, holder, ttl) {
+                Ok(claim) => return Ok(Some(claim)),
+                Err(BusError::Claimed { .. } | BusError::NoNotice(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    fn claim_next_here(&self, holder: RegistrationId, ttl: Duration) -> Result<Option<Claim>, BusError> {
         let ttl_ns = lease(ttl)?;
         self.inner.write(|w| {
             registration::living(w, holder)?;
@@ -130,7 +150,8 @@ impl Bus {
                 .conn
                 .prepare_cached(
                     "SELECT m.id FROM inter_session_messages m LEFT JOIN claims c ON c.notice = m.id
-                     WHERE m.channel = 'task_broadcast' AND m.sender_id <> ?1
+                     WHERE NOT EXISTS (SELECT 1 FROM mirrors x WHERE x.notice = m.id AND x.imported = 1)
+                       AND m.channel = 'task_broadcast' AND m.sender_id <> ?1
                        AND (m.recipient_id IS NULL OR m.recipient_id = ?1)
                        AND (m.audience IS NULL OR instr(m.audience, ?1) > 0)
                        AND ((m.epoch = ?2 AND m.expires_ns > ?3) OR (m.epoch <> ?2 AND m.expires_ms > ?4))
@@ -149,6 +170,7 @@ impl Bus {
     /// Sets the lease to `ttl` from now; [`BusError::Lost`] when it has run out or is somebody else's.
     pub fn renew_claim(&self, token: u64, holder: RegistrationId, ttl: Duration) -> Result<(), BusError> {
         let ttl_ns = lease(ttl)?;
+        self.settle_elsewhere(token, holder, &Ask::Renew { ttl_ms: ask::millis(ttl) })?;
         self.inner.write(|w| {
             own(w, token, holder)?;
             registration::living(w, holder)?;
@@ -163,6 +185,7 @@ impl Bus {
     /// The work is done: nobody can claim it any more. Refused when the claim was lost, since somebody else may be
     /// doing it again.
     pub fn finish_claim(&self, token: u64, holder: RegistrationId) -> Result<(), BusError> {
+        self.settle_elsewhere(token, holder, &Ask::Finish)?;
         self.inner.write(|w| {
             own(w, token, holder)?;
             w.conn
@@ -174,6 +197,7 @@ impl Bus {
 
     /// Gives the work back for others to claim.
     pub fn give_back_claim(&self, token: u64, holder: RegistrationId) -> Result<(), BusError> {
+        self.settle_elsewhere(token, holder, &Ask::GiveBack)?;
         self.inner.write(|w| {
             own(w, token, holder)?;
             w.conn
@@ -198,7 +222,7 @@ impl Bus {
 }
 
 /// The claim under this token, in force and the caller's.
-fn own(w: &Write<'_>, token: u64, holder: RegistrationId) -> Result<(), BusError> {
+pub(crate) fn own(w: &Write<'_>, token: u64, holder: RegistrationId) -> Result<(), BusError> {
     let gone = || BusError::from(LockLost::Gone { token });
     let key = i64::try_from(token).map_err(|_| gone())?;
     let Some((_, row)) = find(w, "token", key)? else { return Err(gone()) };

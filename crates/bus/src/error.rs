@@ -50,6 +50,9 @@ pub enum BusError {
     /// Somebody else works on it, or has.
     #[error("notice {notice} is taken{}", .by.map(|by| format!(" by {by}")).unwrap_or_default())]
     Claimed { notice: i64, by: Option<RegistrationId> },
+    /// Only the machine that offered it says who has it, and it does not answer.
+    #[error("{machine} offered notice {notice} and does not answer; is its daemon up, and ours?")]
+    NoAnswer { notice: i64, machine: String },
     #[error("there is no notice {0}; it is over, or was never sent")]
     NoNotice(i64),
     /// The cursor is beyond the newest notice.
@@ -167,6 +170,7 @@ impl BusError {
             Self::CursorExpired { .. } => (Conflict, "cursor_expired"),
             Self::PayloadTooLarge { .. } => (Invalid, "payload_too_large"),
             Self::Claimed { .. } => (Conflict, "claimed"),
+            Self::NoAnswer { .. } => (Unavailable, "no_answer"),
             Self::NoNotice(_) => (NotFound, "no_notice"),
             Self::Invalid(_) => (Invalid, "invalid"),
             Self::Busy(_) => (Busy, "bus_busy"),
@@ -200,6 +204,7 @@ impl BusError {
             Self::CursorAhead { .. } | Self::CursorExpired { .. } | Self::GenerationChanged { .. } => {
                 Some("read again from the start")
             }
+            Self::NoAnswer { .. } => Some("`coditect status` shows whether the other machines are reached"),
             Self::Busy(_) => Some("try again"),
             Self::Full => Some("make room on the disk and try again"),
             _ => None,

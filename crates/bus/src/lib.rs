@@ -7,7 +7,9 @@
 //! messaging.db, its -wal and -shm are opened by SQLite only. Closing any other descriptor on them
 //! would drop every POSIX lock this process has there, and with them committed rows.
 
+mod ask;
 mod backend;
+mod bridge;
 mod bus;
 mod claim;
 mod cursor;
@@ -22,6 +24,7 @@ mod janitor;
 mod liveness;
 mod lock;
 mod mapping;
+mod mirror;
 mod notice;
 mod outbox;
 mod pattern;
@@ -40,7 +43,9 @@ pub mod system;
 mod wait;
 mod write;
 
+pub use ask::ANSWER_WAIT;
 pub use backend::{Backend, Promises};
+pub use bridge::{BEAT, Bridge, BridgeState, Connect};
 pub use bus::{Bus, Options, WRITE_WAIT_MAX};
 pub use claim::Claim;
 pub use cursor::{CONSUMER_MAX, SUBSCRIPTIONS_MAX, Subscription};
@@ -60,7 +65,7 @@ pub use notice::{
 };
 pub use outbox::{OUTBOX_PAGE_MAX, OUTBOX_ROWS_MAX, OutboxRow};
 pub use pattern::{GLOB_WALK_MAX, Pattern};
-pub use presence::{Details, Presence, SUSPECT_AFTER, Vitality};
+pub use presence::{Details, Presence, SUSPECT_AFTER, SUSPECT_ELSEWHERE_AFTER, Vitality};
 pub use purge::PURGE_ROWS;
 pub use receipt::{DeadLetter, Receipt, Redelivered};
 pub use registration::{HEARTBEAT_FLUSH, LABEL_MAX, Liveness, NewRegistration, Reaped};

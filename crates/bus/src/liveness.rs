@@ -16,14 +16,31 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Proof {
     LockFile(PathBuf),
-    Process { pid: u32, starttime: u64, namespace: u64 },
-    Lease { ttl: Duration, expires_ns: i64 },
+    Process {
+        pid: u32,
+        starttime: u64,
+        namespace: u64,
+    },
+    Lease {
+        ttl: Duration,
+        expires_ns: i64,
+    },
+    /// On the machine of this name; the bridge that announced it ends it.
+    Elsewhere(String),
 }
 
 impl Proof {
+    /// The other machine it lives on.
+    pub(crate) fn machine(&self) -> Option<&str> {
+        match self {
+            Self::Elsewhere(machine) => Some(machine),
+            _ => None,
+        }
+    }
+
     /// `boot` is the one it was registered in, `present` the one we are in.
     pub(crate) fn death(&self, boot: &str, present: &str, now_ns: i64) -> Option<&'static str> {
-        if boot != present {
+        if boot != present && !matches!(self, Self::Elsewhere(_)) {
             return Some("died");
         }
         match self {
@@ -34,6 +51,7 @@ impl Proof {
                 (visible && start_of(*pid) != Some(*starttime)).then_some("died")
             }
             Self::Lease { expires_ns, .. } => (*expires_ns <= now_ns).then_some("expired"),
+            Self::Elsewhere(_) => None,
         }
     }
 }
@@ -139,6 +157,7 @@ pub(crate) fn prove(liveness: &Liveness, now_ns: i64) -> Result<Proof, BusError>
             }
             Ok(Proof::Lease { ttl: *ttl, expires_ns: now_ns.saturating_add(crate::write::nanos(*ttl)) })
         }
+        Liveness::Elsewhere { machine } => Ok(Proof::Elsewhere(machine.clone())),
     }
 }
 
@@ -180,5 +199,7 @@ mod tests {
         let proof = Proof::Lease { ttl: Duration::from_secs(1), expires_ns: 10 };
         assert_eq!(proof.death("b", "b", 9), None);
         assert_eq!(proof.death("b", "b", 10), Some("expired"));
+        let elsewhere = Proof::Elsewhere("other".to_owned());
+        assert_eq!(elsewhere.death("b", "c", 10), None, "our boot says nothing about another machine");
     }
 }

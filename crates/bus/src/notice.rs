@@ -112,7 +112,7 @@ impl NewNotice {
     }
 
     /// Checks every limit and gives the payload as it is stored.
-    fn checked(&self) -> Result<String, BusError> {
+    pub(crate) fn checked(&self) -> Result<String, BusError> {
         let invalid = |what: String| Err(BusError::Invalid(what));
         let payload = self.payload.to_string();
         if payload.len() > NOTICE_PAYLOAD_MAX {

@@ -17,6 +17,9 @@ use std::time::Duration;
 /// Without a sign of life for this long a living session is suspect.
 pub const SUSPECT_AFTER: Duration = Duration::from_secs(30);
 
+/// The same for a session of another machine, whose heartbeats come by the bridge.
+pub const SUSPECT_ELSEWHERE_AFTER: Duration = Duration::from_secs(60);
+
 /// What the bus makes of a session's signs of life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vitality {
@@ -57,6 +60,8 @@ pub struct Presence {
     pub sub_agent: Option<String>,
     /// Paths and globs it has locked exclusively.
     pub active_files: Vec<String>,
+    /// The other machine it lives on.
+    pub machine: Option<String>,
 }
 
 impl Bus {
@@ -117,8 +122,8 @@ impl Bus {
     pub fn sessions(&self) -> Result<Vec<Presence>, BusError> {
         self.inner.read(|conn| {
             let sql = registry::COLUMNS.replacen(
-                "slot\n",
-                "slot, tty, project_id, task_id, parent_session, sub_agent, activity, active_files\n",
+                "machine\n",
+                "machine, tty, project_id, task_id, parent_session, sub_agent, activity, active_files\n",
                 1,
             );
             let sql = format!("{sql} WHERE status IN ('active', 'idle') ORDER BY rowid");
@@ -128,21 +133,22 @@ impl Bus {
             let mut all = Vec::new();
             while let Some(row) = rows.next()? {
                 let entry = registry::read(row)?;
-                let flushed: Option<String> = row.get(24)?;
-                let files: Option<String> = row.get(25)?;
+                let flushed: Option<String> = row.get(25)?;
+                let files: Option<String> = row.get(26)?;
                 all.push(Presence {
                     vitality: vitality(&entry, &self.inner, now),
                     beat_age: Duration::from_nanos(unsigned(now.ns - entry.last_beat_ns(&self.inner))),
                     status: shown(&entry, &self.inner, flushed),
-                    tty: row.get(19)?,
-                    repo: row.get(20)?,
-                    task: row.get(21)?,
-                    parent: row.get(22)?,
-                    sub_agent: row.get(23)?,
+                    tty: row.get(20)?,
+                    repo: row.get(21)?,
+                    task: row.get(22)?,
+                    parent: row.get(23)?,
+                    sub_agent: row.get(24)?,
                     active_files: match files {
                         Some(files) => row::json(&files, "a session's files")?,
                         None => Vec::new(),
                     },
+                    machine: entry.proof.machine().map(str::to_owned),
                     registration: entry.shown(&self.inner, now),
                 });
             }
@@ -156,7 +162,11 @@ fn vitality(entry: &Entry, inner: &Inner, now: Moment) -> Vitality {
         return Vitality::Dead;
     }
     let age = Duration::from_nanos(unsigned(now.ns - entry.last_beat_ns(inner)));
-    let patience = entry.lease().map_or(SUSPECT_AFTER, |lease| SUSPECT_AFTER.max(lease / 2));
+    let patience = match (&entry.proof.machine(), entry.lease()) {
+        (Some(_), _) => SUSPECT_ELSEWHERE_AFTER,
+        (None, Some(lease)) => SUSPECT_AFTER.max(lease / 2),
+        (None, None) => SUSPECT_AFTER,
+    };
     if age > patience { Vitality::Suspect } else { Vitality::Alive }
 }
 

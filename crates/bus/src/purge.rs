@@ -105,7 +105,7 @@ fn expired(w: &mut Write<'_>) -> Result<usize, BusError> {
             .prepare_cached("UPDATE bus_state SET outbox_dropped = outbox_dropped + ?1 WHERE id = 1")?
             .execute([dropped as i64])?;
     }
-    for table in ["receipts", "claims"] {
+    for table in ["receipts", "claims", "mirrors", "asks"] {
         let sql = format!("DELETE FROM {table} WHERE notice IN (SELECT value FROM json_each(?1))");
         w.conn.prepare_cached(&sql)?.execute([&list])?;
     }

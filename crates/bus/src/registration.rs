@@ -32,6 +32,8 @@ pub enum Liveness {
     Process { pid: u32, starttime: u64 },
     /// It says so itself, at least every `ttl`, with [`Bus::heartbeat`] or by taking locks.
     Lease { ttl: Duration },
+    /// It lives on another machine, and the bridge to it says when it ends. Without news it is suspect, never dead.
+    Elsewhere { machine: String },
 }
 
 /// What is announced.
@@ -136,6 +138,16 @@ impl Bus {
         let all = self.inner.read(present_all)?;
         let now = Moment::read(&*self.inner.clock);
         Ok(all.into_iter().map(|entry| entry.shown(&self.inner, now)).collect())
+    }
+
+    /// A registration, also one that has ended; none when it was never here, or its history is over.
+    pub fn registration(&self, id: RegistrationId) -> Result<Option<Registration>, BusError> {
+        self.inner.read(|conn| Ok(entry(conn, id)?.map(|entry| entry.registration)))
+    }
+
+    /// Whether it was announced on this machine; none when nobody knows it here.
+    pub(crate) fn is_of_here(&self, id: RegistrationId) -> Result<Option<bool>, BusError> {
+        self.inner.read(|conn| Ok(entry(conn, id)?.map(|entry| entry.proof.machine().is_none())))
     }
 
     /// False when it has ended, or its liveness shows it dead though nobody has cleared it away yet.

@@ -85,6 +85,7 @@ impl Entry {
                 pid == p && starttime == s
             }
             (Proof::Lease { ttl, .. }, Liveness::Lease { ttl: new }) => ttl == new,
+            (Proof::Elsewhere(known), Liveness::Elsewhere { machine }) => known == machine,
             _ => false,
         };
         let same = same_life
@@ -150,12 +151,14 @@ pub(crate) fn label(conn: &Connection, id: RegistrationId) -> Result<(String, Op
 pub(crate) const COLUMNS: &str =
     "SELECT session_id, agent, llm_vendor, llm_model, owner_session, worktree, pid, status,
             registered_at, heartbeat_at, liveness, liveness_path, process_start, pid_namespace, boot_id,
-            lease_ns, lease_expires_ns, heartbeat_ns, slot
+            lease_ns, lease_expires_ns, heartbeat_ns, slot, machine
      FROM session_registry";
 
 pub(crate) fn read(row: &Row<'_>) -> Result<Entry, BusError> {
     let pid: Option<u32> = row.get(6)?;
+    let machine: Option<String> = row.get(19)?;
     let proof = match row.get::<_, String>(10)?.as_str() {
+        _ if machine.is_some() => Proof::Elsewhere(machine.unwrap_or_default()),
         "lock_file" => Proof::LockFile(row.get::<_, String>(11)?.into()),
         "process" => Proof::Process {
             pid: pid.unwrap_or(0),
@@ -235,7 +238,7 @@ fn free_slot(conn: &Connection) -> Result<Option<u32>, BusError> {
 }
 
 pub(crate) fn of_other_boots(conn: &Connection, boot: &str) -> Result<Vec<Entry>, BusError> {
-    entries(conn, "status IN ('active', 'idle') AND boot_id <> ?1", [boot])
+    entries(conn, "status IN ('active', 'idle') AND machine IS NULL AND boot_id <> ?1", [boot])
 }
 
 /// How many locks and requests a registration has, for the limit on them.
@@ -257,20 +260,22 @@ pub(crate) fn globs(conn: &Connection, id: RegistrationId) -> Result<usize, BusE
 }
 
 pub(crate) fn insert(w: &mut Write<'_>, new: &Registration, proof: &Proof) -> Result<(), BusError> {
-    let slot = free_slot(w.conn)?;
+    // Nobody of another machine sits here to be rung.
+    let slot = if let Proof::Elsewhere(_) = proof { None } else { free_slot(w.conn)? };
     let (kind, path, start, namespace, lease, expires) = match proof {
         Proof::LockFile(path) => ("lock_file", path.to_str(), None, None, None, None),
         Proof::Process { starttime, namespace, .. } => {
             ("process", None, Some(signed(*starttime)), Some(signed(*namespace)), None, None)
         }
         Proof::Lease { ttl, expires_ns } => ("lease", None, None, None, Some(nanos(*ttl)), Some(*expires_ns)),
+        Proof::Elsewhere(_) => ("lease", None, None, None, None, None),
     };
     w.conn
         .prepare_cached(
             "INSERT INTO session_registry (session_id, agent, llm_vendor, llm_model, owner_session, worktree, pid,
                 status, registered_at, heartbeat_at, liveness, liveness_path, process_start, pid_namespace,
-                boot_id, lease_ns, lease_expires_ns, heartbeat_ns, slot)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+                boot_id, lease_ns, lease_expires_ns, heartbeat_ns, slot, machine)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
         )?
         .execute(params![
             new.id.to_string(),
@@ -291,6 +296,7 @@ pub(crate) fn insert(w: &mut Write<'_>, new: &Registration, proof: &Proof) -> Re
             expires,
             w.now.ns,
             slot,
+            proof.machine(),
         ])?;
     // Without one it is known all the same, so that everybody reads the list again.
     w.came(new.id, slot.unwrap_or(u32::MAX));

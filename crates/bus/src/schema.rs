@@ -11,6 +11,7 @@ pub(crate) const APPLICATION_ID: i64 = 0x4344_4253;
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_create", include_str!("../migrations/0001_create.sql")),
     ("0002_coordination", include_str!("../migrations/0002_coordination.sql")),
+    ("0003_elsewhere", include_str!("../migrations/0003_elsewhere.sql")),
 ];
 
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -97,7 +97,7 @@ impl Bus {
         })
     }
 
-    fn own_bell_name(&self) -> String {
+    pub(crate) fn own_bell_name(&self) -> String {
         let mut random = [0u8; 16];
         self.inner.entropy.fill(&mut random);
         format!("wait-{:032x}.bell", u128::from_le_bytes(random))

@@ -3,6 +3,7 @@
 
 mod actor;
 mod answers;
+mod bridge;
 mod claims;
 mod contest;
 mod deliveries;
