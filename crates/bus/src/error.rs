@@ -47,6 +47,9 @@ pub enum BusError {
     CursorExpired { after: i64, oldest: i64 },
     #[error("the payload has {bytes} bytes; a notice carries at most {most}")]
     PayloadTooLarge { bytes: usize, most: usize },
+    /// The backend cannot keep what was asked; see [`crate::Promises::durability`].
+    #[error("{backend} cannot promise that a notice survives a power cut")]
+    NotDurable { backend: &'static str },
     /// Somebody else works on it, or has.
     #[error("notice {notice} is taken{}", .by.map(|by| format!(" by {by}")).unwrap_or_default())]
     Claimed { notice: i64, by: Option<RegistrationId> },
@@ -166,6 +169,7 @@ impl BusError {
             Self::CursorAhead { .. } => (Invalid, "cursor_ahead"),
             Self::CursorExpired { .. } => (Conflict, "cursor_expired"),
             Self::PayloadTooLarge { .. } => (Invalid, "payload_too_large"),
+            Self::NotDurable { .. } => (Invalid, "not_durable"),
             Self::Claimed { .. } => (Conflict, "claimed"),
             Self::NoNotice(_) => (NotFound, "no_notice"),
             Self::Invalid(_) => (Invalid, "invalid"),
@@ -199,6 +203,9 @@ impl BusError {
             }
             Self::CursorAhead { .. } | Self::CursorExpired { .. } | Self::GenerationChanged { .. } => {
                 Some("read again from the start")
+            }
+            Self::NotDurable { .. } => {
+                Some("send it without, or let the server flush to disk before it answers")
             }
             Self::Busy(_) => Some("try again"),
             Self::Full => Some("make room on the disk and try again"),

@@ -4,6 +4,7 @@
 mod actor;
 mod answers;
 mod claims;
+mod conformance;
 mod contest;
 mod deliveries;
 mod fence;
