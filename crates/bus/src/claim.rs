@@ -78,7 +78,7 @@ fn take(w: &mut Write<'_>, notice: i64, holder: RegistrationId, ttl_ns: i64) -> 
     let (token, attempts) = match own {
         // Asked for twice, it is the same claim.
         Some(own) => (own.token, own.attempts),
-        None => (w.mint()?, before.as_ref().map_or(0, |before| before.attempts) + 1),
+        None => (w.next_token()?, before.as_ref().map_or(0, |before| before.attempts) + 1),
     };
     w.conn
         .prepare_cached(

@@ -7,10 +7,11 @@ use crate::bus::Inner;
 use crate::claim;
 use crate::error::BusError;
 use crate::fence::{Fence, Identity, TOKEN_COUNTER_BITS};
-use crate::queue;
+use crate::ledger::Ledger;
+use crate::lock_rows;
 use crate::receipt;
 use crate::registry;
-use crate::scene::{self, Scope};
+use crate::scene::Scope;
 use crate::schema::{self, Standing};
 use crate::write::{self, Write};
 use model::{Event, LockPhase};
@@ -213,8 +214,8 @@ fn guard(inner: &Inner, conn: &Connection, fence: Option<Fence>, identity: Ident
 /// What was leased before means nothing any more.
 fn void(w: &mut Write<'_>, epoch: u64) -> Result<(), BusError> {
     w.enter_epoch(epoch)?;
-    for held in scene::held(w.conn, Scope::All, w.now)? {
-        queue::free(w, &held, LockPhase::Expired)?;
+    for held in lock_rows::held(w.conn, Scope::All, w.now)? {
+        w.free(&held, LockPhase::Expired)?;
     }
     w.conn.execute("DELETE FROM lock_waits", [])?;
     receipt::restart(w)?;

@@ -47,6 +47,9 @@ pub enum BusError {
     CursorExpired { after: i64, oldest: i64 },
     #[error("the payload has {bytes} bytes; a notice carries at most {most}")]
     PayloadTooLarge { bytes: usize, most: usize },
+    /// The backend cannot keep what was asked; see [`crate::Promises::durability`].
+    #[error("{backend} cannot promise that a notice survives a power cut")]
+    NotDurable { backend: &'static str },
     /// Somebody else works on it, or has.
     #[error("notice {notice} is taken{}", .by.map(|by| format!(" by {by}")).unwrap_or_default())]
     Claimed { notice: i64, by: Option<RegistrationId> },
@@ -169,6 +172,7 @@ impl BusError {
             Self::CursorAhead { .. } => (Invalid, "cursor_ahead"),
             Self::CursorExpired { .. } => (Conflict, "cursor_expired"),
             Self::PayloadTooLarge { .. } => (Invalid, "payload_too_large"),
+            Self::NotDurable { .. } => (Invalid, "not_durable"),
             Self::Claimed { .. } => (Conflict, "claimed"),
             Self::NoAnswer { .. } => (Unavailable, "no_answer"),
             Self::NoNotice(_) => (NotFound, "no_notice"),
@@ -205,6 +209,9 @@ impl BusError {
                 Some("read again from the start")
             }
             Self::NoAnswer { .. } => Some("`coditect status` shows whether the other machines are reached"),
+            Self::NotDurable { .. } => {
+                Some("send it without, or let the server flush to disk before it answers")
+            }
             Self::Busy(_) => Some("try again"),
             Self::Full => Some("make room on the disk and try again"),
             _ => None,

@@ -3,11 +3,12 @@
 
 use crate::bus::Bus;
 use crate::error::{BusError, Contended};
+use crate::ledger::Ledger;
 use crate::lock::Wish;
-use crate::notice::{self, Durability, NewNotice};
+use crate::lock_rows;
+use crate::notice::{Durability, NewNotice};
 use crate::registry;
-use crate::scene;
-use crate::write::{Moment, Write};
+use crate::write::Moment;
 use model::{Channel, Lock, LockMode, RegistrationId};
 use serde_json::json;
 
@@ -39,7 +40,7 @@ impl Bus {
         self.inner.read(|conn| {
             let now = Moment::read(&*self.inner.clock);
             let mut others = Vec::new();
-            for held in scene::held_over(conn, worktree, &path, now)? {
+            for held in lock_rows::held_over(conn, worktree, &path, now)? {
                 if held.expires_ns <= now.ns || !held.pattern.matches(&path) {
                     continue;
                 }
@@ -66,8 +67,8 @@ impl Bus {
 
 /// Says on `file_conflict` who wants what of whom. Once per pair and path while the last such notice lives, however
 /// often somebody tries.
-pub(crate) fn announce(w: &mut Write<'_>, wish: &Wish, contended: &Contended) -> Result<(), BusError> {
-    let (agent, _) = registry::label(w.conn, wish.holder)?;
+pub(crate) fn announce(w: &mut impl Ledger, wish: &Wish, contended: &Contended) -> Result<(), BusError> {
+    let (agent, _) = w.label(wish.holder)?;
     for lock in contended.holders.iter().take(CONFLICTS_MAX) {
         let Some(asked) =
             wish.patterns.iter().find(|pattern| crate::Pattern::from_normal(&lock.path).overlaps(pattern))
@@ -89,7 +90,7 @@ pub(crate) fn announce(w: &mut Write<'_>, wish: &Wish, contended: &Contended) ->
             ..NewNotice::new(wish.holder, Channel::file_conflict(), payload)
         };
         // A notice's limits: a path is shorter by far.
-        notice::publish(w, &new, &text, &agent)?;
+        w.say(&new, &text, &agent)?;
     }
     Ok(())
 }

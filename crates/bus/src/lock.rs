@@ -1,16 +1,15 @@
 //! Locks: what is asked, what is granted, and the fencing check. `scene` decides, `queue` carries out.
 
-use crate::bus::{Bus, Inner};
+use crate::bus::Bus;
 use crate::error::{BusError, Contended, LockLost};
 use crate::guard;
+use crate::ledger::Ledger;
+use crate::lock_rows;
 use crate::pattern::Pattern;
 use crate::queue;
-use crate::registration;
-use crate::registry;
-use crate::scene::{self, Blockers, Claim, Held, Scene, Scope};
-use crate::write::{Moment, Write, nanos, signed};
+use crate::scene::{Blockers, Claim, Held, Scene, Scope};
+use crate::write::{Moment, nanos};
 use model::{Lock, LockMode, LockPhase, RegistrationId, SessionId, Timestamp};
-use rusqlite::{Connection, params};
 use std::time::Duration;
 
 /// Most paths in one request.
@@ -71,7 +70,11 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
-    pub(crate) fn read(inner: &Inner, request: &LockRequest) -> Result<Self, BusError> {
+    /// `spelled` gives a path as locks of the worktree name it.
+    pub(crate) fn read(
+        request: &LockRequest,
+        spelled: impl Fn(&str, &str) -> String,
+    ) -> Result<Self, BusError> {
         if request.worktree.is_empty() {
             return Err(BusError::Invalid("a lock needs the path of its worktree".to_owned()));
         }
@@ -80,7 +83,7 @@ impl Wish {
         }
         let mut patterns: Vec<Pattern> = Vec::with_capacity(request.paths.len());
         for path in &request.paths {
-            let pattern = Pattern::parse(&inner.spelled(&request.worktree, path))?;
+            let pattern = Pattern::parse(&spelled(&request.worktree, path))?;
             if patterns.iter().any(|known| known.as_str() == pattern.as_str()) {
                 return Err(BusError::Invalid(format!("`{}` is named twice", pattern.as_str())));
             }
@@ -127,14 +130,14 @@ pub(crate) enum Attempt {
 }
 
 /// Takes the locks if nothing stands in the way; holders and waiters who turn out to be dead do not.
-pub(crate) fn attempt(w: &mut Write<'_>, wish: &Wish) -> Result<Attempt, BusError> {
-    registration::living(w, wish.holder)?;
-    let load = registry::burden(w.conn, wish.holder)? + wish.patterns.len() as u64;
+pub(crate) fn attempt(w: &mut impl Ledger, wish: &Wish) -> Result<Attempt, BusError> {
+    w.living(wish.holder)?;
+    let load = w.burden(wish.holder)? + wish.patterns.len() as u64;
     if load > LOCKS_PER_HOLDER_MAX {
         return Err(BusError::Invalid(format!("one session holds at most {LOCKS_PER_HOLDER_MAX} locks")));
     }
     let globs = wish.patterns.iter().filter(|pattern| pattern.is_glob()).count();
-    if globs > 0 && globs + registry::globs(w.conn, wish.holder)? > GLOBS_PER_HOLDER_MAX {
+    if globs > 0 && globs + w.globs(wish.holder)? > GLOBS_PER_HOLDER_MAX {
         return Err(BusError::Invalid(format!("one session holds at most {GLOBS_PER_HOLDER_MAX} globs")));
     }
     let mut freed: Vec<Held> = Vec::new();
@@ -142,12 +145,12 @@ pub(crate) fn attempt(w: &mut Write<'_>, wish: &Wish) -> Result<Attempt, BusErro
     let claim = wish.claim();
     loop {
         let blockers = scene.in_the_way(&claim);
-        let dead = dead_among(w, &blockers)?;
+        let dead = dead_among(w, blockers.holders())?;
         if dead.is_empty() {
             break;
         }
-        for (entry, reason) in dead {
-            freed.extend(registration::bury(w, &entry, reason)?);
+        for (holder, reason) in dead {
+            freed.extend(w.bury(holder, reason)?);
         }
         scene = queue::settle(w, Scope::Worktree(&wish.worktree), freed.clone())?;
     }
@@ -168,17 +171,17 @@ pub(crate) fn pick(scene: &Scene, tokens: &[u64]) -> Vec<Lock> {
     tokens.iter().filter_map(find).map(|held| held.lock.clone()).collect()
 }
 
+/// Those of them who died and are not cleared away yet.
 pub(crate) fn dead_among(
-    w: &Write<'_>,
-    blockers: &Blockers<'_>,
-) -> Result<Vec<(registry::Entry, &'static str)>, BusError> {
-    let mut dead: Vec<(registry::Entry, &'static str)> = Vec::new();
-    for holder in blockers.holders() {
-        if dead.iter().all(|(entry, _)| entry.registration.id != holder)
-            && let Some(entry) = registry::entry(w.conn, holder)?
-            && let Some(reason) = entry.death(w.inner, w.now)
+    w: &mut impl Ledger,
+    holders: impl Iterator<Item = RegistrationId>,
+) -> Result<Vec<(RegistrationId, &'static str)>, BusError> {
+    let mut dead: Vec<(RegistrationId, &'static str)> = Vec::new();
+    for holder in holders {
+        if dead.iter().all(|(known, _)| *known != holder)
+            && let Some(reason) = w.death(holder)?
         {
-            dead.push((entry, reason));
+            dead.push((holder, reason));
         }
     }
     Ok(dead)
@@ -207,51 +210,105 @@ fn upgrade(scene: &Scene, wish: &Wish, blockers: &Blockers<'_>) -> Option<(Strin
     })
 }
 
+/// One attempt to take the locks now; a conflict is announced.
+pub(crate) fn acquire(w: &mut impl Ledger, wish: &Wish) -> Result<Attempt, BusError> {
+    let made = attempt(w, wish)?;
+    if let Attempt::Blocked(contended, _) = &made {
+        guard::announce(w, wish, contended)?;
+    }
+    Ok(made)
+}
+
+impl Attempt {
+    pub(crate) fn into_result(self) -> Result<Acquired, BusError> {
+        match self {
+            Self::Granted(locks) => Ok(Acquired { locks }),
+            Self::Blocked(contended, _) => Err(BusError::Contended(contended)),
+            Self::Upgrade(path, holders) => Err(BusError::Upgrade { path, holders }),
+        }
+    }
+}
+
+/// Sets a lease to `ttl_ns` from now.
+pub(crate) fn renew(
+    w: &mut impl Ledger,
+    token: u64,
+    holder: RegistrationId,
+    ttl_ns: i64,
+) -> Result<Lock, BusError> {
+    let held = own(w.held_under(token)?, token, holder)?;
+    if held.expires_ns <= w.now().ns {
+        return Err(LockLost::Expired { token }.into());
+    }
+    w.living(holder)?;
+    let expires_ns = w.now().ns.saturating_add(ttl_ns);
+    w.extend(token, expires_ns)?;
+    Ok(Lock { expires_at: w.now().wall_at(expires_ns), ..held.lock })
+}
+
+/// Gives a lock back and hands it on; false when its lease was over before.
+pub(crate) fn release(w: &mut impl Ledger, token: u64, holder: RegistrationId) -> Result<bool, BusError> {
+    let held = own(w.held_under(token)?, token, holder)?;
+    let kept = held.expires_ns > w.now().ns;
+    w.free(&held, if kept { LockPhase::Released } else { LockPhase::Expired })?;
+    queue::settle(w, Scope::Worktree(&held.lock.worktree), Vec::new())?;
+    Ok(kept)
+}
+
+pub(crate) fn break_lock(w: &mut impl Ledger, token: u64) -> Result<Lock, BusError> {
+    let held = w.held_under(token)?.ok_or(LockLost::Gone { token })?;
+    w.free(&held, LockPhase::Broken)?;
+    queue::settle(w, Scope::Worktree(&held.lock.worktree), Vec::new())?;
+    Ok(held.lock)
+}
+
+/// Whether what is under this token lets its holder write the path. `now_ns` is read after the row.
+pub(crate) fn covers(
+    found: Option<Held>,
+    (token, holder): (u64, RegistrationId),
+    (worktree, path): (&str, &str),
+    now_ns: i64,
+) -> Result<(), LockLost> {
+    let held = own(found, token, holder)?;
+    if held.expires_ns <= now_ns {
+        Err(LockLost::Expired { token })
+    } else if held.lock.worktree != worktree || !held.pattern.matches(path) {
+        Err(LockLost::NotCovered { token, held: held.lock.path, path: path.to_owned() })
+    } else if held.lock.mode != LockMode::Exclusive {
+        Err(LockLost::NotExclusive { token, path: path.to_owned() })
+    } else {
+        Ok(())
+    }
+}
+
+/// Names who holds the path now, when that is why the lock was lost.
+pub(crate) fn explain(lost: LockLost, present: Vec<Lock>, path: &str, holder: RegistrationId) -> LockLost {
+    let (LockLost::Gone { token } | LockLost::Expired { token }) = lost else { return lost };
+    let taken = present.into_iter().find(|lock| {
+        lock.holder != holder
+            && lock.mode != LockMode::Advisory
+            && Pattern::from_normal(&lock.path).matches(path)
+    });
+    taken.map_or(lost, |by| LockLost::Taken { token, by: Box::new(by) })
+}
+
 impl Bus {
     /// Takes the locks now or not at all ([`BusError::Contended`]).
     pub fn acquire(&self, request: &LockRequest) -> Result<Acquired, BusError> {
-        let wish = Wish::read(&self.inner, request)?;
-        let attempt = |w: &mut Write<'_>| {
-            let made = attempt(w, &wish)?;
-            if let Attempt::Blocked(contended, _) = &made {
-                guard::announce(w, &wish, contended)?;
-            }
-            Ok(made)
-        };
-        match self.inner.write(attempt)? {
-            Attempt::Granted(locks) => Ok(Acquired { locks }),
-            Attempt::Blocked(contended, _) => Err(BusError::Contended(contended)),
-            Attempt::Upgrade(path, holders) => Err(BusError::Upgrade { path, holders }),
-        }
+        let wish = Wish::read(request, |tree, path| self.inner.spelled(tree, path))?;
+        self.inner.write(|w| acquire(w, &wish))?.into_result()
     }
 
     /// Sets the lease to `ttl` from now. Refused with [`BusError::Lost`] when it has run out, even if
     /// nobody took the lock: what happened in between is unknown.
     pub fn renew(&self, token: u64, holder: RegistrationId, ttl: Duration) -> Result<Lock, BusError> {
         let ttl_ns = lease(ttl)?;
-        self.inner.write(|w| {
-            let held = own(w.conn, token, holder, w.now)?;
-            if held.expires_ns <= w.now.ns {
-                return Err(LockLost::Expired { token }.into());
-            }
-            registration::living(w, holder)?;
-            let expires_ns = w.now.ns.saturating_add(ttl_ns);
-            w.conn
-                .prepare_cached("UPDATE locks SET expires_ns = ?1 WHERE token = ?2")?
-                .execute(params![expires_ns, signed(token)])?;
-            Ok(Lock { expires_at: w.now.wall_at(expires_ns), ..held.lock })
-        })
+        self.inner.write(|w| renew(w, token, holder, ttl_ns))
     }
 
     /// Gives a lock back. [`BusError::Lost`] says that it was lost before, so what was done under it may not stand.
     pub fn release(&self, token: u64, holder: RegistrationId) -> Result<(), BusError> {
-        let kept = self.inner.write(|w| {
-            let held = own(w.conn, token, holder, w.now)?;
-            let kept = held.expires_ns > w.now.ns;
-            queue::free(w, &held, if kept { LockPhase::Released } else { LockPhase::Expired })?;
-            queue::settle(w, Scope::Worktree(&held.lock.worktree), Vec::new())?;
-            Ok(kept)
-        })?;
+        let kept = self.inner.write(|w| release(w, token, holder))?;
         if kept { Ok(()) } else { Err(LockLost::Expired { token }.into()) }
     }
 
@@ -259,9 +316,9 @@ impl Bus {
     pub fn release_all(&self, holder: RegistrationId) -> Result<Vec<Lock>, BusError> {
         self.inner.write(|w| {
             let mut released = Vec::new();
-            for held in scene::held_by(w.conn, holder, w.now)? {
+            for held in lock_rows::held_by(w.conn, holder, w.now)? {
                 let kept = held.expires_ns > w.now.ns;
-                queue::free(w, &held, if kept { LockPhase::Released } else { LockPhase::Expired })?;
+                w.free(&held, if kept { LockPhase::Released } else { LockPhase::Expired })?;
                 if kept {
                     released.push(held.lock);
                 }
@@ -273,12 +330,7 @@ impl Bus {
 
     /// Takes a lock from whoever holds it, by order of a person.
     pub fn break_lock(&self, token: u64) -> Result<Lock, BusError> {
-        self.inner.write(|w| {
-            let held = scene::held_under(w.conn, token, w.now)?.ok_or(LockLost::Gone { token })?;
-            queue::free(w, &held, LockPhase::Broken)?;
-            queue::settle(w, Scope::Worktree(&held.lock.worktree), Vec::new())?;
-            Ok(held.lock)
-        })
+        self.inner.write(|w| break_lock(w, token))
     }
 
     /// The fencing check: may `holder` write `path` under `token` now? Ask while nobody else can
@@ -293,35 +345,15 @@ impl Bus {
         let path = self.inner.spelled(worktree, path);
         let path = path.as_str();
         let checked = self.inner.read(|conn| {
-            let held = match own(conn, token, holder, Moment::read(&*self.inner.clock)) {
-                Err(BusError::Lost(lost)) => return Ok(Err(lost)),
-                held => held?,
-            };
+            let found = lock_rows::held_under(conn, token, Moment::read(&*self.inner.clock))?;
             // The clock is read after the row: whoever took the lock since then did so after the lease ran out.
             let now = Moment::read(&*self.inner.clock);
-            Ok(if held.expires_ns <= now.ns {
-                Err(LockLost::Expired { token })
-            } else if held.lock.worktree != worktree || !held.pattern.matches(path) {
-                Err(LockLost::NotCovered { token, held: held.lock.path, path: path.to_owned() })
-            } else if held.lock.mode != LockMode::Exclusive {
-                Err(LockLost::NotExclusive { token, path: path.to_owned() })
-            } else {
-                Ok(())
-            })
+            Ok(covers(found, (token, holder), (worktree, path), now.ns))
         })?;
         match checked {
             Ok(()) => Ok(()),
-            Err(LockLost::Gone { .. } | LockLost::Expired { .. }) => {
-                let present = self.locks(Some(worktree))?.into_iter().find(|lock| {
-                    lock.holder != holder
-                        && lock.mode != LockMode::Advisory
-                        && Pattern::from_normal(&lock.path).matches(path)
-                });
-                Err(match (present, checked) {
-                    (Some(by), _) => LockLost::Taken { token, by: Box::new(by) }.into(),
-                    (None, Err(lost)) => lost.into(),
-                    (None, Ok(())) => LockLost::Gone { token }.into(),
-                })
+            Err(lost @ (LockLost::Gone { .. } | LockLost::Expired { .. })) => {
+                Err(explain(lost, self.locks(Some(worktree))?, path, holder).into())
             }
             Err(lost) => Err(lost.into()),
         }
@@ -331,7 +363,7 @@ impl Bus {
     pub fn locks(&self, worktree: Option<&str>) -> Result<Vec<Lock>, BusError> {
         let scope = worktree.map_or(Scope::All, Scope::Worktree);
         let (held, now) = self.inner.read(|conn| {
-            let held = scene::held(conn, scope, Moment::read(&*self.inner.clock))?;
+            let held = lock_rows::held(conn, scope, Moment::read(&*self.inner.clock))?;
             Ok((held, Moment::read(&*self.inner.clock)))
         })?;
         Ok(held
@@ -346,7 +378,7 @@ impl Bus {
     pub fn waits(&self) -> Result<Vec<Wait>, BusError> {
         self.inner.read(|conn| {
             let now = Moment::read(&*self.inner.clock);
-            let mut scene = Scene::load(conn, Scope::All, now)?;
+            let mut scene = lock_rows::scene(conn, Scope::All, now)?;
             scene.locks.retain(|held| held.expires_ns > now.ns);
             let waiting = scene.waits.iter().filter(|waiting| waiting.grant.is_none());
             Ok(waiting.map(|waiting| scene.describe(waiting)).collect())
@@ -355,11 +387,11 @@ impl Bus {
 }
 
 /// The lock under this token, if it is the caller's.
-fn own(conn: &Connection, token: u64, holder: RegistrationId, now: Moment) -> Result<Held, BusError> {
-    match scene::held_under(conn, token, now)? {
-        None => Err(LockLost::Gone { token }.into()),
+fn own(found: Option<Held>, token: u64, holder: RegistrationId) -> Result<Held, LockLost> {
+    match found {
+        None => Err(LockLost::Gone { token }),
         Some(held) if held.lock.holder != holder => {
-            Err(LockLost::NotYours { token, owner: held.lock.holder }.into())
+            Err(LockLost::NotYours { token, owner: held.lock.holder })
         }
         Some(held) => Ok(held),
     }

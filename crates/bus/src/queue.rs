@@ -3,25 +3,10 @@
 //! Whoever frees a lock hands it to the next in line in the same transaction, so a lock is never free
 //! while somebody entitled waits for it, and a newcomer cannot slip in between.
 
-use crate::doorbell;
 use crate::error::BusError;
-use crate::registration;
-use crate::registry;
+use crate::ledger::Ledger;
 use crate::scene::{Claim, Grant, Held, Scene, Scope};
-use crate::write::{Write, signed};
 use model::{Event, Lock, LockChange, LockMode, LockPhase, RegistrationId};
-use rusqlite::params;
-
-/// Deletes the row and says why.
-pub(crate) fn free(w: &mut Write<'_>, held: &Held, phase: LockPhase) -> Result<(), BusError> {
-    w.conn.prepare_cached("DELETE FROM locks WHERE token = ?1")?.execute([signed(held.lock.token)])?;
-    w.touch(held.lock.holder);
-    if phase != LockPhase::Released {
-        // The holder did not do this itself, so it has to be told.
-        w.ring(held.lock.holder);
-    }
-    w.tell(&change(&held.lock, phase, None))
-}
 
 pub(crate) fn change(lock: &Lock, phase: LockPhase, other: Option<RegistrationId>) -> Event {
     Event::LockChanged(LockChange {
@@ -40,14 +25,14 @@ pub(crate) fn change(lock: &Lock, phase: LockPhase, other: Option<RegistrationId
 /// Brings the scene up to date: ends leases that ran
 /// out, forgets waiters nobody listens for, and grants what has become free, in the order of the queue. `dead` are
 /// locks this transaction has already freed because their holders died. Returns what is left.
-pub(crate) fn settle(w: &mut Write<'_>, scope: Scope<'_>, mut dead: Vec<Held>) -> Result<Scene, BusError> {
-    let mut scene = Scene::load(w.conn, scope, w.now)?;
+pub(crate) fn settle(w: &mut impl Ledger, scope: Scope<'_>, mut dead: Vec<Held>) -> Result<Scene, BusError> {
+    let mut scene = w.load(scope)?;
     let (gone, rest): (Vec<Held>, Vec<Held>) =
-        scene.locks.into_iter().partition(|held| held.expires_ns <= w.now.ns);
+        scene.locks.into_iter().partition(|held| held.expires_ns <= w.now().ns);
     scene.locks = rest;
     for held in gone {
-        free(w, &held, LockPhase::Expired)?;
-        if registration::death(w, held.lock.holder)?.is_some() {
+        w.free(&held, LockPhase::Expired)?;
+        if w.death(held.lock.holder)?.is_some() {
             dead.push(held);
         }
     }
@@ -58,13 +43,10 @@ pub(crate) fn settle(w: &mut Write<'_>, scope: Scope<'_>, mut dead: Vec<Held>) -
         // One that is dead and not cleared away yet gets nothing; who waits behind it will notice.
         if waiting.grant.is_none()
             && scene.in_the_way(&waiting.claim()).is_empty()
-            && registration::death(w, waiting.wait.holder)?.is_none()
+            && w.death(waiting.wait.holder)?.is_none()
         {
             let grant = grant(w, &mut scene, &waiting.claim(), waiting.ttl_ns, &dead)?;
-            w.conn
-                .prepare_cached("UPDATE lock_waits SET granted = ?1, fresh = ?2 WHERE id = ?3")?
-                .execute(params![numbers(&grant.tokens)?, numbers(&grant.fresh)?, waiting.wait.id])?;
-            w.ring_named(waiting.bell);
+            w.give(&waiting, &grant)?;
             scene.waits[index].grant = Some(grant);
         }
         index += 1;
@@ -72,48 +54,35 @@ pub(crate) fn settle(w: &mut Write<'_>, scope: Scope<'_>, mut dead: Vec<Held>) -
     Ok(scene)
 }
 
-fn numbers(tokens: &[u64]) -> Result<String, BusError> {
-    serde_json::to_string(tokens)
-        .map_err(|error| BusError::Malformed { what: "a grant", detail: error.to_string() })
-}
-
 /// A waiter whose bell nobody has open is gone: its process died, or its thread gave up without a word. What
 /// it was granted and never collected goes back.
-fn forget_unheard(w: &mut Write<'_>, scene: &mut Scene) -> Result<(), BusError> {
-    let unheard: Vec<usize> = (0..scene.waits.len())
-        .filter(|index| !doorbell::is_heard(&w.inner.bell(&scene.waits[*index].bell)))
-        .collect();
+fn forget_unheard(w: &mut impl Ledger, scene: &mut Scene) -> Result<(), BusError> {
+    let unheard: Vec<usize> =
+        (0..scene.waits.len()).filter(|index| !w.is_heard(&scene.waits[*index])).collect();
     for index in unheard.into_iter().rev() {
         let waiting = scene.waits.remove(index);
-        forget(w, waiting.wait.id, waiting.bell)?;
+        w.forget(&waiting)?;
         let fresh = waiting.grant.map(|grant| grant.fresh).unwrap_or_default();
         for token in fresh {
             if let Some(at) = scene.locks.iter().position(|held| held.lock.token == token) {
                 let held = scene.locks.remove(at);
-                free(w, &held, LockPhase::Released)?;
+                w.free(&held, LockPhase::Released)?;
             }
         }
     }
     Ok(())
 }
 
-/// Takes a request out of the queue.
-pub(crate) fn forget(w: &mut Write<'_>, id: i64, bell: String) -> Result<(), BusError> {
-    w.conn.prepare_cached("DELETE FROM lock_waits WHERE id = ?1")?.execute([id])?;
-    w.remove_bell(bell);
-    Ok(())
-}
-
 /// Gives the claimant all it claims; the caller has made sure that nothing stands in the way.
 pub(crate) fn grant(
-    w: &mut Write<'_>,
+    w: &mut impl Ledger,
     scene: &mut Scene,
     claim: &Claim<'_>,
     ttl_ns: i64,
     dead: &[Held],
 ) -> Result<Grant, BusError> {
-    let expires_ns = w.now.ns.saturating_add(ttl_ns);
-    let (agent, session) = registry::label(w.conn, claim.holder)?;
+    let expires_ns = w.now().ns.saturating_add(ttl_ns);
+    let (agent, session) = w.label(claim.holder)?;
     let mut grant = Grant { tokens: Vec::new(), fresh: Vec::new() };
     for pattern in claim.patterns {
         let own = |mode: LockMode| {
@@ -137,7 +106,7 @@ pub(crate) fn grant(
             && let Some(at) = scene.locks.iter().position(own(LockMode::Shared))
         {
             let shared = scene.locks.remove(at);
-            free(w, &shared, LockPhase::Released)?;
+            w.free(&shared, LockPhase::Released)?;
         }
         let lock = Lock {
             worktree: claim.worktree.to_owned(),
@@ -147,10 +116,10 @@ pub(crate) fn grant(
             agent: agent.clone(),
             session,
             token: w.mint()?,
-            acquired_at: w.now.wall,
-            expires_at: w.now.wall_at(expires_ns),
+            acquired_at: w.now().wall,
+            expires_at: w.now().wall_at(expires_ns),
         };
-        insert(w, &lock, expires_ns)?;
+        w.insert(&lock, expires_ns)?;
         let heir_of = dead.iter().find(|held| {
             held.lock.worktree == lock.worktree
                 && !held.lock.mode.admits(lock.mode)
@@ -166,32 +135,12 @@ pub(crate) fn grant(
     Ok(grant)
 }
 
-fn insert(w: &Write<'_>, lock: &Lock, expires_ns: i64) -> Result<(), BusError> {
-    w.conn
-        .prepare_cached(
-            "INSERT INTO locks (token, worktree, path, mode, holder, acquired_at, expires_ns)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            signed(lock.token),
-            lock.worktree,
-            lock.path,
-            lock.mode.as_str(),
-            lock.holder.to_string(),
-            lock.acquired_at.to_string(),
-            expires_ns,
-        ])?;
-    Ok(())
-}
-
 /// A lease asked for again gets longer, never shorter.
-fn extend(w: &Write<'_>, held: &mut Held, expires_ns: i64) -> Result<(), BusError> {
+fn extend(w: &mut impl Ledger, held: &mut Held, expires_ns: i64) -> Result<(), BusError> {
     if expires_ns > held.expires_ns {
         held.expires_ns = expires_ns;
-        held.lock.expires_at = w.now.wall_at(expires_ns);
-        w.conn
-            .prepare_cached("UPDATE locks SET expires_ns = ?1 WHERE token = ?2")?
-            .execute(params![expires_ns, signed(held.lock.token)])?;
+        held.lock.expires_at = w.now().wall_at(expires_ns);
+        w.extend(held.lock.token, expires_ns)?;
     }
     Ok(())
 }

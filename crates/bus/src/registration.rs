@@ -4,12 +4,14 @@ use crate::bus::Bus;
 use crate::claim;
 use crate::doorbell::Bell;
 use crate::error::BusError;
+use crate::ledger::{self, Ledger};
 use crate::liveness::{self, Proof};
+use crate::lock_rows;
 use crate::mapping;
 use crate::queue;
 use crate::receipt;
 use crate::registry::{self, Entry, entry, present, present_all};
-use crate::scene::{self, Held, Scene, Scope};
+use crate::scene::{Held, Scope};
 use crate::write::{Moment, Write, nanos, unsigned};
 use model::{Event, Id, Lock, LockPhase, Registration, RegistrationId, RegistrationPhase, SessionId};
 use rusqlite::{Connection, params};
@@ -187,10 +189,10 @@ impl Bus {
     }
 
     fn has_dead(&self, conn: &Connection) -> Result<bool, BusError> {
-        let scene = Scene::load(conn, Scope::All, Moment::read(&*self.inner.clock))?;
+        let scene = lock_rows::scene(conn, Scope::All, Moment::read(&*self.inner.clock))?;
         let entries = present_all(conn)?;
         let now = Moment::read(&*self.inner.clock);
-        Ok(scene.needs_settling(&self.inner, now)
+        Ok(scene.needs_settling(now, |waiting| ledger::is_heard(&self.inner, waiting))
             || entries.iter().any(|entry| entry.death(&self.inner, now).is_some()))
     }
 }
@@ -211,10 +213,10 @@ fn beat(slot: &mapping::Slot, lease_ns: Option<i64>, now_ns: i64) -> bool {
 /// caller.
 pub(crate) fn bury(w: &mut Write<'_>, entry: &Entry, reason: &str) -> Result<Vec<Held>, BusError> {
     let id = entry.registration.id;
-    let locks = scene::held_by(w.conn, id, w.now)?;
+    let locks = lock_rows::held_by(w.conn, id, w.now)?;
     for held in &locks {
         let phase = if held.expires_ns <= w.now.ns { LockPhase::Expired } else { LockPhase::Released };
-        queue::free(w, held, phase)?;
+        w.free(held, phase)?;
     }
     cancel_waits(w, id)?;
     claim::abandon(w, id)?;

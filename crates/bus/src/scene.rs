@@ -1,20 +1,16 @@
 //! Who holds what and who waits for whom, as one transaction sees it. Decisions are made here, in
-//! memory; `queue` carries them out.
+//! memory, for every backend alike; `queue` carries them out.
 //!
 //! Fairness is by place in the queue: a request waits behind every earlier one it conflicts with. One
 //! exception keeps that from making rings out of nothing: nobody waits behind somebody who, perhaps through
 //! others, waits for a lock he holds. With it a ring of waits is always a ring of held locks: were there a place in the
 //! queue in it, take one whose owner somebody in the ring waits for because of a lock; the exception removes it.
 
-use crate::bus::Inner;
-use crate::doorbell;
-use crate::error::{BusError, Contended};
+use crate::error::Contended;
 use crate::lock::Wait;
 use crate::pattern::Pattern;
-use crate::row;
-use crate::write::{Moment, unsigned};
+use crate::write::Moment;
 use model::{Lock, LockMode, RegistrationId};
-use rusqlite::{Connection, Row};
 
 /// A lock in the table, in force or expired.
 #[derive(Debug, Clone)]
@@ -30,7 +26,10 @@ pub(crate) struct Waiting {
     pub(crate) wait: Wait,
     pub(crate) patterns: Vec<Pattern>,
     pub(crate) ttl_ns: i64,
+    /// The FIFO it listens at, where every process sees it.
     pub(crate) bell: String,
+    /// Until when it counts as listening, where nobody sees its process.
+    pub(crate) heard_until_ns: Option<i64>,
     pub(crate) grant: Option<Grant>,
 }
 
@@ -131,10 +130,6 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    pub(crate) fn load(conn: &Connection, scope: Scope<'_>, now: Moment) -> Result<Self, BusError> {
-        Ok(Self { locks: held(conn, scope, now)?, waits: waiting(conn)? })
-    }
-
     /// What stands in the way: conflicting locks of others, and earlier conflicting requests of others
     /// except those that wait for a lock of the claimant.
     pub(crate) fn in_the_way(&self, claim: &Claim<'_>) -> Blockers<'_> {
@@ -213,9 +208,9 @@ impl Scene {
     }
 
     /// True when a write would change something here: a lease ran out, or nobody listens for a request any more.
-    pub(crate) fn needs_settling(&self, inner: &Inner, now: Moment) -> bool {
+    pub(crate) fn needs_settling(&self, now: Moment, is_heard: impl Fn(&Waiting) -> bool) -> bool {
         self.locks.iter().any(|held| held.expires_ns <= now.ns)
-            || self.waits.iter().any(|waiting| !doorbell::is_heard(&inner.bell(&waiting.bell)))
+            || self.waits.iter().any(|waiting| !is_heard(waiting))
     }
 
     /// A request as others see it.
@@ -228,119 +223,4 @@ impl Scene {
         }
         Wait { blocked_by, ..waiting.wait.clone() }
     }
-}
-
-const HELD_COLUMNS: &str =
-    "SELECT l.token, l.worktree, l.path, l.mode, l.holder, l.acquired_at, l.expires_ns,
-            r.agent, r.owner_session
-     FROM locks l JOIN session_registry r ON r.session_id = l.holder";
-
-fn read_held(row: &Row<'_>, now: Moment) -> Result<Held, BusError> {
-    let path: String = row.get(2)?;
-    let expires_ns: i64 = row.get(6)?;
-    Ok(Held {
-        pattern: Pattern::from_normal(&path),
-        lock: Lock {
-            worktree: row.get(1)?,
-            path,
-            mode: row::mode(row, 3)?,
-            holder: row::parsed(row, 4, "a lock's holder")?,
-            agent: row.get(7)?,
-            session: row::parsed_or_none(row, 8, "a lock's session")?,
-            token: unsigned(row.get(0)?),
-            acquired_at: row::time(row, 5)?,
-            expires_at: now.wall_at(expires_ns),
-        },
-        expires_ns,
-    })
-}
-
-fn collect_held(
-    conn: &Connection,
-    sql: &str,
-    params: impl rusqlite::Params,
-    now: Moment,
-) -> Result<Vec<Held>, BusError> {
-    let mut statement = conn.prepare_cached(sql)?;
-    let mut rows = statement.query(params)?;
-    let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        all.push(read_held(row, now)?);
-    }
-    Ok(all)
-}
-
-/// Locks by token, expired ones too.
-pub(crate) fn held(conn: &Connection, scope: Scope<'_>, now: Moment) -> Result<Vec<Held>, BusError> {
-    let worktree = match scope {
-        Scope::All => return collect_held(conn, &format!("{HELD_COLUMNS} ORDER BY l.token"), [], now),
-        Scope::Worktree(worktree) => worktree,
-        Scope::Waited => "",
-    };
-    let sql = format!(
-        "{HELD_COLUMNS} WHERE l.worktree = ?1 OR l.worktree IN (SELECT worktree FROM lock_waits) ORDER BY l.token"
-    );
-    collect_held(conn, &sql, [worktree], now)
-}
-
-pub(crate) fn held_by(conn: &Connection, holder: RegistrationId, now: Moment) -> Result<Vec<Held>, BusError> {
-    let sql = format!("{HELD_COLUMNS} WHERE l.holder = ?1 ORDER BY l.token");
-    collect_held(conn, &sql, [holder.to_string()], now)
-}
-
-/// Locks of the worktree that may cover the path: by its name, and all globs.
-pub(crate) fn held_over(
-    conn: &Connection,
-    worktree: &str,
-    path: &str,
-    now: Moment,
-) -> Result<Vec<Held>, BusError> {
-    let sql = format!(
-        "{HELD_COLUMNS} WHERE l.worktree = ?1 AND (l.path = ?2 OR l.path GLOB '*[*?[{{]*') ORDER BY l.token"
-    );
-    collect_held(conn, &sql, [worktree, path], now)
-}
-
-pub(crate) fn held_under(conn: &Connection, token: u64, now: Moment) -> Result<Option<Held>, BusError> {
-    // A token beyond SQLite's integers was never ours.
-    let Ok(token) = i64::try_from(token) else { return Ok(None) };
-    let sql = format!("{HELD_COLUMNS} WHERE l.token = ?1");
-    Ok(collect_held(conn, &sql, [token], now)?.pop())
-}
-
-fn waiting(conn: &Connection) -> Result<Vec<Waiting>, BusError> {
-    let mut statement = conn.prepare_cached(
-        "SELECT w.id, w.worktree, w.paths, w.mode, w.holder, w.ttl_ns, w.since, w.bell, w.granted, w.fresh,
-                r.agent, r.owner_session
-         FROM lock_waits w JOIN session_registry r ON r.session_id = w.holder ORDER BY w.id",
-    )?;
-    let mut rows = statement.query([])?;
-    let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        let paths: Vec<String> = row::json(&row.get::<_, String>(2)?, "the paths of a wait")?;
-        let grant = match (row.get::<_, Option<String>>(8)?, row.get::<_, Option<String>>(9)?) {
-            (Some(tokens), Some(fresh)) => {
-                Some(Grant { tokens: row::json(&tokens, "a grant")?, fresh: row::json(&fresh, "a grant")? })
-            }
-            _ => None,
-        };
-        all.push(Waiting {
-            patterns: paths.iter().map(|path| Pattern::from_normal(path)).collect(),
-            wait: Wait {
-                id: row.get(0)?,
-                worktree: row.get(1)?,
-                paths,
-                mode: row::mode(row, 3)?,
-                holder: row::parsed(row, 4, "a wait's holder")?,
-                agent: row.get(10)?,
-                session: row::parsed_or_none(row, 11, "a wait's session")?,
-                since: row::time(row, 6)?,
-                blocked_by: Vec::new(),
-            },
-            ttl_ns: row.get(5)?,
-            bell: row.get(7)?,
-            grant,
-        });
-    }
-    Ok(all)
 }

@@ -7,22 +7,24 @@ use crate::bus::Bus;
 use crate::doorbell::Doorbell;
 use crate::error::{BusError, Contended, LockLost};
 use crate::guard;
+use crate::ledger::{self, Ledger};
 use crate::liveness::{Lives, Proof};
 use crate::lock::{self, Acquired, Attempt, LockRequest, Wish};
+use crate::lock_rows;
 use crate::queue;
 use crate::registration;
 use crate::registry;
-use crate::scene::{Scene, Scope};
-use crate::write::{Moment, Write, nanos, unsigned};
+use crate::scene::Scope;
+use crate::write::{Moment, nanos, unsigned};
 use model::{Event, Lock, LockChange, LockPhase, RegistrationId};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::OptionalExtension;
 use std::time::Duration;
 
 /// How soon a waiter notices that a lease in its way has run out.
 pub const LIVENESS_POLL: Duration = Duration::from_millis(25);
 
 /// How an attempt that may join the queue came out.
-enum Joined {
+pub(crate) enum Joined {
     Granted(Vec<Lock>),
     Queued(i64, Contended),
     Deadlock(Vec<RegistrationId>),
@@ -52,7 +54,7 @@ impl Bus {
         timeout: Duration,
         on_wait: &mut dyn FnMut(&[Lock]),
     ) -> Result<Acquired, BusError> {
-        let wish = Wish::read(&self.inner, request)?;
+        let wish = Wish::read(request, |tree, path| self.inner.spelled(tree, path))?;
         let deadline_ns = nanos(self.inner.clock.uptime()).saturating_add(nanos(timeout));
         match self.inner.write(|w| lock::attempt(w, &wish))? {
             Attempt::Granted(locks) => return Ok(Acquired { locks }),
@@ -114,9 +116,9 @@ impl Bus {
                 Some(Some(_)) => return Ok(Look::Granted),
                 Some(None) => {}
             }
-            let scene = Scene::load(conn, Scope::Waited, Moment::read(&*self.inner.clock))?;
+            let scene = lock_rows::scene(conn, Scope::Waited, Moment::read(&*self.inner.clock))?;
             let now = Moment::read(&*self.inner.clock);
-            if scene.needs_settling(&self.inner, now) {
+            if scene.needs_settling(now, |waiting| ledger::is_heard(&self.inner, waiting)) {
                 return Ok(Look::Stale);
             }
             let Some(own) = scene.waits.iter().find(|waiting| waiting.wait.id == id) else {
@@ -135,39 +137,22 @@ impl Bus {
 }
 
 /// Takes the locks after all, or joins the queue.
-fn join(w: &mut Write<'_>, wish: &Wish, bell: &str) -> Result<Joined, BusError> {
+pub(crate) fn join(w: &mut impl Ledger, wish: &Wish, bell: &str) -> Result<Joined, BusError> {
     let contended = match lock::attempt(w, wish)? {
         Attempt::Granted(locks) => return Ok(Joined::Granted(locks)),
         Attempt::Upgrade(path, holders) => return Ok(Joined::Upgrade(path, holders)),
         Attempt::Blocked(_, Some(ring)) => return Ok(Joined::Deadlock(ring)),
         Attempt::Blocked(contended, None) => contended,
     };
-    let paths: Vec<&str> = wish.patterns.iter().map(|pattern| pattern.as_str()).collect();
-    let paths = serde_json::to_string(&paths)
-        .map_err(|error| BusError::Malformed { what: "the paths of a wait", detail: error.to_string() })?;
-    w.conn
-        .prepare_cached(
-            "INSERT INTO lock_waits (worktree, paths, mode, holder, ttl_ns, since, bell)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            wish.worktree,
-            paths,
-            wish.mode.as_str(),
-            wish.holder.to_string(),
-            wish.ttl_ns,
-            w.now.wall.to_string(),
-            bell,
-        ])?;
-    let id = w.conn.last_insert_rowid();
+    let id = w.enqueue(wish, bell)?;
     tell_waiting(w, wish, &contended)?;
     guard::announce(w, wish, &contended)?;
     Ok(Joined::Queued(id, contended))
 }
 
 /// One event per path that somebody stands in the way of.
-fn tell_waiting(w: &mut Write<'_>, wish: &Wish, contended: &Contended) -> Result<(), BusError> {
-    let (agent, session) = registry::label(w.conn, wish.holder)?;
+fn tell_waiting(w: &mut impl Ledger, wish: &Wish, contended: &Contended) -> Result<(), BusError> {
+    let (agent, session) = w.label(wish.holder)?;
     for pattern in &wish.patterns {
         let overlaps = |path: &String| crate::pattern::Pattern::from_normal(path).overlaps(pattern);
         let holder = contended.holders.iter().find(|lock| overlaps(&lock.path)).map(|lock| lock.holder);
@@ -192,7 +177,7 @@ fn tell_waiting(w: &mut Write<'_>, wish: &Wish, contended: &Contended) -> Result
 }
 
 /// Buries the dead in our way and hands on what that frees, perhaps to us.
-fn clear(w: &mut Write<'_>, id: i64) -> Result<(), BusError> {
+pub(crate) fn clear(w: &mut impl Ledger, id: i64) -> Result<(), BusError> {
     let mut freed = Vec::new();
     loop {
         let scene = queue::settle(w, Scope::Waited, freed.clone())?;
@@ -200,28 +185,28 @@ fn clear(w: &mut Write<'_>, id: i64) -> Result<(), BusError> {
         else {
             return Ok(());
         };
-        let dead = lock::dead_among(w, &scene.in_the_way(&own.claim()))?;
+        let dead = lock::dead_among(w, scene.in_the_way(&own.claim()).holders())?;
         if dead.is_empty() {
             return Ok(());
         }
-        for (entry, reason) in dead {
-            freed.extend(registration::bury(w, &entry, reason)?);
+        for (holder, reason) in dead {
+            freed.extend(w.bury(holder, reason)?);
         }
     }
 }
 
 /// Takes the granted locks and the request out of the queue.
-fn collect(w: &mut Write<'_>, id: i64) -> Result<Vec<Lock>, BusError> {
-    let scene = Scene::load(w.conn, Scope::Waited, w.now)?;
+pub(crate) fn collect(w: &mut impl Ledger, id: i64) -> Result<Vec<Lock>, BusError> {
+    let scene = w.load(Scope::Waited)?;
     let Some(own) = scene.waits.iter().find(|waiting| waiting.wait.id == id) else {
         return Err(BusError::Canceled);
     };
     let Some(grant) = &own.grant else { return Err(BusError::Canceled) };
-    queue::forget(w, id, own.bell.clone())?;
+    w.forget(own)?;
     let locks: Vec<Lock> = lock::pick(&scene, &grant.tokens)
         .into_iter()
         .filter(|lock| {
-            scene.locks.iter().any(|held| held.lock.token == lock.token && held.expires_ns > w.now.ns)
+            scene.locks.iter().any(|held| held.lock.token == lock.token && held.expires_ns > w.now().ns)
         })
         .collect();
     if locks.len() == grant.tokens.len() {
@@ -235,15 +220,15 @@ fn collect(w: &mut Write<'_>, id: i64) -> Result<Vec<Lock>, BusError> {
 
 /// The time is over: leaves the queue, unless the locks came at the last moment. None when the row is gone already;
 /// the next look says why.
-fn leave(w: &mut Write<'_>, id: i64) -> Result<Option<Result<Vec<Lock>, Contended>>, BusError> {
+pub(crate) fn leave(w: &mut impl Ledger, id: i64) -> Result<Option<Result<Vec<Lock>, Contended>>, BusError> {
     clear(w, id)?;
-    let scene = Scene::load(w.conn, Scope::Waited, w.now)?;
+    let scene = w.load(Scope::Waited)?;
     let Some(own) = scene.waits.iter().find(|waiting| waiting.wait.id == id) else { return Ok(None) };
     if own.grant.is_some() {
         return collect(w, id).map(|locks| Some(Ok(locks)));
     }
     let contended = scene.in_the_way(&own.claim()).contended(&scene);
-    queue::forget(w, id, own.bell.clone())?;
+    w.forget(own)?;
     queue::settle(w, Scope::Waited, Vec::new())?;
     Ok(Some(Err(contended)))
 }

@@ -70,7 +70,7 @@ pub(crate) struct Write<'a> {
 
 impl Write<'_> {
     /// The next fencing token: higher than every one before, committed or not.
-    pub(crate) fn mint(&mut self) -> Result<u64, BusError> {
+    pub(crate) fn next_token(&mut self) -> Result<u64, BusError> {
         if !self.minted {
             self.token = self.token.max(self.inner.high.read(self.epoch)?);
             self.minted = true;
@@ -147,7 +147,7 @@ impl Write<'_> {
     }
 
     /// The locks of this registration changed: its `active_files` are written anew before COMMIT.
-    pub(crate) fn touch(&mut self, holder: RegistrationId) {
+    pub(crate) fn locks_changed(&mut self, holder: RegistrationId) {
         self.holders.insert(holder);
     }
 

@@ -5,6 +5,7 @@ mod actor;
 mod answers;
 mod bridge;
 mod claims;
+mod conformance;
 mod contest;
 mod deliveries;
 mod fence;

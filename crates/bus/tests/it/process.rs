@@ -21,6 +21,7 @@ fn body() {
     let role = role().expect("started by another test");
     let (kind, argument) = role.split_once(' ').unwrap();
     match kind {
+        "conformance" => crate::conformance::run(argument),
         "actor" => crate::actor::run(argument),
         "delivery" => crate::deliveries::run(argument),
         "readonly" => crate::hostile::look_at_read_only(argument),
@@ -105,7 +106,7 @@ impl Drop for Process {
     }
 }
 
-/// The machine's clocks, except that uptime can leap forward for all processes at once, as in a suspend,
+/// The machine's clocks, except that both can leap forward for all processes at once, as in a suspend,
 /// and the wall clock can be set to anything in each of them.
 pub(crate) struct SharedClock {
     leaps: File,
@@ -146,7 +147,8 @@ impl SharedClock {
 impl Clock for SharedClock {
     fn now(&self) -> Timestamp {
         let shift = self.wall_shift_ms.load(Ordering::SeqCst);
-        Timestamp::from_millis(SystemClock.now().as_millis() + shift)
+        let leapt = i64::try_from(self.leapt() / 1_000_000).unwrap();
+        Timestamp::from_millis(SystemClock.now().as_millis() + leapt + shift)
     }
 
     fn uptime(&self) -> Duration {
