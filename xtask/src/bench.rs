@@ -77,6 +77,12 @@ fn table(rows: &str) {
         let figure = |value: &Value| if value.is_null() { "—".to_owned() } else { value.to_string() };
         let peers = row["peers"].as_object().into_iter().flatten();
         let peers: Vec<String> = peers.map(|(name, value)| format!("{name} {value}")).collect();
+        if row["transport"].is_string() {
+            let figures = ["p50", "p99", "p99.9", "max", "cpu_percent", "lost", "duplicates"];
+            let figures = figures.map(|key| format!("{key} {}", figure(&row[key])));
+            say::line(&format!("{:28} {:16} {}", text("case"), text("transport"), figures.join("  ")));
+            continue;
+        }
         let met = match row["met"].as_bool() {
             Some(true) => "met",
             Some(false) => "MISSED",

@@ -89,16 +89,7 @@ impl Server {
     pub(super) fn prepare(self, program: &Path, folder: &Path, password: &Path) -> Option<Command> {
         (self == Server::Postgres).then(|| {
             let mut initdb = self.command(&program.with_file_name("initdb"), folder);
-            initdb.args([
-                "--username",
-                OWNER,
-                "--auth",
-                "scram-sha-256",
-                "--encoding",
-                "UTF8",
-                "--locale",
-                "C",
-            ]);
+            initdb.args(["--username", OWNER, "--auth", "password", "--encoding", "UTF8", "--locale", "C"]);
             // What is made here is gone with the machine, whatever is measured on it afterwards.
             initdb.arg("--no-sync").arg("--pwfile").arg(password).arg("--pgdata").arg(folder.join("data"));
             initdb
