@@ -1,16 +1,20 @@
-//! `cargo xtask bench <name> [--quick] [--json] [--no-peers]`: builds in release, and lets `xtask/bench` measure.
+//! `cargo xtask bench <name> [--quick] [--json] [--no-peers] [--install]`: builds in release, and lets `xtask/bench` measure.
 //!
 //! Standard output carries rows only; everything else, the build included, goes to standard error.
 
+use crate::machine::{Machine, NATS, POSTGRES, REDIS, Tool};
 use crate::place;
 use crate::process::{cargo, command, output};
+use crate::report::Report;
 use crate::say;
 use serde_json::Value;
 use std::process::{ExitCode, Stdio};
 
 /// Benches, and whether they start the product's binary.
 const BENCHES: &[(&str, bool)] = &[("bus", false), ("daemon", true), ("history", false), ("journal", false)];
-const FLAGS: &[&str] = &["--quick", "--json", "--no-peers"];
+const FLAGS: &[&str] = &["--quick", "--json", "--no-peers", "--install"];
+/// Servers the bus is measured beside.
+const PEERS: &[&Tool] = &[&POSTGRES, &NATS, &REDIS];
 
 pub(crate) fn bench(arguments: &[String]) -> ExitCode {
     let names: Vec<&str> = BENCHES.iter().map(|(name, _)| *name).collect();
@@ -22,6 +26,15 @@ pub(crate) fn bench(arguments: &[String]) -> ExitCode {
         say::line(&usage);
         return ExitCode::from(2);
     };
+    let has = |flag: &str| flags.iter().any(|given| given == flag);
+    if *name == "bus" && !has("--no-peers") {
+        let (mut machine, mut report) = (Machine::new(has("--install")), Report::default());
+        for tool in PEERS {
+            if let Err(why) = machine.need(tool, &mut report) {
+                report.skip("a peer of the bus", &why);
+            }
+        }
+    }
     match measure(name, *binary, flags) {
         Ok(code) => code,
         Err(why) => {
@@ -64,6 +77,12 @@ fn table(rows: &str) {
         let figure = |value: &Value| if value.is_null() { "—".to_owned() } else { value.to_string() };
         let peers = row["peers"].as_object().into_iter().flatten();
         let peers: Vec<String> = peers.map(|(name, value)| format!("{name} {value}")).collect();
+        if row["transport"].is_string() {
+            let figures = ["p50", "p99", "p99.9", "max", "cpu_percent", "lost", "duplicates"];
+            let figures = figures.map(|key| format!("{key} {}", figure(&row[key])));
+            say::line(&format!("{:28} {:16} {}", text("case"), text("transport"), figures.join("  ")));
+            continue;
+        }
         let met = match row["met"].as_bool() {
             Some(true) => "met",
             Some(false) => "MISSED",

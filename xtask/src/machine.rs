@@ -4,6 +4,7 @@
 
 use crate::process::{self, command, found, output, told};
 use crate::report::Report;
+use servers::Server;
 
 /// Node's oldest release the page is built with (`engines` in web/package.json).
 const NODE_OLDEST: (u32, u32) = (20, 19);
@@ -20,12 +21,17 @@ pub(crate) struct Tool {
 enum Source {
     Package(&'static str),
     Crate(&'static str),
+    /// Its package has its name, and its program may be where no PATH leads.
+    Server(Server),
     /// Not installed for anybody; the text says how a person does it.
     Person(&'static str),
 }
 
 pub(crate) const GIT: Tool = Tool { names: &["git"], source: Source::Package("git") };
 pub(crate) const STRACE: Tool = Tool { names: &["strace"], source: Source::Package("strace") };
+pub(crate) const POSTGRES: Tool = Tool { names: &["postgresql"], source: Source::Server(Server::Postgres) };
+pub(crate) const NATS: Tool = Tool { names: &["nats-server"], source: Source::Server(Server::Nats) };
+pub(crate) const REDIS: Tool = Tool { names: &["redis-server"], source: Source::Server(Server::Redis) };
 pub(crate) const NEXTEST: Tool = Tool { names: &["cargo-nextest"], source: Source::Crate("cargo-nextest") };
 pub(crate) const DENY: Tool =
     Tool { names: &["cargo-deny"], source: Source::Person("cargo install cargo-deny --locked") };
@@ -51,17 +57,20 @@ impl Machine {
             return Ok(());
         }
         let name = tool.names[0];
+        let hint = |package: &str| {
+            format!("install the package `{package}` (Debian: sudo apt-get install {package})")
+        };
         let hint = match tool.source {
             Source::Person(hint) => return Err(format!("{name} is not installed: {hint}")),
             Source::Crate(source) => format!("cargo install {source} --locked"),
-            Source::Package(package) => {
-                format!("install the package `{package}` (Debian: sudo apt-get install {package})")
-            }
+            Source::Package(package) => hint(package),
+            Source::Server(server) => hint(server.name()),
         };
         let steps = match tool.source {
             _ if !self.may_install => Vec::new(),
             Source::Crate(source) => vec![process::cargo(&["install", source, "--locked"])],
             Source::Package(package) => self.packages(package),
+            Source::Server(server) => self.packages(server.name()),
             Source::Person(_) => Vec::new(),
         };
         if steps.is_empty() {
@@ -93,6 +102,9 @@ impl Machine {
 
 impl Tool {
     fn is_there(&self) -> bool {
+        if let Source::Server(server) = self.source {
+            return server.program().is_some();
+        }
         let named = if self.names[0] == CHROMIUM.names[0] { told("CODITECT_CHROMIUM") } else { None };
         named.is_some() || self.names.iter().any(|name| found(name).is_some())
     }

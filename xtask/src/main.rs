@@ -11,6 +11,7 @@ mod place;
 mod process;
 mod report;
 mod say;
+mod serve;
 mod test;
 mod tidy;
 
@@ -23,9 +24,11 @@ cargo xtask <command>
   tidy                          the rules of the house alone
   codegen                       write the generated files again
   demo [arguments]              build the page and the binary, run `coditect demo`
+  servers <command> [arguments]
+                                run a command beside PostgreSQL and NATS of its own, as far as they are installed
   run [arguments]               build the page and the binary, run `coditect`
-  bench <name> [--quick] [--json] [--no-peers]
-                                measure daemon, history or journal; with --json one object a line. Peers to
+  bench <name> [--quick] [--json] [--no-peers] [--install]
+                                measure bus, daemon, history or journal; with --json one object a line. Peers to
                                 compare with are fetched into the user's cache folder
 
 Nothing is installed without `--install` (or CI=true); what is missing is named.";
@@ -40,6 +43,8 @@ fn main() -> ExitCode {
         "test" => test::test(rest),
         "tidy" => tidy::tidy(rest),
         "codegen" => codegen::codegen(rest),
+        servers::GUARD => servers::guard(rest.first().map_or("", String::as_str)),
+        "servers" => serve::servers(rest),
         "demo" => demo::demo(rest),
         "run" => demo::run(rest),
         "bench" => bench::bench(rest),

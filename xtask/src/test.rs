@@ -8,6 +8,8 @@ use crate::place;
 use crate::process::{cargo, npm};
 use crate::report::Report;
 use crate::say;
+use crate::serve;
+use servers::Servers;
 use std::process::{Command, ExitCode};
 
 pub(crate) fn test(arguments: &[String]) -> ExitCode {
@@ -77,15 +79,15 @@ fn rust(machine: &mut Machine, report: &mut Report) {
         Ok(()) => {
             let nextest = ["nextest", "run", "--workspace", "--profile", "ci"];
             if report.step("build of the tests", cargo(&[&nextest[..], &["--no-run"]].concat())) {
-                report.step("tests", cargo(&nextest));
+                tests(cargo(&nextest), machine, report);
             }
         }
         Err(why) => {
             say::line(&format!(
                 "\nSKIPPED: one process per test and the limits of .config/nextest.toml: {why}"
             ));
-            report
-                .step("tests", cargo(&["test", "--quiet", "--workspace", "--all-targets", "--no-fail-fast"]));
+            let all = ["test", "--quiet", "--workspace", "--all-targets", "--no-fail-fast"];
+            tests(cargo(&all), machine, report);
         }
     }
     match machine.need(&DENY, report) {
@@ -94,6 +96,13 @@ fn rust(machine: &mut Machine, report: &mut Report) {
         }
         Err(why) => report.skip("dependencies", &why),
     }
+}
+
+/// The tests, beside servers of their own.
+fn tests(mut run: Command, machine: &mut Machine, report: &mut Report) {
+    let servers = serve::start(machine, report);
+    run.envs(servers.iter().flat_map(Servers::variables));
+    report.step("tests", run);
 }
 
 /// The page in a real browser: against a daemon that plays a fixed piece, then on the built product.

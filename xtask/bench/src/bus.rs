@@ -1,19 +1,23 @@
-//! What the bus costs and how soon it delivers: separate processes, 256-byte payloads, beside the older design's methods in
-//! the same run and in turns.
+//! What the bus costs and how soon it delivers: separate processes, 256-byte payloads, beside Redis, NATS, PostgreSQL and the
+//! older design's methods in the same run and in turns.
 //!
-//! Peers that need a server (Redis, NATS, PostgreSQL) are further names for `wire::open`; each is started by whoever
-//! adds it, and where it is not installed a row says so.
+//! A server that is not installed has a row that says so.
 
+mod beside;
 mod fleet;
+mod kills;
 mod node;
+mod paired;
 mod single;
 mod wire;
 
 use crate::row::Row;
 use crate::sample::Samples;
 use crate::{Order, say, scratch, tell};
-use fleet::{Crew, Outcome};
+use beside::Beside;
+use fleet::Crew;
 use node::Spec;
+use paired::Case;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
@@ -29,6 +33,7 @@ pub(crate) fn body(name: &str, argument: &str) -> Option<Result<(), String>> {
         "bus-contender" => single::contender(argument),
         "bus-holder" => single::holder(argument),
         "bus-flood" => single::flood_here(argument),
+        "bus-kills" => kills::body(argument),
         "bus-hog" => loop {
             std::hint::spin_loop();
         },
@@ -37,7 +42,8 @@ pub(crate) fn body(name: &str, argument: &str) -> Option<Result<(), String>> {
 }
 
 pub(crate) fn bench(order: &Order) -> Result<(), String> {
-    let seconds = if order.quick { 5.0 } else { 20.0 };
+    let beside = Beside::start(order)?;
+    let seconds = if order.quick { 5.0 } else { 10.0 };
     let rounds = if order.quick { 1 } else { 5 };
     let ten = Spec {
         wire: "ours".to_owned(),
@@ -49,66 +55,38 @@ pub(crate) fn bench(order: &Order) -> Result<(), String> {
         seconds,
         power: false,
         tick_ms: 250,
+        url: String::new(),
+        run: 0,
     };
-    paired(order, "10x5_to_all", &ten, rounds, Some(1_500.0), Some(4.0))?;
-    paired(order, "10x5_to_one", &Spec { cast: false, ..ten.clone() }, rounds, Some(1_500.0), Some(4.0))?;
+    let to_one = Spec { cast: false, ..ten.clone() };
+    let fifty = Spec { count: 50, ..to_one.clone() };
+    let redis = Some(1.15);
+    for case in [
+        Case { name: "10x5_to_all", spec: ten.clone(), rounds, p99: 1_500.0, cpu: 4.0, redis },
+        Case { name: "10x5_to_one", spec: to_one, rounds, p99: 1_500.0, cpu: 4.0, redis },
+        Case { name: "50x5_to_one", spec: fifty.clone(), rounds: 1, p99: 3_000.0, cpu: 15.0, redis: None },
+    ] {
+        paired::run(order, &beside, &case)?;
+    }
+    // Nobody else's processes are awake while ours are looked at alone.
+    drop(beside);
     hogged(order, &ten)?;
     sparse(order, &ten)?;
-    let fifty = Spec { count: 50, cast: false, ..ten.clone() };
-    paired(order, "50x5_to_one", &fifty, 1, Some(3_000.0), Some(15.0))?;
-    let idle = fleet::run(order, &Spec { rate: 0.0, tick_ms: 2_000, seconds: seconds * 2.0, ..fifty })?;
-    tell(&Row::new("bus", "50_idle", "percent of a core", "all", idle.cpu).at_most(1.0));
+    idle(order, &fifty)?;
     floods(order)?;
     locks(order)?;
     history(order, &ten)?;
-    let why =
-        "a smaller one is a test of the bus: deliveries::what_was_acknowledged_arrives_whoever_is_killed";
-    tell(&Row::missing("bus", "1M_deliveries_200_kills", why));
-    Ok(())
+    kills::run(order)
 }
 
-/// Ours and the peers that need no server, in turns.
-fn paired(
-    order: &Order,
-    case: &str,
-    spec: &Spec,
-    rounds: usize,
-    p99: Option<f64>,
-    cpu: Option<f64>,
-) -> Result<Outcome, String> {
-    let mut names = vec!["ours"];
-    names.extend(wire::PEERS);
-    let mut runs: Vec<Vec<Outcome>> = vec![Vec::new(); names.len()];
-    for round in 0..rounds {
-        for (name, runs) in names.iter().zip(&mut runs) {
-            say(&format!("bus: {case}, {name}, {}/{rounds}", round + 1));
-            runs.push(fleet::run(order, &Spec { wire: (*name).to_owned(), ..spec.clone() })?);
-        }
-    }
-    let mut joined: Vec<Outcome> = runs.into_iter().map(Outcome::join).collect();
-    let ours = joined.remove(0);
-    for (stat, share, most) in
-        [("p50", 0.5, None), ("p99", 0.99, p99), ("p99.9", 0.999, None), ("max", 1.0, None)]
-    {
-        let mut row = Row::new("bus", case, "us", stat, ours.micros(share)).note(&ours.note());
-        for (name, peer) in wire::PEERS.iter().zip(&joined) {
-            row = row.peer(name, Some(peer.micros(share)));
-        }
-        tell(&most.into_iter().fold(row, Row::at_most));
-    }
-    let mut row = Row::new("bus", case, "percent of a core", "cpu", ours.cpu);
-    for (name, peer) in wire::PEERS.iter().zip(&joined) {
-        row = row.peer(name, Some(peer.cpu));
-    }
-    tell(&cpu.into_iter().fold(row, Row::at_most));
-    tell(&Row::new("bus", case, "deliveries", "lost", ours.lost().max(0) as f64).at_most(0.0));
-    tell(&Row::new("bus", case, "deliveries", "duplicates", (-ours.lost()).max(0) as f64).at_most(0.0));
-    // The gate of the older design, as a ratio: ours against its 250 ms poll.
-    if let Some(poll) = joined.last() {
-        let ratio = ours.micros(0.99) / poll.micros(0.99).max(1.0);
-        tell(&Row::new("bus", case, "ratio to poll_250ms", "p99", ratio).at_most(0.2));
-    }
-    Ok(ours)
+/// Fifty sessions that say nothing.
+fn idle(order: &Order, fifty: &Spec) -> Result<(), String> {
+    say("bus: 50 idle");
+    let spec =
+        Spec { rate: 0.0, tick_ms: 2_000, seconds: if order.quick { 10.0 } else { 40.0 }, ..fifty.clone() };
+    let ours = fleet::run(order, &spec)?;
+    tell(&Row::new("bus", "50_idle", "percent of a core", "all", ours.cpu()).at_most(1.0));
+    Ok(())
 }
 
 /// With one process per core that does nothing but work.
@@ -117,8 +95,10 @@ fn hogged(order: &Order, ten: &Spec) -> Result<(), String> {
     let hogs = (0..cores).map(|_| fleet::again(&["bus-hog", "x"])).collect::<Result<Vec<_>, _>>()?;
     let _hogs = Crew(hogs);
     say("bus: 10x5 with a hog per core");
-    for (case, cast) in [("10x5_to_all_hogs", true), ("10x5_to_one_hogs", false)] {
-        let ours = fleet::run(order, &Spec { cast, ..ten.clone() })?;
+    // To one, as many seconds more as it has fewer deliveries.
+    for (case, cast, times) in [("10x5_to_all_hogs", true, 1.0), ("10x5_to_one_hogs", false, 4.0)] {
+        let seconds = if order.quick { ten.seconds } else { ten.seconds * times };
+        let ours = fleet::run(order, &Spec { cast, seconds, ..ten.clone() })?;
         tell(&Row::new("bus", case, "us", "p99", ours.micros(0.99)).at_most(10_000.0).note(&ours.note()));
     }
     Ok(())
@@ -131,13 +111,14 @@ fn sparse(order: &Order, ten: &Spec) -> Result<(), String> {
         say(&format!("bus: {case}"));
         let mut disk = Samples::default();
         let spec = Spec { rate: 0.1, seconds, power, ..ten.clone() };
-        let ours = fleet::run(order, &spec)?;
-        let most = if power {
+        if power {
             sync(order, &mut disk)?;
-            3.0 * disk.micros(0.99)
-        } else {
-            10_000.0
-        };
+        }
+        let ours = fleet::run(order, &spec)?;
+        if power {
+            sync(order, &mut disk)?;
+        }
+        let most = if power { 3.0 * disk.micros(0.99) } else { 10_000.0 };
         let note = format!("{}; fdatasync p99 {:.0} us", ours.note(), disk.micros(0.99));
         tell(&Row::new("bus", case, "us", "p99", ours.micros(0.99)).at_most(most).note(&note));
         let late = ours.samples.iter().filter(|ns| **ns as f64 / 1e3 > LATE_US).count();
@@ -146,11 +127,11 @@ fn sparse(order: &Order, ten: &Spec) -> Result<(), String> {
     Ok(())
 }
 
-/// What the disk itself takes, at the same sparse pace.
+/// What the disk itself takes, before and after, at a sparse pace too.
 fn sync(order: &Order, samples: &mut Samples) -> Result<(), String> {
     let folder = scratch::folder(order, "bus-sync-")?;
     let mut file = File::create(folder.path().join("plain")).map_err(|error| error.to_string())?;
-    for _ in 0..if order.quick { 50 } else { 200 } {
+    for _ in 0..if order.quick { 25 } else { 200 } {
         std::thread::sleep(Duration::from_millis(100));
         let wrote: std::io::Result<()> = samples.time(|| {
             file.write_all(&[b'x'; 4096])?;

@@ -34,6 +34,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     let value = |flag: &str| arguments.iter().skip_while(|argument| *argument != flag).nth(1).cloned();
+    if let [servers::GUARD, argument] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        return servers::guard(argument);
+    }
     if let [name, argument] = arguments.as_slice()
         && let Some(ended) = bus::body(name, argument)
     {
@@ -76,7 +79,11 @@ fn main() -> ExitCode {
 
 /// One row on standard output, at once: whoever reads it may be waiting.
 pub(crate) fn tell(row: &Row) {
-    let _ = writeln!(std::io::stdout().lock(), "{}", row.json());
+    tell_text(&row.json());
+}
+
+pub(crate) fn tell_text(row: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{row}");
 }
 
 /// Progress, on standard error.

@@ -83,7 +83,7 @@ impl Row {
 }
 
 /// Three digits that mean something, and no more.
-fn round(figure: f64) -> Value {
+pub(crate) fn round(figure: f64) -> Value {
     if figure.abs() >= 100.0 {
         return json!(figure.round() as i64);
     }

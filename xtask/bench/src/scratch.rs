@@ -18,6 +18,12 @@ pub(crate) fn free(folder: &Path) -> Result<u64, String> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// How many wanted to run over the last minute: what else went on while something was measured.
+pub(crate) fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
+}
+
 /// Processor time a process has used so far, over all its threads, in nanoseconds.
 pub(crate) fn worked(pid: u32) -> u64 {
     let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return 0 };
@@ -26,6 +32,26 @@ pub(crate) fn worked(pid: u32) -> u64 {
         text.split_whitespace().next()?.parse::<u64>().ok()
     });
     each.sum()
+}
+
+/// The same of a process and of all that descend from it.
+pub(crate) fn worked_by_all(root: u32) -> u64 {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let parents: Vec<(u32, u32)> = processes
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+            // The name before it may hold anything, a bracket too.
+            Some((pid, stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()?))
+        })
+        .collect();
+    let mut family = vec![root];
+    let mut at = 0;
+    while let Some(parent) = family.get(at).copied() {
+        family.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        at += 1;
+    }
+    family.into_iter().map(worked).sum()
 }
 
 /// Resident memory of a process, in bytes.

@@ -7,16 +7,22 @@ use crate::scratch;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 /// What a run of all nodes came to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outcome {
-    /// Latencies in ns, sorted.
+    /// Latencies in ns of first arrivals, sorted.
     pub(crate) samples: Vec<u64>,
     /// Deliveries there should have been.
     pub(crate) expected: u64,
+    /// What arrived once more.
+    pub(crate) duplicates: u64,
     /// In percent of one core, all nodes together.
-    pub(crate) cpu: f64,
+    pub(crate) clients: f64,
+    /// The same of the server they share, if there is one.
+    pub(crate) server: f64,
 }
 
 impl Outcome {
@@ -25,8 +31,13 @@ impl Outcome {
         self.samples.get(at.min(self.samples.len().saturating_sub(1))).map_or(0.0, |ns| *ns as f64 / 1e3)
     }
 
-    pub(crate) fn lost(&self) -> i64 {
-        self.expected as i64 - self.samples.len() as i64
+    pub(crate) fn lost(&self) -> u64 {
+        self.expected.saturating_sub(self.samples.len() as u64)
+    }
+
+    /// Everybody's work, in percent of one core.
+    pub(crate) fn cpu(&self) -> f64 {
+        self.clients + self.server
     }
 
     pub(crate) fn note(&self) -> String {
@@ -37,7 +48,7 @@ impl Outcome {
             self.micros(0.99),
             self.samples.len(),
             self.lost(),
-            self.cpu
+            self.cpu()
         )
     }
 
@@ -48,7 +59,9 @@ impl Outcome {
         for run in runs {
             all.samples.extend(run.samples);
             all.expected += run.expected;
-            all.cpu += run.cpu / count;
+            all.duplicates += run.duplicates;
+            all.clients += run.clients / count;
+            all.server += run.server / count;
         }
         all.samples.sort_unstable();
         all
@@ -57,6 +70,17 @@ impl Outcome {
 
 /// Processes that end with this, whatever happens.
 pub(crate) struct Crew(pub(crate) Vec<Child>);
+
+impl Crew {
+    /// A line to each of them.
+    fn tell(&mut self, line: &str) -> Result<(), String> {
+        for child in &mut self.0 {
+            let stdin = child.stdin.as_mut().ok_or("a node has no input")?;
+            stdin.write_all(line.as_bytes()).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+}
 
 impl Drop for Crew {
     fn drop(&mut self) {
@@ -75,14 +99,22 @@ pub(crate) fn again(arguments: &[&str]) -> Result<Child, String> {
     command.spawn().map_err(|error| format!("a node cannot be started: {error}"))
 }
 
+static RUNS: AtomicU64 = AtomicU64::new(1);
+
 /// One run: `count` nodes as the spec says, in a folder of their own unless it names one.
 pub(crate) fn run(order: &Order, spec: &Spec) -> Result<Outcome, String> {
+    run_beside(order, spec, None)
+}
+
+/// The same, over a server with this first process.
+pub(crate) fn run_beside(order: &Order, spec: &Spec, server: Option<u32>) -> Result<Outcome, String> {
     let folder = scratch::folder(order, "bus-")?;
     let dir = if spec.dir.as_os_str().is_empty() { folder.path().to_owned() } else { spec.dir.clone() };
+    let run = RUNS.fetch_add(1, Ordering::Relaxed);
     let mut crew = Crew(Vec::new());
     let mut lines = Vec::new();
     for index in 0..spec.count {
-        let text = Spec { index, dir: dir.clone(), ..spec.clone() }.text();
+        let text = Spec { index, run, dir: dir.clone(), ..spec.clone() }.text();
         let mut child = again(&["bus-node", &text])?;
         lines.push(BufReader::new(child.stdout.take().ok_or("a node has no output")?).lines());
         crew.0.push(child);
@@ -90,10 +122,8 @@ pub(crate) fn run(order: &Order, spec: &Spec) -> Result<Outcome, String> {
     for line in &mut lines {
         line.next().ok_or("a node ended before it was ready")?.map_err(|error| error.to_string())?;
     }
-    for child in &mut crew.0 {
-        let stdin = child.stdin.as_mut().ok_or("a node has no input")?;
-        stdin.write_all(b"go\n").map_err(|error| error.to_string())?;
-    }
+    let (begun, worked) = (Instant::now(), server.map_or(0, scratch::worked_by_all));
+    crew.tell("go\n")?;
     let mut outcome = Outcome::default();
     for line in &mut lines {
         let text = line.next().ok_or("a node ended before its report")?.map_err(|error| error.to_string())?;
@@ -101,8 +131,15 @@ pub(crate) fn run(order: &Order, spec: &Spec) -> Result<Outcome, String> {
         let figure = |key: &str| report[key].as_u64().unwrap_or(0);
         let each = if spec.cast { spec.count as u64 - 1 } else { 1 };
         outcome.expected += figure("sent") * each;
-        outcome.cpu += figure("cpu") as f64 / figure("wall").max(1) as f64 * 100.0;
+        outcome.duplicates += figure("again");
+        outcome.clients += figure("cpu") as f64 / figure("wall").max(1) as f64 * 100.0;
         outcome.samples.extend(report["samples"].as_array().into_iter().flatten().filter_map(Value::as_u64));
+    }
+    let worked = server.map_or(0, scratch::worked_by_all).saturating_sub(worked);
+    outcome.server = worked as f64 / begun.elapsed().as_nanos() as f64 * 100.0;
+    crew.tell("leave\n")?;
+    for child in &mut crew.0 {
+        child.wait().map_err(|error| error.to_string())?;
     }
     outcome.samples.sort_unstable();
     Ok(outcome)

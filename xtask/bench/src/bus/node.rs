@@ -6,6 +6,7 @@
 use super::wire;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -30,6 +31,10 @@ pub(crate) struct Spec {
     pub(crate) power: bool,
     /// The safety poll.
     pub(crate) tick_ms: u64,
+    /// Of the server that carries it, if one does.
+    pub(crate) url: String,
+    /// The number of the run, which no other has.
+    pub(crate) run: u64,
 }
 
 impl Spec {
@@ -37,6 +42,7 @@ impl Spec {
         json!({
             "wire": self.wire, "dir": self.dir, "index": self.index, "count": self.count, "cast": self.cast,
             "rate": self.rate, "seconds": self.seconds, "power": self.power, "tick_ms": self.tick_ms,
+            "url": self.url, "run": self.run,
         })
         .to_string()
     }
@@ -53,6 +59,8 @@ impl Spec {
             seconds: value["seconds"].as_f64()?,
             power: value["power"].as_bool()?,
             tick_ms: value["tick_ms"].as_u64()?,
+            url: value["url"].as_str()?.to_owned(),
+            run: value["run"].as_u64()?,
         })
     }
 }
@@ -83,15 +91,14 @@ pub(crate) fn run(text: &str) -> Result<(), String> {
     // Who only idles is not woken by the bench itself.
     let limit = if spec.rate > 0.0 { AFTER } else { Duration::from_secs_f64(spec.seconds) + AFTER };
     let (sent, received) = std::thread::scope(|scope| {
-        let reading = scope.spawn(|| -> Result<Vec<u64>, String> {
-            let mut samples = Vec::new();
+        let reading = scope.spawn(|| -> Result<Received, String> {
+            let mut received = Received::default();
             while !over.load(Ordering::SeqCst) {
                 for payload in receiver.receive(limit)? {
-                    let at = now();
-                    samples.extend(payload["t"].as_u64().map(|sent| at.saturating_sub(sent)));
+                    received.note(&payload, now());
                 }
             }
-            Ok(samples)
+            Ok(received)
         });
         let sent = send(&spec, &mut *sender, begun);
         let left = (begun + (spec.seconds * 1e9) as u64).saturating_sub(now());
@@ -101,8 +108,35 @@ pub(crate) fn run(text: &str) -> Result<(), String> {
     });
     let cpu = worked() - worked_before;
     drop(janitor);
-    say(&json!({ "sent": sent?, "samples": received?, "cpu": cpu, "wall": now() - begun }).to_string());
-    Ok(())
+    let received = received?;
+    say(&json!({
+        "sent": sent?, "samples": received.samples, "again": received.again, "cpu": cpu, "wall": now() - begun,
+    })
+    .to_string());
+    // What a server does for us is counted while we are connected: we leave when we are told to.
+    std::io::stdin().read_line(&mut word).map(drop).map_err(|error| error.to_string())
+}
+
+/// What has come to a node.
+#[derive(Default)]
+struct Received {
+    /// Latencies in ns, of first arrivals.
+    samples: Vec<u64>,
+    seen: HashSet<(u64, u64)>,
+    again: u64,
+}
+
+impl Received {
+    fn note(&mut self, payload: &Value, at: u64) {
+        let figure = |key: &str| payload[key].as_u64();
+        if let (Some(sent), Some(from), Some(n)) = (figure("t"), figure("from"), figure("n")) {
+            if self.seen.insert((from, n)) {
+                self.samples.push(at.saturating_sub(sent));
+            } else {
+                self.again += 1;
+            }
+        }
+    }
 }
 
 fn send(spec: &Spec, sender: &mut dyn wire::Sender, begun: u64) -> Result<u64, String> {
@@ -114,7 +148,7 @@ fn send(spec: &Spec, sender: &mut dyn wire::Sender, begun: u64) -> Result<u64, S
         dice ^= dice << 17;
         dice
     };
-    let mut sent = 0;
+    let mut sent = 0u64;
     let mut due = begun;
     if spec.rate <= 0.0 {
         return Ok(0);
@@ -129,7 +163,7 @@ fn send(spec: &Spec, sender: &mut dyn wire::Sender, begun: u64) -> Result<u64, S
         std::thread::sleep(Duration::from_nanos(due.saturating_sub(now())));
         let other = (spec.index + 1 + roll() as usize % (spec.count - 1)) % spec.count;
         let at = now();
-        let payload = json!({ "t": at, "from": spec.index, "pad": "x".repeat(PAYLOAD - 48) });
+        let payload = json!({ "t": at, "from": spec.index, "n": sent, "pad": "x".repeat(PAYLOAD - 56) });
         sender.send((!spec.cast).then_some(other), payload)?;
         sent += 1;
     }

@@ -1,30 +1,62 @@
 //! What is measured and what it is measured against: a way to send, and a way to receive.
 //!
-//! A further transport (a server on loopback, say) is a further arm of [`open`] and a name in [`PEERS`].
+//! A further transport is a further arm of [`open`] and a line in [`PEERS`]. Those with a server are spoken to in their own
+//! protocol, with as little around it as can be, so that a figure is the server's and not a library's.
+
+mod nats;
+mod ours;
+mod postgres;
+mod redis;
+mod seed;
+mod socket;
+
+pub(crate) use ours::{open_bus, register};
 
 use super::node::Spec;
-use bus::system::{SystemClock, SystemEntropy};
-use bus::{Bus, Durability, Janitor, Liveness, NewNotice, NewRegistration, Options, Replay, Subscription};
-use model::{Channel, RegistrationId};
-use rusqlite::{Connection, params};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::inotify;
-use std::os::fd::OwnedFd;
-use std::path::Path;
-use std::sync::Arc;
+use bus::Janitor;
+use serde_json::Value;
+use servers::Server;
 use std::time::Duration;
 
-/// Peers that need no server, by the name they have in a row. Those with one come with what starts it.
-pub(crate) const PEERS: &[&str] = &["inotify_wal", "poll_250ms"];
+/// Something to be compared with.
+pub(crate) struct Peer {
+    /// The name it has in a row.
+    pub(crate) name: &'static str,
+    /// Without one, it is files only.
+    pub(crate) server: Option<Server>,
+    /// What a reader of its figures has to know.
+    pub(crate) note: &'static str,
+}
+
+const fn peer(name: &'static str, server: Option<Server>, note: &'static str) -> Peer {
+    Peer { name, server, note }
+}
+
+pub(crate) const REDIS: &str = "redis_pubsub";
+pub(crate) const POLL: &str = "poll_250ms";
+
+pub(crate) const PEERS: &[Peer] = &[
+    peer(REDIS, Some(Server::Redis), "keeps nothing"),
+    peer("nats_core", Some(Server::Nats), "keeps nothing, acknowledges nothing"),
+    peer("nats_jetstream", Some(Server::Nats), "acknowledges before it syncs"),
+    peer("postgres_notify", Some(Server::Postgres), "payload in the notification, keeps nothing"),
+    peer(
+        "postgres_table",
+        Some(Server::Postgres),
+        "INSERT, NOTIFY, SELECT; synchronous_commit off; a serial is its cursor",
+    ),
+    peer("inotify_wal", None, "the older design: the file of the WAL is watched"),
+    peer(POLL, None, "the older design's fallback"),
+];
 
 pub(crate) trait Sender: Send {
     /// To one of the nodes, or to all.
-    fn send(&mut self, to: Option<usize>, payload: serde_json::Value) -> Result<(), String>;
+    fn send(&mut self, to: Option<usize>, payload: Value) -> Result<(), String>;
 }
 
 pub(crate) trait Receiver: Send {
     /// Payloads that came, waiting for them at most this long.
-    fn receive(&mut self, limit: Duration) -> Result<Vec<serde_json::Value>, String>;
+    fn receive(&mut self, limit: Duration) -> Result<Vec<Value>, String>;
 }
 
 pub(crate) struct Wire {
@@ -36,202 +68,30 @@ pub(crate) struct Wire {
 
 pub(crate) fn open(spec: &Spec) -> Result<Wire, String> {
     match spec.wire.as_str() {
-        "ours" => ours(spec),
-        "inotify_wal" => seed(spec, Wake::Inotify),
-        "poll_250ms" => seed(spec, Wake::Poll),
+        "ours" => ours::open(spec),
+        REDIS => redis::open(spec),
+        "nats_core" => nats::core(spec),
+        "nats_jetstream" => nats::jetstream(spec),
+        "postgres_notify" => postgres::notify(spec),
+        "postgres_table" => postgres::table(spec),
+        "inotify_wal" => seed::open(spec, seed::Wake::Inotify),
+        POLL => seed::open(spec, seed::Wake::Poll),
         other => Err(format!("no transport `{other}`")),
     }
 }
 
-pub(crate) fn open_bus(dir: &Path, safety_poll: Duration) -> Result<Bus, String> {
-    let options = Options { safety_poll, ..Options::default() };
-    Bus::open_with(dir, Arc::new(SystemClock), Arc::new(SystemEntropy), options)
-        .map_err(|error| error.to_string())
+/// The channel of one of the nodes, or of all. Servers outlive a run, so its number is in every name.
+fn channel(spec: &Spec, to: Option<usize>) -> String {
+    to.map_or_else(|| format!("run{}_all", spec.run), |to| format!("run{}_n{to}", spec.run))
 }
 
-pub(crate) fn register(bus: &Bus, name: &str) -> Result<RegistrationId, String> {
-    let pid = std::process::id();
-    let starttime = bus::system::process_start(pid).ok_or("no start time")?;
-    let new = NewRegistration {
-        id: None,
-        agent: name.to_owned(),
-        vendor: "bench".to_owned(),
-        model: None,
-        session: None,
-        worktree: None,
-        liveness: Liveness::Process { pid, starttime },
-    };
-    Ok(bus.register(new).map_err(|error| error.to_string())?.id)
+/// The channel this node listens on.
+fn own_channel(spec: &Spec) -> String {
+    channel(spec, (!spec.cast).then_some(spec.index))
 }
 
-struct Ours {
-    bus: Bus,
-    me: RegistrationId,
-    nodes: Vec<RegistrationId>,
-    durability: Durability,
-}
-
-fn ours(spec: &Spec) -> Result<Wire, String> {
-    let bus = open_bus(&spec.dir, Duration::from_millis(spec.tick_ms))?;
-    let me = register(&bus, &format!("n{}", spec.index))?;
-    let janitor = bus.keep_house().map_err(|error| error.to_string())?;
-    let reading = bus.subscribe(me, &format!("n{}", spec.index), "main", &Replay::Now);
-    // All have to be there before the first one sends.
-    let nodes = loop {
-        let all = bus.registrations().map_err(|error| error.to_string())?;
-        let find = |n: usize| all.iter().find(|one| one.agent == format!("n{n}")).map(|one| one.id);
-        if let Some(nodes) = (0..spec.count).map(find).collect::<Option<Vec<_>>>() {
-            break nodes;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    };
-    let durability = if spec.power { Durability::Power } else { Durability::Process };
-    let receiver = Box::new(Reading(reading.map_err(|error| error.to_string())?));
-    Ok(Wire { sender: Box::new(Ours { bus, me, nodes, durability }), receiver, janitor: Some(janitor) })
-}
-
-impl Sender for Ours {
-    fn send(&mut self, to: Option<usize>, payload: serde_json::Value) -> Result<(), String> {
-        let new = NewNotice {
-            recipient: to.map(|to| self.nodes[to]),
-            durability: self.durability,
-            ..NewNotice::new(self.me, Channel::task_broadcast(), payload)
-        };
-        self.bus.publish(new).map(drop).map_err(|error| error.to_string())
-    }
-}
-
-struct Reading(Subscription);
-
-impl Receiver for Reading {
-    fn receive(&mut self, limit: Duration) -> Result<Vec<serde_json::Value>, String> {
-        let page = self.0.next(limit).map_err(|error| error.to_string())?;
-        Ok(page.notices.into_iter().map(|notice| notice.payload).collect())
-    }
-}
-
-/// How a reader of the older design learns that there is something.
-#[derive(Clone, Copy)]
-enum Wake {
-    /// The WAL file was written to; and every 250 ms.
-    Inotify,
-    /// Every 250 ms.
-    Poll,
-}
-
-const SAFETY: Duration = Duration::from_millis(250);
-/// How often opening the peers' database is tried.
-const TRIES: usize = 200;
-
-/// One table, one INSERT a message, as the older design has it.
-struct Seed {
-    conn: Connection,
-    me: usize,
-}
-
-fn connect(spec: &Spec) -> Result<Connection, String> {
-    let open = || -> rusqlite::Result<Connection> {
-        let conn = Connection::open(spec.dir.join("seed.db"))?;
-        conn.busy_timeout(Duration::from_secs(5))?;
-        conn.pragma_update(None, "journal_mode", "WAL")?;
-        conn.pragma_update(None, "synchronous", if spec.power { "FULL" } else { "NORMAL" })?;
-        conn.execute_batch(
-            "CREATE TABLE IF NOT EXISTS inter_session_messages (
-                id INTEGER PRIMARY KEY AUTOINCREMENT, sender_id TEXT NOT NULL, channel TEXT NOT NULL,
-                payload TEXT NOT NULL, created_at TEXT NOT NULL DEFAULT (datetime('now')),
-                ttl_seconds INTEGER DEFAULT 300);
-             CREATE INDEX IF NOT EXISTS by_channel ON inter_session_messages (channel, id);",
-        )?;
-        Ok(conn)
-    };
-    // All come at once, and to turn WAL on SQLite waits for nobody.
-    for _ in 0..TRIES {
-        if let Ok(conn) = open() {
-            return Ok(conn);
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    open().map_err(|error| error.to_string())
-}
-
-fn seed(spec: &Spec, wake: Wake) -> Result<Wire, String> {
-    let watch = match wake {
-        Wake::Poll => None,
-        Wake::Inotify => {
-            let fd = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)
-                .map_err(|error| error.to_string())?;
-            Some(fd)
-        }
-    };
-    let sender = Seed { conn: connect(spec)?, me: spec.index };
-    let conn = connect(spec)?;
-    // The WAL is there once somebody has read.
-    let cursor = conn
-        .query_row("SELECT coalesce(max(id), 0) FROM inter_session_messages", [], |row| row.get(0))
-        .map_err(|error| error.to_string())?;
-    if let Some(fd) = &watch {
-        inotify::add_watch(fd, spec.dir.join("seed.db-wal"), inotify::WatchFlags::MODIFY)
-            .map_err(|error| error.to_string())?;
-    }
-    let receiver = Box::new(SeedReader { conn, cursor, me: spec.index, watch });
-    Ok(Wire { sender: Box::new(sender), receiver, janitor: None })
-}
-
-impl Sender for Seed {
-    fn send(&mut self, to: Option<usize>, payload: serde_json::Value) -> Result<(), String> {
-        let channel = to.map_or("all".to_owned(), |to| format!("n{to}"));
-        let insert = || -> rusqlite::Result<()> {
-            let sql = "INSERT INTO inter_session_messages (sender_id, channel, payload) VALUES (?1, ?2, ?3)";
-            let row = params![format!("n{}", self.me), channel, payload.to_string()];
-            self.conn.prepare_cached(sql)?.execute(row).map(drop)
-        };
-        // A message that does not get in after several waits of SQLite's own is lost, and shows as such.
-        (0..TRIES).any(|_| insert().is_ok());
-        Ok(())
-    }
-}
-
-struct SeedReader {
-    conn: Connection,
-    cursor: i64,
-    me: usize,
-    watch: Option<OwnedFd>,
-}
-
-impl SeedReader {
-    fn drain(&mut self) -> rusqlite::Result<Vec<serde_json::Value>> {
-        let me = format!("n{}", self.me);
-        let mut read = self.conn.prepare_cached(
-            "SELECT id, payload FROM inter_session_messages
-             WHERE channel IN ('all', ?1) AND sender_id <> ?1 AND id > ?2 ORDER BY id LIMIT 256",
-        )?;
-        let rows =
-            read.query_map(params![me, self.cursor], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
-        let mut found = Vec::new();
-        for row in rows {
-            let (id, payload) = row?;
-            self.cursor = id;
-            found.extend(serde_json::from_str(&payload));
-        }
-        Ok(found)
-    }
-}
-
-impl Receiver for SeedReader {
-    fn receive(&mut self, limit: Duration) -> Result<Vec<serde_json::Value>, String> {
-        let found = self.drain().unwrap_or_default();
-        if !found.is_empty() {
-            return Ok(found);
-        }
-        let wait = SAFETY.min(limit);
-        match &self.watch {
-            None => std::thread::sleep(wait),
-            Some(fd) => {
-                let limit = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
-                let _ = poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&limit));
-                while rustix::io::read(fd, &mut [0u8; 4096]).is_ok() {}
-            }
-        }
-        Ok(self.drain().unwrap_or_default())
-    }
+/// A payload as it travelled; none when the node has sent it itself, for a server tells it to all.
+fn payload(me: usize, text: &[u8]) -> Option<Value> {
+    let value: Value = serde_json::from_slice(text).ok()?;
+    (value["from"].as_u64() != Some(me as u64)).then_some(value)
 }
