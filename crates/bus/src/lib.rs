@@ -54,13 +54,14 @@ pub use lock::{
     Acquired, GLOBS_PER_HOLDER_MAX, LOCK_GLOBS_MAX, LOCK_PATHS_MAX, LOCK_TTL_MAX, LOCKS_PER_HOLDER_MAX,
     LockRequest, Wait,
 };
+pub use model::{Presence, Vitality};
 pub use notice::{
     ATTEMPTS_MAX, AckRule, Durability, NOTICE_BATCH_MAX, NOTICE_KEY_MAX, NOTICE_PAGE_MAX, NOTICE_TTL_MAX,
     NewNotice, RECIPIENTS_MAX, THREAD_MAX,
 };
 pub use outbox::{OUTBOX_PAGE_MAX, OUTBOX_ROWS_MAX, OutboxRow};
 pub use pattern::{GLOB_WALK_MAX, Pattern};
-pub use presence::{Details, Presence, SUSPECT_AFTER, Vitality};
+pub use presence::{Details, SUSPECT_AFTER};
 pub use purge::PURGE_ROWS;
 pub use receipt::{DeadLetter, Receipt, Redelivered};
 pub use registration::{HEARTBEAT_FLUSH, LABEL_MAX, Liveness, NewRegistration, Reaped};
