@@ -37,6 +37,7 @@ mod scene;
 mod schema;
 mod slot;
 pub mod system;
+mod undecided;
 mod wait;
 mod write;
 
@@ -66,4 +67,5 @@ pub use purge::PURGE_ROWS;
 pub use receipt::{DeadLetter, Receipt, Redelivered};
 pub use registration::{HEARTBEAT_FLUSH, LABEL_MAX, Liveness, NewRegistration, Reaped};
 pub use slot::SlotFault;
+pub use undecided::{Neighbour, UNDECIDED_LOG_MAX, Undecided, Verdict, guard_undecided, undecided_allowed};
 pub use wait::LIVENESS_POLL;

@@ -38,6 +38,8 @@ pub struct Notice {
     pub reply_to: Option<i64>,
     /// Seconds each recipient has to acknowledge it, per attempt; none asks for nothing.
     pub ack_seconds: Option<u32>,
+    /// How often it is handed to each of them before it is a dead letter.
+    pub ack_attempts: Option<u32>,
 }
 
 impl From<model::Notice> for Notice {
@@ -51,7 +53,7 @@ impl From<model::Notice> for Notice {
             payload,
             created_at,
             ttl_seconds,
-            envelope: model::Envelope { audience, thread, priority, reply_to, ack_seconds },
+            envelope: model::Envelope { audience, thread, priority, reply_to, ack_seconds, ack_attempts },
         } = notice;
         Self {
             id,
@@ -67,6 +69,7 @@ impl From<model::Notice> for Notice {
             priority,
             reply_to,
             ack_seconds,
+            ack_attempts,
         }
     }
 }

@@ -19,4 +19,5 @@ mod registrations;
 mod slots;
 mod stage;
 mod stopped;
+mod undecided;
 mod waiting;
