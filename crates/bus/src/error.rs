@@ -195,7 +195,7 @@ impl BusError {
                 Some("`coditect lock list` shows who holds what")
             }
             Self::NotRegistered(_) | Self::Ended(_) | Self::NotAlive(_) => {
-                Some("`coditect agent list` shows who is there")
+                Some("`coditect who` shows who is there")
             }
             Self::CursorAhead { .. } | Self::CursorExpired { .. } | Self::GenerationChanged { .. } => {
                 Some("read again from the start")

@@ -117,7 +117,8 @@ impl Bus {
         self.inner.read(|conn| Ok(Position { generation: generation(conn)?, id: newest(conn)? }))
     }
 
-    pub(crate) fn from(&self, from: &Replay, query: NoticeQuery) -> Result<NoticeQuery, BusError> {
+    /// The query whose first page begins there.
+    pub fn from(&self, from: &Replay, query: NoticeQuery) -> Result<NoticeQuery, BusError> {
         Ok(match from {
             Replay::Beginning => NoticeQuery { after: 0, generation: None, complete: false, ..query },
             Replay::Since(time) => {
