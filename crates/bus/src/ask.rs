@@ -7,6 +7,7 @@ use crate::bus::Bus;
 use crate::claim::{self, Claim};
 use crate::doorbell::Doorbell;
 use crate::error::{BusError, LockLost};
+use crate::ledger::Ledger;
 use crate::notice::{self, NewNotice};
 use crate::registration;
 use crate::row;

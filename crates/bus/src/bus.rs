@@ -242,7 +242,7 @@ impl Inner {
         let found = self.read(|conn| registry::entry(conn, id))?;
         let known = found.filter(registry::Entry::is_present).and_then(|entry| {
             let lease_ns = entry.lease().map(nanos);
-            entry.slot.map(|index| Known { seat: self.slots.seat(index, slot::tag(id)), lease_ns })
+            entry.seat(self).map(|seat| Known { seat, lease_ns })
         });
         match &known {
             Some(known) => self.remembered().insert(id, known.clone()),

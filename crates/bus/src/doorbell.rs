@@ -132,6 +132,10 @@ impl Doorbell {
         if slot.bell.load(SeqCst) == seen && !timeout.is_zero() {
             slot::park(&slot, seen, &timespec(timeout));
         }
+        drop(slot);
+        // Lost while we slept: whatever came is to be looked for.
+        let Some(slot) = self.seat.as_ref().and_then(Seat::occupied) else { return Some(true) };
+        slot.waiting.store(slot::AWAKE, SeqCst);
         let rings = slot.bell.load(SeqCst);
         self.seen.store(rings, SeqCst);
         if rings == seen {

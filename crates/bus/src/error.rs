@@ -203,12 +203,12 @@ impl BusError {
                 Some("`coditect lock list` shows who holds what")
             }
             Self::NotRegistered(_) | Self::Ended(_) | Self::NotAlive(_) => {
-                Some("`coditect agent list` shows who is there")
+                Some("`coditect who` shows who is there")
             }
             Self::CursorAhead { .. } | Self::CursorExpired { .. } | Self::GenerationChanged { .. } => {
                 Some("read again from the start")
             }
-            Self::NoAnswer { .. } => Some("`coditect status` shows whether the other machines are reached"),
+            Self::NoAnswer { .. } => Some("`coditect doctor` says whether the other machines are reached"),
             Self::NotDurable { .. } => {
                 Some("send it without, or let the server flush to disk before it answers")
             }

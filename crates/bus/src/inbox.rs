@@ -7,11 +7,10 @@ use crate::bus::{Bus, generation};
 use crate::doorbell::{Bell, Doorbell};
 use crate::error::BusError;
 use crate::notice::{COLUMNS, NOTICE_PAGE_MAX, read};
-use crate::presence::Vitality;
 use crate::receipt;
 use crate::registry;
 use crate::write::Moment;
-use model::{Channel, Envelope, Notice, RegistrationId, Timestamp};
+use model::{Channel, Envelope, Notice, RegistrationId, Timestamp, Vitality};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 use std::time::Duration;
@@ -118,7 +117,8 @@ impl Bus {
         self.inner.read(|conn| Ok(Position { generation: generation(conn)?, id: newest(conn)? }))
     }
 
-    pub(crate) fn from(&self, from: &Replay, query: NoticeQuery) -> Result<NoticeQuery, BusError> {
+    /// The query whose first page begins there.
+    pub fn from(&self, from: &Replay, query: NoticeQuery) -> Result<NoticeQuery, BusError> {
         Ok(match from {
             Replay::Beginning => NoticeQuery { after: 0, generation: None, complete: false, ..query },
             Replay::Since(time) => {

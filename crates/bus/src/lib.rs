@@ -42,6 +42,7 @@ mod scene;
 mod schema;
 mod slot;
 pub mod system;
+mod undecided;
 mod wait;
 mod write;
 
@@ -61,15 +62,17 @@ pub use lock::{
     Acquired, GLOBS_PER_HOLDER_MAX, LOCK_GLOBS_MAX, LOCK_PATHS_MAX, LOCK_TTL_MAX, LOCKS_PER_HOLDER_MAX,
     LockRequest, Wait,
 };
+pub use model::{Presence, Vitality};
 pub use notice::{
     ATTEMPTS_MAX, AckRule, Durability, NOTICE_BATCH_MAX, NOTICE_KEY_MAX, NOTICE_PAGE_MAX, NOTICE_TTL_MAX,
     NewNotice, RECIPIENTS_MAX, THREAD_MAX,
 };
 pub use outbox::{OUTBOX_PAGE_MAX, OUTBOX_ROWS_MAX, OutboxRow};
 pub use pattern::{GLOB_WALK_MAX, Pattern};
-pub use presence::{Details, Presence, SUSPECT_AFTER, SUSPECT_ELSEWHERE_AFTER, Vitality};
+pub use presence::{Details, SUSPECT_AFTER, SUSPECT_ELSEWHERE_AFTER};
 pub use purge::PURGE_ROWS;
 pub use receipt::{DeadLetter, Receipt, Redelivered};
 pub use registration::{HEARTBEAT_FLUSH, LABEL_MAX, Liveness, NewRegistration, Reaped};
 pub use slot::SlotFault;
+pub use undecided::{Neighbour, UNDECIDED_LOG_MAX, Undecided, Verdict, guard_undecided, undecided_allowed};
 pub use wait::LIVENESS_POLL;

@@ -117,7 +117,7 @@ impl Lives {
     }
 }
 
-fn pid_namespace() -> u64 {
+pub(crate) fn pid_namespace() -> u64 {
     static OWN: OnceLock<u64> = OnceLock::new();
     *OWN.get_or_init(|| rustix::fs::stat("/proc/self/ns/pid").map_or(0, |stat| stat.st_ino))
 }

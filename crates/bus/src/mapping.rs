@@ -55,6 +55,14 @@ pub(crate) struct Slot {
     pub(crate) pid: AtomicU32,
     /// What it is doing: place in `ParticipantStatus::ALL`, from 1.
     pub(crate) status: AtomicU32,
+    /// Tag of the worktree it works in; 0 is none.
+    pub(crate) worktree: AtomicU64,
+    /// When the process began that its life hangs on, with `pid`; 0 when its life hangs on something else.
+    pub(crate) process_start: AtomicU64,
+    /// The namespace `pid` is a number of.
+    pub(crate) pid_namespace: AtomicU64,
+    /// How long a sign of life is good for; 0 when it does not live by lease.
+    pub(crate) lease_ns: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -82,16 +90,23 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// Maps the file; the caller has seen that it is at least [`LENGTH`] bytes long, and it is looked at again here.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        Self::map(path, OFlags::RDWR, ProtFlags::READ | ProtFlags::WRITE)
+    }
+
+    /// The same for who only looks. Nothing may be stored in what this gives: the page is not writable.
+    pub(crate) fn look(path: &Path) -> io::Result<Self> {
+        Self::map(path, OFlags::RDONLY, ProtFlags::READ)
+    }
+
+    fn map(path: &Path, access: OFlags, pages: ProtFlags) -> io::Result<Self> {
+        let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = rustix::fs::open(path, flags, rustix::fs::Mode::empty())?;
         let size = rustix::fs::fstat(&file)?.st_size;
         if usize::try_from(size).unwrap_or(0) < LENGTH {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         // SAFETY: a fresh shared mapping at an address of the kernel's choice overlaps nothing of ours.
-        let start = unsafe {
-            mmap(std::ptr::null_mut(), LENGTH, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, &file, 0)
-        }?;
+        let start = unsafe { mmap(std::ptr::null_mut(), LENGTH, pages, MapFlags::SHARED, &file, 0) }?;
         // A mapping begins at a page, which is more than the table's alignment asks for.
         NonNull::new(start.cast::<Table>())
             .map(|table| Self { table })

@@ -9,26 +9,16 @@ use crate::registration::{self, LABEL_MAX};
 use crate::registry::{self, Entry};
 use crate::row;
 use crate::write::{Moment, unsigned};
-use model::{ParticipantStatus, Registration, RegistrationId};
+use model::{ParticipantStatus, Presence, RegistrationId, Vitality};
 use rusqlite::params;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-/// Without a sign of life for this long a living session is suspect.
+/// Without a sign of life for this long (or half its lease, if that is longer) a living session is suspect.
 pub const SUSPECT_AFTER: Duration = Duration::from_secs(30);
 
 /// The same for a session of another machine, whose heartbeats come by the bridge.
 pub const SUSPECT_ELSEWHERE_AFTER: Duration = Duration::from_secs(60);
-
-/// What the bus makes of a session's signs of life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Vitality {
-    Alive,
-    /// Its process is there, but has not moved for [`SUSPECT_AFTER`] (or half its lease, if that is longer).
-    Suspect,
-    /// It is gone and not cleared away yet.
-    Dead,
-}
 
 /// What a session says about itself beside who it is. What is none stays as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,24 +34,6 @@ pub struct Details {
     pub parent: Option<String>,
     /// Which of its parent's agents it is.
     pub sub_agent: Option<String>,
-}
-
-/// A session on the bus.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Presence {
-    pub registration: Registration,
-    pub vitality: Vitality,
-    pub beat_age: Duration,
-    pub status: Option<ParticipantStatus>,
-    pub tty: Option<String>,
-    pub repo: Option<String>,
-    pub task: Option<String>,
-    pub parent: Option<String>,
-    pub sub_agent: Option<String>,
-    /// Paths and globs it has locked exclusively.
-    pub active_files: Vec<String>,
-    /// The other machine it lives on.
-    pub machine: Option<String>,
 }
 
 impl Bus {

@@ -6,7 +6,7 @@ use crate::liveness::Proof;
 use crate::mapping::SLOTS;
 use crate::registration::{HEARTBEAT_FLUSH, Liveness, NewRegistration};
 use crate::row;
-use crate::slot::{self, Seat};
+use crate::slot::{self, Plate, Seat};
 use crate::write::{Moment, Write, nanos, signed, unsigned};
 use model::{Registration, RegistrationEnd, RegistrationId, RegistrationPhase, SessionId};
 use rusqlite::{Connection, Row, params};
@@ -50,7 +50,12 @@ impl Entry {
     }
 
     pub(crate) fn seat(&self, inner: &Inner) -> Option<Seat> {
-        self.slot.map(|index| inner.slots.seat(index, slot::tag(self.registration.id)))
+        let (tag, plate) = (slot::tag(self.registration.id), self.plate());
+        self.slot.map(|index| inner.slots.seat_with(index, tag, plate))
+    }
+
+    fn plate(&self) -> Plate {
+        plate(self.registration.worktree.as_deref(), &self.proof)
     }
 
     /// The last sign of life in the slot; none when there was none yet.
@@ -299,6 +304,19 @@ pub(crate) fn insert(w: &mut Write<'_>, new: &Registration, proof: &Proof) -> Re
             proof.machine(),
         ])?;
     // Without one it is known all the same, so that everybody reads the list again.
-    w.came(new.id, slot.unwrap_or(u32::MAX));
+    w.came(new.id, slot.unwrap_or(u32::MAX), plate(new.worktree.as_deref(), proof));
     Ok(())
+}
+
+/// What stands on the slot of such a registration.
+fn plate(worktree: Option<&str>, proof: &Proof) -> Plate {
+    let plate = Plate { worktree: worktree.map_or(0, slot::worktree_tag), ..Plate::default() };
+    match proof {
+        Proof::Process { pid, starttime, namespace } => {
+            Plate { pid: *pid, process_start: *starttime, pid_namespace: *namespace, ..plate }
+        }
+        Proof::Lease { ttl, .. } => Plate { lease_ns: unsigned(nanos(*ttl)), ..plate },
+        // Whose life is a lock file's cannot be judged from here, and counts as living. Those elsewhere have no slot.
+        Proof::LockFile(_) | Proof::Elsewhere(_) => plate,
+    }
 }

@@ -19,8 +19,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 const MAGIC: u64 = u64::from_ne_bytes(*b"CDBSBELL");
-/// Rises when the meaning of a byte changes. Processes of two layouts do not share slots, they use their FIFOs.
-pub(crate) const LAYOUT: u32 = 1;
+/// Rises when the meaning of a byte changes. Processes of two layouts do not share slots, they use their FIFOs: the
+/// file is the newer one's, which is renamed over the older one's.
+pub(crate) const LAYOUT: u32 = 2;
 /// How long making the file may take somebody else.
 const MAKING_MAX: Duration = Duration::from_secs(1);
 /// The daemon's tag: no registration has it.
@@ -36,7 +37,7 @@ pub(crate) const WATCHING: u32 = 2;
 /// Why there are no slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlotFault {
-    /// Another version of the product made the file and may be using it.
+    /// A newer version of the product made the file and may be using it.
     OtherLayout { found: u32 },
     /// They were not asked for.
     Off,
@@ -91,13 +92,10 @@ pub(crate) fn channel_bit(channel: &str) -> u64 {
 impl Slots {
     /// Opens or makes the file. A file of another user is an error; one of another layout is left alone.
     pub(crate) fn open(runtime: &Path, boot: &str, uid: u32, off: bool) -> Result<Self, BusError> {
-        let hash = blake3::hash(boot.as_bytes());
-        let mut first = [0u8; 8];
-        first.copy_from_slice(&hash.as_bytes()[..8]);
         let slots = Self {
             runtime: runtime.to_owned(),
             path: runtime.join("bell.shm"),
-            boot: u64::from_ne_bytes(first),
+            boot: boot_tag(boot),
             uid,
             off,
             state: RwLock::default(),
@@ -196,11 +194,10 @@ impl Slots {
             return Verdict::Stale;
         }
         let layout = header.layout.load(SeqCst);
-        if layout != LAYOUT {
+        if layout > LAYOUT {
             return Verdict::OtherLayout(layout);
         }
-        let same = header.slots.load(SeqCst) as usize == SLOTS && header.boot.load(SeqCst) == self.boot;
-        if same { Verdict::Ours } else { Verdict::Stale }
+        if is_current(table, self.boot) { Verdict::Ours } else { Verdict::Stale }
     }
 
     /// One process at a time makes the file; two would each rename theirs over the other's.
@@ -241,7 +238,12 @@ impl Slots {
 
     /// A place in the table; it is looked up again at each use.
     pub(crate) fn seat(self: &Arc<Self>, index: u32, tag: u64) -> Seat {
-        Seat { slots: Arc::clone(self), index: index as usize, tag }
+        self.seat_with(index, tag, Plate::default())
+    }
+
+    /// The same for whoever may take it: then this stands on it.
+    pub(crate) fn seat_with(self: &Arc<Self>, index: u32, tag: u64, plate: Plate) -> Seat {
+        Seat { slots: Arc::clone(self), index: index as usize, tag, plate }
     }
 
     /// Somebody came or went.
@@ -266,8 +268,65 @@ impl Slots {
 enum Verdict {
     Ours,
     OtherLayout(u32),
-    /// Nothing of ours, or of a boot that is over.
+    /// Nothing of ours, of a boot that is over, or of an older layout.
     Stale,
+}
+
+/// What stands on a slot for as long as its owner has it: enough to judge, without messaging.db, where somebody works
+/// and whether it is dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Plate {
+    pub(crate) worktree: u64,
+    pub(crate) pid: u32,
+    pub(crate) process_start: u64,
+    pub(crate) pid_namespace: u64,
+    pub(crate) lease_ns: u64,
+}
+
+impl Plate {
+    fn fix_to(self, slot: &Slot) {
+        slot.worktree.store(self.worktree, SeqCst);
+        slot.pid.store(self.pid, SeqCst);
+        slot.process_start.store(self.process_start, SeqCst);
+        slot.pid_namespace.store(self.pid_namespace, SeqCst);
+        slot.lease_ns.store(self.lease_ns, SeqCst);
+    }
+
+    pub(crate) fn read(slot: &Slot) -> Self {
+        Self {
+            worktree: slot.worktree.load(SeqCst),
+            pid: slot.pid.load(SeqCst),
+            process_start: slot.process_start.load(SeqCst),
+            pid_namespace: slot.pid_namespace.load(SeqCst),
+            lease_ns: slot.lease_ns.load(SeqCst),
+        }
+    }
+}
+
+/// A worktree's tag, from its canonical path.
+pub(crate) fn worktree_tag(path: &str) -> u64 {
+    first_eight(path).max(1)
+}
+
+/// The present boot as the header names it.
+pub(crate) fn boot_tag(boot: &str) -> u64 {
+    first_eight(boot)
+}
+
+fn first_eight(text: &str) -> u64 {
+    let hash = blake3::hash(text.as_bytes());
+    let mut first = [0u8; 8];
+    first.copy_from_slice(&hash.as_bytes()[..8]);
+    u64::from_ne_bytes(first)
+}
+
+/// Whether this is a table as this version makes it in this boot.
+pub(crate) fn is_current(table: &Table, boot: u64) -> bool {
+    let header = &table.header;
+    header.magic.load(SeqCst) == MAGIC
+        && header.layout.load(SeqCst) == LAYOUT
+        && header.slots.load(SeqCst) as usize == SLOTS
+        && header.boot.load(SeqCst) == boot
 }
 
 /// What became of a ring.
@@ -286,6 +345,7 @@ pub(crate) struct Seat {
     slots: Arc<Slots>,
     index: usize,
     tag: u64,
+    plate: Plate,
 }
 
 /// A slot that is there now.
@@ -325,8 +385,8 @@ impl Seat {
         slot.flushed_ns.store(0, SeqCst);
         slot.delivered.store(0, SeqCst);
         slot.channels.store(u64::MAX, SeqCst);
-        slot.pid.store(0, SeqCst);
         slot.status.store(0, SeqCst);
+        self.plate.fix_to(slot);
         slot.owner.store(self.tag, SeqCst);
         mapping.table().header.registry.fetch_add(1, SeqCst);
         Some(Occupied { mapping, index: self.index })
@@ -375,12 +435,12 @@ fn wake(slot: &Slot) {
 fn wake(_: &Slot) {}
 
 /// Parks until the bell differs from `seen` or the time is over. The kernel compares and parks in one step, so a ring in
-/// between is not lost.
+/// between is not lost. Afterwards the slot is to be looked up again before it is touched, and set awake: the file may
+/// have been cut short in the meantime.
 #[cfg(target_os = "linux")]
 pub(crate) fn park(slot: &Slot, seen: u32, limit: &rustix::event::Timespec) {
     slot.waiting.store(PARKED, SeqCst);
     let _ = rustix::thread::futex::wait(&slot.bell, rustix::thread::futex::Flags::empty(), seen, Some(limit));
-    slot.waiting.store(AWAKE, SeqCst);
 }
 
 #[cfg(test)]
@@ -442,13 +502,48 @@ mod tests {
         assert!(later.seat(1, 7).take().is_some(), "gone");
     }
 
+    fn with_layout(dir: &Path, layout: u32) -> Vec<u8> {
+        let mut bytes = std::fs::read(at(dir)).unwrap();
+        bytes[8..12].copy_from_slice(&layout.to_ne_bytes());
+        std::fs::write(at(dir), &bytes).unwrap();
+        bytes
+    }
+
     #[test]
-    fn a_file_of_another_layout_is_left_alone() {
+    fn a_file_of_an_older_layout_gives_way_and_who_has_it_mapped_lives() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = open(dir.path(), "one");
+        old.seat(1, 7).take().unwrap();
+        with_layout(dir.path(), LAYOUT - 1);
+        let mapped = old.mapping().unwrap();
+        let new = open(dir.path(), "one");
+        assert_eq!(new.fault(), None);
+        assert!(new.seat(1, 7).occupied().is_none(), "nothing is read by another meaning");
+        mapped.table().slots[1].heartbeat_ns.store(5, SeqCst);
+        assert_eq!(new.mapping().unwrap().table().slots[1].heartbeat_ns.load(SeqCst), 0, "another file");
+    }
+
+    #[test]
+    fn a_slot_says_where_its_owner_works_and_what_its_life_hangs_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let slots = open(dir.path(), "one");
+        let plate =
+            Plate { worktree: worktree_tag("/w"), pid: 7, process_start: 9, pid_namespace: 1, lease_ns: 0 };
+        let seat = slots.seat_with(1, 7, plate);
+        assert_eq!(Plate::read(&seat.take().unwrap()), plate);
+        File::options().write(true).open(at(dir.path())).unwrap().set_len(0).unwrap();
+        assert_eq!(Plate::read(&seat.take().unwrap()), plate, "also when the file was lost");
+        seat.leave();
+        let next = slots.seat(1, 8).take().unwrap();
+        assert_eq!(Plate::read(&next), Plate::default(), "nothing of the last owner stays");
+        assert_ne!(worktree_tag("/w"), worktree_tag("/w/"));
+    }
+
+    #[test]
+    fn a_file_of_a_newer_layout_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         drop(open(dir.path(), "one"));
-        let mut bytes = std::fs::read(at(dir.path())).unwrap();
-        bytes[8..12].copy_from_slice(&99u32.to_ne_bytes());
-        std::fs::write(at(dir.path()), &bytes).unwrap();
+        let bytes = with_layout(dir.path(), 99);
         let slots = open(dir.path(), "one");
         assert_eq!(slots.fault(), Some(SlotFault::OtherLayout { found: 99 }));
         assert!(slots.seat(1, 7).take().is_none());

@@ -9,7 +9,7 @@ use crate::fence::TOKEN_COUNTER_BITS;
 use crate::mapping::Mapping;
 use crate::outbox;
 use crate::pool::Checkout;
-use crate::slot;
+use crate::slot::{self, Plate};
 use model::{Clock, Event, RegistrationId, Timestamp};
 use rusqlite::{Connection, ErrorCode};
 use rustix::fs::{FlockOperation, flock};
@@ -63,7 +63,7 @@ pub(crate) struct Write<'a> {
     removed_bells: BTreeSet<String>,
     holders: BTreeSet<RegistrationId>,
     /// Came, and took these slots.
-    came: Vec<(RegistrationId, u32)>,
+    came: Vec<(RegistrationId, u32, Plate)>,
     /// Went, and had these slots.
     went: Vec<(RegistrationId, u32)>,
 }
@@ -127,8 +127,8 @@ impl Write<'_> {
     }
 
     /// The slot is taken after COMMIT.
-    pub(crate) fn came(&mut self, id: RegistrationId, slot: u32) {
-        self.came.push((id, slot));
+    pub(crate) fn came(&mut self, id: RegistrationId, slot: u32, plate: Plate) {
+        self.came.push((id, slot, plate));
     }
 
     /// The slot is given back after COMMIT, and whoever waits there is woken.
@@ -173,8 +173,10 @@ impl Write<'_> {
 
     fn wake(self) {
         let slots = &self.inner.slots;
-        for (id, index) in &self.came {
-            slots.seat(*index, slot::tag(*id)).take();
+        for (id, index, plate) in &self.came {
+            if let Some(slot) = slots.seat_with(*index, slot::tag(*id), *plate).take() {
+                slot.heartbeat_ns.store(unsigned(self.now.ns), Ordering::SeqCst);
+            }
         }
         for (id, index) in &self.went {
             slots.seat(*index, slot::tag(*id)).leave();

@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod events;
 mod init;
+mod join;
 mod lock;
 mod msg;
 mod repo;
@@ -16,6 +17,7 @@ mod session;
 mod task;
 mod up;
 mod version;
+mod who;
 
 pub(crate) use daemon::is_locked;
 
@@ -46,6 +48,12 @@ pub(crate) enum Command {
     /// The configured agents
     #[command(subcommand)]
     Agent(agent::Agent),
+    /// Bring this terminal onto the bus, for as long as its shell lives; works without a daemon
+    Join(join::Join),
+    /// Take this terminal off the bus
+    Leave(join::Leave),
+    /// Show the live sessions of every vendor on this machine; works without a daemon
+    Who(who::Who),
     /// Claims on files; works without a daemon
     #[command(subcommand)]
     Lock(lock::Lock),
@@ -82,6 +90,9 @@ pub(crate) fn run(context: &Context, command: Command) -> Outcome {
         Command::Session(command) => command.run(context),
         Command::Task(command) => command.run(context),
         Command::Agent(command) => command.run(context),
+        Command::Join(command) => command.run(context),
+        Command::Leave(command) => command.run(context),
+        Command::Who(command) => command.run(context),
         Command::Lock(command) => command.run(context),
         Command::Msg(command) => command.run(context),
         Command::Repo(command) => command.run(context),

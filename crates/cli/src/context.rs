@@ -82,8 +82,12 @@ impl Context {
 
     /// Opens the bus, making it when it is not there.
     pub(crate) fn bus(&self) -> Result<Bus, Failure> {
-        let host = &self.host;
-        Ok(Bus::open(&self.workspace().bus(), Arc::clone(&host.clock), Arc::clone(&host.entropy))?)
+        self.bus_with(bus::Options::default())
+    }
+
+    pub(crate) fn bus_with(&self, options: bus::Options) -> Result<Bus, Failure> {
+        let (clock, entropy) = (Arc::clone(&self.host.clock), Arc::clone(&self.host.entropy));
+        Ok(Bus::open_with(&self.workspace().bus(), clock, entropy, options)?)
     }
 
     /// Opens the bus for looking; none when there is none yet, since looking makes nothing.
@@ -197,13 +201,29 @@ impl Context {
 
     /// A text argument; `-` reads stdin.
     pub(crate) fn text(&self, given: &str) -> Result<String, Failure> {
+        self.text_within(given, STDIN_MAX)
+    }
+
+    /// The same, of which no more than `most` bytes are read: one more than are allowed shows that it is too long.
+    pub(crate) fn text_within(&self, given: &str, most: u64) -> Result<String, Failure> {
         if given != "-" {
             return Ok(given.to_owned());
         }
-        let mut text = String::new();
-        std::io::stdin().take(STDIN_MAX).read_to_string(&mut text).map_err(|error| {
+        let mut bytes = Vec::new();
+        let unreadable = |error: String| {
             Failure::new(Exit::Usage, "stdin_unreadable", format!("stdin cannot be read as text: {error}"))
-        })?;
+        };
+        std::io::stdin().take(most).read_to_end(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            // Cut in the middle of a character: that it is too long is said by whoever asked.
+            Err(error)
+                if error.as_bytes().len() as u64 == most && error.utf8_error().error_len().is_none() =>
+            {
+                String::from_utf8_lossy(error.as_bytes()).into_owned()
+            }
+            Err(error) => return Err(unreadable(error.to_string())),
+        };
         Ok(text.trim_end().to_owned())
     }
 }

@@ -10,13 +10,16 @@ mod context;
 mod discovery;
 mod failure;
 mod follow;
+mod holder;
 mod host;
 mod launcher;
 mod line;
 mod program;
 mod reference;
 mod render;
+mod roster;
 mod screen;
+mod terminal;
 mod worktree;
 
 pub use host::{DaemonRun, DemoRun, Host, RestoreRun, Restored};

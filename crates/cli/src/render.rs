@@ -13,4 +13,4 @@ pub(crate) use paint::{Paint, clean};
 pub(crate) use saying::{Narrator, Saying};
 pub(crate) use sheet::Sheet;
 pub(crate) use table::{Cell, Table};
-pub(crate) use when::{ago, ahead, money, report, tokens};
+pub(crate) use when::{ago, ahead, money, report, span, tokens};

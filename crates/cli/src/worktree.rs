@@ -33,6 +33,20 @@ impl Worktree {
         })
     }
 
+    /// The checkout the worktree belongs to: itself, or the one it was made from.
+    pub(crate) fn repo(&self) -> Option<String> {
+        let link = self.top.join(".git");
+        let main = match std::fs::read_to_string(&link) {
+            // A linked worktree's `.git` is a file that names `<main>/.git/worktrees/<name>`.
+            Ok(text) => {
+                let private = self.top.join(text.trim().strip_prefix("gitdir:")?.trim());
+                private.ancestors().find(|dir| dir.ends_with(".git"))?.parent()?.to_owned()
+            }
+            Err(_) => self.top.clone(),
+        };
+        main.to_str().map(str::to_owned)
+    }
+
     /// A path or glob as the user gave it, relative to the top. `..` is resolved by name; what it means is
     /// checked by the bus.
     pub(crate) fn path(&self, given: &str) -> Result<String, Failure> {
@@ -96,6 +110,17 @@ mod tests {
         ] {
             assert_eq!(worktree.path(given).unwrap(), expected, "{given}");
         }
+    }
+
+    #[test]
+    fn a_linked_worktree_belongs_to_the_checkout_it_was_made_from() {
+        let (dir, worktree) = worktree();
+        assert_eq!(worktree.repo().as_deref(), worktree.top.to_str());
+        let linked = tempfile::tempdir().unwrap();
+        let main = dir.path().join("main");
+        std::fs::write(linked.path().join(".git"), format!("gitdir: {}/.git/worktrees/w\n", main.display()))
+            .unwrap();
+        assert_eq!(Worktree::around(linked.path()).unwrap().repo().as_deref(), main.to_str());
     }
 
     #[test]

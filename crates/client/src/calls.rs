@@ -8,10 +8,10 @@ use crate::client::{Ask, Client, Fresh};
 use crate::{ClientError, path};
 use protocol::Method::{Delete, Get, Patch, Post};
 use protocol::{
-    Agent, Checkpoint, ConfigVersion, DataReport, EventPage, EventQuery, Finding, Launch, LiveTurn, Lock,
-    LockTable, Message, MessageQuery, NewAnswer, NewExport, NewLock, NewNotice, NewPlan, NewPrompt, NewRepo,
-    NewSession, Notice, NoticeQuery, Page, Participant, Plan, Registration, Repo, RepoPatch, Session,
-    SessionPatch, SessionQuery, Status, Stopping, Task, TaskQuery, Version,
+    Agent, ChannelCount, Checkpoint, ConfigVersion, DataReport, EventPage, EventQuery, Finding, InboxQuery,
+    Launch, LiveTurn, Lock, LockTable, Message, MessageQuery, NewAnswer, NewExport, NewLock, NewNotice,
+    NewPlan, NewPrompt, NewRepo, NewSession, Notice, NoticeQuery, Page, Participant, Plan, Presence, Receipt,
+    Repo, RepoPatch, Session, SessionPatch, SessionQuery, Status, Stopping, Task, TaskQuery, Version,
 };
 
 type Key<'a> = Option<&'a str>;
@@ -160,7 +160,24 @@ impl Client {
         self.ask(Ask::new(Post, "/notices").body(new)?.key(key)).await
     }
 
-    pub async fn registrations(&self) -> Result<Page<Registration>, ClientError> {
+    /// What was addressed to the caller, or to `query.registration`, and is not acknowledged.
+    pub async fn inbox(&self, query: &InboxQuery) -> Result<Page<Notice>, ClientError> {
+        self.ask(Ask::new(Get, path::with_query("/notices/inbox", query)?)).await
+    }
+
+    pub async fn ack_notice(&self, notice: i64, key: Key<'_>) -> Result<(), ClientError> {
+        self.ask(Ask::new(Post, format!("/notices/{notice}/ack")).key(key)).await
+    }
+
+    pub async fn receipts(&self, notice: i64) -> Result<Page<Receipt>, ClientError> {
+        self.ask(Ask::new(Get, format!("/notices/{notice}/receipts"))).await
+    }
+
+    pub async fn channels(&self) -> Result<Page<ChannelCount>, ClientError> {
+        self.ask(Ask::new(Get, "/channels")).await
+    }
+
+    pub async fn registrations(&self) -> Result<Page<Presence>, ClientError> {
         self.ask(Ask::new(Get, "/registrations")).await
     }
 

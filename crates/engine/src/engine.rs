@@ -14,7 +14,7 @@ use crate::places::Places;
 use crate::strays::Strays;
 use crate::writer::Writers;
 use crate::{Caller, Status, outbox, recovery};
-use bus::{Bus, Liveness, NewRegistration};
+use bus::{Bus, Janitor, Liveness, NewRegistration};
 use git::{Git, UserHome};
 use model::{
     Actor, Clock, Cursor, DataRoot, Entropy, Event, Id, Refusal, RefusalKind, RegistrationId, Timestamp,
@@ -22,7 +22,7 @@ use model::{
 };
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use store::{Commit, CommitError, OpenReport, Opening, Receipt, Store, StoreOptions, View};
 use tokio::sync::{oneshot, watch};
@@ -31,10 +31,6 @@ use tokio_util::task::TaskTracker;
 
 /// How long [`Engine::shutdown`] waits for turns to say goodbye before it goes on without them.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
-/// How often the dead are looked for; with it, a status is never wrong for more than two seconds.
-const REAP_EVERY: Duration = Duration::from_secs(1);
-/// Expired notices, which nobody is shown any more, are cleared at one in so many looks.
-const PURGE_LOOKS: u32 = 15;
 /// Between two attempts to write an end that the store has no room or no time for.
 const CONCLUDE_PAUSE: Duration = Duration::from_millis(250);
 /// Attempts to write an end once the engine is to stop.
@@ -96,6 +92,8 @@ pub(crate) struct Shared {
     pub(crate) outdated: OnceLock<Refusal>,
     /// The user on the bus: holds what is locked through the API.
     pub(crate) user: RegistrationId,
+    /// Keeps the bus clean while the engine runs: frees what the dead hold, clears what is over.
+    house: Mutex<Option<Janitor>>,
     failed: watch::Sender<Option<String>>,
     dropped: AtomicU64,
     started_at: Timestamp,
@@ -110,7 +108,9 @@ impl Engine {
         let mut report = StartReport { events: opened.position.seq, repairs: repairs(&opened) };
         report.repairs.extend(recovery::recover(&shared).await?);
         shared.tasks.spawn(outbox::pump(Arc::clone(&shared)));
-        shared.tasks.spawn(reap(Arc::clone(&shared)));
+        // After recovery, which tells what the dead of the last life held.
+        let janitor = shared.bus.keep_house().map_err(|error| error.refusal())?;
+        *shared.house.lock().unwrap_or_else(PoisonError::into_inner) = Some(janitor);
         recovery::resume(&shared).await?;
         Ok((Self { shared }, report))
     }
@@ -176,6 +176,7 @@ impl Engine {
         }
         let ending = Arc::clone(shared);
         let closed = tokio::task::spawn_blocking(move || {
+            drop(ending.house.lock().unwrap_or_else(PoisonError::into_inner).take());
             if let Err(error) = ending.bus.end(ending.user, "finished") {
                 tracing::debug!(%error, "the user's registration was gone already");
             }
@@ -349,6 +350,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         bell,
         outdated: OnceLock::new(),
         user: user.id,
+        house: Mutex::default(),
         failed: watch::Sender::new(None),
         dropped: AtomicU64::new(0),
     };
@@ -388,39 +390,4 @@ fn repairs(opened: &OpenReport) -> Vec<String> {
         }
     }
     said
-}
-
-/// Frees what the dead hold, and clears old notices now and then.
-async fn reap(shared: Arc<Shared>) {
-    let mut ticks = tokio::time::interval(REAP_EVERY);
-    let mut looks = 0_u32;
-    loop {
-        tokio::select! {
-            () = shared.stopping.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        let reaped = shared
-            .blocking(move |shared| {
-                let reaped = shared.bus.reap().map_err(|error| error.refusal())?;
-                if looks.is_multiple_of(PURGE_LOOKS) {
-                    shared.bus.purge().map_err(|error| error.refusal())?;
-                }
-                Ok(reaped)
-            })
-            .await;
-        looks = looks.wrapping_add(1);
-        match reaped {
-            Ok(reaped) => {
-                for dead in reaped {
-                    tracing::info!(
-                        agent = dead.agent,
-                        locks = dead.locks.len(),
-                        reason = dead.reason,
-                        "reaped"
-                    );
-                }
-            }
-            Err(error) => tracing::warn!(%error, "looking for the dead failed"),
-        }
-    }
 }

@@ -36,6 +36,7 @@ mod turn;
 mod view;
 mod writer;
 
+pub use bus::{AckRule, Durability, Receipt};
 pub use call::{Call, Caller, Key};
 pub use config::{AgentConfig, Config, ConfigError, Limits, ServerConfig, Snapshot};
 pub use doctor::{Finding, Severity};

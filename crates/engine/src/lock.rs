@@ -7,7 +7,7 @@ use crate::call::Key;
 use crate::engine::Shared;
 use crate::{Call, Caller, Engine, WaitView};
 use bus::{Bus, BusError, LockRequest};
-use model::{Lock, LockMode, Refusal, RefusalKind, Registration, RegistrationId, RepoId};
+use model::{Lock, LockMode, Presence, Refusal, RefusalKind, RegistrationId, RepoId};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,8 +125,9 @@ impl Engine {
         Ok(waits.into_iter().map(view).collect())
     }
 
-    pub fn registrations(&self) -> Result<Vec<Registration>, Refusal> {
-        self.shared.bus.registrations().map_err(|error| error.refusal())
+    /// Everybody on the bus, with what it makes of their signs of life.
+    pub fn presences(&self) -> Result<Vec<Presence>, Refusal> {
+        self.shared.bus.sessions().map_err(|error| error.refusal())
     }
 
     /// The lock with this token, while it is held.
@@ -138,7 +139,11 @@ impl Engine {
     }
 
     pub(crate) fn holder(&self, call: &Call) -> RegistrationId {
-        match &call.caller {
+        self.registration_of(&call.caller)
+    }
+
+    pub(crate) fn registration_of(&self, caller: &Caller) -> RegistrationId {
+        match caller {
             Caller::User => self.shared.user,
             Caller::Run { registration, .. } => *registration,
         }

@@ -36,6 +36,10 @@ pub(crate) async fn pump(shared: Arc<Shared>) {
         let follower = Arc::clone(&shared);
         let waited = tokio::task::spawn_blocking(move || {
             let heard = listen(&bell).and_then(|()| move_rows(&follower));
+            // The user is there as long as the daemon is. A number in shared memory, as good as always.
+            if let Err(error) = follower.bus.heartbeat(follower.user) {
+                tracing::debug!(%error, "the user's sign of life");
+            }
             (bell, heard)
         });
         let Ok((returned, heard)) = waited.await else { return };

@@ -128,7 +128,8 @@ impl TurnDriver {
         let limits = self.shared.config.snapshot().config.limits.clone();
         let ttl = Duration::from_secs(limits.lock_ttl_seconds);
         let mut drafts = tokio::time::interval(DRAFT_EVERY);
-        let mut renewals = tokio::time::interval(ttl / RENEWALS_PER_TTL);
+        // Often enough, too, that a run which only thinks is not suspect.
+        let mut renewals = tokio::time::interval((ttl / RENEWALS_PER_TTL).min(bus::SUSPECT_AFTER / 2));
         let stopping = self.shared.stopping.clone();
         loop {
             let answer_limit = Duration::from_secs(limits.answer_deadline_seconds);
@@ -288,13 +289,14 @@ impl TurnDriver {
     }
 
     async fn renew(&mut self, ttl: Duration) -> Result<(), Refusal> {
-        if self.tokens.is_empty() {
-            return Ok(());
-        }
         let (tokens, holder) = (self.tokens.clone(), self.registration);
         let lost = self
             .shared
             .blocking(move |shared| {
+                // A model may think for long: the run shows that it lives, though it does nothing on the bus.
+                if let Err(error) = shared.bus.heartbeat(holder) {
+                    tracing::debug!(%error, "a run's sign of life");
+                }
                 let gone =
                     |token: &u64| matches!(shared.bus.renew(*token, holder, ttl), Err(BusError::Lost(_)));
                 Ok(tokens
@@ -323,7 +325,16 @@ impl TurnDriver {
             status,
             detail,
         };
-        self.record(vec![Event::ParticipantStatusChanged(change)]).await
+        self.record(vec![Event::ParticipantStatusChanged(change)]).await?;
+        let registration = self.registration;
+        // For those who look at the bus; what is true is in the journal.
+        let shown = self
+            .shared
+            .blocking(move |shared| shared.bus.show(registration, status).map_err(|error| error.refusal()));
+        if let Err(refusal) = shown.await {
+            tracing::debug!(%refusal, "a run's status on the bus");
+        }
+        Ok(())
     }
 
     async fn record(&self, events: Vec<Event>) -> Result<(), Refusal> {

@@ -56,7 +56,7 @@ pub use plan::{
     RefusedEdit, TestReport,
 };
 pub use refusal::{Refusal, RefusalKind};
-pub use registration::{Registration, RegistrationPhase};
+pub use registration::{Presence, Registration, RegistrationPhase, Vitality};
 pub use repo::Repo;
 pub use run::{Run, RunExit};
 pub use session::{Participant, ParticipantStatus, Session, SessionState};

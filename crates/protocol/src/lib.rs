@@ -55,7 +55,7 @@ pub use model::{
     RegistrationPhase, RepoId, RepoPath, Role, RunId, SessionId, SessionState, TaskId, TaskKind, TaskState,
     Timestamp, TurnId, Vendor,
 };
-pub use notice::{NewNotice, Notice, NoticeQuery};
+pub use notice::{AckRule, ChannelCount, Durability, InboxQuery, NewNotice, Notice, NoticeQuery, Receipt};
 pub use openapi::{config_schema, event_schema, openapi};
 pub use operation::{
     API_PREFIX, Access, CORRELATION_HEADER, CURSOR_HEADER, IDEMPOTENCY_HEADER, Method, Operation, by_path,
@@ -67,7 +67,7 @@ pub use plan::{
     Claim, MergedPlan, MergedTask, NewPlan, Plan, PlannedTask, Proposal, RefusedEdit, TestReport,
 };
 pub use proof::{CHALLENGE_HEADER, Challenge, Endpoint, PROOF_HEADER, Token, TokenError};
-pub use registration::Registration;
+pub use registration::{Presence, Registration};
 pub use repo::{NewRepo, Repo, RepoPatch};
 pub use resource::{Action, Noun, Resource, resources};
 pub use run::{Run, RunExit};

@@ -39,4 +39,5 @@ words!(
     TaskKind,
     TaskState,
     Vendor,
+    Vitality,
 );

@@ -3,7 +3,7 @@
 use crate::app::App;
 use engine::{
     AgentView, DataReport, Delta, DeltaKind, EventEntry, Finding, LiveTurn, ParticipantView, PlanView,
-    RepoView, SessionView, Severity, Status, TargetView, TaskView, TurnView, WaitView,
+    Receipt, RepoView, SessionView, Severity, Status, TargetView, TaskView, TurnView, WaitView,
 };
 use model::Refusal;
 use std::sync::atomic::Ordering;
@@ -91,6 +91,11 @@ pub(crate) fn wait(view: WaitView) -> protocol::LockWait {
     let WaitView { waiter, agent, worktree, paths, since, blocked_by } = view;
     let blocked_by = blocked_by.into_iter().map(protocol::Lock::from).collect();
     protocol::LockWait { waiter, agent, worktree, paths, since, blocked_by }
+}
+
+pub(crate) fn receipt(receipt: Receipt) -> protocol::Receipt {
+    let Receipt { registration, delivered, seen_at, acked_at, attempts, dead } = receipt;
+    protocol::Receipt { registration, delivered, seen_at, acked_at, attempts, dead }
 }
 
 pub(crate) fn live_turn(live: LiveTurn) -> protocol::LiveTurn {

@@ -2,9 +2,9 @@
 
 use bus::{
     AckRule, BEAT, Backend, Bridge, Bus, BusError, Liveness, LockLost, LockRequest, NewNotice,
-    NewRegistration, NoticeQuery, Vitality,
+    NewRegistration, NoticeQuery,
 };
-use model::{Channel, LockMode, Notice, RegistrationId};
+use model::{Channel, LockMode, Notice, RegistrationId, Vitality};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;

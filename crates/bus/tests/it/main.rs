@@ -21,4 +21,5 @@ mod registrations;
 mod slots;
 mod stage;
 mod stopped;
+mod undecided;
 mod waiting;

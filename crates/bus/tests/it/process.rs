@@ -4,6 +4,7 @@ use bus::system::SystemClock;
 use model::{Clock, Timestamp};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
+use std::io::Read as _;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -27,6 +28,7 @@ fn body() {
         "readonly" => crate::hostile::look_at_read_only(argument),
         "stopped" => crate::stopped::run(argument),
         "worker" => crate::hostile::work(argument),
+        "sleeper" => drop(std::io::stdin().read_exact(&mut [0u8])),
         other => panic!("no such role: {other}"),
     }
 }

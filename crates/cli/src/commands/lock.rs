@@ -4,12 +4,11 @@
 //! each other. A command inside an agent's run acts for that agent.
 
 mod acquire;
-mod holder;
+mod guard;
 mod list;
 mod release;
 mod wait;
-
-pub(super) use holder::{Holder, VENDOR, acting};
+mod who;
 
 use super::Outcome;
 use crate::context::Context;
@@ -42,6 +41,17 @@ pub(crate) enum Lock {
         after_help = "Examples:\n  coditect lock list\n  coditect lock list --here --json"
     )]
     List(list::List),
+    /// Show who holds or waits for what covers a path, in order, and what that leads to
+    #[command(
+        after_help = "Examples:\n  coditect lock who src/lib.rs\n  coditect lock who \"src/**\" --json"
+    )]
+    Who(who::Who),
+    /// Say whether a file may be changed: exit code 0 when it may, 2 when not. Takes nothing, and decides also when
+    /// the bus cannot be asked
+    #[command(
+        after_help = "Examples:\n  coditect lock guard src/lib.rs\n  coditect lock guard src/lib.rs --json"
+    )]
+    Guard(guard::Guard),
     /// Wait until nobody holds what would be in the way; takes nothing
     #[command(
         after_help = "Examples:\n  coditect lock wait src/lib.rs --timeout 60\n  coditect lock wait \"docs/**\" --mode shared"
@@ -54,15 +64,22 @@ pub(crate) enum Lock {
     Break(release::Break),
 }
 
-/// Where and what.
+/// Where.
 #[derive(Debug, Args)]
-pub(crate) struct Paths {
+pub(crate) struct Spots {
     /// Paths or globs, from where you stand; a folder means everything below it
     #[arg(required = true)]
     paths: Vec<String>,
     /// A folder of the worktree; without it, the one you stand in
     #[arg(long, value_name = "DIR")]
     worktree: Option<PathBuf>,
+}
+
+/// Where and how.
+#[derive(Debug, Args)]
+pub(crate) struct Paths {
+    #[command(flatten)]
+    spots: Spots,
     /// How others are kept out
     #[arg(long, value_enum, default_value = "exclusive")]
     mode: Mode,
@@ -95,13 +112,15 @@ impl Lock {
             Self::Renew(command) => command.run(context),
             Self::Release(command) => command.run(context),
             Self::List(command) => command.run(context),
+            Self::Who(command) => command.run(context),
+            Self::Guard(command) => command.run(context),
             Self::Wait(command) => command.run(context),
             Self::Break(command) => command.run(context),
         }
     }
 }
 
-impl Paths {
+impl Spots {
     /// The worktree's name and the paths in it.
     fn located(&self, context: &Context) -> Result<(String, Vec<String>), Failure> {
         let place = self.worktree.as_ref().map_or_else(|| context.cwd.clone(), |dir| context.path(dir));

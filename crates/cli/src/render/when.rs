@@ -1,20 +1,26 @@
 //! Moments and amounts in words.
 
 use model::Timestamp;
+use std::time::Duration;
 
 /// How long ago something was.
 pub(crate) fn ago(now: Timestamp, at: Timestamp) -> String {
     let millis = now.as_millis().saturating_sub(at.as_millis());
-    if millis < 1000 { "now".to_owned() } else { format!("{} ago", span(millis)) }
+    if millis < 1000 { "now".to_owned() } else { format!("{} ago", words(millis)) }
 }
 
 /// How long until something is.
 pub(crate) fn ahead(now: Timestamp, at: Timestamp) -> String {
     let millis = at.as_millis().saturating_sub(now.as_millis());
-    if millis <= 0 { "over".to_owned() } else { format!("in {}", span(millis.max(1000))) }
+    if millis <= 0 { "over".to_owned() } else { format!("in {}", words(millis.max(1000))) }
 }
 
-fn span(millis: i64) -> String {
+/// An amount of time.
+pub(crate) fn span(time: Duration) -> String {
+    words(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn words(millis: i64) -> String {
     let seconds = millis / 1000;
     match seconds {
         ..=59 => format!("{seconds} s"),

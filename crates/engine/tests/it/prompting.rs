@@ -47,7 +47,7 @@ async fn a_prompt_becomes_a_changed_file_a_commit_under_our_ref_and_a_story_in_t
         assert!(at(pair[0]) < at(pair[1]), "{} comes before {}: {kinds:#?}", pair[0], pair[1]);
     }
     scene.all_locks_given_back().await;
-    assert!(scene.engine().registrations().unwrap().iter().all(|one| one.agent == "user"));
+    assert!(scene.engine().presences().unwrap().iter().all(|one| one.registration.agent == "user"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,11 @@
 //! `coditect lock acquire`.
 
 use super::super::Outcome;
-use super::{Holder, Paths, acting, list};
+use super::{Paths, list};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::holder::{Holder, acting};
+use crate::roster::Roster;
 use bus::{Acquired, Bus, BusError, LockRequest};
 use clap::Args;
 use serde_json::json;
@@ -28,7 +30,7 @@ pub(crate) struct Acquire {
 
 impl Acquire {
     pub(crate) fn run(self, context: &Context) -> Outcome {
-        let (worktree, paths) = self.paths.located(context)?;
+        let (worktree, paths) = self.paths.spots.located(context)?;
         let bus = context.bus()?;
         let acting = acting(context, &bus, &self.holder, Some(worktree.clone()))?;
         let request = LockRequest {
@@ -53,9 +55,9 @@ impl Acquire {
         context.screen.show(&document, || list::table(context, &items))?;
         if !context.screen.json {
             let tokens: Vec<String> = items.iter().map(|lock| lock.token.to_string()).collect();
+            let holder = Roster::read(&bus)?.label(acting.id);
             context.screen.say(&format!(
-                "held by {} for {} s; give back with `coditect lock release {}`",
-                acting.id,
+                "held by {holder} for {} s; give back with `coditect lock release {}`",
                 self.ttl,
                 tokens.join(" ")
             ));

@@ -66,13 +66,14 @@ impl List {
 }
 
 pub(super) fn table(context: &Context, locks: &[Lock]) -> Table {
-    Table::of(&["TOKEN", "PATH", "MODE", "HELD BY", "UNTIL", "WORKTREE"], locks, |lock| {
+    Table::of(&["TOKEN", "PATH", "MODE", "HELD BY", "SESSION", "UNTIL", "WORKTREE"], locks, |lock| {
         let paint = if lock.mode == LockMode::Exclusive { Paint::Warm } else { Paint::Plain };
         vec![
             Cell::new(lock.token.to_string()).paint(Paint::Note),
             Cell::new(&lock.path).paint(Paint::Strong),
             Cell::new(lock.mode.as_str()).paint(paint),
             Cell::new(&lock.agent),
+            Cell::new(lock.holder.short()).paint(Paint::Note).piped(lock.holder.to_string()),
             Cell::new(ahead(context.now(), lock.expires_at))
                 .paint(Paint::Dim)
                 .piped(lock.expires_at.to_string()),

@@ -1,9 +1,10 @@
 //! `coditect lock renew`, `release` and `break`.
 
 use super::super::Outcome;
-use super::{Holder, VENDOR, list};
+use super::list;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::holder::{Holder, VENDOR};
 use bus::{Bus, LockLost};
 use clap::Args;
 use model::{Lock, RegistrationId};
@@ -53,8 +54,9 @@ impl Release {
         let bus = context.bus()?;
         let mut released = Vec::new();
         if self.all {
-            let holder = self.holder.known(context)?.ok_or_else(|| {
-                Failure::usage("no_holder", "whose locks?").hint("give --holder, or set CODITECT_HOLDER")
+            let holder = self.holder.known(context, &bus)?.ok_or_else(|| {
+                Failure::usage("no_holder", "whose locks?")
+                    .hint("give --holder, or `coditect join` this terminal first")
             })?;
             released.extend(bus.release_all(holder)?.into_iter().map(|lock| lock.token));
             retire(&bus, holder)?;
@@ -94,7 +96,8 @@ fn shown(context: &Context, lock: Lock) -> Outcome {
 /// For whom a lock may be renewed or given back: the holder that was named, else the registration a command made for
 /// this lock. An agent's lock is its own; taking it away is `lock break`.
 fn owner(context: &Context, bus: &Bus, holder: &Holder, token: u64) -> Result<RegistrationId, Failure> {
-    if let Some(id) = holder.known(context)? {
+    let known = holder.known(context, bus)?;
+    if let Some(id) = known.filter(|_| holder.is_named(context)) {
         return Ok(id);
     }
     let lock = bus.locks(None)?.into_iter().find(|lock| lock.token == token).ok_or_else(|| {
@@ -102,13 +105,13 @@ fn owner(context: &Context, bus: &Bus, holder: &Holder, token: u64) -> Result<Re
             .hint("see what is held with `coditect lock list`")
     })?;
     let ours = bus.registrations()?.into_iter().any(|one| one.id == lock.holder && one.vendor == VENDOR);
-    if ours {
+    if ours || known == Some(lock.holder) {
         return Ok(lock.holder);
     }
-    let words = format!("lock {token} belongs to {}, which is no command line", lock.agent);
+    let words = format!("lock {token} belongs to {} {}", lock.agent, lock.holder.short());
     Err(Failure::new(Exit::Authentication, "lock_not_yours", words).hint(format!(
-        "name it with --holder {}, or take the lock away with `coditect lock break {token}`",
-        lock.holder
+        "act for it with --holder {}, or take the lock away with `coditect lock break {token}`",
+        lock.holder.short()
     )))
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Wait {
 
 impl Wait {
     pub(crate) fn run(self, context: &Context) -> Outcome {
-        let (worktree, paths) = self.paths.located(context)?;
+        let (worktree, paths) = self.paths.spots.located(context)?;
         let patterns = paths.iter().map(|path| Pattern::parse(path)).collect::<Result<Vec<_>, _>>()?;
         let clock = &context.host.clock;
         let deadline = context.patience().map(|limit| (limit, clock.uptime() + limit));

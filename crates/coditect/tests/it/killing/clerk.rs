@@ -102,7 +102,7 @@ impl Clerk {
         let key = self.key();
         let payload = serde_json::json!({ "key": key });
         let channel = "clerk".parse().unwrap();
-        let new = NewNotice { channel, recipient: None, payload, ttl_seconds: Some(3600) };
+        let new = NewNotice { ttl_seconds: Some(3600), ..NewNotice::new(channel, payload) };
         let answer = stage.client().publish_notice(&new, Some(&key)).await;
         self.note(key, "notice.published", answer)
     }

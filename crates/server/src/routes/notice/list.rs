@@ -26,8 +26,12 @@ fn may_read(caller: &Caller, notice: &model::Notice) -> bool {
     match caller {
         Caller::User => true,
         Caller::Run { registration, .. } => {
-            notice.recipient.is_none_or(|recipient| recipient == *registration)
-                || notice.sender == *registration
+            let audience = &notice.envelope.audience;
+            let addressed = match notice.recipient {
+                Some(recipient) => recipient == *registration,
+                None => audience.is_empty() || audience.contains(registration),
+            };
+            addressed || notice.sender == *registration
         }
     }
 }

@@ -2,9 +2,9 @@ use crate::app::App;
 use crate::failure::Failure;
 use axum::Json;
 use axum::extract::State;
-use protocol::{Page, Registration};
+use protocol::{Page, Presence};
 use std::sync::Arc;
 
-pub(super) async fn handle(State(app): State<Arc<App>>) -> Result<Json<Page<Registration>>, Failure> {
-    Ok(Json(Page::whole(app.engine.registrations()?.into_iter().map(Registration::from).collect())))
+pub(super) async fn handle(State(app): State<Arc<App>>) -> Result<Json<Page<Presence>>, Failure> {
+    Ok(Json(Page::whole(app.engine.presences()?.into_iter().map(Presence::from).collect())))
 }
