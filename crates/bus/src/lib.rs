@@ -28,6 +28,7 @@ mod notice;
 mod outbox;
 mod pattern;
 mod pool;
+mod postgresql;
 mod presence;
 mod purge;
 mod queue;
@@ -42,7 +43,7 @@ pub mod system;
 mod wait;
 mod write;
 
-pub use backend::{Backend, Promises};
+pub use backend::{Backend, Promises, open_backend};
 pub use bus::{Bus, Options, WRITE_WAIT_MAX};
 pub use claim::Claim;
 pub use cursor::{CONSUMER_MAX, SUBSCRIPTIONS_MAX, Subscription};
@@ -62,6 +63,7 @@ pub use notice::{
 };
 pub use outbox::{OUTBOX_PAGE_MAX, OUTBOX_ROWS_MAX, OutboxRow};
 pub use pattern::{GLOB_WALK_MAX, Pattern};
+pub use postgresql::{Postgres, PostgresOptions, WORKSPACE_MAX};
 pub use presence::{Details, Presence, SUSPECT_AFTER, Vitality};
 pub use purge::PURGE_ROWS;
 pub use receipt::{DeadLetter, Receipt, Redelivered};
