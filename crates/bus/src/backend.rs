@@ -10,9 +10,11 @@ use crate::error::BusError;
 use crate::inbox::{NoticePage, NoticeQuery, Position, Replay};
 use crate::lock::{Acquired, LockRequest, Wait};
 use crate::notice::{Durability, NewNotice};
+use crate::postgresql::Postgres;
 use crate::receipt::{DeadLetter, Receipt};
 use crate::registration::NewRegistration;
-use model::{Channel, Lock, Notice, Registration, RegistrationId};
+use model::{Channel, Clock, Entropy, Lock, Notice, Registration, RegistrationId};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a backend is, and what it promises beyond what every one does.
@@ -79,6 +81,24 @@ pub trait Backend: Send + Sync {
     /// Clears away who is dead and what is over, and hands out again what nobody answered. Any process may, at any
     /// time; when there is nothing to do it only reads.
     fn clear(&self) -> Result<(), BusError>;
+}
+
+/// Opens the backend the URL names by its scheme, for one workspace. The file is no server: it is opened by
+/// [`Bus::open`].
+pub fn open_backend(
+    url: &str,
+    workspace: &str,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+) -> Result<Arc<dyn Backend>, BusError> {
+    // What is not understood is not shown: it may hold a password.
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+    match scheme {
+        "postgresql" | "postgres" => Ok(Arc::new(Postgres::open(url, workspace, clock, entropy)?)),
+        _ => Err(BusError::BadAddress(
+            "it begins with postgresql://, postgres://, nats:// or tls://".to_owned(),
+        )),
+    }
 }
 
 impl Backend for Bus {

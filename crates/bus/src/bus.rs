@@ -1,6 +1,6 @@
 //! The bus itself: an open messaging.db and the folder of its runtime files.
 
-use crate::database::{self, Role};
+use crate::database::{self, Database, Role};
 use crate::doorbell::{Bell, Doorbell, SAFETY_POLL};
 use crate::error::BusError;
 use crate::fence::{High, Identity};
@@ -109,12 +109,12 @@ pub(crate) struct Inner {
     pub(crate) maps: String,
     known: Mutex<HashMap<RegistrationId, Known>>,
     members: Mutex<Option<Members>>,
-    writers: Pool,
+    writers: Pool<Database>,
     /// For writes that must survive a power cut.
-    synced: Pool,
+    synced: Pool<Database>,
     /// The janitor's own.
-    house: Pool,
-    readers: Pool,
+    house: Pool<Database>,
+    readers: Pool<Database>,
 }
 
 impl Bus {
@@ -204,30 +204,30 @@ pub(crate) fn name_generation(birth: &str, epoch: i64) -> String {
 }
 
 impl Inner {
-    pub(crate) fn writer(&self) -> Result<Checkout<'_>, BusError> {
+    pub(crate) fn writer(&self) -> Result<Checkout<'_, Database>, BusError> {
         self.lend(&self.writers, Role::Writer)
     }
 
-    pub(crate) fn synced(&self) -> Result<Checkout<'_>, BusError> {
+    pub(crate) fn synced(&self) -> Result<Checkout<'_, Database>, BusError> {
         self.lend(&self.synced, Role::Synced)
     }
 
-    pub(crate) fn house(&self, role: Role) -> Result<Checkout<'_>, BusError> {
+    pub(crate) fn house(&self, role: Role) -> Result<Checkout<'_, Database>, BusError> {
         self.lend(&self.house, role)
     }
 
-    pub(crate) fn reader(&self) -> Result<Checkout<'_>, BusError> {
+    pub(crate) fn reader(&self) -> Result<Checkout<'_, Database>, BusError> {
         self.lend(&self.readers, Role::Reader)
     }
 
     /// A connection whose file was replaced or deleted under us is dropped: writing on in a file without a
     /// name would be a second bus that nobody else sees.
-    fn lend<'a>(&'a self, pool: &'a Pool, role: Role) -> Result<Checkout<'a>, BusError> {
+    fn lend<'a>(&'a self, pool: &'a Pool<Database>, role: Role) -> Result<Checkout<'a, Database>, BusError> {
         let mut checkout = pool.take(self.write_wait)?;
         let present = Identity::of(&self.path)?;
-        if checkout.database.as_ref().is_none_or(|open| Some(open.identity) != present) {
-            checkout.database = None;
-            checkout.database = Some(database::open(self, role)?);
+        if checkout.lent.as_ref().is_none_or(|open| Some(open.identity) != present) {
+            checkout.lent = None;
+            checkout.lent = Some(database::open(self, role)?);
         }
         Ok(checkout)
     }

@@ -28,11 +28,7 @@ impl Bus {
     /// From now on the registration hears these channels, and what is addressed to it; with none, every channel. What it
     /// is rung for follows.
     pub fn listen_to(&self, registration: RegistrationId, channels: &[Channel]) -> Result<(), BusError> {
-        if channels.len() > SUBSCRIPTIONS_MAX {
-            return Err(BusError::Invalid(format!(
-                "a session listens to at most {SUBSCRIPTIONS_MAX} channels"
-            )));
-        }
+        check_channels(channels)?;
         self.inner.write(|w| {
             registry::present(w.conn, registration)?;
             let me = registration.to_string();
@@ -95,11 +91,7 @@ impl Bus {
 
     /// Moves a cursor forward; within one generation it never goes back.
     pub fn move_cursor(&self, consumer: &str, name: &str, to: &Position) -> Result<(), BusError> {
-        if [consumer, name].iter().any(|text| text.is_empty() || text.len() > CONSUMER_MAX) {
-            return Err(BusError::Invalid(format!(
-                "consumers and cursors have names of 1 to {CONSUMER_MAX} bytes"
-            )));
-        }
+        check_names(consumer, name)?;
         self.inner.write(|w| store(w, consumer, name, to))
     }
 
@@ -148,6 +140,22 @@ impl Bus {
             Ok(())
         })
     }
+}
+
+pub(crate) fn check_names(consumer: &str, name: &str) -> Result<(), BusError> {
+    if [consumer, name].iter().any(|text| text.is_empty() || text.len() > CONSUMER_MAX) {
+        return Err(BusError::Invalid(format!(
+            "consumers and cursors have names of 1 to {CONSUMER_MAX} bytes"
+        )));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_channels(channels: &[Channel]) -> Result<(), BusError> {
+    if channels.len() > SUBSCRIPTIONS_MAX {
+        return Err(BusError::Invalid(format!("a session listens to at most {SUBSCRIPTIONS_MAX} channels")));
+    }
+    Ok(())
 }
 
 fn store(w: &mut Write<'_>, consumer: &str, name: &str, to: &Position) -> Result<(), BusError> {

@@ -50,6 +50,18 @@ pub enum BusError {
     /// The backend cannot keep what was asked; see [`crate::Promises::durability`].
     #[error("{backend} cannot promise that a notice survives a power cut")]
     NotDurable { backend: &'static str },
+    /// The server of a backend cannot be reached, or does not answer. What was asked did not happen.
+    #[error("{backend} cannot be reached: {detail}")]
+    Unreachable { backend: &'static str, detail: String },
+    /// The connection broke while a change was being committed, and nobody can say whether it was.
+    #[error("{backend} did not say whether the change was made")]
+    Unanswered { backend: &'static str },
+    /// The server refuses this user, this database or this version.
+    #[error("{backend}: {detail}")]
+    Refused { backend: &'static str, detail: String },
+    /// The address of a backend cannot be used; `detail` never holds a password.
+    #[error("the address of the bus cannot be used: {0}")]
+    BadAddress(String),
     /// Somebody else works on it, or has.
     #[error("notice {notice} is taken{}", .by.map(|by| format!(" by {by}")).unwrap_or_default())]
     Claimed { notice: i64, by: Option<RegistrationId> },
@@ -65,16 +77,16 @@ pub enum BusError {
     #[error("{0}")]
     Invalid(String),
     /// Writers were in the way for longer than [`crate::WRITE_WAIT_MAX`].
-    #[error("messaging.db was busy for {} s; is a session stopped in the middle of a write?", .0.as_secs())]
+    #[error("the bus was busy for {} s; is a session stopped in the middle of a write?", .0.as_secs())]
     Busy(std::time::Duration),
     /// Disk full: nothing was written.
     #[error("the disk is full; the bus wrote nothing")]
     Full,
-    #[error("{} is not a messaging.db of ours; move it away, or give another data root", .0.display())]
+    #[error("{} is not a messaging.db of ours; move it away, or give another place", .0.display())]
     Foreign(PathBuf),
     #[error("{} was written by a newer version (schema {found}, this one knows {known}); update", .path.display())]
     Newer { path: PathBuf, found: i64, known: i64 },
-    #[error("migration {0} in messaging.db differs from the one this version was built with")]
+    #[error("migration {0} of the bus differs from the one this version was built with")]
     Migration(i64),
     #[error("{} is on {kind}; the bus needs a local file system", .path.display())]
     RemoteFileSystem { path: PathBuf, kind: &'static str },
@@ -88,7 +100,7 @@ pub enum BusError {
     SecondSqlite(String),
     #[error("SQLite {0} can corrupt a shared WAL database; 3.51.3 or newer is needed")]
     SqliteTooOld(String),
-    #[error("{what} in messaging.db cannot be read: {detail}")]
+    #[error("{what} on the bus cannot be read: {detail}")]
     Malformed { what: &'static str, detail: String },
     #[error("{action}: {error}")]
     Io { action: String, error: std::io::Error },
@@ -173,6 +185,10 @@ impl BusError {
             Self::CursorExpired { .. } => (Conflict, "cursor_expired"),
             Self::PayloadTooLarge { .. } => (Invalid, "payload_too_large"),
             Self::NotDurable { .. } => (Invalid, "not_durable"),
+            Self::Unreachable { .. } => (Unavailable, "bus_unreachable"),
+            Self::Unanswered { .. } => (Unavailable, "bus_unanswered"),
+            Self::Refused { .. } => (Unavailable, "bus_refused"),
+            Self::BadAddress(_) => (Invalid, "bus_address"),
             Self::Claimed { .. } => (Conflict, "claimed"),
             Self::NoAnswer { .. } => (Unavailable, "no_answer"),
             Self::NoNotice(_) => (NotFound, "no_notice"),
@@ -211,6 +227,12 @@ impl BusError {
             Self::NoAnswer { .. } => Some("`coditect doctor` says whether the other machines are reached"),
             Self::NotDurable { .. } => {
                 Some("send it without, or let the server flush to disk before it answers")
+            }
+            Self::Unreachable { .. } => Some("see that the server runs and can be reached from here"),
+            Self::Unanswered { .. } => Some("look, or send it again under the same key"),
+            Self::Refused { .. } => Some("see what the server and its user are allowed"),
+            Self::BadAddress(_) => {
+                Some("`postgresql://user@host/database` is one, `nats://host:4222` another")
             }
             Self::Busy(_) => Some("try again"),
             Self::Full => Some("make room on the disk and try again"),

@@ -31,6 +31,7 @@ mod notice;
 mod outbox;
 mod pattern;
 mod pool;
+mod postgresql;
 mod presence;
 mod purge;
 mod queue;
@@ -47,7 +48,7 @@ mod wait;
 mod write;
 
 pub use ask::ANSWER_WAIT;
-pub use backend::{Backend, Promises};
+pub use backend::{Backend, Promises, open_backend};
 pub use bridge::{BEAT, Bridge, BridgeState, Connect};
 pub use bus::{Bus, Options, WRITE_WAIT_MAX};
 pub use claim::Claim;
@@ -69,6 +70,7 @@ pub use notice::{
 };
 pub use outbox::{OUTBOX_PAGE_MAX, OUTBOX_ROWS_MAX, OutboxRow};
 pub use pattern::{GLOB_WALK_MAX, Pattern};
+pub use postgresql::{Postgres, PostgresOptions, WORKSPACE_MAX};
 pub use presence::{Details, SUSPECT_AFTER, SUSPECT_ELSEWHERE_AFTER};
 pub use purge::PURGE_ROWS;
 pub use receipt::{DeadLetter, Receipt, Redelivered};

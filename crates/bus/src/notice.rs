@@ -11,7 +11,7 @@ use crate::registration;
 use crate::registry;
 use crate::row;
 use crate::write::{self, Write, signed};
-use model::{Channel, Envelope, NOTICE_PAYLOAD_MAX, Notice, RegistrationId};
+use model::{Channel, Envelope, NOTICE_PAYLOAD_MAX, Notice, RegistrationId, Timestamp};
 use rusqlite::{Row, params};
 use serde_json::json;
 use std::collections::HashMap;
@@ -96,11 +96,11 @@ impl NewNotice {
         }
     }
 
-    fn ttl(&self) -> u32 {
+    pub(crate) fn ttl(&self) -> u32 {
         self.ttl_seconds.unwrap_or_else(|| self.channel.default_ttl_seconds())
     }
 
-    fn envelope(&self) -> Envelope {
+    pub(crate) fn envelope(&self) -> Envelope {
         Envelope {
             audience: self.recipients.clone(),
             thread: self.thread.clone(),
@@ -108,6 +108,30 @@ impl NewNotice {
             reply_to: self.reply_to,
             ack_seconds: self.ack.map(|rule| rule.seconds),
             ack_attempts: self.ack.map(|rule| rule.attempts),
+        }
+    }
+
+    /// Whether this is the notice its key was used for before.
+    pub(crate) fn is_again(&self, known: &Notice) -> bool {
+        known.channel == self.channel
+            && known.recipient == self.recipient
+            && known.payload == self.payload
+            && known.ttl_seconds == self.ttl()
+            && known.envelope == self.envelope()
+    }
+
+    /// What its readers will see.
+    pub(crate) fn sent(&self, id: i64, agent: &str, created_at: Timestamp) -> Notice {
+        Notice {
+            id,
+            sender: self.sender,
+            agent: agent.to_owned(),
+            channel: self.channel.clone(),
+            recipient: self.recipient,
+            payload: self.payload.clone(),
+            created_at,
+            ttl_seconds: self.ttl(),
+            envelope: self.envelope(),
         }
     }
 
@@ -145,6 +169,17 @@ impl NewNotice {
     }
 }
 
+/// Checks a batch and gives its payloads as they are stored.
+pub(crate) fn checked(batch: &[NewNotice]) -> Result<Vec<String>, BusError> {
+    if batch.len() > NOTICE_BATCH_MAX {
+        return Err(BusError::Invalid(format!("a batch has at most {NOTICE_BATCH_MAX} notices")));
+    }
+    if batch.iter().any(|new| new.channel == Channel::heartbeat()) {
+        return Err(BusError::Invalid("heartbeats are not sent in batches".to_owned()));
+    }
+    batch.iter().map(NewNotice::checked).collect()
+}
+
 impl Bus {
     /// Publishes a notice and wakes who should hear it; [`Durability`] says what it survives. On the channel
     /// `heartbeat` nothing is written: the beat goes into the sender's slot, and the notice has the id 0.
@@ -170,13 +205,7 @@ impl Bus {
     /// Publishes up to [`NOTICE_BATCH_MAX`] notices in one transaction: all or none. One with
     /// [`Durability::Power`] makes all of them so. Each recipient is rung once.
     pub fn publish_all(&self, batch: &[NewNotice]) -> Result<Vec<Notice>, BusError> {
-        if batch.len() > NOTICE_BATCH_MAX {
-            return Err(BusError::Invalid(format!("a batch has at most {NOTICE_BATCH_MAX} notices")));
-        }
-        if batch.iter().any(|new| new.channel == Channel::heartbeat()) {
-            return Err(BusError::Invalid("heartbeats are not sent in batches".to_owned()));
-        }
-        let payloads = batch.iter().map(NewNotice::checked).collect::<Result<Vec<_>, _>>()?;
+        let payloads = checked(batch)?;
         let change = |w: &mut Write<'_>| {
             let mut agents: HashMap<RegistrationId, String> = HashMap::new();
             let mut notices = Vec::with_capacity(batch.len());
@@ -274,17 +303,7 @@ pub(crate) fn publish(
         (None, []) => w.cast(new.channel.as_str(), new.sender),
         (None, some) => some.iter().for_each(|recipient| w.ring(*recipient)),
     }
-    Ok(Notice {
-        id,
-        sender: new.sender,
-        agent: agent.to_owned(),
-        channel: new.channel.clone(),
-        recipient: new.recipient,
-        payload: new.payload.clone(),
-        created_at: w.now.wall,
-        ttl_seconds: ttl,
-        envelope: new.envelope(),
-    })
+    Ok(new.sent(id, agent, w.now.wall))
 }
 
 /// The notice this sender has published under this key already. An expired one gives its key back.
@@ -300,12 +319,7 @@ fn known_key(w: &Write<'_>, new: &NewNotice) -> Result<Option<Notice>, BusError>
         w.conn.prepare_cached(&format!("{COLUMNS} WHERE sender_id = ?1 AND idem_key = ?2"))?;
     let mut rows = statement.query([new.sender.to_string(), key.clone()])?;
     let Some(known) = rows.next()?.map(read).transpose()? else { return Ok(None) };
-    let same = known.channel == new.channel
-        && known.recipient == new.recipient
-        && known.payload == new.payload
-        && known.ttl_seconds == new.ttl()
-        && known.envelope == new.envelope();
-    if same { Ok(Some(known)) } else { Err(BusError::KeyReused { key: key.clone() }) }
+    if new.is_again(&known) { Ok(Some(known)) } else { Err(BusError::KeyReused { key: key.clone() }) }
 }
 
 pub(crate) const COLUMNS: &str =

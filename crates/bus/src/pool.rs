@@ -6,35 +6,53 @@ use rusqlite::Connection;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub(crate) struct Pool {
+/// A connection that is lent and comes back.
+pub(crate) trait Lent {
+    /// False when it is in the middle of something, or broken; then it is closed.
+    fn is_reusable(&self) -> bool;
+}
+
+impl Lent for Database {
+    fn is_reusable(&self) -> bool {
+        // One in the middle of a transaction was left there by a panic; closing it rolls back.
+        self.conn.is_autocommit()
+    }
+}
+
+pub(crate) struct Pool<T> {
     most: usize,
-    state: Mutex<State>,
+    state: Mutex<State<T>>,
     freed: Condvar,
 }
 
-struct State {
-    idle: Vec<Database>,
+struct State<T> {
+    idle: Vec<T>,
     out: usize,
 }
 
 /// A place in the pool; gives its connection back when dropped, unless it was taken out.
-pub(crate) struct Checkout<'a> {
-    pool: &'a Pool,
-    pub(crate) database: Option<Database>,
+pub(crate) struct Checkout<'a, T: Lent> {
+    pool: &'a Pool<T>,
+    pub(crate) lent: Option<T>,
 }
 
-impl Pool {
+impl<T: Lent> Pool<T> {
     pub(crate) fn new(most: usize) -> Self {
         Self { most, state: Mutex::new(State { idle: Vec::new(), out: 0 }), freed: Condvar::new() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
         // Nothing panics while holding it, and the state is right after every statement.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// One more to lend.
+    pub(crate) fn give(&self, lent: T) {
+        self.state().idle.push(lent);
+    }
+
     /// A place, with a connection when there is an idle one.
-    pub(crate) fn take(&self, limit: Duration) -> Result<Checkout<'_>, BusError> {
+    pub(crate) fn take(&self, limit: Duration) -> Result<Checkout<'_, T>, BusError> {
         let deadline = Instant::now() + limit;
         let mut state = self.state();
         while state.out >= self.most {
@@ -45,21 +63,20 @@ impl Pool {
             state = self.freed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.out += 1;
-        let database = state.idle.pop();
-        Ok(Checkout { pool: self, database })
+        let lent = state.idle.pop();
+        Ok(Checkout { pool: self, lent })
     }
 }
 
-impl Checkout<'_> {
+impl Checkout<'_, Database> {
     pub(crate) fn conn(&self) -> &Connection {
-        &self.database.as_ref().expect("a place is lent with its connection").conn
+        &self.lent.as_ref().expect("a place is lent with its connection").conn
     }
 }
 
-impl Drop for Checkout<'_> {
+impl<T: Lent> Drop for Checkout<'_, T> {
     fn drop(&mut self) {
-        // A connection in the middle of a transaction was left there by a panic; closing it rolls back.
-        let reusable = self.database.take().filter(|database| database.conn.is_autocommit());
+        let reusable = self.lent.take().filter(Lent::is_reusable);
         let mut state = self.pool.state();
         state.out -= 1;
         state.idle.extend(reusable);

@@ -15,7 +15,7 @@ pub const PURGE_ROWS: usize = 500;
 /// Pages one transaction of a purge gives back to the file system.
 const VACUUM_PAGES: usize = 64;
 /// An ended registration is kept this long by the wall clock, for the history of its notices.
-const ENDED_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(crate) const ENDED_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl Bus {
     /// Deletes notices whose time is over and registrations that ended long ago, in transactions of at most

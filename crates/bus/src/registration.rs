@@ -52,6 +52,28 @@ pub struct NewRegistration {
     pub liveness: Liveness,
 }
 
+impl NewRegistration {
+    pub(crate) fn check(&self) -> Result<(), BusError> {
+        for label in [Some(&self.agent), Some(&self.vendor), self.model.as_ref()].into_iter().flatten() {
+            if label.is_empty() || label.len() > LABEL_MAX {
+                return Err(BusError::Invalid(format!(
+                    "agent, vendor and model are names of 1 to {LABEL_MAX} bytes"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this announces the same session again, beside how it lives.
+    pub(crate) fn is_again(&self, known: &Registration) -> bool {
+        known.agent == self.agent
+            && known.vendor == self.vendor
+            && known.model == self.model
+            && known.session == self.session
+            && known.worktree == self.worktree
+    }
+}
+
 /// A dead registration that was cleared away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reaped {
@@ -68,13 +90,7 @@ impl Bus {
     /// Announces a live session. The same id again with the same data is the same registration; with other
     /// data, or after its end, it is refused.
     pub fn register(&self, new: NewRegistration) -> Result<Registration, BusError> {
-        for label in [Some(&new.agent), Some(&new.vendor), new.model.as_ref()].into_iter().flatten() {
-            if label.is_empty() || label.len() > LABEL_MAX {
-                return Err(BusError::Invalid(format!(
-                    "agent, vendor and model are names of 1 to {LABEL_MAX} bytes"
-                )));
-            }
-        }
+        new.check()?;
         let id = new.id.unwrap_or_else(|| Id::new(&*self.inner.clock, &*self.inner.entropy));
         self.inner.write(|w| {
             if let Some(known) = entry(w.conn, id)? {

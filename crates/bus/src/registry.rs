@@ -93,12 +93,7 @@ impl Entry {
             (Proof::Elsewhere(known), Liveness::Elsewhere { machine }) => known == machine,
             _ => false,
         };
-        let same = same_life
-            && known.agent == new.agent
-            && known.vendor == new.vendor
-            && known.model == new.model
-            && known.session == new.session
-            && known.worktree == new.worktree;
+        let same = same_life && new.is_again(&known);
         if same {
             Ok(known)
         } else {

@@ -2,7 +2,7 @@
 //! commit fails at once, however long the busy timeout. Bells are rung after COMMIT, never before.
 
 use crate::bus::Inner;
-use crate::database::CHECKPOINT_PAGES;
+use crate::database::{CHECKPOINT_PAGES, Database};
 use crate::doorbell::{self, Bell};
 use crate::error::BusError;
 use crate::fence::TOKEN_COUNTER_BITS;
@@ -253,9 +253,9 @@ impl Inner {
     }
 
     /// Writers checkpoint only when nobody else does.
-    fn settle_checkpoints(&self, checkout: &Checkout<'_>) -> Result<(), BusError> {
+    fn settle_checkpoints(&self, checkout: &Checkout<'_, Database>) -> Result<(), BusError> {
         let pages = if self.has_janitor() { 0 } else { CHECKPOINT_PAGES };
-        if let Some(database) = &checkout.database
+        if let Some(database) = &checkout.lent
             && database.checkpoint_pages.replace(pages) != pages
         {
             database.conn.pragma_update(None, "wal_autocheckpoint", pages)?;

@@ -11,6 +11,7 @@ mod crash;
 mod cursors;
 mod locks;
 mod notices;
+mod postgres;
 mod receipts;
 mod registrations;
 mod sqlite;
@@ -90,6 +91,7 @@ pub(crate) fn open_at(address: &str) -> Arc<dyn Backend> {
     let (backend, place) = address.split_once(' ').unwrap();
     match backend {
         "sqlite" => sqlite::open_at(place),
+        "postgres" => postgres::open_at(place),
         other => panic!("no such backend: {other}"),
     }
 }
@@ -152,6 +154,7 @@ macro_rules! tests {
 
 conformance! {
     on_sqlite: crate::conformance::sqlite::stage(),
+    on_postgres: crate::conformance::postgres::stage(),
 }
 
 /// A registration that lives by a lease of a day.
