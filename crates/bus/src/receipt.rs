@@ -162,6 +162,8 @@ impl Bus {
                  ON CONFLICT DO UPDATE SET {set}"
             );
             w.conn.prepare_cached(&sql)?.execute(params![notice, me, w.now.wall.to_string(), acked])?;
+            // A daemon that bridges to the sender's machine has something to tell.
+            w.told();
             Ok(())
         })
     }

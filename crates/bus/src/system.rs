@@ -52,6 +52,11 @@ pub fn boot_id() -> io::Result<String> {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned())
 }
 
+/// What this host calls itself; empty when it has no name.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// When a process started, in clock ticks since boot (field 22 of `/proc/<pid>/stat`); with the pid
 /// it names a process beyond reuse of the number. None when there is no such process or it is a zombie.
 pub fn process_start(pid: u32) -> Option<u64> {

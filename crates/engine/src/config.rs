@@ -17,6 +17,7 @@ pub struct Config {
     pub agents: BTreeMap<AgentName, AgentConfig>,
     pub limits: Limits,
     pub server: ServerConfig,
+    pub bus: BusConfig,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,9 +79,43 @@ pub struct ServerConfig {
     pub port: u16,
 }
 
+/// The server between machines; without one the bus is this machine's alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BusConfig {
+    /// `postgresql://…`, `nats://…` or `tls://…`, without a password.
+    pub url: Option<String>,
+    /// Name of the environment variable that holds the URL, for one that has a password.
+    pub url_env: Option<String>,
+    /// What the machines that meet there have in common; none means the workspace's name.
+    pub team: Option<String>,
+    /// What this machine is called there; none means the host's name and a piece of the machine's id.
+    pub machine: Option<String>,
+}
+
+impl BusConfig {
+    pub fn is_configured(&self) -> bool {
+        self.url.is_some() || self.url_env.is_some()
+    }
+
+    /// The URL, wherever it is kept.
+    pub(crate) fn address(&self, environment: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+        match (&self.url_env, &self.url) {
+            (Some(name), _) => environment(name).ok_or_else(|| format!("{name} is not set (bus.url_env)")),
+            (None, Some(url)) => Ok(url.clone()),
+            (None, None) => Err("neither bus.url nor bus.url_env is set".to_owned()),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
-        Self { agents: default_agents(), limits: Limits::default(), server: ServerConfig::default() }
+        Self {
+            agents: default_agents(),
+            limits: Limits::default(),
+            server: ServerConfig::default(),
+            bus: BusConfig::default(),
+        }
     }
 }
 
@@ -227,6 +262,26 @@ fn check(config: &Config) -> Result<(), String> {
             return Err(format!("agents.{name}.base_url must start with http:// or https://"));
         }
     }
+    check_bus(&config.bus)
+}
+
+fn check_bus(bus: &BusConfig) -> Result<(), String> {
+    if bus.url.is_some() && bus.url_env.is_some() {
+        return Err("bus.url and bus.url_env say the same thing; keep one of them".to_owned());
+    }
+    let Some(url) = &bus.url else { return Ok(()) };
+    let schemes = ["postgresql://", "postgres://", "nats://", "tls://"];
+    let Some(rest) = schemes.iter().find_map(|scheme| url.strip_prefix(scheme)) else {
+        return Err(format!("bus.url must start with {}", schemes.join(", ")));
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let secret = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
+    if secret || rest.contains("password=") {
+        return Err(
+            "bus.url holds a password; put the URL into an environment variable and name it in bus.url_env"
+                .to_owned(),
+        );
+    }
     Ok(())
 }
 
@@ -240,6 +295,22 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let provider = ConfigProvider::open(path);
         (dir, provider)
+    }
+
+    #[test]
+    fn a_server_between_machines_is_named_without_its_password() {
+        for (text, says) in [
+            (r#"{"bus":{"url":"postgresql://me:secret@db/x"}}"#, "bus.url_env"),
+            (r#"{"bus":{"url":"postgresql://db/x?password=secret"}}"#, "bus.url_env"),
+            (r#"{"bus":{"url":"redis://db"}}"#, "must start with"),
+            (r#"{"bus":{"url":"nats://a","url_env":"B"}}"#, "keep one of them"),
+        ] {
+            let (_dir, opened) = provider(text);
+            let error = opened.unwrap_err().to_string();
+            assert!(error.contains(says) && !error.contains("secret"), "{error}");
+        }
+        let (_dir, opened) = provider(r#"{"bus":{"url":"postgresql://me@db:5432/x"}}"#);
+        assert!(opened.unwrap().snapshot().config.bus.is_configured());
     }
 
     #[test]

@@ -23,6 +23,7 @@ impl Engine {
     /// Looks at everything a turn needs.
     pub async fn doctor(&self) -> Vec<Finding> {
         let mut findings = self.agents_found();
+        findings.extend(self.shared.bridge.finding());
         findings.extend(self.shared.held.reasons().into_iter().map(|reason| Finding {
             severity: Severity::Warning,
             check: "work_held",

@@ -5,6 +5,7 @@ mod tests;
 
 use crate::actor::{Actors, Held};
 use crate::aside::PatientStore;
+use crate::bridge::Crossing;
 use crate::call::Key;
 use crate::config::{ConfigError, ConfigProvider, Snapshot};
 use crate::credential::Credentials;
@@ -94,6 +95,8 @@ pub(crate) struct Shared {
     pub(crate) user: RegistrationId,
     /// Keeps the bus clean while the engine runs: frees what the dead hold, clears what is over.
     house: Mutex<Option<Janitor>>,
+    /// To other machines.
+    pub(crate) bridge: Crossing,
     failed: watch::Sender<Option<String>>,
     dropped: AtomicU64,
     started_at: Timestamp,
@@ -111,6 +114,7 @@ impl Engine {
         // After recovery, which tells what the dead of the last life held.
         let janitor = shared.bus.keep_house().map_err(|error| error.refusal())?;
         *shared.house.lock().unwrap_or_else(PoisonError::into_inner) = Some(janitor);
+        shared.blocking(|shared| shared.bridge.follow(shared)).await?;
         recovery::resume(&shared).await?;
         Ok((Self { shared }, report))
     }
@@ -125,6 +129,9 @@ impl Engine {
         self.shared.places.look();
         let shared = Arc::clone(&self.shared);
         self.shared.tasks.spawn(async move {
+            if let Err(refusal) = shared.blocking(|shared| shared.bridge.follow(shared)).await {
+                tracing::error!(%refusal, "the bridge to other machines is down");
+            }
             if let Err(error) = recovery::resume(&shared).await {
                 tracing::error!(%error, "the sessions did not hear of the new configuration");
             }
@@ -176,6 +183,7 @@ impl Engine {
         }
         let ending = Arc::clone(shared);
         let closed = tokio::task::spawn_blocking(move || {
+            ending.bridge.take_down();
             drop(ending.house.lock().unwrap_or_else(PoisonError::into_inner).take());
             if let Err(error) = ending.bus.end(ending.user, "finished") {
                 tracing::debug!(%error, "the user's registration was gone already");
@@ -351,6 +359,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         outdated: OnceLock::new(),
         user: user.id,
         house: Mutex::default(),
+        bridge: Crossing::default(),
         failed: watch::Sender::new(None),
         dropped: AtomicU64::new(0),
     };

@@ -7,6 +7,7 @@
 mod actor;
 mod agent;
 mod aside;
+mod bridge;
 mod call;
 mod checkpoint;
 mod config;
@@ -38,7 +39,7 @@ mod writer;
 
 pub use bus::{AckRule, Durability, Receipt};
 pub use call::{Call, Caller, Key};
-pub use config::{AgentConfig, Config, ConfigError, Limits, ServerConfig, Snapshot};
+pub use config::{AgentConfig, BusConfig, Config, ConfigError, Limits, ServerConfig, Snapshot};
 pub use doctor::{Finding, Severity};
 pub use engine::{Engine, EngineOptions, Environment, StartReport};
 pub use event::{EventEntry, EventsPage};

@@ -35,7 +35,12 @@ pub(crate) async fn pump(shared: Arc<Shared>) {
     while !shared.stopping.is_cancelled() {
         let follower = Arc::clone(&shared);
         let waited = tokio::task::spawn_blocking(move || {
-            let heard = listen(&bell).and_then(|()| move_rows(&follower));
+            let heard = listen(&bell).and_then(|rung| {
+                if rung {
+                    follower.bridge.poke();
+                }
+                move_rows(&follower)
+            });
             // The user is there as long as the daemon is. A number in shared memory, as good as always.
             if let Err(error) = follower.bus.heartbeat(follower.user) {
                 tracing::debug!(%error, "the user's sign of life");
@@ -58,8 +63,9 @@ pub(crate) fn drain(shared: &Shared) {
     }
 }
 
-fn listen(bell: &Doorbell) -> Result<(), Refusal> {
-    bell.wait(LOOK_EVERY).map(drop).map_err(|error| error.refusal())
+/// True when somebody rang.
+fn listen(bell: &Doorbell) -> Result<bool, Refusal> {
+    bell.wait(LOOK_EVERY).map_err(|error| error.refusal())
 }
 
 fn move_rows(shared: &Shared) -> Result<(), Refusal> {

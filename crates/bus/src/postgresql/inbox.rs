@@ -13,9 +13,9 @@ use std::time::Duration;
 
 pub(crate) const COLUMNS: &str =
     "SELECT id, sender_id, agent, channel, recipient_id, payload::text, created_ms,
-        ttl_seconds, audience, thread_id, priority, reply_to, ack_ns";
+        ttl_seconds, audience, thread_id, priority, reply_to, ack_ns, ack_attempts";
 /// How many columns that is.
-pub(crate) const WIDTH: usize = 13;
+pub(crate) const WIDTH: usize = 14;
 pub(crate) const FROM: &str = "FROM inter_session_messages";
 
 pub(crate) fn read(row: &Row) -> Result<Notice, BusError> {
@@ -41,6 +41,9 @@ pub(crate) fn read(row: &Row) -> Result<Notice, BusError> {
             priority: row.try_get(10)?,
             reply_to: row.try_get(11)?,
             ack_seconds: ack_ns.map(|ns| u32::try_from(ns / 1_000_000_000).unwrap_or(u32::MAX)),
+            ack_attempts: row
+                .try_get::<_, Option<i64>>(13)?
+                .map(|attempts| u32::try_from(attempts).unwrap_or(u32::MAX)),
         },
     })
 }

@@ -304,7 +304,15 @@ async fn register(
         worktree: scene.repo.as_ref().map(|repo| repo.path.clone()),
         liveness: Liveness::LockFile(liveness),
     };
-    shared.blocking(move |shared| shared.bus.register(new).map(drop).map_err(|error| error.refusal())).await
+    let details = bus::Details {
+        repo: scene.repo.as_ref().map(|repo| repo.slug.to_string()),
+        ..bus::Details::default()
+    };
+    let announce = move |shared: &Shared| {
+        shared.bus.register(new)?;
+        shared.bus.describe(registration, &details)
+    };
+    shared.blocking(move |shared| announce(shared).map_err(|error: bus::BusError| error.refusal())).await
 }
 
 /// Whether turns of this kind get a worktree to write to.
