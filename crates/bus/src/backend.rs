@@ -9,6 +9,7 @@ use crate::claim::Claim;
 use crate::error::BusError;
 use crate::inbox::{NoticePage, NoticeQuery, Position, Replay};
 use crate::lock::{Acquired, LockRequest, Wait};
+use crate::nats::Nats;
 use crate::notice::{Durability, NewNotice};
 use crate::postgresql::Postgres;
 use crate::receipt::{DeadLetter, Receipt};
@@ -95,6 +96,7 @@ pub fn open_backend(
     let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
     match scheme {
         "postgresql" | "postgres" => Ok(Arc::new(Postgres::open(url, workspace, clock, entropy)?)),
+        "nats" | "tls" => Ok(Arc::new(Nats::open(url, workspace, clock, entropy)?)),
         _ => Err(BusError::BadAddress(
             "it begins with postgresql://, postgres://, nats:// or tls://".to_owned(),
         )),

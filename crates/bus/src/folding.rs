@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 
 /// True when the folder's file system does not tell upper from lower case. Found by looking for the folder, or one above
 /// it, under another spelling; nothing is written. A folder that is not there tells.
-fn folds(folder: &Path) -> bool {
+pub(crate) fn folds(folder: &Path) -> bool {
     let Ok(own) = std::fs::metadata(folder.join(".git")).or_else(|_| std::fs::metadata(folder)) else {
         return false;
     };

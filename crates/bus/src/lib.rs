@@ -27,6 +27,7 @@ mod lock;
 mod lock_rows;
 mod mapping;
 mod mirror;
+mod nats;
 mod notice;
 mod outbox;
 mod pattern;
@@ -63,7 +64,7 @@ pub use lock::{
     Acquired, GLOBS_PER_HOLDER_MAX, LOCK_GLOBS_MAX, LOCK_PATHS_MAX, LOCK_TTL_MAX, LOCKS_PER_HOLDER_MAX,
     LockRequest, Wait,
 };
-pub use model::{Presence, Vitality};
+pub use nats::{CONNECT_WAIT_MAX, LOGIN_FILE_MAX, NATS_SAFETY_POLL, Nats, QUEUE_PATHS_MAX, SERVERS_MAX};
 pub use notice::{
     ATTEMPTS_MAX, AckRule, Durability, NOTICE_BATCH_MAX, NOTICE_KEY_MAX, NOTICE_PAGE_MAX, NOTICE_TTL_MAX,
     NewNotice, RECIPIENTS_MAX, THREAD_MAX,

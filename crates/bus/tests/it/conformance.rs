@@ -10,6 +10,7 @@ mod clocks;
 mod crash;
 mod cursors;
 mod locks;
+mod nats;
 mod notices;
 mod postgres;
 mod receipts;
@@ -92,6 +93,7 @@ pub(crate) fn open_at(address: &str) -> Arc<dyn Backend> {
     match backend {
         "sqlite" => sqlite::open_at(place),
         "postgres" => postgres::open_at(place),
+        "nats" => nats::open_at(place),
         other => panic!("no such backend: {other}"),
     }
 }
@@ -155,6 +157,7 @@ macro_rules! tests {
 conformance! {
     on_sqlite: crate::conformance::sqlite::stage(),
     on_postgres: crate::conformance::postgres::stage(),
+    on_nats: crate::conformance::nats::stage(),
 }
 
 /// A registration that lives by a lease of a day.

@@ -100,10 +100,12 @@ pub(crate) fn tokens_rise_whatever_happens(stage: &dyn Fixture) {
         let x = take(&*bus, a, "x");
         rise(x.token);
         bus.release(x.token, a).unwrap();
-        rise(take(&*other, b, "x").token);
+        // Short enough where time passes by waiting, long enough for what comes before.
+        let ttl = Duration::from_secs(3);
+        rise(other.acquire(&LockRequest { ttl, ..exclusive(b, &["x"]) }).unwrap().locks[0].token);
         assert!(other.acquire(&exclusive(a, &["x", "y"])).is_err());
         rise(take(&*bus, a, "y").token);
-        stage.pass(TTL * 2);
+        stage.pass(ttl * 2);
         rise(take(&*other, a, "x").token);
         // With connections anew, and then in a bus that was made anew.
         drop((bus, other));
