@@ -454,6 +454,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notices/inbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what was addressed to a session and is not acknowledged, the most urgent first. */
+        get: operations["list_inbox"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices/{id}/ack": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Accepts a notice: it is not handed out again. */
+        post: operations["ack_notice"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices/{id}/receipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows who was given, saw and acknowledged a notice; an agent asks about its own. */
+        get: operations["list_receipts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists channels with living notices. */
+        get: operations["list_channels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/registrations": {
         parameters: {
             query?: never;
@@ -461,7 +529,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the live sessions on the bus, ours and the vendors' own. */
+        /** Lists the live sessions on the bus, ours and the vendors' own, and how they are. */
         get: operations["list_registrations"];
         put?: never;
         post?: never;
@@ -1227,8 +1295,20 @@ export interface components {
         };
         /** @description One bus message on a channel. */
         Notice: {
+            /**
+             * Format: int32
+             * @description How often it is handed to each of them before it is a dead letter.
+             */
+            ack_attempts: number | null;
+            /**
+             * Format: int32
+             * @description Seconds each recipient has to acknowledge it, per attempt; none asks for nothing.
+             */
+            ack_seconds: number | null;
             /** @description The sender's label. */
             agent: string;
+            /** @description Its recipients, when it goes to a set of them. */
+            audience: string[];
             channel: string;
             /** Format: date-time */
             created_at: string;
@@ -1238,51 +1318,153 @@ export interface components {
              */
             id: number;
             payload: unknown;
-            /** @description None: everybody on the channel. */
+            /**
+             * Format: int32
+             * @description Higher comes first in an inbox; 0 is usual.
+             */
+            priority: number;
+            /** @description None: those in `audience`, or everybody on the channel. */
             recipient: string | null;
+            /**
+             * Format: int64
+             * @description The notice this one answers.
+             */
+            reply_to: number | null;
             sender: string;
+            thread: string | null;
             /** Format: int32 */
             ttl_seconds: number;
         };
         /** @description Body of `POST /notices`. The sender is whoever the credential says. */
         NewNotice: {
+            ack?: components["schemas"]["AckRule"] | null;
             /** @description 1 to 64 letters, digits, `_`, `-`, `.` or `:`. */
             channel: string;
+            durability?: components["schemas"]["Durability"];
             /** @description At most 64 KiB as JSON. */
             payload: unknown;
+            /**
+             * Format: int32
+             * @description Higher comes first in an inbox; 0 is usual.
+             */
+            priority?: number;
             recipient?: string | null;
+            /** @description A set of recipients, at most 256, instead of one. */
+            recipients?: string[];
+            /**
+             * Format: int64
+             * @description The notice this one answers.
+             */
+            reply_to?: number | null;
+            /** @description 1 to 128 bytes; ties notices together. */
+            thread?: string | null;
             /**
              * Format: int32
              * @description Without it the channel decides.
              */
             ttl_seconds?: number | null;
         };
+        /** @description By when a notice is to be acknowledged, and how often it is handed out. */
+        AckRule: {
+            /**
+             * Format: int32
+             * @description How often it is handed out before it is a dead letter, 1 to 10.
+             */
+            attempts?: number;
+            /**
+             * Format: int32
+             * @description Seconds an attempt has, 1 to 604,800.
+             */
+            seconds: number;
+        };
+        /**
+         * @description What a notice survives once it was accepted.
+         * @enum {string}
+         */
+        Durability: "process" | "power";
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
-        RegistrationPage: {
-            items: components["schemas"]["Registration"][];
+        ReceiptPage: {
+            items: components["schemas"]["Receipt"][];
             next: null | string;
         };
-        /** @description A live session announced on the bus, ours or a vendor's own terminal. */
-        Registration: {
-            /** @description What it is called: an agent's name, or a terminal session's own. */
+        /** @description Who was given, saw and acknowledged a notice. */
+        Receipt: {
+            /**
+             * Format: date-time
+             * @description The agent accepted it.
+             */
+            acked_at: string | null;
+            /**
+             * Format: int32
+             * @description How often it was handed out.
+             */
+            attempts: number;
+            /** @description Its last attempt is over, or the recipient has ended: nobody will answer. */
+            dead: boolean;
+            /** @description The bus has given it to the session. */
+            delivered: boolean;
+            registration: string;
+            /**
+             * Format: date-time
+             * @description It entered the model's context.
+             */
+            seen_at: string | null;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        ChannelCountPage: {
+            items: components["schemas"]["ChannelCount"][];
+            next: null | string;
+        };
+        /** @description A channel with living notices. */
+        ChannelCount: {
+            channel: string;
+            /** Format: int64 */
+            notices: number;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        PresencePage: {
+            items: components["schemas"]["Presence"][];
+            next: null | string;
+        };
+        /** @description A registration as others see it now: whether it lives, what it does, where. */
+        Presence: {
+            /** @description Paths and globs it has locked exclusively. */
+            active_files: string[];
             agent: string;
+            /**
+             * Format: int64
+             * @description How long ago its last sign of life was.
+             */
+            beat_age_ms: number;
             /** Format: date-time */
             heartbeat_at: string;
             id: string;
             model: string | null;
+            /** @description The session this one was started from. */
+            parent: string | null;
             phase: components["schemas"]["RegistrationPhase"];
             /** Format: int32 */
             pid: number | null;
             /** Format: date-time */
             registered_at: string;
-            /** @description Our session, when the registration is one of our runs. */
+            repo: string | null;
             session: string | null;
+            /** @description What people type. */
+            short_id: string;
+            status: components["schemas"]["ParticipantStatus"] | null;
+            /** @description Which of its parent's agents it is. */
+            sub_agent: string | null;
+            task: string | null;
+            tty: string | null;
             vendor: string;
-            /** @description Canonical path of the worktree it works in. */
+            /** @description `suspect`: nothing shows that it is dead, but it has given no sign of life for long. */
+            vitality: components["schemas"]["Vitality"];
             worktree: string | null;
         };
         /** @enum {string} */
         RegistrationPhase: "active" | "idle" | "terminated";
+        /** @enum {string} */
+        Vitality: "alive" | "suspect" | "dead";
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         RepoPage: {
             items: components["schemas"]["Repo"][];
@@ -1773,6 +1955,25 @@ export interface components {
             session: string;
             task: string;
             turn: string;
+        };
+        /** @description A live session announced on the bus, ours or a vendor's own terminal. */
+        Registration: {
+            /** @description What it is called: an agent's name, or a terminal session's own. */
+            agent: string;
+            /** Format: date-time */
+            heartbeat_at: string;
+            id: string;
+            model: string | null;
+            phase: components["schemas"]["RegistrationPhase"];
+            /** Format: int32 */
+            pid: number | null;
+            /** Format: date-time */
+            registered_at: string;
+            /** @description Our session, when the registration is one of our runs. */
+            session: string | null;
+            vendor: string;
+            /** @description Canonical path of the worktree it works in. */
+            worktree: string | null;
         };
         RegistrationEnd: {
             /** @description `finished`, `died` or `expired`. */
@@ -3078,6 +3279,132 @@ export interface operations {
             };
         };
     };
+    list_inbox: {
+        parameters: {
+            query?: {
+                /** @description Without it the caller's own; another's is for the user only. */
+                registration?: string;
+                /** @description 1 to 200; 50 without. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoticePage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    ack_notice: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_receipts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiptPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_channels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelCountPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_registrations: {
         parameters: {
             query?: never;
@@ -3093,7 +3420,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RegistrationPage"];
+                    "application/json": components["schemas"]["PresencePage"];
                 };
             };
             /** @description It was not done. */
