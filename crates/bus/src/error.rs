@@ -120,7 +120,8 @@ pub struct Contended {
 impl fmt::Display for Contended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(lock) = self.holders.first() {
-            write!(f, "`{}` is locked ({}) by {}", lock.path, lock.mode.as_str(), lock.agent)?;
+            let (mode, short) = (lock.mode.as_str(), lock.holder.short());
+            write!(f, "`{}` is locked ({mode}) by {} {short}", lock.path, lock.agent)?;
             match self.holders.len() {
                 1 => Ok(()),
                 more => write!(f, " and {} more", more - 1),

@@ -160,10 +160,13 @@ impl From<Refusal> for Failure {
 impl From<BusError> for Failure {
     fn from(error: BusError) -> Self {
         let hint = match &error {
-            BusError::Contended(_) => {
-                Some("wait for it with `coditect lock acquire --wait`, or see `coditect lock list`")
+            BusError::Contended(_) => Some(
+                "wait for it with `coditect lock acquire --wait`; `coditect lock who PATH` shows who holds it and who waits",
+            ),
+            BusError::TimedOut(_) => Some("`coditect lock who PATH` shows who holds it and who waits"),
+            BusError::WouldDeadlock { .. } => {
+                Some("give back what the others wait for, then ask again; `coditect lock who PATH` shows it")
             }
-            BusError::TimedOut(_) => Some("see who holds it with `coditect lock list`"),
             BusError::NotRegistered(_) | BusError::Ended(_) => {
                 Some("leave --holder out (and CODITECT_HOLDER unset) to be registered anew")
             }
@@ -171,8 +174,8 @@ impl From<BusError> for Failure {
         };
         let failure = Self::from(error.refusal());
         match hint {
-            Some(hint) if failure.detail.hint.is_none() => failure.hint(hint),
-            _ => failure,
+            Some(hint) => failure.hint(hint),
+            None => failure,
         }
     }
 }

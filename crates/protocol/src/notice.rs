@@ -109,6 +109,24 @@ pub struct NewNotice {
     pub durability: Durability,
 }
 
+impl NewNotice {
+    /// The usual for everything beside channel and payload.
+    pub fn new(channel: Channel, payload: serde_json::Value) -> Self {
+        Self {
+            channel,
+            recipient: None,
+            payload,
+            ttl_seconds: None,
+            recipients: Vec::new(),
+            thread: None,
+            priority: 0,
+            reply_to: None,
+            ack: None,
+            durability: Durability::default(),
+        }
+    }
+}
+
 /// By when a notice is to be acknowledged, and how often it is handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -9,10 +9,10 @@ pub(crate) fn ago(now: Timestamp, at: Timestamp) -> String {
     if millis < 1000 { "now".to_owned() } else { format!("{} ago", words(millis)) }
 }
 
-/// How long until something is.
+/// How long until something is; a second that has begun counts.
 pub(crate) fn ahead(now: Timestamp, at: Timestamp) -> String {
     let millis = at.as_millis().saturating_sub(now.as_millis());
-    if millis <= 0 { "over".to_owned() } else { format!("in {}", words(millis.max(1000))) }
+    if millis <= 0 { "over".to_owned() } else { format!("in {}", words(millis + 999)) }
 }
 
 /// An amount of time.

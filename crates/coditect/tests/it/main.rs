@@ -15,6 +15,8 @@ mod disk;
 #[cfg(test)]
 mod file_system;
 #[cfg(test)]
+mod guide;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod kill;

@@ -111,7 +111,7 @@ fn a_notice_is_sent_listed_and_followed() {
     let only = home.run(&["msg", "list", "--channel", "build", "--json"]).json();
     assert_eq!(only["items"].as_array().unwrap().len(), 1);
 
-    let tail = home.run(&["msg", "tail", "--after", "0", "--timeout", "1", "--json"]);
+    let tail = home.run(&["msg", "tail", "--from", "beginning", "--timeout", "1", "--json"]);
     let ids: Vec<i64> = tail
         .out
         .lines()

@@ -95,8 +95,9 @@ fn held(context: &Context, path: &str, locks: Vec<Lock>) -> Judged {
     let who: Vec<String> = locks
         .iter()
         .map(|lock| {
-            let (short, until) = (lock.holder.short(), ahead(context.now(), lock.expires_at));
-            format!("{} {short} holds `{}` ({}), until {until}", lock.agent, lock.path, lock.mode.as_str())
+            let (short, end) = (lock.holder.short(), ahead(context.now(), lock.expires_at));
+            let mode = lock.mode.as_str();
+            format!("{} {short} holds `{}` ({mode}; its lease ends {end})", lock.agent, lock.path)
         })
         .collect();
     let sentence = format!(

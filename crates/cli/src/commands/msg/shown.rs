@@ -9,12 +9,23 @@ use serde_json::Value;
 
 /// The text of a notice, or its payload when it is not just a text.
 pub(super) fn said(payload: &Value) -> String {
+    if let Some(conflict) = conflict(payload) {
+        return conflict;
+    }
     match payload.as_object() {
         Some(fields) if fields.len() == 1 => {
             fields.get("text").and_then(Value::as_str).map_or_else(|| payload.to_string(), str::to_owned)
         }
         _ => payload.to_string(),
     }
+}
+
+/// What the bus says on `file_conflict`, in words.
+fn conflict(payload: &Value) -> Option<String> {
+    let (file, held) = (payload.get("file")?.as_str()?, payload.get("held")?.as_str()?);
+    let (asker, holder) =
+        (payload.get("agents")?.get(0)?.as_str()?, payload.get("agents")?.get(1)?.as_str()?);
+    Some(format!("{asker} wants `{file}`, and {holder} holds `{held}`"))
 }
 
 /// One line of a stream, without its speaker.
@@ -85,5 +96,7 @@ mod tests {
         assert_eq!(said(&json!({ "text": "hi" })), "hi");
         assert_eq!(said(&json!({ "text": "hi", "path": "a" })), r#"{"text":"hi","path":"a"}"#);
         assert_eq!(said(&json!([1])), "[1]");
+        let conflict = json!({ "file": "a", "held": "*", "agents": ["ada", "bob"], "mode": "shared" });
+        assert_eq!(said(&conflict), "ada wants `a`, and bob holds `*`");
     }
 }
