@@ -12,7 +12,7 @@ use std::process::{ExitCode, Stdio};
 
 /// Benches, and whether they start the product's binary.
 const BENCHES: &[(&str, bool)] = &[("bus", false), ("daemon", true), ("history", false), ("journal", false)];
-const FLAGS: &[&str] = &["--quick", "--json", "--no-peers", "--install"];
+const FLAGS: &[&str] = &["--quick", "--json", "--no-peers", "--install", "--only=<case>"];
 /// Servers the bus is measured beside.
 const PEERS: &[&Tool] = &[&POSTGRES, &NATS, &REDIS];
 
@@ -21,7 +21,11 @@ pub(crate) fn bench(arguments: &[String]) -> ExitCode {
     let usage = format!("cargo xtask bench <{}> [{}]", names.join("|"), FLAGS.join("] ["));
     let chosen = arguments.first().and_then(|name| BENCHES.iter().find(|(bench, _)| bench == name));
     let flags = arguments.get(1..).unwrap_or_default();
-    let unknown = flags.iter().any(|flag| !FLAGS.contains(&flag.as_str()));
+    let known = |flag: &str| match flag.split_once('=') {
+        Some((name, _)) => FLAGS.iter().any(|known| known.starts_with(&format!("{name}=<"))),
+        None => FLAGS.contains(&flag),
+    };
+    let unknown = flags.iter().any(|flag| !known(flag));
     let (Some((name, binary)), false) = (chosen, unknown) else {
         say::line(&usage);
         return ExitCode::from(2);

@@ -6,6 +6,7 @@
 mod beside;
 mod fleet;
 mod kills;
+mod mail;
 mod node;
 mod paired;
 mod single;
@@ -41,8 +42,10 @@ pub(crate) fn body(name: &str, argument: &str) -> Option<Result<(), String>> {
     })
 }
 
+/// A case that needs nobody beside it.
+type Measure<'a> = dyn Fn() -> Result<(), String> + 'a;
+
 pub(crate) fn bench(order: &Order) -> Result<(), String> {
-    let beside = Beside::start(order)?;
     let seconds = if order.quick { 5.0 } else { 10.0 };
     let rounds = if order.quick { 1 } else { 5 };
     let ten = Spec {
@@ -61,22 +64,31 @@ pub(crate) fn bench(order: &Order) -> Result<(), String> {
     let to_one = Spec { cast: false, ..ten.clone() };
     let fifty = Spec { count: 50, ..to_one.clone() };
     let redis = Some(1.15);
-    for case in [
+    let cases = [
         Case { name: "10x5_to_all", spec: ten.clone(), rounds, p99: 1_500.0, cpu: 4.0, redis },
         Case { name: "10x5_to_one", spec: to_one, rounds, p99: 1_500.0, cpu: 4.0, redis },
         Case { name: "50x5_to_one", spec: fifty.clone(), rounds: 1, p99: 3_000.0, cpu: 15.0, redis: None },
-    ] {
-        paired::run(order, &beside, &case)?;
+    ];
+    let wanted = |case: &str| order.only.as_deref().is_none_or(|only| case.contains(only));
+    if cases.iter().any(|case| wanted(case.name)) {
+        // Ended before the rest: nobody else's processes are awake while ours are looked at alone.
+        let beside = Beside::start(order)?;
+        cases
+            .iter()
+            .filter(|case| wanted(case.name))
+            .try_for_each(|case| paired::run(order, &beside, case))?;
     }
-    // Nobody else's processes are awake while ours are looked at alone.
-    drop(beside);
-    hogged(order, &ten)?;
-    sparse(order, &ten)?;
-    idle(order, &fifty)?;
-    floods(order)?;
-    locks(order)?;
-    history(order, &ten)?;
-    kills::run(order)
+    let alone: &[(&str, &Measure<'_>)] = &[
+        ("10x5_hogs", &|| hogged(order, &ten)),
+        ("sparse", &|| sparse(order, &ten)),
+        ("50_idle", &|| idle(order, &fifty)),
+        ("flood", &|| floods(order)),
+        ("locks", &|| locks(order)),
+        ("1GB_history", &|| history(order, &ten)),
+        ("1M_deliveries_200_kills", &|| kills::run(order)),
+        ("mcp_agent_mail", &|| mail::run(order, &ten)),
+    ];
+    alone.iter().filter(|(case, _)| wanted(case)).try_for_each(|(_, run)| run())
 }
 
 /// Fifty sessions that say nothing.
@@ -119,7 +131,8 @@ fn sparse(order: &Order, ten: &Spec) -> Result<(), String> {
             sync(order, &mut disk)?;
         }
         let most = if power { 3.0 * disk.micros(0.99) } else { 10_000.0 };
-        let note = format!("{}; fdatasync p99 {:.0} us", ours.note(), disk.micros(0.99));
+        let synced = format!("; fdatasync p99 {:.0} us", disk.micros(0.99));
+        let note = ours.note() + if power { &synced } else { "" };
         tell(&Row::new("bus", case, "us", "p99", ours.micros(0.99)).at_most(most).note(&note));
         let late = ours.samples.iter().filter(|ns| **ns as f64 / 1e3 > LATE_US).count();
         tell(&Row::new("bus", case, "deliveries", "by the safety poll", late as f64).at_most(0.0));

@@ -24,6 +24,8 @@ pub(crate) struct Order {
     pub(crate) quick: bool,
     /// Whether programs of others are fetched to compare with.
     pub(crate) peers: bool,
+    /// Of a bench of many cases, those with this in their name.
+    pub(crate) only: Option<String>,
     /// The `coditect` binary of the same build.
     pub(crate) coditect: std::path::PathBuf,
     /// A folder of ours for what is written, on a real disk.
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
     let order = Order {
         quick: has("--quick"),
         peers: !has("--no-peers"),
+        only: arguments.iter().find_map(|argument| argument.strip_prefix("--only=").map(str::to_owned)),
         coditect: coditect.into(),
         scratch: scratch.into(),
     };

@@ -19,10 +19,7 @@ pub(crate) struct Opencode {
 impl Opencode {
     /// The program, fetched when it is not there yet.
     pub(crate) fn fetched() -> Result<Opencode, String> {
-        let cache = process::told("XDG_CACHE_HOME").map(PathBuf::from);
-        let home = process::told("HOME").map(|home| Path::new(&home).join(".cache"));
-        let cache = cache.or(home).ok_or("neither XDG_CACHE_HOME nor HOME is set")?;
-        let folder = cache.join("coditect/peers").join(format!("opencode-{VERSION}"));
+        let folder = process::cache(&format!("opencode-{VERSION}"))?;
         let program = folder.join("node_modules/.bin/opencode");
         if !program.exists() {
             say(&format!(

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,14 @@ pub(crate) fn command(program: impl AsRef<Path>) -> Command {
 #[expect(clippy::disallowed_methods, reason = "the user's cache folder is named by the environment")]
 pub(crate) fn told(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// Where programs of others are kept between benches: a folder of the user, never the tree.
+pub(crate) fn cache(name: &str) -> Result<PathBuf, String> {
+    let cache = told("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = told("HOME").map(|home| Path::new(&home).join(".cache"));
+    let cache = cache.or(home).ok_or("neither XDG_CACHE_HOME nor HOME is set")?;
+    Ok(cache.join("coditect/peers").join(name))
 }
 
 /// Runs to the end; how long that took.

@@ -54,34 +54,51 @@ pub(crate) fn run(order: &Order, beside: &Beside, case: &Case) -> Result<(), Str
             runs.rounds.push(fleet::run_beside(order, &spec, server.map(|one| one.pid))?);
         }
     }
-    let load = format!("load {before} before, {} after", load());
+    let load = load_between(&before);
     let joined: Vec<Outcome> = all.iter().map(|runs| Outcome::join(runs.rounds.clone())).collect();
     for (runs, figures) in all.iter().zip(&joined) {
-        tell_text(&transport(case, runs, figures, &joined[0], &load).to_string());
+        let transport = Transport { case: case.name, name: runs.name, note: runs.note, rounds: &runs.rounds };
+        tell_text(&transport.row(figures, &joined[0], &load).to_string());
     }
     promises(case, &all, &joined, &load);
     Ok(())
 }
 
+/// What else went on meanwhile.
+pub(crate) fn load_between(before: &str) -> String {
+    format!("load {before} before, {} after", load())
+}
+
 /// Everything about one transport in one object.
-fn transport(case: &Case, runs: &Runs, figures: &Outcome, ours: &Outcome, load: &str) -> Value {
-    let mut row = json!({ "bench": "bus", "case": case.name, "transport": runs.name, "unit": "us" });
-    let mut of_ours = json!({});
-    for (stat, share) in STATS {
-        row[*stat] = round(figures.micros(*share));
-        of_ours[*stat] = round(figures.micros(*share) / ours.micros(*share).max(1.0));
+pub(crate) struct Transport<'a> {
+    pub(crate) case: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) note: &'a str,
+    pub(crate) rounds: &'a [Outcome],
+}
+
+impl Transport<'_> {
+    pub(crate) fn row(&self, figures: &Outcome, ours: &Outcome, load: &str) -> Value {
+        let mut row = json!({ "bench": "bus", "case": self.case, "transport": self.name, "unit": "us" });
+        let mut of_ours = json!({});
+        for (stat, share) in STATS {
+            row[*stat] = round(figures.micros(*share));
+            of_ours[*stat] = round(figures.micros(*share) / ours.micros(*share).max(1.0));
+        }
+        for (stat, share) in [("p50_of_rounds", 0.5), ("p99_of_rounds", 0.99)] {
+            row[stat] = self.rounds.iter().map(|run| round(run.micros(share))).collect();
+        }
+        of_ours["cpu"] = round(figures.cpu() / ours.cpu().max(0.001));
+        row["cpu_percent"] = round(figures.cpu());
+        row["cpu_percent_server"] = round(figures.server);
+        row["deliveries"] = figures.samples.len().into();
+        row["lost"] = figures.lost().into();
+        row["duplicates"] = figures.duplicates.into();
+        row["times_ours"] = of_ours;
+        let comma = if self.note.is_empty() { "" } else { "; " };
+        row["note"] = format!("{}{comma}{load}", self.note).into();
+        row
     }
-    row["p50_of_rounds"] = runs.rounds.iter().map(|run| round(run.micros(0.5))).collect();
-    row["p99_of_rounds"] = runs.rounds.iter().map(|run| round(run.micros(0.99))).collect();
-    of_ours["cpu"] = round(figures.cpu() / ours.cpu().max(0.001));
-    row["cpu_percent"] = round(figures.cpu());
-    row["cpu_percent_server"] = round(figures.server);
-    row["deliveries"] = figures.samples.len().into();
-    row["lost"] = figures.lost().into();
-    row["duplicates"] = figures.duplicates.into();
-    row["times_ours"] = of_ours;
-    row["note"] = format!("{}; {load}", runs.note).into();
-    row
 }
 
 fn promises(case: &Case, all: &[Runs], joined: &[Outcome], load: &str) {

@@ -3,6 +3,7 @@
 //! A further transport is a further arm of [`open`] and a line in [`PEERS`]. Those with a server are spoken to in their own
 //! protocol, with as little around it as can be, so that a figure is the server's and not a library's.
 
+mod agent_mail;
 mod nats;
 mod ours;
 mod postgres;
@@ -69,6 +70,7 @@ pub(crate) struct Wire {
 pub(crate) fn open(spec: &Spec) -> Result<Wire, String> {
     match spec.wire.as_str() {
         "ours" => ours::open(spec),
+        super::mail::NAME => agent_mail::open(spec),
         REDIS => redis::open(spec),
         "nats_core" => nats::core(spec),
         "nats_jetstream" => nats::jetstream(spec),

@@ -17,7 +17,7 @@ const TTL: Duration = Duration::from_secs(24 * 3600);
 const BATCH: usize = 10;
 const PAYLOAD: usize = 256;
 /// How often a receiver asks for the lock.
-const ASK_EVERY: Duration = Duration::from_millis(50);
+const ASK_EVERY: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
