@@ -1,10 +1,8 @@
 //! Slots in shared memory: presence, suspicion, and that nothing rests on them.
 
 use crate::stage::{Stage, exclusive, in_boot, new};
-use bus::{
-    Bus, BusError, Details, Liveness, NewNotice, NoticeQuery, Options, SUSPECT_AFTER, SlotFault, Vitality,
-};
-use model::{Channel, ParticipantStatus, RegistrationId};
+use bus::{Bus, BusError, Details, Liveness, NewNotice, NoticeQuery, Options, SUSPECT_AFTER, SlotFault};
+use model::{Channel, ParticipantStatus, RegistrationId, Vitality};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
