@@ -87,7 +87,8 @@ pub struct BusConfig {
     pub url: Option<String>,
     /// Name of the environment variable that holds the URL, for one that has a password.
     pub url_env: Option<String>,
-    /// What the machines that meet there have in common; none means the workspace's name.
+    /// What the machines that meet there have in common: 1 to [`bus::WORKSPACE_MAX`] lower-case letters, digits, `_` or
+    /// `-`. None means the workspace's name.
     pub team: Option<String>,
     /// What this machine is called there; none means the host's name and a piece of the machine's id.
     pub machine: Option<String>,
@@ -265,11 +266,22 @@ fn check(config: &Config) -> Result<(), String> {
     check_bus(&config.bus)
 }
 
-fn check_bus(bus: &BusConfig) -> Result<(), String> {
-    if bus.url.is_some() && bus.url_env.is_some() {
+fn check_bus(config: &BusConfig) -> Result<(), String> {
+    if config.url.is_some() && config.url_env.is_some() {
         return Err("bus.url and bus.url_env say the same thing; keep one of them".to_owned());
     }
-    let Some(url) = &bus.url else { return Ok(()) };
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+    if config
+        .team
+        .as_ref()
+        .is_some_and(|team| team.is_empty() || team.len() > bus::WORKSPACE_MAX || !team.chars().all(plain))
+    {
+        return Err(format!(
+            "bus.team has 1 to {} lower-case letters, digits, `_` or `-`",
+            bus::WORKSPACE_MAX
+        ));
+    }
+    let Some(url) = &config.url else { return Ok(()) };
     let schemes = ["postgresql://", "postgres://", "nats://", "tls://"];
     let Some(rest) = schemes.iter().find_map(|scheme| url.strip_prefix(scheme)) else {
         return Err(format!("bus.url must start with {}", schemes.join(", ")));
@@ -304,6 +316,7 @@ mod tests {
             (r#"{"bus":{"url":"postgresql://db/x?password=secret"}}"#, "bus.url_env"),
             (r#"{"bus":{"url":"redis://db"}}"#, "must start with"),
             (r#"{"bus":{"url":"nats://a","url_env":"B"}}"#, "keep one of them"),
+            (r#"{"bus":{"url":"nats://a","team":"Us"}}"#, "bus.team"),
         ] {
             let (_dir, opened) = provider(text);
             let error = opened.unwrap_err().to_string();

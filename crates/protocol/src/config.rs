@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// Agents, limits and the server. Every field has a default; unknown ones are refused.
+/// Agents, limits, the server, and what joins this machine to others. Every field has a default; unknown ones are refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -14,6 +14,7 @@ pub struct Config {
     pub agents: Option<BTreeMap<String, AgentConfig>>,
     pub limits: Option<Limits>,
     pub server: Option<ServerConfig>,
+    pub bus: Option<BusConfig>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -63,4 +64,19 @@ pub struct Limits {
 pub struct ServerConfig {
     /// TCP port on 127.0.0.1; 0 lets the system choose.
     pub port: Option<u16>,
+}
+
+/// The server between machines; without one the bus is this machine's alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BusConfig {
+    /// `postgresql://…`, `nats://…` or `tls://…`, without a password.
+    pub url: Option<String>,
+    /// Name of the environment variable that holds the URL, for one that has a password.
+    pub url_env: Option<String>,
+    /// What the machines that meet there have in common: 1 to 48 lower-case letters, digits, `_` or `-`. None means the
+    /// workspace's name.
+    pub team: Option<String>,
+    /// What this machine is called there; none means the host's name and a piece of the machine's id.
+    pub machine: Option<String>,
 }

@@ -23,6 +23,8 @@ mod kill;
 #[cfg(test)]
 mod killing;
 #[cfg(test)]
+mod machines;
+#[cfg(test)]
 mod offline;
 #[cfg(test)]
 mod parity;
