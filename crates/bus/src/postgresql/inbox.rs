@@ -22,7 +22,7 @@ pub(crate) fn read(row: &Row) -> Result<Notice, BusError> {
     let payload: &str = row.try_get(5)?;
     let audience: Option<Vec<&str>> = row.try_get(8)?;
     let audience = audience.unwrap_or_default().into_iter();
-    let ack_ns: Option<i64> = row.try_get(12)?;
+    let (ack_ns, ack_attempts): (Option<i64>, Option<i64>) = (row.try_get(12)?, row.try_get(13)?);
     Ok(Notice {
         id: row.try_get(0)?,
         sender: rows::parsed(row, 1, "a notice's sender")?,
@@ -41,9 +41,7 @@ pub(crate) fn read(row: &Row) -> Result<Notice, BusError> {
             priority: row.try_get(10)?,
             reply_to: row.try_get(11)?,
             ack_seconds: ack_ns.map(|ns| u32::try_from(ns / 1_000_000_000).unwrap_or(u32::MAX)),
-            ack_attempts: row
-                .try_get::<_, Option<i64>>(13)?
-                .map(|attempts| u32::try_from(attempts).unwrap_or(u32::MAX)),
+            ack_attempts: ack_attempts.map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
         },
     })
 }

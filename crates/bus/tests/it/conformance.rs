@@ -12,7 +12,7 @@ mod cursors;
 mod locks;
 mod nats;
 mod notices;
-mod postgres;
+pub(crate) mod postgres;
 mod receipts;
 mod registrations;
 mod sqlite;
@@ -25,6 +25,7 @@ use bus::{Backend, Liveness, NewNotice, Position};
 use model::{Channel, Notice, RegistrationId};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 /// Longer than any case takes: a wait that ends by it has failed.
@@ -184,4 +185,13 @@ pub(crate) fn texts(notices: &[Notice]) -> Vec<&str> {
 
 pub(crate) fn at(bus: &dyn Backend, notice: &Notice) -> Position {
     Position { generation: bus.newest_position().unwrap().generation, id: notice.id }
+}
+
+/// Counts somebody out, also when it fails.
+pub(crate) struct Done<'a>(pub(crate) &'a AtomicUsize);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
 }

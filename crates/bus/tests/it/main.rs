@@ -16,6 +16,7 @@ mod locks;
 mod notices;
 mod opening;
 mod outbox;
+mod postgresql;
 mod process;
 mod registrations;
 mod slots;

@@ -1,6 +1,6 @@
 //! Publishing and reading.
 
-use super::{Fixture, agent, publish, say, texts};
+use super::{Done, Fixture, agent, publish, say, texts};
 use bus::{Backend, BusError, Durability, NewNotice, NoticeQuery};
 use model::{Channel, Envelope, RegistrationId};
 use serde_json::{Value, json};
@@ -226,15 +226,6 @@ pub(crate) fn no_reader_misses_what_writers_commit_at_once(stage: &dyn Fixture) 
     assert!(seen.windows(2).all(|two| two[0].id < two[1].id), "in the order of the cursor, each once");
     let seen: BTreeSet<&str> = texts(&seen).into_iter().collect();
     assert_eq!(seen.len(), WRITERS * (0..EACH).map(|n| 1 + n % 3).sum::<usize>());
-}
-
-/// Counts a writer out, also when it fails.
-struct Done<'a>(&'a AtomicUsize);
-
-impl Drop for Done<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, SeqCst);
-    }
 }
 
 pub(crate) fn promises_are_kept_or_refused(stage: &dyn Fixture) {

@@ -51,12 +51,44 @@ impl Schema {
         client
     }
 
-    pub(crate) fn postgres(&self, options: PostgresOptions) -> Result<Postgres, bus::BusError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        Postgres::open_with(&self.url, &self.workspace, clock, Arc::new(SystemEntropy), options)
+    pub(crate) fn open(&self, options: PostgresOptions) -> Result<Postgres, bus::BusError> {
+        self.open_url(&self.url, options)
     }
 
-    fn set_clock(&self, ahead: Duration) {
+    /// Through another port of this machine.
+    pub(crate) fn open_through(
+        &self,
+        port: u16,
+        options: PostgresOptions,
+    ) -> Result<Postgres, bus::BusError> {
+        let url = self.url.replacen(&self.server(), &format!("127.0.0.1:{port}"), 1);
+        self.open_url(&format!("{url}?sslmode=disable"), options)
+    }
+
+    pub(crate) fn open_with_query(&self, query: &str) -> Result<Postgres, bus::BusError> {
+        self.open_url(&format!("{}?{query}", self.url), PostgresOptions::default())
+    }
+
+    fn open_url(&self, url: &str, options: PostgresOptions) -> Result<Postgres, bus::BusError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        Postgres::open_with(url, &self.workspace, clock, Arc::new(SystemEntropy), options)
+    }
+
+    /// Ends connections of this bus; conditions may follow.
+    pub(crate) fn kill(&self) -> String {
+        format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'coditect_{}'",
+            self.workspace
+        )
+    }
+
+    /// Its host and port.
+    pub(crate) fn server(&self) -> String {
+        let place = self.url.rsplit_once('@').map_or(self.url.as_str(), |(_, place)| place);
+        place.split('/').next().unwrap().to_owned()
+    }
+
+    pub(crate) fn set_clock(&self, ahead: Duration) {
         self.sql()
             .batch_execute(&format!(
                 "CREATE OR REPLACE FUNCTION server_ns() RETURNS bigint LANGUAGE sql VOLATILE AS
