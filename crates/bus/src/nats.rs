@@ -6,8 +6,10 @@
 //! to disk, so a notice survives the death of any process and no more. See docs/decisions/0012-team-backends.md.
 
 mod address;
+mod bell;
 mod claim;
 mod cursor;
+mod fault;
 mod hour;
 mod inbox;
 mod janitor;
@@ -17,8 +19,10 @@ mod link;
 mod lock;
 mod notice;
 mod queue;
+mod reading;
 mod receipt;
 mod registration;
+mod streams;
 mod tls;
 mod wait;
 
@@ -37,11 +41,13 @@ use crate::receipt::{DeadLetter, Receipt};
 use crate::registration::NewRegistration;
 use crate::write::nanos;
 use address::Address;
+use fault::Fault;
 use hour::{Reading, Span};
 use letter::Letters;
-use link::{Doc, Fault, Link};
+use link::Link;
 use model::{Channel, Clock, Entropy, Lock, Notice, Registration, RegistrationId};
 use notice::Keys;
+use reading::Doc;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::path::Path;

@@ -32,6 +32,7 @@ const TESTS_ONLY: &[(&str, &[&str])] = &[("scripted", &["bench", "coditect"]), (
 const TEST_ARROWS: &[(&str, &str)] = &[("server", "bus"), ("server", "client")];
 /// Libraries that stand for a decision, and the only rooms that know them.
 const LIBRARIES: &[(&str, &[&str])] = &[
+    ("async-nats", &["bus"]),
     ("axum", &["scripted", "server"]),
     ("clap", &["cli", "coditect"]),
     ("genai", &["llm"]),

@@ -1,8 +1,8 @@
 //! Claims on offered work, all of them under one key: one winner by compare-and-swap, whose token is the revision of the
 //! change that made it.
 
+use super::bell::Bell;
 use super::letter::Letter;
-use super::link::Bell;
 use super::queue::Tokens;
 use super::{Nats, read, written};
 use crate::claim::Claim;

@@ -3,9 +3,10 @@
 //! A notice is over when its life, counted from the server's stamp, is over on the server's clock, whether its message is
 //! there or not. A bell only says "look"; a reader that misses one looks again after the safety poll.
 
+use super::bell::Bell;
 use super::letter::{Letter, number};
-use super::link::{Bell, Doc, Extent};
 use super::notice::end_of;
+use super::reading::{Doc, Extent};
 use super::receipt::{Again, again_key};
 use super::registration::{Entry, present_in};
 use super::{Nats, read, written};

@@ -1,8 +1,8 @@
 //! Clearing away: registrations that died, answers that are due, notices that are over. Any daemon may, at any time, and
 //! two at once do it once: every step is a change that finds out whether it was done.
 
+use super::bell::Bell;
 use super::inbox::{GONE, Gone};
-use super::link::Bell;
 use super::receipt::{self, Again, marks};
 use super::registration::{self, Entry};
 use super::{Nats, read, written};
@@ -71,7 +71,7 @@ impl Nats {
                 continue;
             }
             touched += due.len();
-            for (id, attempts) in due.iter().filter(|(_, attempts)| *attempts < letter.attempts) {
+            for (id, attempts) in due.iter().filter(|(_, attempts)| *attempts < letter.attempts()) {
                 // First what the reader finds, then what says that it was put there: killed in between, it is found
                 // to be there already.
                 self.put_again(*id, Again { notice: letter.notice.id, attempt: attempts + 1 })?;
@@ -83,10 +83,9 @@ impl Nats {
                     if mark.attempts != *attempts || mark.due_ns.is_none() {
                         continue;
                     }
-                    let seconds = i64::from(letter.notice.envelope.ack_seconds.unwrap_or(0));
-                    if mark.attempts < letter.attempts {
+                    if mark.attempts < letter.attempts() {
                         mark.attempts += 1;
-                        mark.due_ns = Some(now.ns.saturating_add(seconds * 1_000_000_000));
+                        mark.due_ns = Some(now.ns.saturating_add(letter.ack_ns()));
                     } else {
                         mark.dead = true;
                         mark.due_ns = None;

@@ -4,7 +4,8 @@
 //! What a change does beside (a notice of the conflict, the end of a registration that died) is done after it was stored.
 //! A process killed in between leaves a dead registration to whoever meets it next, and a conflict untold.
 
-use super::link::{Bell, Fault};
+use super::bell::Bell;
+use super::fault::Fault;
 use super::queue::{QUEUE_PATHS_MAX, Table, Tokens, WAIT_LEASE};
 use super::registration::{Entry, present_in};
 use super::{Nats, Pauses, read_bytes};

@@ -3,7 +3,7 @@
 //! A position is (number of the message) × [`PLACES`] + (place in it), so positions rise in the order in which the server
 //! committed, and are not dense. A message never changes, so what was read once is kept, as far as it fits.
 
-use super::link::stamped;
+use super::reading::stamped;
 use super::{Nats, locked};
 use crate::error::BusError;
 use crate::notice::NOTICE_BATCH_MAX;
@@ -29,12 +29,21 @@ pub(crate) struct Letter {
     pub(crate) notice: Notice,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<String>,
-    /// How often it is handed out; 0 when it asks for no answer.
-    #[serde(default)]
-    pub(crate) attempts: u32,
     /// Who has to answer, as it was when it was sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) expects: Vec<RegistrationId>,
+}
+
+impl Letter {
+    /// How often it is handed out; 0 when it asks for no answer.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.notice.envelope.ack_attempts.unwrap_or(0)
+    }
+
+    /// How long each attempt lasts.
+    pub(crate) fn ack_ns(&self) -> i64 {
+        i64::from(self.notice.envelope.ack_seconds.unwrap_or(0)) * 1_000_000_000
+    }
 }
 
 /// A message.
@@ -151,7 +160,7 @@ impl Nats {
         &self,
         after: i64,
         mut look: impl FnMut(u64, &Batch) -> Result<bool, BusError>,
-    ) -> Result<super::link::Extent, BusError> {
+    ) -> Result<super::reading::Extent, BusError> {
         let extent = self.link.extent()?;
         let mut next = number(after).max(extent.first).max(1);
         while next <= extent.last {

@@ -4,8 +4,8 @@
 //! sender last knew of; so of two who use one key at the same time one is told to look again, and finds the other's. A key
 //! lives as long as its notice. `Nats-Msg-Id` names the call: a second try after a lost answer is not a second message.
 
+use super::fault::Fault;
 use super::letter::{Batch, Body, Letter, PLACES, position};
-use super::link::Fault;
 use super::registration::{Entry, present_in};
 use super::{HEADERS_MAX, Nats, Pauses, locked, written};
 use crate::error::BusError;
@@ -107,7 +107,6 @@ impl Nats {
             letters.push(Letter {
                 notice: new.sent(0, sender.agent(), now.middle().wall),
                 key: new.key.clone(),
-                attempts: new.ack.map_or(0, |rule| rule.attempts),
                 expects,
             });
         }

@@ -2,7 +2,7 @@
 //! answer, by when and how often is in the notice itself, so a publisher that dies leaves nothing half.
 
 use super::letter::{Batch, Letter};
-use super::link::Doc;
+use super::reading::Doc;
 use super::{Nats, read, written};
 use crate::error::BusError;
 use crate::receipt::{DeadLetter, Receipt};
@@ -51,8 +51,7 @@ pub(crate) fn again_key(id: RegistrationId) -> String {
 
 /// The marks of a notice: as it was sent, and what has been marked since.
 pub(crate) fn marks(batch: &Batch, letter: &Letter, doc: Option<&Doc>) -> Result<Marks, BusError> {
-    let seconds = i64::from(letter.notice.envelope.ack_seconds.unwrap_or(0));
-    let due_ns = Some(batch.stamp.saturating_add(seconds * 1_000_000_000));
+    let due_ns = Some(batch.stamp.saturating_add(letter.ack_ns()));
     let mut marks: Marks = letter.expects.iter().map(|id| (*id, Mark { due_ns, ..Mark::NONE })).collect();
     marks.extend(read::<Marks>(doc, "the receipts of a notice")?.unwrap_or_default());
     Ok(marks)
@@ -172,7 +171,7 @@ impl Nats {
         let mut found: Vec<i64> = Vec::new();
         self.scan(0, |_, batch| {
             let asking = batch.letters.iter().filter(|letter| {
-                letter.attempts > 0 && sender.is_none_or(|sender| letter.notice.sender == sender)
+                letter.attempts() > 0 && sender.is_none_or(|sender| letter.notice.sender == sender)
             });
             found.extend(asking.map(|letter| letter.notice.id));
             Ok(true)

@@ -1,7 +1,8 @@
 //! Registrations: one key each, written anew at every sign of life, so that the server's stamp on it is the heartbeat and
 //! the lease runs from there. Nobody sees the processes of another machine: a registration lives by lease.
 
-use super::link::{Bell, Doc};
+use super::bell::Bell;
+use super::reading::Doc;
 use super::{Nats, read, written};
 use crate::cursor::check_channels;
 use crate::error::BusError;

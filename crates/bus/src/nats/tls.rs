@@ -1,6 +1,6 @@
 //! TLS for the connection to the server: rustls with ring, as everywhere in the product.
 
-use super::link::Fault;
+use super::fault::Fault;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};

@@ -4,7 +4,7 @@
 //! safety poll. It says now and then that it is still there: a request nobody stands behind is forgotten.
 
 use super::Nats;
-use super::link::Bell;
+use super::bell::Bell;
 use super::lock::{settle, settle_contended};
 use super::queue::{WAIT_BEAT, WAIT_LEASE};
 use crate::error::BusError;

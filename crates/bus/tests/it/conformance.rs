@@ -10,7 +10,7 @@ mod clocks;
 mod crash;
 mod cursors;
 mod locks;
-mod nats;
+pub(crate) mod nats;
 mod notices;
 pub(crate) mod postgres;
 mod receipts;

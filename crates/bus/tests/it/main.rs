@@ -13,6 +13,7 @@ mod history;
 mod hostile;
 mod janitor;
 mod locks;
+mod nats;
 mod notices;
 mod opening;
 mod outbox;

@@ -10,9 +10,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-struct Server {
-    url: String,
-    workspace: String,
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) workspace: String,
 }
 
 /// The machine's clock, with a wall clock that is wrong by so much.
@@ -29,10 +29,7 @@ impl Clock for Shifted {
 }
 
 pub(crate) fn stage() -> Option<Box<dyn Fixture>> {
-    let url = server("nats", "CODITECT_TEST_NATS")?;
-    let mut random = [0u8; 8];
-    SystemEntropy.fill(&mut random);
-    Some(Box::new(Server { url, workspace: format!("case-{:016x}", u64::from_le_bytes(random)) }))
+    Server::new().map(|server| Box::new(server) as Box<dyn Fixture>)
 }
 
 pub(crate) fn open_at(place: &str) -> Arc<dyn Backend> {
@@ -46,8 +43,15 @@ fn open(url: &str, workspace: &str, handle: Handle) -> Arc<dyn Backend> {
 }
 
 impl Server {
+    pub(crate) fn new() -> Option<Self> {
+        let url = server("NATS", "CODITECT_TEST_NATS")?;
+        let mut random = [0u8; 8];
+        SystemEntropy.fill(&mut random);
+        Some(Self { url, workspace: format!("case-{:016x}", u64::from_le_bytes(random)) })
+    }
+
     /// What another client of the server does.
-    fn beside<F: Future>(&self, work: impl FnOnce(Context) -> F) -> F::Output {
+    pub(crate) fn beside<F: Future>(&self, work: impl FnOnce(Context) -> F) -> F::Output {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let client = async_nats::connect(&self.url).await.unwrap();

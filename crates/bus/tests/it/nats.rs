@@ -1,0 +1,249 @@
+//! What only the backend on NATS has: its limits, its login, and a connection that can break.
+
+use crate::conformance::nats::Server;
+use crate::conformance::{Fixture, Handle, PATIENCE, agent, publish, say, texts};
+use crate::process::SharedClock;
+use crate::stage::{TREE, exclusive};
+use async_nats::jetstream::stream;
+use bus::system::{SystemClock, SystemEntropy};
+use bus::{
+    Backend, BusError, LOCK_PATHS_MAX, LockRequest, Nats, NewNotice, NoticeQuery, QUEUE_PATHS_MAX,
+    open_backend,
+};
+use model::NOTICE_PAYLOAD_MAX;
+use serde_json::json;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// So long that a wait which needs it has failed.
+const NEVER: Duration = Duration::from_secs(3600);
+
+/// A way to the server that can be cut.
+struct Way {
+    open: Arc<AtomicBool>,
+    ends: Arc<Mutex<Vec<TcpStream>>>,
+    url: String,
+}
+
+impl Way {
+    fn to(url: &str) -> Self {
+        let server: SocketAddr = url.strip_prefix("nats://").unwrap().parse().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("nats://{}", listener.local_addr().unwrap());
+        let way = Self { open: Arc::new(AtomicBool::new(true)), ends: Arc::default(), url };
+        let (open, ends) = (Arc::clone(&way.open), Arc::clone(&way.ends));
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let client = client.unwrap();
+                if !open.load(SeqCst) {
+                    continue;
+                }
+                let server = TcpStream::connect(server).unwrap();
+                ends.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
+                for (from, to) in
+                    [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)]
+                {
+                    std::thread::spawn(move || carry(from, to));
+                }
+            }
+        });
+        way
+    }
+
+    fn cut(&self) {
+        self.open.store(false, SeqCst);
+        for end in self.ends.lock().unwrap().drain(..) {
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn mend(&self) {
+        self.open.store(true, SeqCst);
+    }
+}
+
+fn carry(mut from: TcpStream, mut to: TcpStream) {
+    let mut bytes = [0u8; 8192];
+    while let Ok(count @ 1..) = from.read(&mut bytes) {
+        if to.write_all(&bytes[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+fn nats(url: &str, workspace: &str, safety_poll: Duration) -> Result<Nats, BusError> {
+    Nats::open_with(url, workspace, Arc::new(SystemClock), Arc::new(SystemEntropy), safety_poll)
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named_without_the_login() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for url in [format!("nats://anna:geheim@{nobody}"), format!("tls://geheim@{nobody}")] {
+        let refused = open_backend(&url, "w", Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let error = refused.err().unwrap();
+        assert!(matches!(error, BusError::Unreachable { backend: "nats", .. }), "{error:?}");
+        assert_eq!(error.refusal().code, "bus_unreachable");
+        assert!(!format!("{error} {error:?}").contains("geheim"));
+    }
+}
+
+#[test]
+fn a_connection_that_comes_back_is_used_and_what_rang_meanwhile_is_found() {
+    let Some(server) = Server::new() else { return };
+    let (way, direct) = (Way::to(&server.url), server.open());
+    let far = nats(&way.url, &server.workspace, NEVER).unwrap();
+    let [a, b] = ["a", "b"].map(|name| agent(&*direct, name));
+    let query = NoticeQuery { recipient: Some(b), ..NoticeQuery::default() };
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| far.wait(&query, PATIENCE));
+        way.cut();
+        publish(&*direct, say(a, "while you were away"));
+        way.mend();
+        assert_eq!(texts(&reader.join().unwrap().unwrap().notices), ["while you were away"]);
+    });
+    // The connection serves on, both ways.
+    let sent = publish(&far, say(b, "back again"));
+    assert_eq!(direct.newest_position().unwrap().id, sent.id);
+}
+
+#[test]
+fn without_a_connection_nothing_is_done_and_said_so() {
+    let Some(server) = Server::new() else { return };
+    let (way, direct) = (Way::to(&server.url), server.open());
+    let far = nats(&way.url, &server.workspace, NEVER).unwrap();
+    let a = agent(&far, "a");
+    way.cut();
+    let error = far.publish_all(&[say(a, "x")]).unwrap_err();
+    assert!(matches!(error, BusError::Unreachable { .. }), "{error:?}");
+    assert!(matches!(far.locks(None), Err(BusError::Unreachable { .. })));
+    assert!(direct.notices(&NoticeQuery::default()).unwrap().is_empty());
+    way.mend();
+    let last = (0..20).find_map(|_| far.publish_all(&[say(a, "x")]).ok());
+    assert_eq!(texts(&direct.notices(&NoticeQuery::default()).unwrap().notices), ["x"]);
+    assert_eq!(last.unwrap().len(), 1);
+}
+
+#[test]
+fn a_waiter_that_was_cut_off_keeps_nobody_waiting() {
+    let Some(server) = Server::new() else { return };
+    let (way, direct) = (Way::to(&server.url), server.open());
+    let far = nats(&way.url, &server.workspace, Duration::from_millis(50)).unwrap();
+    let [a, b, c] = ["a", "b", "c"].map(|name| agent(&*direct, name));
+    let held = direct.acquire(&exclusive(a, &["x"])).unwrap().locks.remove(0);
+    std::thread::scope(|scope| {
+        let (told, queued) = std::sync::mpsc::channel();
+        let lost = scope.spawn(|| {
+            far.acquire_wait(&exclusive(b, &["x"]), PATIENCE, &mut move |_| told.send(()).unwrap())
+        });
+        queued.recv().unwrap();
+        way.cut();
+        assert!(matches!(lost.join().unwrap(), Err(BusError::Unreachable { .. })));
+        // It is granted to who does not come for it, and then handed on.
+        direct.release(held.token, a).unwrap();
+        let heir = direct.acquire_wait(&exclusive(c, &["x"]), PATIENCE, &mut |_| {}).unwrap();
+        assert!(heir.locks[0].token > held.token);
+        assert!(direct.waits().unwrap().is_empty());
+    });
+}
+
+#[test]
+fn a_clock_that_leaps_moves_no_lease() {
+    let Some(server) = Server::new() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SharedClock::open(dir.path()));
+    let bus = Nats::open(&server.url, &server.workspace, clock.clone(), Arc::new(SystemEntropy)).unwrap();
+    let a = agent(&bus, "a");
+    let lock = bus.acquire(&exclusive(a, &["x"])).unwrap().locks.remove(0);
+    publish(&bus, say(a, "still true"));
+    // As after a suspend of this machine alone: the server's time did not leap.
+    clock.leap(Duration::from_secs(48 * 3600));
+    bus.check(lock.token, TREE, "x", a).unwrap();
+    bus.clear().unwrap();
+    assert_eq!(texts(&bus.notices(&NoticeQuery::default()).unwrap().notices), ["still true"]);
+}
+
+#[test]
+fn a_batch_fits_one_message_and_its_keys_are_one_senders() {
+    let Some(server) = Server::new() else { return };
+    let bus = server.open();
+    let [a, b] = ["a", "b"].map(|name| agent(&*bus, name));
+    let largest = say(a, &"x".repeat(NOTICE_PAYLOAD_MAX - 2));
+    assert!(matches!(bus.publish_all(&vec![largest.clone(); 17]), Err(BusError::Invalid(_))));
+    bus.publish_all(&vec![largest; 15]).unwrap();
+    let keyed = NewNotice { key: Some("k".to_owned()), ..say(b, "x") };
+    assert!(matches!(bus.publish_all(&[say(a, "y"), keyed.clone()]), Err(BusError::Invalid(_))));
+    // Without keys two may send together, and one may send some with and some without.
+    bus.publish_all(&[say(a, "y"), say(b, "y")]).unwrap();
+    bus.publish_all(&[say(b, "z"), keyed]).unwrap();
+    assert_eq!(bus.notices(&NoticeQuery::default()).unwrap().notices.len(), 19);
+}
+
+#[test]
+fn the_queue_has_an_end_and_is_granted_in_one_change() {
+    let Some(server) = Server::new() else { return };
+    let bus = server.open_with(Handle { safety_poll: NEVER, ..Handle::default() });
+    let holder = agent(&*bus, "holder");
+    let all = bus.acquire(&exclusive(holder, &["**"])).unwrap().locks.remove(0);
+    let request = |n: usize, paths: usize| {
+        let who = agent(&*bus, &format!("w{n}"));
+        let paths = (0..paths).map(|path| format!("{n}/{path}")).collect();
+        LockRequest { paths, ..exclusive(who, &["x"]) }
+    };
+    std::thread::scope(|scope| {
+        let mut line = Vec::new();
+        for n in 0..QUEUE_PATHS_MAX / LOCK_PATHS_MAX {
+            let (told, queued) = std::sync::mpsc::channel();
+            let (bus, request) = (&bus, request(n, LOCK_PATHS_MAX));
+            line.push(
+                scope.spawn(move || bus.acquire_wait(&request, PATIENCE, &mut |_| told.send(()).unwrap())),
+            );
+            queued.recv().unwrap();
+        }
+        let one_more = bus.acquire_wait(&request(9, 1), PATIENCE, &mut |_| {});
+        assert!(matches!(one_more, Err(BusError::Invalid(_))), "{one_more:?}");
+        bus.release(all.token, holder).unwrap();
+        let mut tokens: Vec<u64> = Vec::new();
+        for waiter in line {
+            tokens.extend(waiter.join().unwrap().unwrap().locks.iter().map(|lock| lock.token));
+        }
+        assert_eq!(tokens.len(), QUEUE_PATHS_MAX);
+        assert!(tokens.windows(2).all(|two| two[0] < two[1]) && tokens[0] > all.token);
+    });
+}
+
+#[test]
+fn a_stream_of_somebody_else_is_left_alone() {
+    let Some(server) = Server::new() else { return };
+    let name = format!("coditect_{}_notices", server.workspace);
+    let subjects = vec![format!("of.{}", server.workspace)];
+    server.beside(|context| async move {
+        let config = stream::Config { name, subjects, ..stream::Config::default() };
+        context.create_stream(config).await.unwrap();
+    });
+    let refused = nats(&server.url, &server.workspace, NEVER).err().unwrap();
+    assert!(matches!(refused, BusError::Refused { backend: "nats", .. }), "{refused:?}");
+}
+
+#[test]
+fn what_another_tool_wrote_under_a_key_is_an_error_and_not_a_panic() {
+    let Some(server) = Server::new() else { return };
+    let bus = server.open();
+    let a = agent(&*bus, "a");
+    let put = |key: &str, value: &'static str| {
+        let subject = format!("$KV.coditect_{}.{key}", server.workspace);
+        server.beside(|context| async move {
+            context.publish(subject, value.into()).await.unwrap().await.unwrap();
+        });
+    };
+    put("locks", "{}");
+    assert!(matches!(bus.acquire(&exclusive(a, &["x"])), Err(BusError::Malformed { .. })));
+    put("locks", "");
+    bus.acquire(&exclusive(a, &["x"])).unwrap();
+    put(&format!("registry.{a}"), "[]");
+    assert!(matches!(bus.heartbeat(a), Err(BusError::Malformed { .. })));
+    assert_eq!(json!(bus.waits().unwrap().len()), json!(0));
+}
