@@ -34,3 +34,5 @@ mod restore;
 mod shell;
 #[cfg(test)]
 mod stopping;
+#[cfg(test)]
+mod terminals;
