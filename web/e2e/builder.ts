@@ -9,7 +9,7 @@ import type {
   Participant,
   ParticipantStatus,
   Plan,
-  Registration,
+  Presence,
   Repo,
   Session,
   SessionState,
@@ -40,7 +40,7 @@ export interface World {
   locks: Lock[];
   waits: Wait[];
   notices: Notice[];
-  registrations: Registration[];
+  registrations: Presence[];
 }
 
 const hex = (number: number) => number.toString(16).padStart(32, '0');
@@ -306,7 +306,13 @@ export class Builder {
     return lock;
   }
 
-  notice(agent: string, channel: string, payload: unknown, ago: number): void {
+  notice(
+    agent: string,
+    channel: string,
+    payload: unknown,
+    ago: number,
+    envelope: Partial<Notice> = {},
+  ): void {
     this.world.notices.push({
       id: this.number(),
       sender: id('reg', this.number()),
@@ -316,6 +322,13 @@ export class Builder {
       payload,
       created_at: this.ago(ago),
       ttl_seconds: 300,
+      audience: [],
+      thread: null,
+      priority: 0,
+      reply_to: null,
+      ack_seconds: null,
+      ack_attempts: null,
+      ...envelope,
     });
   }
 }

@@ -1,5 +1,5 @@
 /** A workspace frozen in the middle of its work: four agents, a lock wait, a question, a failure. Deterministic. */
-import type { Plan, Session, Task, TaskState } from '../src/api/nouns';
+import type { Plan, Session, Task, TaskState, Vitality } from '../src/api/nouns';
 import { Builder, id, TEAM, type World } from './builder';
 import { plannedTasks, talk } from './words';
 
@@ -290,6 +290,21 @@ function longOne(b: Builder, messages: number): void {
   }
 }
 
+/** What the bus says of a session beside who it is. */
+function present(vitality: Vitality) {
+  return {
+    vitality,
+    beat_age_ms: vitality === 'alive' ? 2000 : 95_000,
+    status: null,
+    tty: null,
+    repo: null,
+    task: null,
+    parent: null,
+    sub_agent: null,
+    active_files: [],
+  };
+}
+
 export function makeWorld(now: number, longMessages = 1000): World {
   const b = new Builder(now);
   surroundings(b);
@@ -304,7 +319,12 @@ export function makeWorld(now: number, longMessages = 1000): World {
     11,
   );
   b.notice('kimi', 'task_broadcast', { text: 'Rounding is on hold until the mode is decided.' }, 70);
-  b.notice('claude', 'design', { text: 'parse_unary now binds tighter than the power operator.' }, 38);
+  b.notice('claude', 'design', { text: 'parse_unary now binds tighter than the power operator.' }, 38, {
+    thread: 'precedence',
+    priority: 2,
+    ack_seconds: 60,
+    ack_attempts: 3,
+  });
   for (const [index, seat] of main.participants.entries()) {
     b.world.registrations.push({
       id: id('reg', 900 + index),
@@ -317,6 +337,8 @@ export function makeWorld(now: number, longMessages = 1000): World {
       phase: 'active',
       registered_at: b.ago(400),
       heartbeat_at: b.ago(2),
+      ...present('alive'),
+      short_id: `3f8k00000${index}`,
     });
   }
   b.world.registrations.push({
@@ -329,7 +351,12 @@ export function makeWorld(now: number, longMessages = 1000): World {
     pid: 5210,
     phase: 'idle',
     registered_at: b.ago(3000),
-    heartbeat_at: b.ago(9),
+    heartbeat_at: b.ago(95),
+    ...present('suspect'),
+    short_id: '9q2z000000',
+    tty: 'pts/3',
+    task: 'Landing page',
+    active_files: ['src/index.html'],
   });
   return b.world;
 }

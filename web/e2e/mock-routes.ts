@@ -161,6 +161,22 @@ export function routes(world: World, play: Play, stream: MockStream) {
     ['GET', /^\/locks$/, () => ok({ items: world.locks, waits: world.waits })],
     ['DELETE', /^\/locks\/(\d+)$/, ([token]) => ok(play.breakLock(Number(token)))],
     ['GET', /^\/notices$/, () => page(world.notices)],
+    [
+      'GET',
+      /^\/notices\/(\d+)\/receipts$/,
+      () =>
+        page([
+          { registration: 'reg_a', delivered: true, seen_at: null, acked_at: null, attempts: 1, dead: false },
+          {
+            registration: 'reg_b',
+            delivered: true,
+            seen_at: new Date().toISOString(),
+            acked_at: new Date().toISOString(),
+            attempts: 1,
+            dead: false,
+          },
+        ]),
+    ],
     ['GET', /^\/registrations$/, () => page(world.registrations)],
     ['GET', /^\/events$/, (_, url) => ok(stream.events(url.searchParams.get('after')))],
     ['GET', /^\/repos$/, () => page(world.repos)],

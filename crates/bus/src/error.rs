@@ -236,6 +236,11 @@ impl BusError {
                 Some("`postgresql://user@host/database` is one, `nats://host:4222` another")
             }
             Self::Busy(_) => Some("try again"),
+            Self::PayloadTooLarge { .. } => Some("put it into a file of the worktree and send its path"),
+            Self::NoNotice(_) => Some("`coditect msg list` shows what is alive"),
+            Self::KeyReused { .. } => Some("use a new key for a new notice"),
+            Self::Claimed { .. } => Some("look for other work with `coditect msg claim`"),
+            Self::Invalid(_) => Some("correct the request and ask again"),
             Self::Full => Some("make room on the disk and try again"),
             _ => None,
         }

@@ -18,8 +18,10 @@ pub const JANITOR_ROUND: Duration = Duration::from_millis(250);
 pub const JANITOR_STALE: Duration = Duration::from_secs(2);
 /// How often those who are not it try to become it.
 const CANDIDATE: Duration = Duration::from_secs(1);
-/// Rounds between looking for the dead, the due and the expired.
-const CLEAR_EVERY: u32 = 4;
+/// How long it rests at most where nothing happens: each quiet round doubles the pause up to this.
+const REST_MAX: Duration = Duration::from_secs(1);
+/// How often it looks for the dead, the due and the expired; with it, a dead session is gone within two seconds.
+const CLEAR_EVERY: Duration = Duration::from_secs(1);
 /// Frames in the WAL from which a checkpoint pays.
 const CHECKPOINT_FRAMES: i64 = 1000;
 /// Frames from which a WAL that does not start over by itself is made to: 16 MiB.
@@ -64,7 +66,7 @@ impl Bus {
     /// One whole round, if nobody else is the janitor: for tests, and for processes that have a loop of their own.
     pub fn tidy(&self) -> Result<Round, BusError> {
         let file = self.inner.runtime_file("janitor")?;
-        if try_flock(&file)? { round(self, true) } else { Ok(Round::default()) }
+        if try_flock(&file)? { round(self, true).map(|(done, _)| done) } else { Ok(Round::default()) }
     }
 }
 
@@ -107,11 +109,17 @@ fn house(bus: &Bus, told: &(Mutex<bool>, Condvar)) {
         if let Ok(file) = file
             && try_flock(&file).unwrap_or(false)
         {
-            let mut rounds = 0u32;
+            let (mut rest, mut since_clear, mut frames_before) = (JANITOR_ROUND, CLEAR_EVERY, None);
             loop {
-                let _ = round(bus, rounds.is_multiple_of(CLEAR_EVERY));
-                rounds = rounds.wrapping_add(1);
-                if !pause(told, JANITOR_ROUND) {
+                let clear = since_clear >= CLEAR_EVERY;
+                let (done, frames) = round(bus, clear).unwrap_or_default();
+                // Where nobody has written, nothing will need it soon.
+                let quiet =
+                    !done.checkpointed && done.purged + done.reaped == 0 && frames_before == Some(frames);
+                rest = if quiet { (rest * 2).min(REST_MAX) } else { JANITOR_ROUND };
+                frames_before = Some(frames);
+                since_clear = if clear { rest } else { since_clear + rest };
+                if !pause(told, rest) {
                     // Nobody is the janitor from this moment on.
                     bus.inner.slots.set_janitor_ns(0);
                     return;
@@ -124,9 +132,11 @@ fn house(bus: &Bus, told: &(Mutex<bool>, Condvar)) {
     }
 }
 
-fn round(bus: &Bus, clear: bool) -> Result<Round, BusError> {
+/// What was done, and how many frames the WAL had.
+fn round(bus: &Bus, clear: bool) -> Result<(Round, i64), BusError> {
     bus.inner.slots.set_janitor_ns(unsigned(nanos(bus.inner.clock.uptime())).max(1));
-    let mut done = Round { ours: true, checkpointed: bus.inner.checkpoint()?, ..Round::default() };
+    let (checkpointed, frames) = bus.inner.checkpoint()?;
+    let mut done = Round { ours: true, checkpointed, ..Round::default() };
     if clear {
         done.reaped = bus.reap()?.len();
         bus.redeliver()?;
@@ -139,24 +149,24 @@ fn round(bus: &Bus, clear: bool) -> Result<Round, BusError> {
             std::thread::yield_now();
         }
     }
-    Ok(done)
+    Ok((done, frames))
 }
 
 impl Inner {
     /// Moves the WAL into the database when that pays. To look costs nothing (`NOOP`).
-    fn checkpoint(&self) -> Result<bool, BusError> {
+    fn checkpoint(&self) -> Result<(bool, i64), BusError> {
         let checkout = self.house(Role::Writer)?;
         let conn = checkout.conn();
         let (frames, moved) = wal(conn, "NOOP")?;
         if frames < CHECKPOINT_FRAMES || moved == frames && frames < RESTART_FRAMES {
-            return Ok(false);
+            return Ok((false, frames));
         }
         let (frames, moved) = wal(conn, "PASSIVE")?;
         if frames >= RESTART_FRAMES && moved == frames {
             // Readers came one after the other, so no writer ever found the WAL unused. Tried for some 2 ms.
             wal(conn, "RESTART")?;
         }
-        Ok(true)
+        Ok((true, frames))
     }
 }
 

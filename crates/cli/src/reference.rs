@@ -15,10 +15,10 @@ pub fn reference() -> String {
          Data goes to stdout and everything else to stderr. On a terminal lists are aligned tables with relative times; in a pipe they \
          are tab-separated, without a head, with exact times. With `--json` stdout is exactly one JSON document, or one JSON value per line for \
          streams; an error is `{\"error\":{\"code\",\"message\",\"hint\"}}` there, and is told on stderr as well. Ids may be given whole, short, or as \
-         any unambiguous start of the short form with at least four characters.\n\n\
+         any unambiguous start of the short form with at least four characters; a session on the bus also by its name, if only one is called so.\n\n\
          The data root is what `--data-root` says, else `CODITECT_DATA_ROOT`, else `.coditect-data` in the projects folder: `CODITECT_PROJECTS`, else \
          `projects_dir` in `~/.coditect/config/config.json`, else the one of `PROJECTS`, `projects`, `Dev`, `dev`, `Development` and `Code` in the home \
-         directory that has a `.coditect` link, else `~/PROJECTS`. The daemon starts by itself when a command needs it; `lock` and `msg` need none.\n\n\
+         directory that has a `.coditect` link, else `~/PROJECTS`. The daemon starts by itself when a command needs it; `join`, `who`, `lock` and `msg` need none.\n\n\
          ## Exit codes\n\n| code | meaning |\n|---|---|\n",
     );
     for (exit, meaning) in Exit::ALL {

@@ -5,8 +5,8 @@
 
 use crate::words;
 use crate::{
-    Checkpoint, FileChange, LockChange, MergedPlan, Message, Notice, Proposal, Question, RefusedEdit,
-    Registration, Run, RunExit, TestReport, TurnOutcome, Usage,
+    Checkpoint, FileChange, LockChange, MergedPlan, Message, Proposal, Question, RefusedEdit, Registration,
+    Run, RunExit, TestReport, TurnOutcome, Usage,
 };
 use utoipa::ToSchema;
 
@@ -99,7 +99,7 @@ pub enum Fact {
     #[serde(rename = "lock.changed")]
     LockChanged(LockChange),
     #[serde(rename = "notice.published")]
-    NoticePublished(Notice),
+    NoticePublished(NoticeRecord),
     #[serde(rename = "journal.repaired")]
     JournalRepaired(JournalRepair),
 }
@@ -285,6 +285,27 @@ payloads! {
         path: String,
         /// Who, other than the turn's own agent, had the file locked.
         locked_by: Option<String>,
+    }
+    /// A notice as the journal keeps it: what it does not carry is left out.
+    NoticeRecord {
+        id: i64,
+        sender: String,
+        agent: String,
+        channel: String,
+        recipient: Option<String>,
+        payload: serde_json::Value,
+        #[schema(format = DateTime)]
+        created_at: String,
+        ttl_seconds: u32,
+        envelope: Option<NoticeEnvelope>,
+    }
+    NoticeEnvelope {
+        audience: Option<Vec<String>>,
+        thread: Option<String>,
+        priority: i32,
+        reply_to: Option<i64>,
+        ack_seconds: Option<u32>,
+        ack_attempts: Option<u32>,
     }
     RegistrationEnd {
         registration: String,

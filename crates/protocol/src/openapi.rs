@@ -11,6 +11,9 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use utoipa::openapi::{RefOr, Schema};
 
+/// Shapes of the journal's own in which what is empty is left out.
+const SPARSE: [&str; 2] = ["NoticeRecord", "NoticeEnvelope"];
+
 /// The whole API as an OpenAPI 3.1 document.
 pub fn openapi() -> Value {
     let all = operations();
@@ -30,7 +33,7 @@ pub fn openapi() -> Value {
     let inputs = inputs(&all, &schemas);
     for (name, schema) in &mut schemas {
         constants(schema);
-        if !inputs.contains(name) {
+        if !inputs.contains(name) && !SPARSE.contains(&name.as_str()) {
             always_there(schema);
         }
     }
@@ -63,7 +66,8 @@ pub fn openapi() -> Value {
 pub fn event_schema() -> Value {
     let mut schema = json_schema("Event", "What the journal's records say happened.", &Shape::of::<Fact>());
     if let Some(definitions) = schema["$defs"].as_object_mut() {
-        definitions.values_mut().for_each(always_there);
+        let whole = definitions.iter_mut().filter(|(name, _)| !SPARSE.contains(&name.as_str()));
+        whole.for_each(|(_, definition)| always_there(definition));
     }
     schema
 }

@@ -1695,7 +1695,7 @@ export interface components {
         } | {
             /** @constant */
             kind: "notice.published";
-            payload: components["schemas"]["Notice"];
+            payload: components["schemas"]["NoticeRecord"];
         } | {
             /** @constant */
             kind: "journal.repaired";
@@ -2000,6 +2000,21 @@ export interface components {
             token: number;
             worktree: string;
         };
+        /** @description A notice as the journal keeps it: what it does not carry is left out. */
+        NoticeRecord: {
+            agent: string;
+            channel: string;
+            /** Format: date-time */
+            created_at: string;
+            envelope?: components["schemas"]["NoticeEnvelope"] | null;
+            /** Format: int64 */
+            id: number;
+            payload: unknown;
+            recipient?: string | null;
+            sender: string;
+            /** Format: int32 */
+            ttl_seconds: number;
+        };
         JournalRepair: {
             /** Format: int64 */
             previous_epoch: number;
@@ -2021,6 +2036,18 @@ export interface components {
         };
         /** @enum {string} */
         LockPhase: "waiting" | "acquired" | "released" | "expired" | "taken_over" | "broken";
+        NoticeEnvelope: {
+            /** Format: int32 */
+            ack_attempts?: number | null;
+            /** Format: int32 */
+            ack_seconds?: number | null;
+            audience?: string[] | null;
+            /** Format: int32 */
+            priority: number;
+            /** Format: int64 */
+            reply_to?: number | null;
+            thread?: string | null;
+        };
         /** @description Outcome of a maintenance command. */
         DataReport: {
             /** Format: int64 */

@@ -26,7 +26,8 @@ export type Plan = Schemas['Plan'];
 export type PlannedTask = Schemas['PlannedTask'];
 export type PlanState = Schemas['PlanState'];
 export type Proposal = Schemas['Proposal'];
-export type Registration = Schemas['Registration'];
+export type Presence = Schemas['Presence'];
+export type Receipt = Schemas['Receipt'];
 export type Repo = Schemas['Repo'];
 export type Session = Schemas['Session'];
 export type SessionState = Schemas['SessionState'];
@@ -38,6 +39,7 @@ export type TaskState = Schemas['TaskState'];
 export type Turn = Schemas['Turn'];
 export type Usage = Schemas['Usage'];
 export type Vendor = Schemas['Vendor'];
+export type Vitality = Schemas['Vitality'];
 export type Wait = Schemas['LockWait'];
 
 export interface Page<T> {

@@ -20,6 +20,7 @@ export const keys = {
   repos: ['repos'] as const,
   locks: ['locks'] as const,
   notices: ['notices'] as const,
+  receipts: (notice: number) => ['receipts', notice] as const,
   registrations: ['registrations'] as const,
 };
 
@@ -125,6 +126,23 @@ export const noticesQuery = queryOptions({
   queryFn: ({ signal }) => take(client.GET('/api/v1/notices', { signal, params: { query: { limit: 200 } } })),
   select: (page) => page.items,
 });
+
+/** How often it is asked whether somebody answered: the bus tells nobody when a receipt changes. */
+const ANSWERS_EVERY = 4000;
+
+/** Who was given, saw and acknowledged a notice; asked again while an answer may still come. */
+export const receiptsQuery = (notice: number) =>
+  queryOptions({
+    queryKey: keys.receipts(notice),
+    queryFn: ({ signal }) =>
+      take(client.GET('/api/v1/notices/{id}/receipts', { signal, params: { path: { id: String(notice) } } })),
+    select: (page) => page.items,
+    refetchInterval: ({ state }) =>
+      state.status === 'error' || state.data?.items.every((one) => one.acked_at !== null || one.dead)
+        ? false
+        : ANSWERS_EVERY,
+    retry: false,
+  });
 
 export const registrationsQuery = queryOptions({
   queryKey: keys.registrations,

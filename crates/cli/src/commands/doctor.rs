@@ -115,7 +115,16 @@ fn bus(context: &Context) -> Finding {
     match looked {
         Ok(None) => finding(Severity::Ok, "bus", "not there yet; the first lock or notice makes it", None),
         Ok(Some((registrations, locks))) => {
-            finding(Severity::Ok, "bus", format!("{registrations} live session(s), {locks} lock(s)"), None)
+            let words = format!("{registrations} live session(s), {locks} lock(s)");
+            match bus::undecided_allowed(&context.workspace().bus()) {
+                0 => finding(Severity::Ok, "bus", words, None),
+                count => finding(
+                    Severity::Warning,
+                    "bus",
+                    format!("{words}; {count} change(s) were allowed while it could not be asked"),
+                    Some("see rt/undecided.log beside messaging.db, and remove it when you have"),
+                ),
+            }
         }
         Err(failure) => {
             finding(Severity::Error, "bus", failure.detail.message, failure.detail.hint.as_deref())

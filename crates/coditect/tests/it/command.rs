@@ -2,6 +2,7 @@
 
 use crate::house::coditect;
 use serde_json::Value;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -72,6 +73,18 @@ impl Home {
 
     pub(crate) fn run_in(&self, place: &Path, args: &[&str]) -> Said {
         self.command(place, args).output().unwrap().into()
+    }
+
+    /// Runs a command that reads this from its stdin; it need not read all of it.
+    pub(crate) fn feed(&self, args: &[&str], input: &[u8]) -> Said {
+        let mut command = self.command(&self.repo(), args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || drop(stdin.write_all(input)));
+            child.wait_with_output().unwrap().into()
+        })
     }
 
     /// Starts a command and lets it go on.

@@ -112,7 +112,7 @@ impl Terminal {
         });
         let mut terminal = Self { child, lines };
         terminal.type_line("PS1=; PS2=; stty -echo cols 240");
-        terminal.type_line(&format!("printf '\\036%s\\n' ready"));
+        terminal.type_line(r"printf '\036%s\n' ready");
         // The first line of all still has a prompt before it.
         while !terminal.next().expect("the shell starts").ends_with(&format!("{OVER}ready")) {}
         terminal

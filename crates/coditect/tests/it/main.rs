@@ -36,3 +36,5 @@ mod restore;
 mod shell;
 #[cfg(test)]
 mod stopping;
+#[cfg(test)]
+mod terminals;

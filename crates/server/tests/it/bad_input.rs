@@ -167,6 +167,21 @@ async fn ids_of_nothing_are_not_found_for_every_noun() {
     let recipient = format!("reg_{NOBODY}");
     let notice = json!({ "channel": "state", "recipient": recipient, "payload": {} });
     scene.refused(house.ask("POST", "/notices").json(&notice), 404, "not_registered").await;
+    let of_size = |bytes| json!({ "channel": "state", "payload": "x".repeat(bytes) });
+    let large = of_size(model::NOTICE_PAYLOAD_MAX);
+    scene.refused(house.ask("POST", "/notices").json(&large), 400, "payload_too_large").await;
+    let huge = of_size(10 * 1024 * 1024);
+    scene.refused(house.ask("POST", "/notices").json(&huge), 413, "body_too_large").await;
+    for (field, wrong) in [
+        ("thread", json!("x".repeat(129))),
+        ("ack", json!({ "seconds": 0 })),
+        ("ack", json!({ "seconds": 9, "attempts": 11 })),
+        ("ttl_seconds", json!(0)),
+    ] {
+        let mut notice = json!({ "channel": "state", "payload": {} });
+        notice[field] = wrong;
+        scene.refused(house.ask("POST", "/notices").json(&notice), 400, "invalid").await;
+    }
     scene.refused(house.ask("GET", "/nothing"), 404, "no_such_route").await;
 }
 

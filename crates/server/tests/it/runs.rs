@@ -93,6 +93,9 @@ async fn an_agent_speaks_in_its_own_name_and_reads_its_own_inbox() {
     let user = registrations["items"].as_array().unwrap().iter().find(|one| one["agent"] == "user").unwrap();
     let private = json!({ "channel": "private", "recipient": user["id"], "payload": "secret" });
     assert_eq!(run.house.post("/notices", private).await.status, 201);
+    let another = format!("/notices/inbox?registration={}", user["id"].as_str().unwrap());
+    assert_eq!(run.ask("GET", &another, None).await.status, 403, "another's inbox");
+    assert_eq!(run.ask("GET", "/notices/inbox", None).await.status, 200);
     let inbox = run.ask("GET", "/notices", None).await.json();
     assert!(!inbox.to_string().contains("secret"), "{inbox}");
     assert!(run.house.get("/notices").await.body.contains("secret"));

@@ -2,40 +2,14 @@
 import { useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { explain } from '@/api/mutations';
-import { locksQuery, noticesQuery, registrationsQuery } from '@/api/queries';
+import { locksQuery, noticesQuery } from '@/api/queries';
 import { Centre } from '@/app/centre';
 import { Skeleton, Trouble } from '@/components/empty';
 import { Section } from '@/components/section';
-import { Age } from '@/components/time';
-import { NamedAgent } from '@/features/agent/identity';
+import { Presences } from '@/features/agent/presences';
 import { ActivityFeed } from '@/features/event/feed';
 import { NoticeFeed } from '@/features/notice/feed';
 import { LockTable } from './table';
-
-function Registrations() {
-  const found = useQuery(registrationsQuery).data?.filter((one) => one.phase !== 'terminated');
-  if (found?.length === 0) return <p className="px-4 text-xs text-faint">Nobody is on the bus.</p>;
-  return (
-    <ul>
-      {found?.map((one) => (
-        <li key={one.id} className="flex h-6 items-center gap-2 px-4">
-          <span className="min-w-0 flex-1">
-            {one.agent === 'user' ? <span>You</span> : <NamedAgent name={one.agent} />}
-          </span>
-          <span className="truncate text-2xs text-faint">
-            {one.session
-              ? 'in a session'
-              : one.agent === 'user'
-                ? 'the daemon'
-                : `terminal · ${one.pid ?? '?'}`}
-          </span>
-          <span className="text-xs text-muted">{one.phase}</span>
-          <Age since={one.heartbeat_at} className="w-7 text-right text-2xs text-faint" />
-        </li>
-      ))}
-    </ul>
-  );
-}
 
 export function Coordination() {
   const locks = useQuery(locksQuery);
@@ -56,7 +30,7 @@ export function Coordination() {
       inspector={
         <>
           <Section title="On the bus">
-            <Registrations />
+            <Presences />
           </Section>
           <Section title="Activity" className="mt-2">
             <ActivityFeed />

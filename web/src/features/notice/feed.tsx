@@ -1,15 +1,19 @@
 /** What the agents tell each other, newest first, by channel. */
+import { X } from 'lucide-react';
 import { useState } from 'react';
 import type { Notice } from '@/api/nouns';
 import { CommandLine, Empty } from '@/components/empty';
 import { Clock } from '@/components/time';
 import { NamedAgent } from '@/features/agent/identity';
+import { NoticeEnvelope } from './envelope';
 
 /** The part of a payload that reads like a sentence; the rest stays JSON. */
 export function readable(payload: unknown): string {
   if (typeof payload === 'string') return payload;
   if (typeof payload === 'object' && payload !== null) {
-    const { type, text, message, path, event, file } = payload as Record<string, unknown>;
+    const { type, text, message, path, event, file, held, agents } = payload as Record<string, unknown>;
+    if (typeof file === 'string' && typeof held === 'string' && Array.isArray(agents))
+      return `${agents[0]} wants ${file}, ${agents[1]} holds ${held}`;
     if (type === 'file_modified' && typeof file === 'string') return `changed ${file}`;
     const said = [event, text ?? message, path].filter((part) => typeof part === 'string');
     if (said.length > 0) return said.join(' · ');
@@ -19,8 +23,12 @@ export function readable(payload: unknown): string {
 
 export function NoticeFeed({ notices }: { notices: Notice[] }) {
   const [channel, setChannel] = useState<string | null>(null);
+  const [thread, setThread] = useState<string | null>(null);
   const channels = [...new Set(notices.map((notice) => notice.channel))].toSorted();
-  const shown = notices.filter((notice) => channel === null || notice.channel === channel);
+  const shown = notices.filter(
+    (notice) =>
+      (channel === null || notice.channel === channel) && (thread === null || notice.thread === thread),
+  );
   if (notices.length === 0) {
     return (
       <Empty title="No notices">
@@ -47,6 +55,17 @@ export function NoticeFeed({ notices }: { notices: Notice[] }) {
             {one ?? 'all'}
           </button>
         ))}
+        {thread !== null && (
+          <button
+            type="button"
+            onClick={() => setThread(null)}
+            className="inline-flex h-6 items-center gap-1 rounded-full bg-accent-wash px-2.5 text-xs font-medium text-accent"
+          >
+            thread {thread}
+            <X size={12} aria-hidden />
+            <span className="sr-only">show all threads</span>
+          </button>
+        )}
       </div>
       <ol className="px-4">
         {shown
@@ -59,7 +78,10 @@ export function NoticeFeed({ notices }: { notices: Notice[] }) {
               <Clock at={notice.created_at} className="text-faint" />
               <NamedAgent name={notice.agent} />
               <span className="truncate text-muted">{notice.channel}</span>
-              <span className="min-w-0 wrap-anywhere max-sm:col-span-3">{readable(notice.payload)}</span>
+              <span className="min-w-0 wrap-anywhere max-sm:col-span-3">
+                {readable(notice.payload)}
+                <NoticeEnvelope notice={notice} onThread={setThread} />
+              </span>
             </li>
           ))}
       </ol>
