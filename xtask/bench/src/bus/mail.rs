@@ -18,18 +18,19 @@ const VERSION: &str = "0.1.0";
 const CASE: &str = "10_sparse_to_one";
 pub(crate) const NAME: &str = "mcp_agent_mail";
 
+/// What goes wrong with somebody else's program is a row, and no reason to stop.
 pub(crate) fn run(order: &Order, ten: &Spec) -> Result<(), String> {
-    let python = match fetched(order) {
-        Ok(python) => python,
-        Err(why) => {
-            tell(&Row::missing("bus", NAME, &why));
-            return Ok(());
-        }
-    };
+    if let Err(why) = fetched(order).and_then(|python| measure(order, ten, &python)) {
+        tell(&Row::missing("bus", NAME, &why));
+    }
+    Ok(())
+}
+
+fn measure(order: &Order, ten: &Spec, python: &Path) -> Result<(), String> {
     let folder = scratch::folder(order, "bus-mail-")?;
     let port = process::port()?;
     say(&format!("bus: {CASE}, starting {NAME}"));
-    let served = Served::start(server(&python, folder.path(), port), port, "/health/liveness")?;
+    let served = Served::start(server(python, folder.path(), port), port, "/health/liveness")?;
     let seconds = if order.quick { 10.0 } else { 60.0 };
     let spec = Spec { cast: false, rate: 0.1, seconds, ..ten.clone() };
     let before = load();

@@ -29,6 +29,14 @@ struct Runs {
     name: &'static str,
     note: &'static str,
     rounds: Vec<Outcome>,
+    /// Why somebody else's could not go on.
+    failed: Option<String>,
+}
+
+impl Runs {
+    fn new(name: &'static str, note: &'static str) -> Self {
+        Self { name, note, rounds: Vec::new(), failed: None }
+    }
 }
 
 /// Shares that are told of every transport.
@@ -37,24 +45,29 @@ const STATS: &[(&str, f64)] = &[("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), (
 const GATE: f64 = 0.2;
 
 pub(crate) fn run(order: &Order, beside: &Beside, case: &Case) -> Result<(), String> {
-    let mut all =
-        vec![Runs { name: "ours", note: "kept, and acknowledged after COMMIT", rounds: Vec::new() }];
-    all.extend(beside.peers().iter().map(|peer| Runs {
-        name: peer.name,
-        note: peer.note,
-        rounds: Vec::new(),
-    }));
+    let mut all = vec![Runs::new("ours", "kept, and acknowledged after COMMIT")];
+    all.extend(beside.peers().iter().map(|peer| Runs::new(peer.name, peer.note)));
     let before = load();
     for round in 0..case.rounds {
-        for (at, runs) in all.iter_mut().enumerate() {
+        for (at, runs) in all.iter_mut().enumerate().filter(|(_, runs)| runs.failed.is_none()) {
             say(&format!("bus: {}, {}, {}/{}", case.name, runs.name, round + 1, case.rounds));
             let server = at.checked_sub(1).and_then(|peer| beside.server(beside.peers()[peer]));
             let url = server.map(|one| one.url.clone()).unwrap_or_default();
             let spec = Spec { wire: runs.name.to_owned(), url, ..case.spec.clone() };
-            runs.rounds.push(fleet::run_beside(order, &spec, server.map(|one| one.pid))?);
+            match fleet::run_beside(order, &spec, server.map(|one| one.pid)) {
+                Ok(outcome) => runs.rounds.push(outcome),
+                Err(why) if at == 0 => return Err(why),
+                Err(why) => runs.failed = Some(why),
+            }
         }
     }
     let load = load_between(&before);
+    for runs in &all {
+        if let Some(why) = &runs.failed {
+            tell(&Row::missing("bus", case.name, &format!("{}: {why}", runs.name)));
+        }
+    }
+    all.retain(|runs| runs.failed.is_none());
     let joined: Vec<Outcome> = all.iter().map(|runs| Outcome::join(runs.rounds.clone())).collect();
     for (runs, figures) in all.iter().zip(&joined) {
         let transport = Transport { case: case.name, name: runs.name, note: runs.note, rounds: &runs.rounds };
@@ -168,6 +181,7 @@ mod tests {
                 .iter()
                 .map(|micros| Outcome { samples: vec![micros * 1_000], ..Outcome::default() })
                 .collect(),
+            failed: None,
         };
         let (ours, theirs) = (runs("ours", &[100, 900]), runs("theirs", &[200, 300]));
         assert_eq!(ratios(&ours, &theirs, 0.5), [0.5, 3.0]);

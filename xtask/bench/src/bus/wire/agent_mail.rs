@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 /// How often a session asks for its mail. More often, ten of them would leave the server no time for sending.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+const TRIES: usize = 50;
 /// As many as the tool gives by itself.
 const NEWEST: usize = 20;
 
 struct Mail {
-    socket: Socket,
+    url: String,
     project: String,
     me: String,
 }
@@ -21,19 +22,31 @@ struct Mail {
 impl Mail {
     fn open(spec: &Spec) -> Result<Self, String> {
         let project = format!("/bench/run{}", spec.run);
-        let mut mail = Self { socket: Socket::connect(&spec.url)?, project, me: name(spec.index) };
-        mail.call("ensure_project", &json!({ "human_key": mail.project }))?;
+        let mail = Self { url: spec.url.clone(), project, me: name(spec.index) };
+        // All come at once, and the server lets the second one fail.
+        let project = json!({ "human_key": mail.project });
+        let mut made = mail.call("ensure_project", &project);
+        for _ in 0..TRIES {
+            if made.is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+            made = mail.call("ensure_project", &project);
+        }
+        made?;
         let new =
             json!({ "project_key": mail.project, "program": "bench", "model": "none", "name": mail.me });
         mail.call("register_agent", &new)?;
         Ok(mail)
     }
 
-    fn call(&mut self, tool: &str, arguments: &Value) -> Result<Value, String> {
+    fn call(&self, tool: &str, arguments: &Value) -> Result<Value, String> {
         let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
             "params": { "name": tool, "arguments": arguments } });
         let body = call.to_string();
-        self.socket.send(
+        // The server closes a connection that was silent for a few seconds.
+        let mut socket = Socket::connect(&self.url)?;
+        socket.send(
             format!(
                 "POST /mcp/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
                  Accept: application/json, text/event-stream\r\nContent-Length: {}\r\n\r\n{body}",
@@ -41,7 +54,7 @@ impl Mail {
             )
             .as_bytes(),
         )?;
-        let body = self.socket.answer(response)?;
+        let body = socket.answer(response)?;
         let answer: Value = serde_json::from_slice(&body).map_err(|error| format!("{tool}: {error}"))?;
         if answer["result"]["isError"] == false {
             Ok(answer["result"]["structuredContent"].clone())
