@@ -64,7 +64,7 @@ impl Bus {
     /// One whole round, if nobody else is the janitor: for tests, and for processes that have a loop of their own.
     pub fn tidy(&self) -> Result<Round, BusError> {
         let file = self.inner.runtime_file("janitor")?;
-        if try_flock(&file)? { round(self, true) } else { Ok(Round::default()) }
+        if try_flock(&file)? { round(self, true, &mut 0) } else { Ok(Round::default()) }
     }
 }
 
@@ -107,9 +107,9 @@ fn house(bus: &Bus, told: &(Mutex<bool>, Condvar)) {
         if let Ok(file) = file
             && try_flock(&file).unwrap_or(false)
         {
-            let mut rounds = 0u32;
+            let (mut rounds, mut frames) = (0u32, 0);
             loop {
-                let _ = round(bus, rounds.is_multiple_of(CLEAR_EVERY));
+                let _ = round(bus, rounds.is_multiple_of(CLEAR_EVERY), &mut frames);
                 rounds = rounds.wrapping_add(1);
                 if !pause(told, JANITOR_ROUND) {
                     // Nobody is the janitor from this moment on.
@@ -124,9 +124,10 @@ fn house(bus: &Bus, told: &(Mutex<bool>, Condvar)) {
     }
 }
 
-fn round(bus: &Bus, clear: bool) -> Result<Round, BusError> {
+/// `frames` is what the last round found in the WAL.
+fn round(bus: &Bus, clear: bool, frames: &mut i64) -> Result<Round, BusError> {
     bus.inner.slots.set_janitor_ns(unsigned(nanos(bus.inner.clock.uptime())).max(1));
-    let mut done = Round { ours: true, checkpointed: bus.inner.checkpoint()?, ..Round::default() };
+    let mut done = Round { ours: true, checkpointed: bus.inner.checkpoint(frames)?, ..Round::default() };
     if clear {
         done.reaped = bus.reap()?.len();
         bus.redeliver()?;
@@ -144,17 +145,19 @@ fn round(bus: &Bus, clear: bool) -> Result<Round, BusError> {
 
 impl Inner {
     /// Moves the WAL into the database when that pays. To look costs nothing (`NOOP`).
-    fn checkpoint(&self) -> Result<bool, BusError> {
+    fn checkpoint(&self, before: &mut i64) -> Result<bool, BusError> {
         let checkout = self.house(Role::Writer)?;
         let conn = checkout.conn();
         let (frames, moved) = wal(conn, "NOOP")?;
+        let quiet = std::mem::replace(before, frames) == frames;
         if frames < CHECKPOINT_FRAMES || moved == frames && frames < RESTART_FRAMES {
             return Ok(false);
         }
         let (frames, moved) = wal(conn, "PASSIVE")?;
         if frames >= RESTART_FRAMES && moved == frames {
-            // Readers came one after the other, so no writer ever found the WAL unused. Tried for some 2 ms.
-            wal(conn, "RESTART")?;
+            // Readers came one after the other, so no writer ever found the WAL unused. Tried for some 2 ms. While notices
+            // pour in the file stays as it is; afterwards it goes, and with it the work of this round.
+            wal(conn, if quiet { "TRUNCATE" } else { "RESTART" })?;
         }
         Ok(true)
     }
@@ -165,4 +168,41 @@ fn wal(conn: &Connection, mode: &str) -> Result<(i64, i64), BusError> {
     let row =
         conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| Ok((row.get(1)?, row.get(2)?)))?;
     Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::{SystemClock, SystemEntropy};
+    use crate::{Liveness, NewNotice, NewRegistration};
+    use model::Channel;
+
+    #[test]
+    fn a_long_wal_is_kept_while_it_grows_and_goes_when_it_is_quiet() {
+        let dir = tempfile::tempdir().unwrap();
+        let bus = Bus::open(dir.path(), Arc::new(SystemClock), Arc::new(SystemEntropy)).unwrap();
+        let new = NewRegistration {
+            id: None,
+            agent: "a".to_owned(),
+            vendor: "test".to_owned(),
+            model: None,
+            session: None,
+            worktree: None,
+            liveness: Liveness::Lease { ttl: Duration::from_secs(60) },
+        };
+        let me = bus.register(new).unwrap().id;
+        let large = serde_json::json!("x".repeat(30_000));
+        let batch = vec![NewNotice::new(me, Channel::task_broadcast(), large); 100];
+        let length = || std::fs::symlink_metadata(dir.path().join("messaging.db-wal")).unwrap().len();
+        bus.inner.slots.set_janitor_ns(unsigned(nanos(bus.inner.clock.uptime())));
+        let mut frames = 0;
+        for _ in 0..7 {
+            bus.publish_all(&batch).unwrap();
+        }
+        assert!(round(&bus, false, &mut frames).unwrap().checkpointed);
+        assert!(frames > RESTART_FRAMES && length() > 4096 * 4096, "{frames} frames");
+        assert!(round(&bus, false, &mut frames).unwrap().checkpointed);
+        assert_eq!(length(), 0);
+        assert!(!round(&bus, false, &mut frames).unwrap().checkpointed, "nothing is left to do");
+    }
 }
