@@ -1,7 +1,7 @@
 //! The bus itself: an open messaging.db and the folder of its runtime files.
 
 use crate::database::{self, Database, Role};
-use crate::doorbell::{Bell, Doorbell, SAFETY_POLL};
+use crate::doorbell::{Bell, Doorbell, SAFETY_POLL, Unheard};
 use crate::error::BusError;
 use crate::fence::{High, Identity};
 use crate::mapping::Mapping;
@@ -101,6 +101,8 @@ pub(crate) struct Inner {
     /// A thread of this process stands in line at `wlock`.
     pub(crate) lining_up: Arc<AtomicBool>,
     pub(crate) slots: Arc<Slots>,
+    /// The daemon's FIFO.
+    pub(crate) unheard: Unheard,
     pub(crate) safety_poll: Duration,
     pub(crate) pages_max: Option<u32>,
     pub(crate) folding: Option<bool>,
@@ -155,6 +157,7 @@ impl Bus {
             dice: Arc::new(AtomicU64::new(u64::from_le_bytes(seed))),
             lining_up: Arc::new(AtomicBool::new(false)),
             slots,
+            unheard: Unheard::new(),
             safety_poll: options.safety_poll,
             pages_max: options.pages_max,
             folding: options.folds_case,
@@ -218,6 +221,13 @@ impl Inner {
 
     pub(crate) fn reader(&self) -> Result<Checkout<'_, Database>, BusError> {
         self.lend(&self.readers, Role::Reader)
+    }
+
+    /// A connection for a look that need not find anything: when it comes back empty, whoever looks asks again by
+    /// [`Self::reader`]. It may be on a file that has lost its name, of which what it finds is true all the same.
+    pub(crate) fn glancing(&self) -> Result<Option<Checkout<'_, Database>>, BusError> {
+        let checkout = self.readers.take(self.write_wait)?;
+        Ok(checkout.lent.is_some().then_some(checkout))
     }
 
     /// A connection whose file was replaced or deleted under us is dropped: writing on in a file without a

@@ -27,10 +27,12 @@ use std::time::Duration;
 const SQLITE_MIN: i32 = 3_051_003;
 /// Highest epoch: token and epoch share 63 bits.
 const EPOCH_MAX: u64 = (1 << (63 - TOKEN_COUNTER_BITS)) - 1;
-/// Pages of WAL after which whoever commits next also checkpoints, when there is no janitor.
-pub(crate) const CHECKPOINT_PAGES: u32 = 4000;
-/// A WAL that was reset is cut back to this, in bytes.
-const WAL_KEPT: u32 = 16 * 1024 * 1024;
+/// Pages of WAL after which whoever commits next also checkpoints, when there is no janitor. Whoever comes alone, as a
+/// command does, first reads the WAL from its beginning: some 1.5 µs a page.
+pub(crate) const CHECKPOINT_PAGES: u32 = 2000;
+/// A WAL that was reset in the middle of a flood is cut back to this, in bytes: what is cut off has to be made again a
+/// moment later. The janitor gives all of it back when it is quiet.
+const WAL_KEPT: u32 = 64 * 1024 * 1024;
 /// Attempts of the busy handler before a writer queues up at `wlock`: about 2 ms in all.
 const HASTY_ATTEMPTS: i32 = 6;
 
@@ -248,6 +250,23 @@ mod tests {
             matches!(new_enough(3_051_002, "3.51.2"), Err(BusError::SqliteTooOld(found)) if found == "3.51.2")
         );
         new_enough(SQLITE_MIN, "3.51.3").unwrap();
+    }
+
+    #[test]
+    fn a_kept_statement_keeps_its_plan_in_every_role() {
+        let dir = tempfile::tempdir().unwrap();
+        let bus = crate::Bus::open(
+            dir.path(),
+            Arc::new(crate::system::SystemClock),
+            Arc::new(crate::system::SystemEntropy),
+        )
+        .unwrap();
+        let plain = Connection::open(dir.path().join("messaging.db")).unwrap();
+        assert!(!plain.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG).unwrap(), "not by itself");
+        for role in [Role::Writer, Role::Synced, Role::Reader] {
+            let database = open(&bus.inner, role).unwrap();
+            assert!(database.conn.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG).unwrap(), "{role:?}");
+        }
     }
 
     #[test]

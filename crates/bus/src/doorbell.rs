@@ -15,8 +15,8 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
 /// Longest time a listener trusts its bell before it looks for itself; [`crate::Options::safety_poll`] sets another.
 pub const SAFETY_POLL: Duration = Duration::from_millis(250);
@@ -188,12 +188,43 @@ impl Drop for Doorbell {
     }
 }
 
-/// Rings a bell. Never fails and never blocks: the rows are the truth, the bell only says "look".
-pub(crate) fn ring(path: &Path) {
-    // `ENXIO` and `ENOENT` mean that nobody listens; a full pipe, that rings already wait to be heard.
-    if let Ok(fd) = open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
-        let _ = rustix::io::write(&fd, &[1]);
+/// When a FIFO was last found without a listener.
+#[derive(Debug)]
+pub(crate) struct Unheard {
+    begun: Instant,
+    /// Since then, in ms and one more; 0 is never.
+    last_ms: AtomicU64,
+}
+
+impl Unheard {
+    pub(crate) fn new() -> Self {
+        Self { begun: Instant::now(), last_ms: AtomicU64::new(0) }
     }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    pub(crate) fn note(&self) {
+        self.last_ms.store(self.now_ms(), SeqCst);
+    }
+
+    /// Less than [`SAFETY_POLL`] ago: who listens since then looks for itself as soon as that.
+    pub(crate) fn is_recent(&self) -> bool {
+        let last = self.last_ms.load(SeqCst);
+        last > 0 && u128::from(self.now_ms() - last) < SAFETY_POLL.as_millis()
+    }
+}
+
+/// Rings a bell; false when nobody listens. Never fails and never blocks: the rows are the truth, the bell only says
+/// "look".
+pub(crate) fn ring(path: &Path) -> bool {
+    // `ENXIO` and `ENOENT` mean that nobody listens; a full pipe, that rings already wait to be heard.
+    let Ok(fd) = open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) else {
+        return false;
+    };
+    let _ = rustix::io::write(&fd, &[1]);
+    true
 }
 
 /// True while somebody listens at the bell; rings nothing.
@@ -204,6 +235,17 @@ pub(crate) fn is_heard(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bell_nobody_heard_is_tried_again_after_a_safety_poll() {
+        let unheard = Unheard::new();
+        assert!(!unheard.is_recent(), "never rung");
+        unheard.note();
+        assert!(unheard.is_recent());
+        let last_ms = AtomicU64::new(unheard.now_ms());
+        let begun = unheard.begun.checked_sub(SAFETY_POLL).unwrap();
+        assert!(!Unheard { begun, last_ms }.is_recent());
+    }
 
     #[test]
     fn a_ring_is_kept_until_somebody_looks_and_many_are_one() {

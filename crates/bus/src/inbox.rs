@@ -9,10 +9,11 @@ use crate::error::BusError;
 use crate::notice::{COLUMNS, NOTICE_PAGE_MAX, read};
 use crate::receipt;
 use crate::registry;
-use crate::write::Moment;
+use crate::write::{Moment, nanos};
 use model::{Channel, Envelope, Notice, RegistrationId, Timestamp, Vitality};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// Which notices to read. The default is the first page of everything.
@@ -207,20 +208,11 @@ impl Bus {
         }
     }
 
-    /// The next page, with as little work as there can be; none when it is empty, or the epoch is another.
+    /// The next page, with as little work as there can be; none when it is empty, or anything in it needs a closer look.
     fn glance(&self, query: &NoticeQuery, eye: &Eye) -> Result<Option<NoticePage>, BusError> {
-        let checkout = self.inner.reader()?;
-        let conn = checkout.conn();
-        let look = || -> Result<Option<Vec<Notice>>, BusError> {
-            let epoch = conn
-                .prepare_cached("SELECT epoch FROM bus_state WHERE id = 1")?
-                .query_row([], |row| row.get(0))?;
-            if eye.epoch != Some(epoch) {
-                return Ok(None);
-            }
-            page(conn, query, End::Oldest, Moment::read(&*self.inner.clock)).map(Some)
-        };
-        match look() {
+        let (Some(checkout), Some(epoch)) = (self.inner.glancing()?, eye.epoch) else { return Ok(None) };
+        let now = nanos(self.inner.clock.uptime());
+        match at_a_glance(checkout.conn(), query, epoch, now) {
             Ok(Some(notices)) if !notices.is_empty() => {
                 let next = notices.last().map_or(query.after, |notice| notice.id);
                 Ok(Some(NoticePage { generation: eye.generation.clone(), notices, next, again: Vec::new() }))
@@ -357,8 +349,48 @@ const HEARD: &str = "(recipient_id = ?5 OR (recipient_id IS NULL AND sender_id <
                AND (NOT EXISTS (SELECT 1 FROM subscriptions WHERE session_id = ?5)
                  OR channel IN (SELECT channel FROM subscriptions WHERE session_id = ?5))))))";
 
+/// [`page`] for a reader that asks for all it should hear, in one short statement. The epoch is that of the rows: one of
+/// another epoch, or over already, is left to [`page`] with everything that comes with it.
+static GLANCE: LazyLock<String> = LazyLock::new(|| {
+    let columns = COLUMNS.replacen("FROM inter", ", epoch, expires_ns FROM inter", 1);
+    format!("{columns} WHERE id > ?1 AND {} ORDER BY id LIMIT ?3", HEARD.replace("?5", "?2"))
+});
+
+fn at_a_glance(
+    conn: &Connection,
+    query: &NoticeQuery,
+    epoch: i64,
+    now: i64,
+) -> Result<Option<Vec<Notice>>, BusError> {
+    let NoticeQuery {
+        after,
+        channel: None,
+        recipient: Some(recipient),
+        thread: None,
+        priority: None,
+        limit,
+        ..
+    } = query
+    else {
+        return Ok(None);
+    };
+    let mut statement = conn.prepare_cached(&GLANCE)?;
+    let mut rows = statement.query(params![after, recipient.to_string(), page_size(*limit)])?;
+    let mut notices = Vec::new();
+    while let Some(row) = rows.next()? {
+        if row.get::<_, i64>(14)? != epoch || row.get::<_, i64>(15)? <= now {
+            return Ok(None);
+        }
+        notices.push(read(row)?);
+    }
+    Ok(Some(notices))
+}
+
+fn page_size(limit: usize) -> i64 {
+    if limit == 0 { NOTICE_PAGE_MAX as i64 } else { limit.min(NOTICE_PAGE_MAX) as i64 }
+}
+
 fn page(conn: &Connection, query: &NoticeQuery, from: End, now: Moment) -> Result<Vec<Notice>, BusError> {
-    let limit = if query.limit == 0 { NOTICE_PAGE_MAX } else { query.limit.min(NOTICE_PAGE_MAX) };
     let channel = query.channel.as_ref().map(Channel::as_str);
     let recipient = query.recipient.map(|recipient| recipient.to_string());
     // Each text is one SQLite has a good plan for: a read of one channel or thread goes by its index.
@@ -385,7 +417,7 @@ fn page(conn: &Connection, query: &NoticeQuery, from: End, now: Moment) -> Resul
         recipient,
         query.thread,
         query.priority,
-        limit as i64
+        page_size(query.limit)
     ])?;
     let mut notices = Vec::new();
     while let Some(row) = rows.next()? {

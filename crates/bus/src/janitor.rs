@@ -66,7 +66,7 @@ impl Bus {
     /// One whole round, if nobody else is the janitor: for tests, and for processes that have a loop of their own.
     pub fn tidy(&self) -> Result<Round, BusError> {
         let file = self.inner.runtime_file("janitor")?;
-        if try_flock(&file)? { round(self, true).map(|(done, _)| done) } else { Ok(Round::default()) }
+        if try_flock(&file)? { round(self, true, &mut 0) } else { Ok(Round::default()) }
     }
 }
 
@@ -109,15 +109,14 @@ fn house(bus: &Bus, told: &(Mutex<bool>, Condvar)) {
         if let Ok(file) = file
             && try_flock(&file).unwrap_or(false)
         {
-            let (mut rest, mut since_clear, mut frames_before) = (JANITOR_ROUND, CLEAR_EVERY, None);
+            let (mut rest, mut since_clear, mut frames) = (JANITOR_ROUND, CLEAR_EVERY, 0);
             loop {
                 let clear = since_clear >= CLEAR_EVERY;
-                let (done, frames) = round(bus, clear).unwrap_or_default();
+                let before = frames;
+                let done = round(bus, clear, &mut frames).unwrap_or_default();
                 // Where nobody has written, nothing will need it soon.
-                let quiet =
-                    !done.checkpointed && done.purged + done.reaped == 0 && frames_before == Some(frames);
+                let quiet = !done.checkpointed && done.purged + done.reaped == 0 && before == frames;
                 rest = if quiet { (rest * 2).min(REST_MAX) } else { JANITOR_ROUND };
-                frames_before = Some(frames);
                 since_clear = if clear { rest } else { since_clear + rest };
                 if !pause(told, rest) {
                     // Nobody is the janitor from this moment on.
@@ -132,11 +131,10 @@ fn house(bus: &Bus, told: &(Mutex<bool>, Condvar)) {
     }
 }
 
-/// What was done, and how many frames the WAL had.
-fn round(bus: &Bus, clear: bool) -> Result<(Round, i64), BusError> {
+/// `frames` is what the last round found in the WAL.
+fn round(bus: &Bus, clear: bool, frames: &mut i64) -> Result<Round, BusError> {
     bus.inner.slots.set_janitor_ns(unsigned(nanos(bus.inner.clock.uptime())).max(1));
-    let (checkpointed, frames) = bus.inner.checkpoint()?;
-    let mut done = Round { ours: true, checkpointed, ..Round::default() };
+    let mut done = Round { ours: true, checkpointed: bus.inner.checkpoint(frames)?, ..Round::default() };
     if clear {
         done.reaped = bus.reap()?.len();
         bus.redeliver()?;
@@ -149,24 +147,26 @@ fn round(bus: &Bus, clear: bool) -> Result<(Round, i64), BusError> {
             std::thread::yield_now();
         }
     }
-    Ok((done, frames))
+    Ok(done)
 }
 
 impl Inner {
     /// Moves the WAL into the database when that pays. To look costs nothing (`NOOP`).
-    fn checkpoint(&self) -> Result<(bool, i64), BusError> {
+    fn checkpoint(&self, before: &mut i64) -> Result<bool, BusError> {
         let checkout = self.house(Role::Writer)?;
         let conn = checkout.conn();
         let (frames, moved) = wal(conn, "NOOP")?;
+        let quiet = std::mem::replace(before, frames) == frames;
         if frames < CHECKPOINT_FRAMES || moved == frames && frames < RESTART_FRAMES {
-            return Ok((false, frames));
+            return Ok(false);
         }
         let (frames, moved) = wal(conn, "PASSIVE")?;
         if frames >= RESTART_FRAMES && moved == frames {
-            // Readers came one after the other, so no writer ever found the WAL unused. Tried for some 2 ms.
-            wal(conn, "RESTART")?;
+            // Readers came one after the other, so no writer ever found the WAL unused. Tried for some 2 ms. While notices
+            // pour in the file stays as it is; afterwards it goes, and with it the work of this round.
+            wal(conn, if quiet { "TRUNCATE" } else { "RESTART" })?;
         }
-        Ok((true, frames))
+        Ok(true)
     }
 }
 
@@ -175,4 +175,41 @@ fn wal(conn: &Connection, mode: &str) -> Result<(i64, i64), BusError> {
     let row =
         conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| Ok((row.get(1)?, row.get(2)?)))?;
     Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::{SystemClock, SystemEntropy};
+    use crate::{Liveness, NewNotice, NewRegistration};
+    use model::Channel;
+
+    #[test]
+    fn a_long_wal_is_kept_while_it_grows_and_goes_when_it_is_quiet() {
+        let dir = tempfile::tempdir().unwrap();
+        let bus = Bus::open(dir.path(), Arc::new(SystemClock), Arc::new(SystemEntropy)).unwrap();
+        let new = NewRegistration {
+            id: None,
+            agent: "a".to_owned(),
+            vendor: "test".to_owned(),
+            model: None,
+            session: None,
+            worktree: None,
+            liveness: Liveness::Lease { ttl: Duration::from_secs(60) },
+        };
+        let me = bus.register(new).unwrap().id;
+        let large = serde_json::json!("x".repeat(30_000));
+        let batch = vec![NewNotice::new(me, Channel::task_broadcast(), large); 100];
+        let length = || std::fs::symlink_metadata(dir.path().join("messaging.db-wal")).unwrap().len();
+        bus.inner.slots.set_janitor_ns(unsigned(nanos(bus.inner.clock.uptime())));
+        let mut frames = 0;
+        for _ in 0..7 {
+            bus.publish_all(&batch).unwrap();
+        }
+        assert!(round(&bus, false, &mut frames).unwrap().checkpointed);
+        assert!(frames > RESTART_FRAMES && length() > 4096 * 4096, "{frames} frames");
+        assert!(round(&bus, false, &mut frames).unwrap().checkpointed);
+        assert_eq!(length(), 0);
+        assert!(!round(&bus, false, &mut frames).unwrap().checkpointed, "nothing is left to do");
+    }
 }

@@ -3,14 +3,15 @@
 //! Invariant: a mapping is exactly [`LENGTH`] bytes of a file that had at least that many when it was mapped, it stays
 //! until the last handle is dropped, and it is only ever seen as atomics, for which every bit pattern is a value and
 //! writes of other processes are no data race. What the numbers mean is `slot`'s business. Nobody cuts the file
-//! short: it is written whole beside its place and renamed. Should a stranger do it all the same, `slot` looks at
-//! the length before each use, because touching a page behind the end kills the process (`SIGBUS`).
+//! short: it is written whole beside its place and renamed. Should a stranger do it all the same, `slot` asks
+//! [`Mapping::stands`] before each use, because touching a page behind the end kills the process (`SIGBUS`).
 #![expect(unsafe_code, reason = "memory shared with other processes is reached through a raw mapping only")]
 
 use rustix::fs::OFlags;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::ffi::c_void;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -79,6 +80,7 @@ pub(crate) const LENGTH: usize = size_of::<Table>();
 #[derive(Debug)]
 pub(crate) struct Mapping {
     table: NonNull<Table>,
+    file: OwnedFd,
 }
 
 // SAFETY: the pointer is only turned into `&Table`, which holds nothing but atomics and so may be used by any thread;
@@ -109,8 +111,14 @@ impl Mapping {
         let start = unsafe { mmap(std::ptr::null_mut(), LENGTH, pages, MapFlags::SHARED, &file, 0) }?;
         // A mapping begins at a page, which is more than the table's alignment asks for.
         NonNull::new(start.cast::<Table>())
-            .map(|table| Self { table })
+            .map(|table| Self { table, file })
             .ok_or(io::ErrorKind::OutOfMemory.into())
+    }
+
+    /// True while the file is whole and has a name. To ask the open file costs a fraction of finding it by its path.
+    pub(crate) fn stands(&self) -> bool {
+        rustix::fs::fstat(&self.file)
+            .is_ok_and(|stat| stat.st_nlink > 0 && usize::try_from(stat.st_size).unwrap_or(0) >= LENGTH)
     }
 
     pub(crate) fn table(&self) -> &Table {

@@ -138,7 +138,8 @@ impl NewNotice {
     /// Checks every limit and gives the payload as it is stored.
     pub(crate) fn checked(&self) -> Result<String, BusError> {
         let invalid = |what: String| Err(BusError::Invalid(what));
-        let payload = self.payload.to_string();
+        let payload = serde_json::to_string(&self.payload)
+            .map_err(|error| BusError::Malformed { what: "a payload", detail: error.to_string() })?;
         if payload.len() > NOTICE_PAYLOAD_MAX {
             return Err(BusError::PayloadTooLarge { bytes: payload.len(), most: NOTICE_PAYLOAD_MAX });
         }
@@ -265,16 +266,17 @@ pub(crate) fn publish(
         [] => None,
         some => Some(json!(some).to_string()),
     };
-    let told = outbox::reserve(w)?;
-    let id = w
+    let id = w.next_notice()?;
+    let told = outbox::announce(w, id)?;
+    w
         .conn
         .prepare_cached(
             "INSERT INTO inter_session_messages (sender_id, channel, payload, created_at, ttl_seconds, agent,
                 recipient_id, idem_key, epoch, expires_ns, expires_ms, audience, thread_id, priority, reply_to,
-                ack_ns, ack_attempts, outbox)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+                ack_ns, ack_attempts, outbox, id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
         )?
-        .insert(params![
+        .execute(params![
             new.sender.to_string(),
             new.channel.as_str(),
             payload,
@@ -293,8 +295,8 @@ pub(crate) fn publish(
             new.ack.map(|rule| write::nanos(Duration::from_secs(rule.seconds.into()))),
             new.ack.map(|rule| rule.attempts),
             told,
+            id,
         ])?;
-    outbox::point(w, told, id)?;
     if let Some(rule) = new.ack {
         receipt::expect(w, id, new, rule)?;
     }

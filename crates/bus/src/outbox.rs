@@ -34,21 +34,18 @@ pub(crate) fn append(conn: &Connection, epoch: u64, event: &Event) -> Result<(),
     bound(conn, conn.last_insert_rowid())
 }
 
-/// A row for a notice of this transaction, which [`point`] ties to it. Both know the other's number, so neither needs an
-/// index: an index is a page more in the WAL of every publish.
-pub(crate) fn reserve(w: &mut Write<'_>) -> Result<i64, BusError> {
+/// A row that tells of the notice this transaction inserts next, under the id it will have. Both know the other's
+/// number, so neither needs an index: an index is a page more in the WAL of every publish.
+pub(crate) fn announce(w: &mut Write<'_>, notice: i64) -> Result<i64, BusError> {
     let row = w
         .conn
-        .prepare_cached("INSERT INTO outbox (epoch, kind, payload) VALUES (?1, 'notice.published', '')")?
-        .insert([crate::write::signed(w.epoch)])?;
+        .prepare_cached(
+            "INSERT INTO outbox (epoch, kind, payload, notice) VALUES (?1, 'notice.published', '', ?2)",
+        )?
+        .insert([crate::write::signed(w.epoch), notice])?;
     w.told();
     bound(w.conn, row)?;
     Ok(row)
-}
-
-pub(crate) fn point(w: &Write<'_>, row: i64, notice: i64) -> Result<(), BusError> {
-    w.conn.prepare_cached("UPDATE outbox SET notice = ?2 WHERE id = ?1")?.execute([row, notice])?;
-    Ok(())
 }
 
 fn bound(conn: &Connection, newest: i64) -> Result<(), BusError> {

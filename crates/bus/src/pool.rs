@@ -28,6 +28,8 @@ pub(crate) struct Pool<T> {
 struct State<T> {
     idle: Vec<T>,
     out: usize,
+    /// Threads that wait for a place: to wake nobody costs a system call too.
+    waiting: usize,
 }
 
 /// A place in the pool; gives its connection back when dropped, unless it was taken out.
@@ -38,7 +40,11 @@ pub(crate) struct Checkout<'a, T: Lent> {
 
 impl<T: Lent> Pool<T> {
     pub(crate) fn new(most: usize) -> Self {
-        Self { most, state: Mutex::new(State { idle: Vec::new(), out: 0 }), freed: Condvar::new() }
+        Self {
+            most,
+            state: Mutex::new(State { idle: Vec::new(), out: 0, waiting: 0 }),
+            freed: Condvar::new(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
@@ -60,7 +66,9 @@ impl<T: Lent> Pool<T> {
             if left.is_zero() {
                 return Err(BusError::Busy(limit));
             }
+            state.waiting += 1;
             state = self.freed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting -= 1;
         }
         state.out += 1;
         let lent = state.idle.pop();
@@ -80,7 +88,10 @@ impl<T: Lent> Drop for Checkout<'_, T> {
         let mut state = self.pool.state();
         state.out -= 1;
         state.idle.extend(reusable);
+        let wanted = state.waiting > 0;
         drop(state);
-        self.pool.freed.notify_one();
+        if wanted {
+            self.pool.freed.notify_one();
+        }
     }
 }

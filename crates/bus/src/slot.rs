@@ -14,7 +14,8 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ const MAGIC: u64 = u64::from_ne_bytes(*b"CDBSBELL");
 pub(crate) const LAYOUT: u32 = 2;
 /// How long making the file may take somebody else.
 const MAKING_MAX: Duration = Duration::from_secs(1);
+/// How long a mapped file that stands counts as the one in place without being looked for by its name.
+const NAME_TRUSTED: Duration = Duration::from_millis(100);
 /// The daemon's tag: no registration has it.
 pub(crate) const DAEMON: u64 = 1;
 
@@ -53,17 +56,37 @@ pub(crate) struct Slots {
     boot: u64,
     uid: u32,
     off: bool,
+    begun: Instant,
     state: RwLock<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    mapping: Option<(FileId, Arc<Mapping>)>,
+    mapping: Option<Attached>,
     /// A file that was no use; it is not tried again.
     refused: Option<(FileId, SlotFault)>,
 }
 
+#[derive(Debug)]
+struct Attached {
+    id: FileId,
+    mapping: Arc<Mapping>,
+    /// When it was last found by its name, in ns since `begun`; 0 is never.
+    found_ns: AtomicU64,
+}
+
 type FileId = (u64, u64);
+
+impl Attached {
+    fn is_trusted(&self, now: u64) -> bool {
+        let found = self.found_ns.load(Relaxed);
+        found > 0 && now.saturating_sub(found) < nanos(NAME_TRUSTED)
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1)
+}
 
 fn id_of(stat: &Stat) -> FileId {
     (stat.st_dev, stat.st_ino)
@@ -98,6 +121,7 @@ impl Slots {
             boot: boot_tag(boot),
             uid,
             off,
+            begun: Instant::now(),
             state: RwLock::default(),
         };
         if !off {
@@ -130,16 +154,30 @@ impl Slots {
         Some(state.refused.map_or(SlotFault::Unusable, |(_, fault)| fault))
     }
 
-    /// The mapping, when the file in place is the one mapped and whole. Asked before each use.
+    /// The mapping, when the file in place is the one mapped and whole. Asked before each use: whether it stands every
+    /// time, and whether it is still the one under the name every [`NAME_TRUSTED`].
     pub(crate) fn mapping(&self) -> Option<Arc<Mapping>> {
         if self.off {
             return None;
+        }
+        let now = nanos(self.begun.elapsed());
+        {
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = &state.mapping
+                && known.is_trusted(now)
+                && known.mapping.stands()
+            {
+                return Some(Arc::clone(&known.mapping));
+            }
         }
         let stat = statat(CWD, &self.path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).ok();
         if let Some(stat) = &stat {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             match &state.mapping {
-                Some((id, mapping)) if *id == id_of(stat) && whole(stat) => return Some(Arc::clone(mapping)),
+                Some(known) if known.id == id_of(stat) && whole(stat) => {
+                    known.found_ns.store(now, Relaxed);
+                    return Some(Arc::clone(&known.mapping));
+                }
                 _ => {}
             }
             if state.refused.is_some_and(|(id, _)| id == id_of(stat)) && whole(stat) {
@@ -151,7 +189,8 @@ impl Slots {
         match self.attach() {
             Ok((id, mapping)) => {
                 let mapping = Arc::new(mapping);
-                state.mapping = Some((id, Arc::clone(&mapping)));
+                let found_ns = AtomicU64::new(now);
+                state.mapping = Some(Attached { id, mapping: Arc::clone(&mapping), found_ns });
                 state.refused = None;
                 Some(mapping)
             }
@@ -499,7 +538,23 @@ mod tests {
         std::fs::write(at(dir.path()), vec![0xa5; LENGTH]).unwrap();
         assert!(open(dir.path(), "two").seat(1, 7).take().is_some(), "rubbish");
         std::fs::remove_file(at(dir.path())).unwrap();
-        assert!(later.seat(1, 7).take().is_some(), "gone");
+        assert!(later.seat(1, 7).take().is_some() && at(dir.path()).exists(), "gone");
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_missed_at_the_next_look_for_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let slots = open(dir.path(), "one");
+        slots.seat(1, 7).take().unwrap();
+        std::fs::rename(at(dir.path()), dir.path().join("elsewhere")).unwrap();
+        // As if the last look had been long ago.
+        slots.state.read().unwrap().mapping.as_ref().unwrap().found_ns.store(0, SeqCst);
+        assert!(slots.seat(1, 7).occupied().is_none() && at(dir.path()).exists());
+        let state = slots.state.read().unwrap();
+        let known = state.mapping.as_ref().unwrap();
+        let found = known.found_ns.load(SeqCst);
+        assert!(known.is_trusted(found + nanos(NAME_TRUSTED) - 1));
+        assert!(!known.is_trusted(found + nanos(NAME_TRUSTED)));
     }
 
     fn with_layout(dir: &Path, layout: u32) -> Vec<u8> {

@@ -6,6 +6,7 @@ use crate::database::{CHECKPOINT_PAGES, Database};
 use crate::doorbell::{self, Bell};
 use crate::error::BusError;
 use crate::fence::TOKEN_COUNTER_BITS;
+use crate::inbox;
 use crate::mapping::Mapping;
 use crate::outbox;
 use crate::pool::Checkout;
@@ -54,6 +55,8 @@ pub(crate) struct Write<'a> {
     minted: bool,
     told: bool,
     wall_text: OnceCell<String>,
+    /// The highest id a notice was ever given, once somebody asked.
+    newest_notice: Option<i64>,
     /// FIFOs of their own name.
     rings: BTreeSet<String>,
     /// Registrations, in their slots.
@@ -110,6 +113,16 @@ impl Write<'_> {
     /// The wall clock as the tables write it.
     pub(crate) fn wall_text(&self) -> &str {
         self.wall_text.get_or_init(|| self.now.wall.to_string())
+    }
+
+    /// The id of the next notice: nobody else can take it before this transaction is over.
+    pub(crate) fn next_notice(&mut self) -> Result<i64, BusError> {
+        let newest = match self.newest_notice {
+            Some(newest) => newest,
+            None => inbox::newest(self.conn)?,
+        };
+        self.newest_notice = Some(newest + 1);
+        Ok(newest + 1)
     }
 
     /// Rings after COMMIT.
@@ -187,8 +200,7 @@ impl Write<'_> {
         // Looked at once for all who are rung.
         let mapping = slots.mapping();
         if self.told {
-            let fifo = || doorbell::ring(&self.inner.bell(&Bell::Daemon.file_name()));
-            slot::ring(slot::find(mapping.as_deref(), 0, slot::DAEMON), fifo);
+            self.call_daemon(mapping.as_deref());
         }
         self.call(mapping.as_deref());
         for bell in &self.rings {
@@ -201,6 +213,20 @@ impl Write<'_> {
 }
 
 impl Write<'_> {
+    /// Rings the daemon, when there may be one. One with a slot is seen there; only one that cannot map the slots
+    /// listens at its FIFO alone, and a FIFO that was just found without a listener need not be tried again at once.
+    fn call_daemon(&self, mapping: Option<&Mapping>) {
+        let slot = slot::find(mapping, 0, slot::DAEMON);
+        if mapping.is_some() && slot.is_none() && self.inner.unheard.is_recent() {
+            return;
+        }
+        slot::ring(slot, || {
+            if !doorbell::ring(&self.inner.bell(&Bell::Daemon.file_name())) {
+                self.inner.unheard.note();
+            }
+        });
+    }
+
     /// Rings registrations. The list of them is read after COMMIT: whoever is not on it yet looks after it came.
     fn call(&self, mapping: Option<&Mapping>) {
         if self.called.is_empty() && self.cast.is_none() {
@@ -214,8 +240,9 @@ impl Write<'_> {
                 listens && only != Some(member.id)
             });
             if cast || self.called.contains(&member.id) {
-                let fifo = || doorbell::ring(&self.inner.bell(&Bell::Registration(member.id).file_name()));
-                slot::ring(slot, fifo);
+                slot::ring(slot, || {
+                    doorbell::ring(&self.inner.bell(&Bell::Registration(member.id).file_name()));
+                });
             }
         }
     }
@@ -282,6 +309,7 @@ impl Inner {
                 minted: false,
                 told: false,
                 wall_text: OnceCell::new(),
+                newest_notice: None,
                 rings: BTreeSet::new(),
                 called: BTreeSet::new(),
                 cast: None,

@@ -15,10 +15,14 @@ pub const SHORT_ID_LEN: usize = 10;
 /// Shortest prefix of a short id that a look-up accepts.
 pub const SHORT_ID_MIN: usize = 4;
 
+/// Longest prefix of a kind, in bytes.
+const PREFIX_MAX: usize = 8;
+
 const CROCKFORD: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// What an id names; gives the wire prefix.
 pub trait Kind {
+    /// At most eight bytes.
     const PREFIX: &'static str;
 }
 
@@ -62,7 +66,14 @@ impl<K: Kind> Id<K> {
 
 impl<K: Kind> fmt::Display for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}_{}", K::PREFIX, self.uuid.simple())
+        const { assert!(K::PREFIX.len() <= PREFIX_MAX) };
+        // In one piece: an id is written into every row and every query.
+        let mut text = [b'_'; PREFIX_MAX + 1 + uuid::fmt::Simple::LENGTH];
+        let prefix = K::PREFIX.len();
+        text[..prefix].copy_from_slice(K::PREFIX.as_bytes());
+        self.uuid.simple().encode_lower(&mut text[prefix + 1..]);
+        let whole = &text[..prefix + 1 + uuid::fmt::Simple::LENGTH];
+        f.write_str(std::str::from_utf8(whole).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -48,7 +48,7 @@ pub struct Bounds {
     /// Bytes the kernel may hold for one client that does not read.
     pub send_buffer: usize,
     pub drain: Duration,
-    /// How often the token file is looked at; half of `limits::REVOCATION` at most.
+    /// How often the token file is looked at while somebody let in by it stays; half of `limits::REVOCATION` at most.
     pub token_poll: Duration,
 }
 

@@ -162,12 +162,16 @@ async fn accept_unix(app: Arc<App>, router: Router, guests: Arc<Guests>, listene
     }
 }
 
-/// Looks at the token file often enough that a token taken away is refused within `limits::REVOCATION`.
+/// Looks at the token file often enough that whoever was let in by a token that is taken away is out within
+/// `limits::REVOCATION`. Requests look for themselves.
 async fn watch_token(app: Arc<App>) {
-    let mut tick = tokio::time::interval(app.options.bounds.token_poll);
+    let look = async || {
+        app.token.wanted().await;
+        tokio::time::sleep(app.options.bounds.token_poll).await;
+    };
     loop {
         tokio::select! {
-            _ = tick.tick() => app.token.refresh(),
+            () = look() => app.token.refresh(),
             () = app.draining.cancelled() => return,
         }
     }

@@ -1,4 +1,5 @@
-//! The user's token: a file only its owner can read, watched so that a new one counts at once.
+//! The user's token: a file only its owner can read. It is looked at for every request, and watched while somebody who was
+//! let in by it stays, so that a new one counts at once and an idle daemon has nothing to do.
 //!
 //! Invariant: what is refused is decided by the file as it is now, never by the file as it was. A
 //! file that is gone, unreadable or readable for others means that nobody has a token.
@@ -12,7 +13,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Largest token file looked at, in bytes.
 const FILE_MAX: u64 = 1024;
@@ -22,6 +23,8 @@ pub(crate) struct TokenFile {
     path: PathBuf,
     current: RwLock<Current>,
     changed: watch::Sender<u64>,
+    /// Somebody began to listen to `changed`.
+    came: Notify,
 }
 
 struct Current {
@@ -50,11 +53,13 @@ impl TokenFile {
         }
         let (stamp, token) = read(path).map_err(fault)?;
         let current = Current { stamp: Some(stamp), token: Some(Arc::new(token)) };
-        Ok(Self { path: path.to_owned(), current: RwLock::new(current), changed: watch::Sender::new(0) })
+        let (changed, came) = (watch::Sender::new(0), Notify::new());
+        Ok(Self { path: path.to_owned(), current: RwLock::new(current), changed, came })
     }
 
-    /// None while the file is not one that counts.
+    /// As the file is now; none while it is not one that counts.
     pub(crate) fn token(&self) -> Option<Arc<Token>> {
+        self.refresh();
         match self.current.read() {
             Ok(current) => current.token.clone(),
             Err(poisoned) => poisoned.into_inner().token.clone(),
@@ -63,7 +68,16 @@ impl TokenFile {
 
     /// Rings at every change; whoever was let in by the old token leaves then.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
+        let receiver = self.changed.subscribe();
+        self.came.notify_one();
+        receiver
+    }
+
+    /// Returns when somebody listens to changes; until then the file need not be looked at.
+    pub(crate) async fn wanted(&self) {
+        while self.changed.receiver_count() == 0 {
+            self.came.notified().await;
+        }
     }
 
     /// Looks at the file again.
@@ -197,6 +211,20 @@ mod tests {
     }
 
     #[test]
+    fn nobody_asks_for_looks_until_somebody_listens() {
+        use std::task::{Context, Poll, Waker};
+        let (_dir, path) = place();
+        let file = TokenFile::open(&path, &SeededEntropy::new(1)).unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut wanted = Box::pin(file.wanted());
+        assert_eq!(wanted.as_mut().poll(&mut context), Poll::Pending);
+        let bell = file.changes();
+        assert_eq!(wanted.as_mut().poll(&mut context), Poll::Ready(()));
+        drop(bell);
+        assert_eq!(Box::pin(file.wanted()).as_mut().poll(&mut context), Poll::Pending);
+    }
+
+    #[test]
     fn the_file_as_it_is_now_decides() {
         let (_dir, path) = place();
         let file = TokenFile::open(&path, &SeededEntropy::new(1)).unwrap();
@@ -212,7 +240,6 @@ mod tests {
         bell.mark_unchanged();
 
         create(&path, &SeededEntropy::new(9)).unwrap();
-        file.refresh();
         assert!(file.token().is_some_and(|new| new != old));
         assert!(bell.has_changed().unwrap());
 

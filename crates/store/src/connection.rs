@@ -110,6 +110,8 @@ fn open_existing(path: &Path) -> Result<Connection, StoreError> {
 fn settle(connection: &Connection) -> Result<(), StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    // SQLite is built with STAT4: else another value bound to a kept statement can make it compile the statement anew.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;")?;
     Ok(())
 }
@@ -168,6 +170,19 @@ mod tests {
         require_sqlite().unwrap();
         // 3.51.2 and earlier have the WAL-reset bug.
         const { assert!(SQLITE_NEEDED_NUMBER >= 3_051_003) };
+    }
+
+    #[test]
+    fn a_kept_statement_keeps_its_plan_on_every_connection() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sessions.db");
+        let made = create_beside(&path).unwrap();
+        made.execute_batch("CREATE TABLE numbers (n); PRAGMA application_id = 1129268297").unwrap();
+        let plain = Connection::open(&path).unwrap();
+        assert!(!plain.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG).unwrap(), "not by itself");
+        for connection in [made, open_writer(&path).unwrap(), open_reader(&path).unwrap()] {
+            assert!(connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG).unwrap());
+        }
     }
 
     #[test]

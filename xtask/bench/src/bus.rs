@@ -4,6 +4,7 @@
 //! A server that is not installed has a row that says so.
 
 mod beside;
+mod cold;
 mod fleet;
 mod kills;
 mod mail;
@@ -179,7 +180,7 @@ fn locks(order: &Order) -> Result<(), String> {
     let taken = single::takeover(order, if order.quick { 20 } else { 100 })?;
     let note = format!("p50 {:.2} ms, {} kills", taken.millis(0.5), taken.len());
     tell(&Row::new("bus", "takeover_after_kill", "ms", "max", taken.millis(1.0)).at_most(10.0).note(&note));
-    Ok(())
+    cold::rows(order)
 }
 
 /// The same traffic beside a long history.

@@ -1,9 +1,11 @@
 //! Tokens rise whatever happens to the file.
 
 use crate::stage::{Stage, TREE, TTL, exclusive};
-use bus::{Bus, BusError, LockLost, TOKEN_COUNTER_BITS};
-use model::{Event, LockPhase, RegistrationId};
+use bus::{Bus, BusError, LockLost, NewNotice, Replay, TOKEN_COUNTER_BITS};
+use model::{Channel, Event, LockPhase, RegistrationId};
+use serde_json::json;
 use std::path::Path;
+use std::time::Duration;
 
 fn take(bus: &Bus, holder: RegistrationId, path: &str) -> u64 {
     bus.acquire(&exclusive(holder, &[path])).unwrap().locks[0].token
@@ -71,6 +73,24 @@ fn a_restored_copy_goes_on_above_all_tokens_ever_given() {
     let mode: String = stage.sql().query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal", "a copy comes without it");
     assert_eq!(stage.open_in("one").generation().unwrap(), stage.bus.generation().unwrap());
+}
+
+#[test]
+fn a_reader_that_is_rung_from_another_file_does_not_stay_in_the_old_one() {
+    let stage = Stage::new();
+    let [a, b] = ["a", "b"].map(|name| stage.agent(name));
+    let say = || NewNotice { recipient: Some(a), ..NewNotice::new(b, Channel::state(), json!("hello")) };
+    let mut reading = stage.bus.subscribe(a, "reader", "main", &Replay::Now).unwrap();
+    // It has looked, so the next look is a short one.
+    assert!(reading.next(Duration::ZERO).unwrap().is_empty());
+    let sent = stage.bus.publish(say()).unwrap();
+    assert_eq!(reading.next(Duration::from_secs(1)).unwrap().notices, vec![sent]);
+    let backup = stage.dir.path().join("backup.db");
+    copy(&stage, &backup);
+    replace(&stage, &backup);
+    stage.open_in("one").publish(say()).unwrap();
+    let found = reading.next(Duration::from_secs(1));
+    assert!(matches!(found, Err(BusError::GenerationChanged { .. })), "{found:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::stage::Stage;
 use bus::{
     ATTEMPTS_MAX, AckRule, BusError, NOTICE_BATCH_MAX, NOTICE_KEY_MAX, NOTICE_PAGE_MAX, NOTICE_TTL_MAX,
-    NewNotice, NoticeQuery, PURGE_ROWS, RECIPIENTS_MAX, THREAD_MAX,
+    NewNotice, NoticeQuery, PURGE_ROWS, RECIPIENTS_MAX, Replay, THREAD_MAX,
 };
 use model::{Channel, NOTICE_PAYLOAD_MAX, RegistrationId, Timestamp};
 use serde_json::json;
@@ -240,4 +240,34 @@ fn the_newest_page_is_the_end_of_the_history() {
     assert_eq!(newest(&NoticeQuery { recipient: Some(b), limit: 1, ..NoticeQuery::default() }), ["5"]);
     assert_eq!(newest(&NoticeQuery { after: 5, ..NoticeQuery::default() }), ["5", "to a"]);
     assert_eq!(newest(&NoticeQuery::default()).len(), 7);
+}
+
+#[test]
+fn a_short_look_gives_what_a_long_one_would() {
+    let stage = Stage::new();
+    let [a, b] = ["a", "b"].map(|name| stage.agent(name));
+    let say =
+        |channel: Channel, ttl| NewNotice { ttl_seconds: Some(ttl), ..NewNotice::new(a, channel, json!(1)) };
+    let mut reading = stage.bus.subscribe(b, "reader", "main", &Replay::Now).unwrap();
+    assert!(reading.next(Duration::ZERO).unwrap().is_empty(), "the long look");
+    let first = stage.bus.publish(say(Channel::state(), 60)).unwrap();
+    assert_eq!(reading.next(Duration::from_secs(1)).unwrap().notices, vec![first]);
+    // One that is over before it is read, between two that are not.
+    let before = stage.bus.publish(say(Channel::state(), 60)).unwrap();
+    stage.bus.publish(say(Channel::state(), 1)).unwrap();
+    stage.clock.advance(Duration::from_secs(1));
+    let after = stage.bus.publish(say(Channel::state(), 60)).unwrap();
+    assert_eq!(reading.next(Duration::from_secs(1)).unwrap().notices, vec![before, after]);
+    // What it does not listen to, what is another's, and what is its own.
+    stage.bus.listen_to(b, &[Channel::file_conflict()]).unwrap();
+    stage.bus.publish(say(Channel::state(), 60)).unwrap();
+    stage.bus.publish(NewNotice { recipient: Some(a), ..say(Channel::file_conflict(), 60) }).unwrap();
+    stage.bus.publish(NewNotice { sender: b, ..say(Channel::file_conflict(), 60) }).unwrap();
+    let direct = stage.bus.publish(NewNotice { recipient: Some(b), ..say(Channel::state(), 60) }).unwrap();
+    let heard = stage.bus.publish(say(Channel::file_conflict(), 60)).unwrap();
+    assert_eq!(reading.next(Duration::from_secs(1)).unwrap().notices, vec![direct, heard]);
+    // One written under an earlier epoch lives by the wall clock.
+    let older = stage.bus.publish(say(Channel::file_conflict(), 60)).unwrap();
+    stage.sql().execute("UPDATE inter_session_messages SET epoch = 0 WHERE id = ?1", [older.id]).unwrap();
+    assert_eq!(reading.next(Duration::from_secs(1)).unwrap().notices, vec![older]);
 }

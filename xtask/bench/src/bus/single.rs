@@ -48,7 +48,7 @@ pub(crate) fn flood_here(argument: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn want(holder: RegistrationId, path: &str) -> LockRequest {
+pub(crate) fn want(holder: RegistrationId, path: &str) -> LockRequest {
     LockRequest {
         worktree: "/bench".to_owned(),
         paths: vec![path.to_owned()],
