@@ -287,7 +287,9 @@ fn check_bus(config: &BusConfig) -> Result<(), String> {
         return Err(format!("bus.url must start with {}", schemes.join(", ")));
     };
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let secret = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
+    // NATS takes what stands alone before the host for a token.
+    let token = url.starts_with("nats") || url.starts_with("tls");
+    let secret = authority.rsplit_once('@').is_some_and(|(user, _)| token || user.contains(':'));
     if secret || rest.contains("password=") {
         return Err(
             "bus.url holds a password; put the URL into an environment variable and name it in bus.url_env"
@@ -314,6 +316,7 @@ mod tests {
         for (text, says) in [
             (r#"{"bus":{"url":"postgresql://me:secret@db/x"}}"#, "bus.url_env"),
             (r#"{"bus":{"url":"postgresql://db/x?password=secret"}}"#, "bus.url_env"),
+            (r#"{"bus":{"url":"nats://secret@a"}}"#, "bus.url_env"),
             (r#"{"bus":{"url":"redis://db"}}"#, "must start with"),
             (r#"{"bus":{"url":"nats://a","url_env":"B"}}"#, "keep one of them"),
             (r#"{"bus":{"url":"nats://a","team":"Us"}}"#, "bus.team"),
