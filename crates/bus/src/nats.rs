@@ -181,7 +181,7 @@ impl Nats {
             self.fits(&value)?;
             match self.link.put(key, value, revision) {
                 Ok(revision) => return Ok((out, revision)),
-                Err(Fault::Overtaken) => pauses.next(self)?,
+                Err(Fault::Overtaken) => pauses.next(self.random())?,
                 Err(fault) => return Err(self.link.undone(fault)),
             }
         }
@@ -229,12 +229,12 @@ impl Pauses {
         Self { began: Instant::now(), most: PAUSE }
     }
 
-    fn next(&mut self, nats: &Nats) -> Result<(), BusError> {
+    fn next(&mut self, random: u64) -> Result<(), BusError> {
         if self.began.elapsed() >= crate::WRITE_WAIT_MAX {
             return Err(BusError::Busy(crate::WRITE_WAIT_MAX));
         }
         let most = u64::try_from(self.most.as_nanos()).unwrap_or(u64::MAX);
-        std::thread::sleep(Duration::from_nanos(nats.random() % most.max(1)));
+        std::thread::sleep(Duration::from_nanos(random % most.max(1)));
         self.most = (self.most * 2).min(PAUSE_MAX);
         Ok(())
     }
@@ -385,5 +385,21 @@ impl Backend for Nats {
 
     fn clear(&self) -> Result<(), BusError> {
         self.clear()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_overtaken_again_and_again_gives_up() {
+        let mut pauses = Pauses::new();
+        for _ in 0..20 {
+            pauses.next(0).unwrap();
+        }
+        assert_eq!(pauses.most, PAUSE_MAX);
+        pauses.began = Instant::now().checked_sub(crate::WRITE_WAIT_MAX).unwrap();
+        assert!(matches!(pauses.next(0), Err(BusError::Busy(crate::WRITE_WAIT_MAX))));
     }
 }

@@ -8,7 +8,7 @@ use super::letter::{Letter, number};
 use super::notice::end_of;
 use super::reading::{Doc, Extent};
 use super::receipt::{Again, again_key};
-use super::registration::{Entry, present_in};
+use super::registration::{self, Entry, present_in};
 use super::{Nats, read, written};
 use crate::error::BusError;
 use crate::inbox::{NoticePage, NoticeQuery, Position, Replay};
@@ -16,7 +16,7 @@ use crate::notice::NOTICE_PAGE_MAX;
 use model::{Channel, Envelope, Notice, RegistrationId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 /// What has been cleared away, so that a reader that asks for no gaps is told of one.
@@ -154,13 +154,23 @@ impl Nats {
     /// All that may be new: notices, those that come again, and that the reader has ended.
     fn look(&self, query: &NoticeQuery) -> Result<NoticePage, BusError> {
         let Some(id) = query.recipient else { return self.page(query, None) };
-        let known = self.known(&[id])?;
+        let (known, again) = self.reader(id)?;
         let mut page = self.page(query, known.get(&id))?;
         if page.notices.is_empty() {
             present_in(&known, id)?;
         }
-        page.again = self.take_again(id, query.after)?;
+        if !again.is_empty() {
+            page.again = self.take_again(id, query.after)?;
+        }
         Ok(page)
+    }
+
+    /// A registration and what comes again for it, asked for at once.
+    fn reader(&self, id: RegistrationId) -> Result<(HashMap<RegistrationId, Entry>, Vec<Again>), BusError> {
+        let mut docs = self.link.get(&[registration::key(id), again_key(id)])?.into_iter();
+        let entry = Entry::read(docs.next().flatten().as_ref())?;
+        let again = listed(docs.next().flatten().as_ref())?;
+        Ok((entry.into_iter().map(|entry| (id, entry)).collect(), again))
     }
 
     fn heartbeats_as_notices(&self, query: &NoticeQuery) -> Result<NoticePage, BusError> {
@@ -191,12 +201,6 @@ impl Nats {
     /// Takes what is to be handed out again; what the reader has not come to yet it gets by its cursor.
     fn take_again(&self, id: RegistrationId, cursor: i64) -> Result<Vec<Notice>, BusError> {
         let key = again_key(id);
-        fn listed(doc: Option<&Doc>) -> Result<Vec<Again>, BusError> {
-            Ok(read(doc, "what comes again")?.unwrap_or_default())
-        }
-        if listed(self.link.get_one(&key)?.as_ref())?.is_empty() {
-            return Ok(Vec::new());
-        }
         let (taken, _) = self.change(&key, |doc| {
             let again = listed(doc)?;
             let empty: Vec<Again> = Vec::new();
@@ -215,6 +219,10 @@ impl Nats {
         notices.dedup_by_key(|notice| notice.id);
         Ok(notices)
     }
+}
+
+fn listed(doc: Option<&Doc>) -> Result<Vec<Again>, BusError> {
+    Ok(read(doc, "what comes again")?.unwrap_or_default())
 }
 
 /// Whether a query asks for this notice; `me` is its recipient, if it is known.

@@ -71,7 +71,7 @@ impl Nats {
                     match self.link.put(KEY, value, revision) {
                         Ok(stored) => stored,
                         Err(Fault::Overtaken) => {
-                            pauses.next(self)?;
+                            pauses.next(self.random())?;
                             continue;
                         }
                         Err(fault) => return Err(self.link.undone(fault)),
@@ -248,7 +248,9 @@ impl Ledger for Draft<'_> {
     }
 
     fn living(&mut self, id: RegistrationId) -> Result<(), BusError> {
-        self.nats.living(id).map(drop)
+        let entry = self.nats.living(id)?;
+        self.people.insert(id, Some(entry));
+        Ok(())
     }
 
     fn death(&mut self, id: RegistrationId) -> Result<Option<&'static str>, BusError> {

@@ -234,11 +234,12 @@ impl Link {
         self.run(work).map_err(|fault| self.undone(fault))
     }
 
-    /// Rings everywhere. A ring that is lost costs time only.
+    /// Rings everywhere, soon. A ring that is lost costs time only.
     pub(crate) fn ring(&self, bell: Bell) {
         let (client, subject) = (self.client.clone(), format!("{}.{}", self.names.bells, bell.name()));
-        let _ =
-            self.run(async move { client.publish(subject, Vec::new().into()).await.map_err(Fault::lost) });
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(async move { client.publish(subject, Vec::new().into()).await });
+        }
     }
 }
 

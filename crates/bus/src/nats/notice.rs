@@ -31,6 +31,14 @@ pub(crate) struct Keys {
     places: HashMap<String, (i64, i64)>,
 }
 
+impl Keys {
+    fn sweep(&mut self, now: i64) {
+        if self.places.len() > KEYS_SWEEP {
+            self.places.retain(|_, (_, over)| *over > now);
+        }
+    }
+}
+
 /// What became of each notice of a batch.
 enum Fate {
     /// It was published before, under the same key.
@@ -148,20 +156,23 @@ impl Nats {
         let sender = batch[0].sender;
         let subject = self.link.names.subject(&sender.to_string(), true);
         let mut pauses = Pauses::new();
+        // What is known of the sender's keys may be old: then the server refuses the message, and they are read anew.
+        let mut known = locked(&self.keys).get(&sender).map(|keys| keys.last);
         loop {
-            let last = self.refresh_keys(sender, &subject)?;
+            let last = known.take().map_or_else(|| self.refresh_keys(sender, &subject), Ok)?;
             let (fates, fresh) = self.fates(batch, &letters)?;
             let number = match fresh.is_empty() {
                 true => 0,
                 false => match self.try_send(&subject, &fresh, Some(last))? {
                     Ok(number) => number,
                     Err(Fault::Overtaken) => {
-                        pauses.next(self)?;
+                        pauses.next(self.random())?;
                         continue;
                     }
                     Err(fault) => return Err(self.link.undone(fault)),
                 },
             };
+            self.remember_keys(sender, &fresh, number)?;
             let sent = placed(fresh, number);
             return Ok(fates
                 .into_iter()
@@ -200,11 +211,25 @@ impl Nats {
                 }
             }
         }
-        if keys.places.len() > KEYS_SWEEP {
-            keys.places.retain(|_, (_, over)| *over > now);
-        }
+        keys.sweep(now);
         keys.last = last;
         Ok(last)
+    }
+
+    /// What was just published is known without asking.
+    fn remember_keys(&self, sender: RegistrationId, sent: &[Letter], number: u64) -> Result<(), BusError> {
+        let now = self.now()?.early().ns;
+        if let Some(keys) = locked(&self.keys).get_mut(&sender).filter(|keys| keys.last < number) {
+            keys.last = number;
+            for (place, letter) in sent.iter().enumerate() {
+                if let Some(key) = &letter.key {
+                    let over = now.saturating_add(i64::from(letter.notice.ttl_seconds) * 1_000_000_000);
+                    keys.places.insert(key.clone(), (position(number, place), over));
+                }
+            }
+            keys.sweep(now);
+        }
+        Ok(())
     }
 
     /// Which of the letters were published before, and those that were not.

@@ -39,7 +39,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    fn read(doc: Option<&Doc>) -> Result<Option<Self>, BusError> {
+    pub(crate) fn read(doc: Option<&Doc>) -> Result<Option<Self>, BusError> {
         let member: Option<Member> = read(doc, "a registration")?;
         Ok(member.zip(doc).map(|(member, doc)| Self { member, stamp: doc.stamp }))
     }

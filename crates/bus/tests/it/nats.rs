@@ -216,6 +216,30 @@ fn the_queue_has_an_end_and_is_granted_in_one_change() {
 }
 
 #[test]
+fn locks_that_no_longer_fit_one_value_are_refused() {
+    let Some(server) = Server::new() else { return };
+    let bus = server.open();
+    let a = agent(&*bus, "a");
+    let mut taken: Vec<u64> = Vec::new();
+    let refused = (0..16).find_map(|round| {
+        let paths =
+            (0..LOCK_PATHS_MAX).map(|n| format!("{round}/{n}/{}", ["x".repeat(200).as_str(); 5].join("/")));
+        match bus.acquire(&LockRequest { paths: paths.collect(), ..exclusive(a, &["x"]) }) {
+            Ok(acquired) => {
+                taken.extend(acquired.locks.iter().map(|lock| lock.token));
+                None
+            }
+            Err(error) => Some(error),
+        }
+    });
+    assert!(matches!(refused, Some(BusError::Invalid(_))), "{refused:?}");
+    // Nothing is held in half, and there is room again when something goes.
+    assert_eq!(bus.locks(None).unwrap().len(), taken.len());
+    bus.release(taken[0], a).unwrap();
+    bus.acquire(&exclusive(a, &["x"])).unwrap();
+}
+
+#[test]
 fn a_stream_of_somebody_else_is_left_alone() {
     let Some(server) = Server::new() else { return };
     let name = format!("coditect_{}_notices", server.workspace);

@@ -119,7 +119,7 @@ fn a_commit_whose_answer_is_lost_is_true_and_happens_once() {
     for cut in [Cut::BeforeCommit, Cut::AfterCommit] {
         let Some(schema) = Schema::new() else { return };
         let cutter = Cutter::before(schema.server(), cut);
-        let bus = schema.open_through(cutter.port, PostgresOptions::default()).unwrap();
+        let bus = schema.open_at(&format!("127.0.0.1:{}", cutter.port), "sslmode=disable").unwrap();
         let a = agent(&bus, "a");
         // Without a key: nothing but the server's own memory tells whether it happened.
         cutter.cuts.store(1, SeqCst);
@@ -304,4 +304,24 @@ fn a_server_that_does_not_flush_promises_less() {
     let power = NewNotice { durability: Durability::Power, ..say(a, "x") };
     assert!(matches!(bus.publish_all(&[say(a, "y"), power]), Err(BusError::NotDurable { .. })));
     assert!(bus.notices(&NoticeQuery::default()).unwrap().is_empty());
+}
+
+#[test]
+fn more_threads_than_connections_take_turns() {
+    const THREADS: usize = 20;
+    const CONNECTIONS_MAX: i64 = 8;
+    let Some(schema) = Schema::new() else { return };
+    let bus = schema.open(PostgresOptions::default()).unwrap();
+    let a = agent(&bus, "a");
+    std::thread::scope(|scope| {
+        for n in 0..THREADS {
+            let bus = &bus;
+            scope.spawn(move || publish(bus, say(a, &n.to_string())));
+        }
+    });
+    assert_eq!(bus.notices(&NoticeQuery::default()).unwrap().notices.len(), THREADS);
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1";
+    let name = format!("coditect_{}", schema.workspace);
+    let open: i64 = schema.sql().query_one(sql, &[&name]).unwrap().get(0);
+    assert!((1..=CONNECTIONS_MAX).contains(&open), "{open}");
 }
