@@ -5,7 +5,7 @@ use crate::process::{cargo, output};
 use std::collections::BTreeMap;
 
 /// Above this, a dependency must go before another one comes.
-const PACKAGES_MAX: usize = 300;
+const PACKAGES_MAX: usize = 310;
 const RATCHET: &str = include_str!("ratchet.json");
 const RATCHET_PATH: &str = "xtask/src/tidy/ratchet.json";
 
@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(compare(270, 270), Findings::new());
         assert_eq!(compare(271, 270).len(), 1);
         assert_eq!(compare(269, 270).len(), 1);
-        assert_eq!(compare(301, 301).len(), 1);
+        assert_eq!(compare(311, 311).len(), 1);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod claims;
 mod conformance;
 mod contest;
 mod deliveries;
+mod encrypted;
 mod fence;
 mod history;
 mod hostile;

@@ -119,7 +119,7 @@ fn a_commit_whose_answer_is_lost_is_true_and_happens_once() {
     for cut in [Cut::BeforeCommit, Cut::AfterCommit] {
         let Some(schema) = Schema::new() else { return };
         let cutter = Cutter::before(schema.server(), cut);
-        let bus = schema.open_through(cutter.port, PostgresOptions::default()).unwrap();
+        let bus = schema.open_at(&format!("127.0.0.1:{}", cutter.port), "sslmode=disable").unwrap();
         let a = agent(&bus, "a");
         // Without a key: nothing but the server's own memory tells whether it happened.
         cutter.cuts.store(1, SeqCst);

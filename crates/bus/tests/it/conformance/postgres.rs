@@ -55,14 +55,10 @@ impl Schema {
         self.open_url(&self.url, options)
     }
 
-    /// Through another port of this machine.
-    pub(crate) fn open_through(
-        &self,
-        port: u16,
-        options: PostgresOptions,
-    ) -> Result<Postgres, bus::BusError> {
-        let url = self.url.replacen(&self.server(), &format!("127.0.0.1:{port}"), 1);
-        self.open_url(&format!("{url}?sslmode=disable"), options)
+    /// Through another host and port.
+    pub(crate) fn open_at(&self, place: &str, query: &str) -> Result<Postgres, bus::BusError> {
+        let url = self.url.replacen(&self.server(), place, 1);
+        self.open_url(&format!("{url}?{query}"), PostgresOptions::default())
     }
 
     pub(crate) fn open_with_query(&self, query: &str) -> Result<Postgres, bus::BusError> {
