@@ -305,3 +305,23 @@ fn a_server_that_does_not_flush_promises_less() {
     assert!(matches!(bus.publish_all(&[say(a, "y"), power]), Err(BusError::NotDurable { .. })));
     assert!(bus.notices(&NoticeQuery::default()).unwrap().is_empty());
 }
+
+#[test]
+fn more_threads_than_connections_take_turns() {
+    const THREADS: usize = 20;
+    const CONNECTIONS_MAX: i64 = 8;
+    let Some(schema) = Schema::new() else { return };
+    let bus = schema.open(PostgresOptions::default()).unwrap();
+    let a = agent(&bus, "a");
+    std::thread::scope(|scope| {
+        for n in 0..THREADS {
+            let bus = &bus;
+            scope.spawn(move || publish(bus, say(a, &n.to_string())));
+        }
+    });
+    assert_eq!(bus.notices(&NoticeQuery::default()).unwrap().notices.len(), THREADS);
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1";
+    let name = format!("coditect_{}", schema.workspace);
+    let open: i64 = schema.sql().query_one(sql, &[&name]).unwrap().get(0);
+    assert!((1..=CONNECTIONS_MAX).contains(&open), "{open}");
+}
