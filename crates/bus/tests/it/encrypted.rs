@@ -6,7 +6,7 @@ use bus::{Backend, BusError, NoticeQuery};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,15 +16,49 @@ use tokio_rustls::TlsAcceptor;
 /// What a client that wants TLS sends first.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
-/// For tests alone, and for a hundred years: a server called `localhost`, and who vouches for it.
-fn here(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tls").join(name)
+/// A server called `localhost`, and who vouches for it, made for this test alone. None when there is nothing to make it with.
+struct Papers(tempfile::TempDir);
+
+impl Papers {
+    fn new() -> Option<Self> {
+        let papers = Self(tempfile::tempdir().unwrap());
+        std::fs::write(papers.path("names"), "subjectAltName=DNS:localhost\n").unwrap();
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+        let made = papers.openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=ca"))
+            && papers.openssl(&format!("req {key} -keyout server.key -out server.csr -subj /CN=localhost"))
+            && papers.openssl(
+                "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem",
+            );
+        made.then_some(papers)
+    }
+
+    /// False when there is no such program.
+    #[expect(clippy::disallowed_methods, reason = "the papers are made by another program")]
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+    fn openssl(&self, words: &str) -> bool {
+        match std::process::Command::new("openssl").args(words.split(' ')).current_dir(self.0.path()).output()
+        {
+            Ok(done) => {
+                assert!(done.status.success(), "{words}: {}", String::from_utf8_lossy(&done.stderr));
+                true
+            }
+            Err(why) => {
+                eprintln!("SKIPPED: a server that speaks TLS: openssl: {why}");
+                false
+            }
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
 }
 
 /// In front of a server: speaks TLS and nothing else, and passes on what is inside. Returns its port.
-fn front(server: String) -> u16 {
-    let chain = CertificateDer::pem_file_iter(here("server.pem")).unwrap().map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_file(here("server.key")).unwrap();
+fn front(papers: &Papers, server: String) -> u16 {
+    let chain =
+        CertificateDer::pem_file_iter(papers.path("server.pem")).unwrap().map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(papers.path("server.key")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -63,9 +97,9 @@ async fn serve(mut client: TcpStream, acceptor: TlsAcceptor, server: String) -> 
 
 #[test]
 fn sslmode_means_what_it_says() {
-    let Some(schema) = Schema::new() else { return };
-    let port = front(schema.server());
-    let root = here("ca.pem");
+    let (Some(schema), Some(papers)) = (Schema::new(), Papers::new()) else { return };
+    let port = front(&papers, schema.server());
+    let root = papers.path("ca.pem");
     let full = format!("sslmode=verify-full&sslrootcert={}", root.display());
     let open = |host: &str, query: &str| schema.open_at(&format!("{host}:{port}"), query);
     let bus = open("localhost", &full).unwrap();
@@ -86,6 +120,6 @@ fn sslmode_means_what_it_says() {
             "{why}: {refused:?}"
         );
     }
-    let nothing = format!("sslmode=verify-full&sslrootcert={}", here("none.pem").display());
+    let nothing = format!("sslmode=verify-full&sslrootcert={}", papers.path("none.pem").display());
     assert!(matches!(open("localhost", &nothing).map(drop), Err(BusError::BadAddress(_))));
 }
