@@ -221,5 +221,5 @@ async fn session(engine: &Engine) -> Result<SessionId, String> {
 fn notice(turn: usize) -> Result<NewNotice, String> {
     let channel = "bench".parse::<model::Channel>()?;
     let payload = serde_json::json!({ "turn": turn });
-    Ok(NewNotice { channel, recipient: None, payload, ttl_seconds: Some(60) })
+    Ok(NewNotice { ttl_seconds: Some(60), ..NewNotice::new(channel, payload) })
 }
