@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 /// The server a variable names; without it the test is skipped, and a line says so.
 #[expect(clippy::disallowed_methods, reason = "the environment names the servers of these tests")]
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn server(variable: &str) -> Option<String> {
     let url = std::env::var(variable).ok().filter(|url| !url.is_empty());
     if url.is_none() {
@@ -66,7 +65,7 @@ fn meet_through(url: &str) {
     first.kill();
     say(&alpha, "two");
     let two = payload(&alpha, "two");
-    assert_eq!(heard(&beta), [one.clone()]);
+    assert_eq!(heard(&beta), std::slice::from_ref(&one));
     let _again = alpha.daemon();
     until("it follows", || (heard(&beta).len() > 1).then_some(()));
     say(&alpha, "three");
