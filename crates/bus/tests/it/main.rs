@@ -10,6 +10,7 @@ mod contest;
 mod deliveries;
 mod encrypted;
 mod fence;
+mod gate;
 mod history;
 mod hostile;
 mod janitor;

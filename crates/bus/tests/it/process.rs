@@ -24,6 +24,7 @@ fn body() {
     match kind {
         "conformance" => crate::conformance::run(argument),
         "actor" => crate::actor::run(argument),
+        "gate" => crate::gate::run(argument),
         "delivery" => crate::deliveries::run(argument),
         "readonly" => crate::hostile::look_at_read_only(argument),
         "stopped" => crate::stopped::run(argument),
@@ -85,6 +86,13 @@ impl Process {
         while state() != Some('T') {
             std::thread::yield_now();
         }
+    }
+
+    /// What it writes is for the test; the harness writes its own lines there too.
+    pub(crate) fn start_heard(role: &str) -> (Self, std::process::ChildStdout) {
+        let mut child = Self::command(role).stdout(Stdio::piped()).spawn().unwrap();
+        let stdout = child.stdout.take().unwrap();
+        (Self { child }, stdout)
     }
 
     pub(crate) fn stdin(&mut self) -> &mut std::process::ChildStdin {
