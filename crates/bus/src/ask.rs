@@ -22,7 +22,7 @@ pub const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// Questions travel on this channel, and what they are about is what they reply to.
 pub(crate) const CLAIM_CHANNEL: &str = "bridge.claim";
 /// How long a question looks for its machine: nobody waits longer for the answer.
-const ASK_TTL_SECONDS: u32 = 30;
+const ASK_TTL_SECONDS: u32 = 10;
 /// Offers of other machines that are asked for in one search.
 const OFFERS_MAX: i64 = 16;
 
@@ -49,9 +49,11 @@ pub(crate) struct Question {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub(crate) enum Answer {
+    /// `offer` is the work's id on the bus between the machines.
     Granted {
         token: u64,
         attempts: u32,
+        offer: i64,
     },
     Claimed {
         by: Option<RegistrationId>,
@@ -70,10 +72,10 @@ pub(crate) fn millis(ttl: Duration) -> u64 {
 }
 
 impl Answer {
-    pub(crate) fn to(done: Result<Option<Claim>, BusError>) -> Self {
+    pub(crate) fn to(done: Result<Option<Claim>, BusError>, offer: i64) -> Self {
         match done {
-            Ok(Some(claim)) => Self::Granted { token: claim.token, attempts: claim.attempts },
-            Ok(None) => Self::Granted { token: 0, attempts: 0 },
+            Ok(Some(claim)) => Self::Granted { token: claim.token, attempts: claim.attempts, offer },
+            Ok(None) => Self::Granted { token: 0, attempts: 0, offer },
             Err(BusError::Claimed { by, .. }) => Self::Claimed { by },
             Err(BusError::NoNotice(_)) => Self::Over,
             Err(BusError::Lost(_)) => Self::Lost,
@@ -208,7 +210,7 @@ impl Bus {
         })?;
         match answer {
             None => Err(BusError::NoAnswer { notice: offer, machine: machine.to_owned() }),
-            Some(Answer::Granted { token, attempts }) => Ok((token, attempts)),
+            Some(Answer::Granted { token, attempts, .. }) => Ok((token, attempts)),
             Some(Answer::Claimed { by }) => Err(BusError::Claimed { notice: offer, by }),
             Some(Answer::Over) => Err(BusError::NoNotice(offer)),
             Some(Answer::Lost) => Err(LockLost::Gone { token: question.token }.into()),
@@ -216,8 +218,8 @@ impl Bus {
         }
     }
 
-    /// The answer has come; whoever asked is rung, if he still waits.
-    pub(crate) fn answered(&self, request: i64, answer: &Answer) -> Result<(), BusError> {
+    /// The answer has come, and whoever asked is rung; false when he waits no longer.
+    pub(crate) fn answered(&self, request: i64, answer: &Answer) -> Result<bool, BusError> {
         let text = serde_json::to_string(answer)
             .map_err(|error| BusError::Malformed { what: "an answer", detail: error.to_string() })?;
         self.inner.write(|w| {
@@ -226,10 +228,11 @@ impl Bus {
                 .prepare_cached("UPDATE asks SET answer = ?2 WHERE notice = ?1 RETURNING bell")?
                 .query_row(params![request, text], |row| row.get(0))
                 .optional()?;
+            let waits = bell.is_some();
             if let Some(bell) = bell {
                 w.ring_named(bell);
             }
-            Ok(())
+            Ok(waits)
         })
     }
 }

@@ -16,7 +16,7 @@ use crate::lock::LOCK_TTL_MAX;
 use model::Channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the other machines hear that a session of ours lives. [`crate::SUSPECT_ELSEWHERE_AFTER`] is four of them.
 pub const BEAT: Duration = Duration::from_secs(15);
@@ -24,6 +24,12 @@ pub const BEAT: Duration = Duration::from_secs(15);
 const LEASE: Duration = LOCK_TTL_MAX;
 /// Longest look at the other bus; who stops the bridge waits for it.
 const LOOK: Duration = Duration::from_secs(2);
+/// Longest wait for the threads when the bridge is dropped.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+/// Longest name of a machine.
+pub const MACHINE_MAX: usize = 64;
+/// Why a session of another machine ended here. It may come back: its machine knows better.
+pub(crate) const ELSEWHERE_END: &str = "ended on its machine";
 /// First and longest pause after a failure.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
 /// Whose cursors say how far the bridge has come.
@@ -43,13 +49,20 @@ pub type Connect = Box<dyn Fn() -> Result<Arc<dyn Backend>, BusError> + Send + S
 pub struct BridgeState {
     /// The backend's name, once it was reached.
     pub backend: Option<&'static str>,
-    /// Why it is not reached now; none while it is.
+    /// Why it does not work now, in one direction or both; none while all is well.
     pub trouble: Option<String>,
     /// Notices that crossed since the start.
     pub exported: u64,
     pub imported: u64,
-    /// Notices that could not: who they were for is gone, or the other side refused them.
+    /// What could not cross: who it was for is gone, or one side refused it.
     pub left_out: u64,
+}
+
+/// The two threads' names for what they do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Out,
+    In,
 }
 
 /// Two threads; dropped, they stop.
@@ -64,9 +77,18 @@ struct Crossing {
     /// Names this machine to the others; it says itself which sessions there are ours.
     machine: String,
     connect: Connect,
-    hub: Mutex<Option<Arc<dyn Backend>>>,
+    hub: Mutex<Hub>,
     wake: (Mutex<Wake>, Condvar),
     state: Mutex<BridgeState>,
+    /// By [`Direction`].
+    troubles: Mutex<[Option<String>; 2]>,
+}
+
+/// The other side, and how often it was reached: what was known of an earlier one is to be asked anew.
+#[derive(Default)]
+struct Hub {
+    backend: Option<Arc<dyn Backend>>,
+    times: u64,
 }
 
 #[derive(Debug, Default)]
@@ -76,15 +98,10 @@ struct Wake {
 }
 
 impl Bridge {
-    /// Begins to bring `bus` together with what `connect` reaches. `machine` names this machine among the others: 1 to 64
-    /// letters, digits, `-`, `_` or `.`, the same at every start.
+    /// Begins to bring `bus` together with what `connect` reaches. `machine` names this machine among the others: 1 to
+    /// [`MACHINE_MAX`] letters, digits, `-`, `_` or `.`, the same at every start and no other machine's.
     pub fn start(bus: Bus, machine: &str, connect: Connect) -> Result<Self, BusError> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if machine.is_empty() || machine.len() > 64 || !machine.chars().all(fits) {
-            return Err(BusError::Invalid(
-                "a machine has a name of 1 to 64 letters, digits, -, _ or .".to_owned(),
-            ));
-        }
+        check_machine(machine).map_err(BusError::Invalid)?;
         let crossing = Arc::new(Crossing {
             bus,
             machine: machine.to_owned(),
@@ -92,6 +109,7 @@ impl Bridge {
             hub: Mutex::default(),
             wake: Default::default(),
             state: Mutex::default(),
+            troubles: Mutex::default(),
         });
         let mut bridge = Self { crossing, threads: Vec::new() };
         bridge.begin("bus-bridge-out", outward::run)?;
@@ -116,16 +134,46 @@ impl Bridge {
     }
 
     pub fn state(&self) -> BridgeState {
-        locked(&self.crossing.state).clone()
+        let trouble = locked(&self.crossing.troubles).iter().flatten().next().cloned();
+        BridgeState { trouble, ..locked(&self.crossing.state).clone() }
     }
+
+    /// Ends it for good: the sessions of other machines are not known here any more.
+    pub fn part(self) -> Result<(), BusError> {
+        let bus = self.crossing.bus.clone();
+        drop(self);
+        for session in bus.sessions()?.into_iter().filter(|session| session.machine.is_some()) {
+            match bus.end(session.registration.id, ELSEWHERE_END) {
+                Ok(()) | Err(BusError::Ended(_) | BusError::NotRegistered(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a machine may be called; or what is wrong with the name.
+pub fn check_machine(name: &str) -> Result<(), String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > MACHINE_MAX || !name.chars().all(fits) {
+        return Err(format!("a machine has a name of 1 to {MACHINE_MAX} letters, digits, -, _ or ."));
+    }
+    Ok(())
 }
 
 impl Drop for Bridge {
     fn drop(&mut self) {
         locked(&self.crossing.wake.0).stop = true;
         self.crossing.wake.1.notify_all();
+        let begun = Instant::now();
         for thread in self.threads.drain(..) {
-            let _ = thread.join();
+            // A server that neither answers nor goes away is left to its own limits; nothing here waits for it.
+            while !thread.is_finished() && begun.elapsed() < STOP_WAIT {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            if thread.is_finished() {
+                let _ = thread.join();
+            }
         }
     }
 }
@@ -135,15 +183,22 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Crossing {
-    /// Does `round` again and again until the bridge stops, and pauses longer and longer while it fails.
-    fn repeat(&self, mut round: impl FnMut(&dyn Backend) -> Result<(), BusError>) {
+    /// Does `round` again and again until the bridge stops, and pauses longer and longer while it fails. It is told how
+    /// often the other side was made.
+    fn repeat(&self, direction: Direction, mut round: impl FnMut(&dyn Backend, u64) -> Result<(), BusError>) {
         let mut pause = BACK_OFF.0;
         while !self.is_stopped() {
-            let done = self.hub().and_then(|hub| round(&*hub));
+            let done = self.hub().and_then(|(hub, times)| {
+                let done = round(&*hub, times);
+                if let Err(error) = &done {
+                    self.doubt(times, error);
+                }
+                done
+            });
             match done {
                 Ok(()) => pause = BACK_OFF.0,
                 Err(error) => {
-                    locked(&self.state).trouble = Some(error.to_string());
+                    locked(&self.troubles)[direction as usize] = Some(error.to_string());
                     if !self.sleep(pause) {
                         return;
                     }
@@ -154,20 +209,31 @@ impl Crossing {
     }
 
     /// The other side is there and answers.
-    fn reached(&self) {
-        locked(&self.state).trouble = None;
+    fn reached(&self, direction: Direction) {
+        locked(&self.troubles)[direction as usize] = None;
     }
 
-    fn hub(&self) -> Result<Arc<dyn Backend>, BusError> {
+    fn hub(&self) -> Result<(Arc<dyn Backend>, u64), BusError> {
         let mut hub = locked(&self.hub);
-        if let Some(hub) = &*hub {
-            return Ok(Arc::clone(hub));
+        if let Some(backend) = &hub.backend {
+            return Ok((Arc::clone(backend), hub.times));
         }
         let made = (self.connect)()?;
-        let promises = made.promises();
-        locked(&self.state).backend = Some(promises.backend);
-        *hub = Some(Arc::clone(&made));
-        Ok(made)
+        locked(&self.state).backend = Some(made.promises().backend);
+        hub.backend = Some(Arc::clone(&made));
+        hub.times += 1;
+        Ok((made, hub.times))
+    }
+
+    /// What broke in a way that asking again does not mend is connected anew: its streams may be gone, its password
+    /// another one.
+    fn doubt(&self, times: u64, error: &BusError) {
+        let passes =
+            matches!(error, BusError::Unreachable { .. } | BusError::Unanswered { .. } | BusError::Busy(_));
+        let mut hub = locked(&self.hub);
+        if !passes && hub.times == times {
+            hub.backend = None;
+        }
     }
 
     fn is_stopped(&self) -> bool {
@@ -211,4 +277,9 @@ fn channel(name: &str) -> Result<Channel, BusError> {
 /// The machine of a session, from the worktree it has on the other bus.
 fn machine_of(worktree: Option<&str>) -> &str {
     worktree.and_then(|worktree| worktree.split_once(':')).map_or("elsewhere", |(machine, _)| machine)
+}
+
+/// What stays of a generation when its server boots or is replaced by a copy: ids mean the same as long as this does.
+fn birth(generation: &str) -> &str {
+    generation.rsplit_once('-').map_or(generation, |(birth, _)| birth)
 }

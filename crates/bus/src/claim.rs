@@ -52,18 +52,37 @@ fn find(w: &Write<'_>, filter: &str, key: i64) -> Result<Option<(i64, Row)>, Bus
     Ok(Some((row.get(0)?, found)))
 }
 
+/// Whether somebody may take a notice for work, of which is known: it is on `task_broadcast`, and it is addressed to
+/// whoever asks or to everybody.
+pub(crate) fn is_offered(notice: i64, offered: Option<(bool, bool)>) -> Result<(), BusError> {
+    match offered {
+        None => Err(BusError::NoNotice(notice)),
+        Some((false, _)) => Err(BusError::Invalid(format!(
+            "notice {notice} offers no work; what is on `{}` can be claimed",
+            Channel::task_broadcast()
+        ))),
+        Some((true, false)) => Err(BusError::Invalid(format!(
+            "notice {notice} offers its work to others; claim work offered to you"
+        ))),
+        Some((true, true)) => Ok(()),
+    }
+}
+
 fn take(w: &mut Write<'_>, notice: i64, holder: RegistrationId, ttl_ns: i64) -> Result<Claim, BusError> {
-    let lives: Option<i64> = w
+    let offered: Option<(bool, bool)> = w
         .conn
         .prepare_cached(
-            "SELECT 1 FROM inter_session_messages WHERE id = ?1
+            "SELECT channel = 'task_broadcast', (recipient_id IS NULL OR recipient_id = ?5)
+                AND (audience IS NULL OR instr(audience, ?5) > 0)
+             FROM inter_session_messages WHERE id = ?1
              AND ((epoch = ?2 AND expires_ns > ?3) OR (epoch <> ?2 AND expires_ms > ?4))",
         )?
-        .query_row(params![notice, signed(w.epoch), w.now.ns, w.now.wall.as_millis()], |row| row.get(0))
+        .query_row(
+            params![notice, signed(w.epoch), w.now.ns, w.now.wall.as_millis(), holder.to_string()],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
         .optional()?;
-    if lives.is_none() {
-        return Err(BusError::NoNotice(notice));
-    }
+    is_offered(notice, offered)?;
     let before = find(w, "notice", notice)?.map(|(_, row)| row);
     if let Some(before) = &before {
         let taken = before.expires_ns > w.now.ns
@@ -132,14 +151,36 @@ impl Bus {
         if let Some(claim) = self.claim_next_here(holder, ttl)? {
             return Ok(Some(claim));
         }
+        let mut silent: Vec<String> = Vec::new();
         for (notice, machine) in self.open_offers_elsewhere(holder)? {
+            if silent.contains(&machine) {
+                continue;
+            }
             match self.claim_elsewhere(notice, &machine, holder, ttl) {
                 Ok(claim) => return Ok(Some(claim)),
                 Err(BusError::Claimed { .. } | BusError::NoNotice(_)) => {}
+                // A machine that sleeps keeps its offers to itself, and nobody from those of others.
+                Err(BusError::NoAnswer { .. }) => silent.push(machine),
                 Err(error) => return Err(error),
             }
         }
         Ok(None)
+    }
+
+    /// Whether the claim under this token was this holder's, and was finished.
+    pub(crate) fn has_finished(&self, token: u64, holder: RegistrationId) -> Result<bool, BusError> {
+        Ok(self.claim_under(token)?.is_some_and(|row| row.holder == holder && row.done))
+    }
+
+    /// Whether it was this holder's and was given back, and nobody has taken it since.
+    pub(crate) fn has_given_back(&self, token: u64, holder: RegistrationId) -> Result<bool, BusError> {
+        let given_back = |row: Row| row.holder == holder && !row.done && row.expires_ns == 0;
+        Ok(self.claim_under(token)?.is_some_and(given_back))
+    }
+
+    fn claim_under(&self, token: u64) -> Result<Option<Row>, BusError> {
+        let Ok(key) = i64::try_from(token) else { return Ok(None) };
+        self.inner.write(|w| Ok(find(w, "token", key)?.map(|(_, row)| row)))
     }
 
     fn claim_next_here(&self, holder: RegistrationId, ttl: Duration) -> Result<Option<Claim>, BusError> {

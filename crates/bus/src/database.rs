@@ -226,6 +226,8 @@ fn void(w: &mut Write<'_>, epoch: u64) -> Result<(), BusError> {
         let ended = row.end(w, "died")?;
         w.tell(&Event::RegistrationEnded(ended))?;
     }
+    // Signs of life of other machines were timed by the boot before.
+    w.conn.execute("UPDATE session_registry SET heartbeat_ns = 0 WHERE machine IS NOT NULL", [])?;
     Ok(())
 }
 

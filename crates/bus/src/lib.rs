@@ -50,7 +50,7 @@ mod write;
 
 pub use ask::ANSWER_WAIT;
 pub use backend::{Backend, Promises, open_backend};
-pub use bridge::{BEAT, Bridge, BridgeState, Connect};
+pub use bridge::{BEAT, Bridge, BridgeState, Connect, MACHINE_MAX, check_machine};
 pub use bus::{Bus, Options, WRITE_WAIT_MAX};
 pub use claim::Claim;
 pub use cursor::{CONSUMER_MAX, SUBSCRIPTIONS_MAX, Subscription};
@@ -71,7 +71,7 @@ pub use notice::{
 };
 pub use outbox::{OUTBOX_PAGE_MAX, OUTBOX_ROWS_MAX, OutboxRow};
 pub use pattern::{GLOB_WALK_MAX, Pattern};
-pub use postgresql::{Postgres, PostgresOptions, WORKSPACE_MAX};
+pub use postgresql::{ANSWER_WAIT_MAX, Postgres, PostgresOptions, WORKSPACE_MAX};
 pub use presence::{Details, SUSPECT_AFTER, SUSPECT_ELSEWHERE_AFTER};
 pub use purge::PURGE_ROWS;
 pub use receipt::{DeadLetter, Receipt, Redelivered};

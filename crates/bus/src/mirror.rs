@@ -65,6 +65,16 @@ impl Bus {
         })
     }
 
+    /// Forgets what the other bus has lost: those ids will be given again.
+    pub(crate) fn forget_mirrors_after(&self, generation: &str, newest: i64) -> Result<(), BusError> {
+        self.inner.write(|w| {
+            w.conn
+                .prepare_cached("DELETE FROM mirrors WHERE generation = ?1 AND there > ?2")?
+                .execute(params![generation, newest])?;
+            Ok(())
+        })
+    }
+
     /// Whether a notice has crossed, in either direction.
     pub(crate) fn has_crossed(&self, notice: i64) -> Result<bool, BusError> {
         self.inner.read(|conn| {

@@ -55,9 +55,10 @@ pub struct NewRegistration {
 impl NewRegistration {
     pub(crate) fn check(&self) -> Result<(), BusError> {
         for label in [Some(&self.agent), Some(&self.vendor), self.model.as_ref()].into_iter().flatten() {
-            if label.is_empty() || label.len() > LABEL_MAX {
+            // A line break in a name would begin a line that looks like somebody else's.
+            if label.is_empty() || label.len() > LABEL_MAX || label.contains(char::is_control) {
                 return Err(BusError::Invalid(format!(
-                    "agent, vendor and model are names of 1 to {LABEL_MAX} bytes"
+                    "agent, vendor and model are names of 1 to {LABEL_MAX} bytes without control characters"
                 )));
             }
         }
@@ -94,6 +95,11 @@ impl Bus {
         let id = new.id.unwrap_or_else(|| Id::new(&*self.inner.clock, &*self.inner.entropy));
         self.inner.write(|w| {
             if let Some(known) = entry(w.conn, id)? {
+                if known.may_return(w.conn, &new)? {
+                    let registration = known.revive(w)?;
+                    w.tell(&Event::RegistrationAnnounced(registration.clone()))?;
+                    return Ok(registration);
+                }
                 return known.again(&new);
             }
             let proof = liveness::prove(&new.liveness, w.now.ns)?;

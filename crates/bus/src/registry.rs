@@ -1,5 +1,6 @@
 //! Rows of `session_registry`: reading, writing, and the questions the rest of the bus has about them.
 
+use crate::bridge::ELSEWHERE_END;
 use crate::bus::{Inner, Member};
 use crate::error::BusError;
 use crate::liveness::Proof;
@@ -99,6 +100,33 @@ impl Entry {
         } else {
             Err(BusError::Invalid(format!("{} is registered with other data", known.id)))
         }
+    }
+
+    /// Whether a session of another machine that ended here is announced again: there it lives on, perhaps after a time
+    /// in which nobody heard of it.
+    pub(crate) fn may_return(&self, conn: &Connection, new: &NewRegistration) -> Result<bool, BusError> {
+        if self.is_present()
+            || self.proof.machine().is_none()
+            || !matches!(new.liveness, Liveness::Elsewhere { .. })
+        {
+            return Ok(false);
+        }
+        let reason: Option<String> = conn
+            .prepare_cached("SELECT end_reason FROM session_registry WHERE session_id = ?1")?
+            .query_row([self.registration.id.to_string()], |row| row.get(0))?;
+        Ok(reason.as_deref() == Some(ELSEWHERE_END))
+    }
+
+    /// Puts it back among the living.
+    pub(crate) fn revive(self, w: &mut Write<'_>) -> Result<Registration, BusError> {
+        w.conn
+            .prepare_cached(
+                "UPDATE session_registry SET status = 'active', ended_at = NULL, ended_ms = NULL, end_reason = NULL,
+                    heartbeat_at = ?2, heartbeat_ns = ?3 WHERE session_id = ?1",
+            )?
+            .execute(params![self.registration.id.to_string(), w.now.wall.to_string(), w.now.ns])?;
+        w.came(self.registration.id, u32::MAX, Plate::default());
+        Ok(Registration { phase: RegistrationPhase::Active, heartbeat_at: w.now.wall, ..self.registration })
     }
 
     pub(crate) fn heartbeat_due(&self, now: Moment) -> bool {

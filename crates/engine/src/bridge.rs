@@ -8,47 +8,62 @@ use crate::doctor::{Finding, Severity};
 use crate::engine::Shared;
 use bus::{Backend, Bridge, BusError, open_backend};
 use model::Refusal;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The bridge, and what it was built for.
 #[derive(Default)]
 pub(crate) struct Crossing {
+    /// Held for as long as one is taken down and another built, which may take seconds.
+    changing: Mutex<()>,
+    /// Held for a moment.
     present: Mutex<Option<(BusConfig, Bridge)>>,
 }
 
 impl Crossing {
     /// Makes it what the configuration says: built, taken down, or built anew.
     pub(crate) fn follow(&self, shared: &Shared) -> Result<(), Refusal> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = shared.config.snapshot().config.bus.clone();
-        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
-        if present.as_ref().is_some_and(|(built, _)| *built == wanted) {
-            return Ok(());
+        let old = self.locked().take();
+        let (built, old) = match old {
+            Some((built, bridge)) if built == wanted => {
+                *self.locked() = Some((built, bridge));
+                return Ok(());
+            }
+            Some((built, bridge)) => (Some(built), Some(bridge)),
+            None => (None, None),
+        };
+        if let Some(old) = old {
+            let stays = built.is_some_and(|built| built.meets(&wanted));
+            // The old one first: two bridges of one machine would take each other's place there.
+            if stays { drop(old) } else { old.part().map_err(|error| error.refusal())? }
         }
-        // The old one first: two bridges of one machine would take each other's place there.
-        *present = None;
         if wanted.is_configured() {
             let bridge = build(shared, &wanted)?;
-            *present = Some((wanted, bridge));
+            *self.locked() = Some((wanted, bridge));
         }
         Ok(())
     }
 
     /// Something changed on the bus here.
     pub(crate) fn poke(&self) {
-        if let Some((_, bridge)) = &*self.present.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some((_, bridge)) = &*self.locked() {
             bridge.poke();
         }
     }
 
     pub(crate) fn take_down(&self) {
-        *self.present.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let old = self.locked().take();
+        drop(old);
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Option<(BusConfig, Bridge)>> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What doctor says about it; nothing when there is none.
     pub(crate) fn finding(&self) -> Option<Finding> {
-        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, bridge) = present.as_ref()?;
-        let state = bridge.state();
+        let state = self.locked().as_ref().map(|(_, bridge)| bridge.state())?;
         let name = state.backend.unwrap_or("the server");
         Some(match state.trouble {
             None => Finding {
@@ -86,17 +101,18 @@ fn build(shared: &Shared, config: &BusConfig) -> Result<Bridge, Refusal> {
     Bridge::start(shared.bus.clone(), &machine, Box::new(connect)).map_err(|error| error.refusal())
 }
 
-/// The host's name with a piece of the machine's id, since hosts of one name are common.
+/// What the machine was called when it got its id, with a piece of that, since hosts of one name are common. A host that
+/// is renamed keeps it: who is known elsewhere under a name cannot take another.
 fn own_name(shared: &Shared) -> Result<String, Refusal> {
     let path = shared.options.data_root.machine_id();
     let text = std::fs::read_to_string(&path).map_err(Refusal::internal)?;
-    let id = serde_json::from_str::<serde_json::Value>(&text).ok();
-    let id = id.as_ref().and_then(|value| value["machine_id"].as_str()).and_then(|id| id.get(..8));
+    let machine: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let id = machine["machine_id"].as_str().and_then(|id| id.get(..8));
     let id = id.ok_or_else(|| {
         Refusal::invalid("machine_id_invalid", format!("{} names no machine", path.display()))
             .hint("set bus.machine in config.json")
     })?;
-    Ok(named(&bus::system::host_name(), id))
+    Ok(named(machine["name"].as_str().unwrap_or_default(), id))
 }
 
 fn named(host: &str, id: &str) -> String {

@@ -3,11 +3,15 @@
 use model::{AgentName, Driver, Vendor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 /// Largest config.json, in bytes.
 const CONFIG_MAX: u64 = 1024 * 1024;
+/// More often is work for nothing, and what waits for longer has lost a notice for anybody who looks on.
+const SAFETY_POLL_MS: RangeInclusive<u32> = 10..=10_000;
 
 /// `config.json` of the data root. Every field has a default; unknown ones are refused so that a
 /// typing error is seen.
@@ -79,7 +83,7 @@ pub struct ServerConfig {
     pub port: u16,
 }
 
-/// The server between machines; without one the bus is this machine's alone.
+/// The bus: the server between machines, without which it is this machine's alone, and how it is listened to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BusConfig {
@@ -92,11 +96,24 @@ pub struct BusConfig {
     pub team: Option<String>,
     /// What this machine is called there; none means the host's name and a piece of the machine's id.
     pub machine: Option<String>,
+    /// How long, in milliseconds, the daemon trusts the bells of this machine's bus before it looks by itself: within
+    /// [`SAFETY_POLL_MS`], read when the daemon starts. None means [`bus::SAFETY_POLL`].
+    pub safety_poll_ms: Option<u32>,
 }
 
 impl BusConfig {
     pub fn is_configured(&self) -> bool {
         self.url.is_some() || self.url_env.is_some()
+    }
+
+    pub(crate) fn safety_poll(&self) -> Duration {
+        self.safety_poll_ms.map_or(bus::SAFETY_POLL, |millis| Duration::from_millis(millis.into()))
+    }
+
+    /// Whether the same machines are met there.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        other.is_configured()
+            && (&self.url, &self.url_env, &self.team) == (&other.url, &other.url_env, &other.team)
     }
 
     /// The URL, wherever it is kept.
@@ -270,6 +287,10 @@ fn check_bus(config: &BusConfig) -> Result<(), String> {
     if config.url.is_some() && config.url_env.is_some() {
         return Err("bus.url and bus.url_env say the same thing; keep one of them".to_owned());
     }
+    if config.safety_poll_ms.is_some_and(|millis| !SAFETY_POLL_MS.contains(&millis)) {
+        let (least, most) = (SAFETY_POLL_MS.start(), SAFETY_POLL_MS.end());
+        return Err(format!("bus.safety_poll_ms must be between {least} and {most}"));
+    }
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
     if config
         .team
@@ -281,12 +302,15 @@ fn check_bus(config: &BusConfig) -> Result<(), String> {
             bus::WORKSPACE_MAX
         ));
     }
+    if let Some(machine) = &config.machine {
+        bus::check_machine(machine).map_err(|why| format!("bus.machine: {why}"))?;
+    }
     let Some(url) = &config.url else { return Ok(()) };
     let schemes = ["postgresql://", "postgres://", "nats://", "tls://"];
     let Some(rest) = schemes.iter().find_map(|scheme| url.strip_prefix(scheme)) else {
         return Err(format!("bus.url must start with {}", schemes.join(", ")));
     };
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let authority = rest.split('?').next().unwrap_or_default();
     // NATS takes what stands alone before the host for a token.
     let token = url.starts_with("nats") || url.starts_with("tls");
     let secret = authority.rsplit_once('@').is_some_and(|(user, _)| token || user.contains(':'));
@@ -320,6 +344,8 @@ mod tests {
             (r#"{"bus":{"url":"redis://db"}}"#, "must start with"),
             (r#"{"bus":{"url":"nats://a","url_env":"B"}}"#, "keep one of them"),
             (r#"{"bus":{"url":"nats://a","team":"Us"}}"#, "bus.team"),
+            (r#"{"bus":{"url":"nats://a","machine":"a b"}}"#, "bus.machine"),
+            (r#"{"bus":{"url":"postgresql://me:sec/ret@db/x"}}"#, "bus.url_env"),
         ] {
             let (_dir, opened) = provider(text);
             let error = opened.unwrap_err().to_string();
@@ -327,6 +353,21 @@ mod tests {
         }
         let (_dir, opened) = provider(r#"{"bus":{"url":"postgresql://me@db:5432/x"}}"#);
         assert!(opened.unwrap().snapshot().config.bus.is_configured());
+    }
+
+    #[test]
+    fn the_safety_poll_is_set_within_bounds() {
+        for millis in [9, 10_001] {
+            let (_dir, opened) = provider(&format!(r#"{{"bus":{{"safety_poll_ms":{millis}}}}}"#));
+            let error = opened.unwrap_err().to_string();
+            assert!(error.contains("bus.safety_poll_ms must be between 10 and 10000"), "{error}");
+        }
+        for millis in [10, 10_000] {
+            let (_dir, opened) = provider(&format!(r#"{{"bus":{{"safety_poll_ms":{millis}}}}}"#));
+            let poll = opened.unwrap().snapshot().config.bus.safety_poll();
+            assert_eq!(poll, Duration::from_millis(millis));
+        }
+        assert_eq!(BusConfig::default().safety_poll(), bus::SAFETY_POLL);
     }
 
     #[test]

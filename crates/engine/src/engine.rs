@@ -114,7 +114,9 @@ impl Engine {
         // After recovery, which tells what the dead of the last life held.
         let janitor = shared.bus.keep_house().map_err(|error| error.refusal())?;
         *shared.house.lock().unwrap_or_else(PoisonError::into_inner) = Some(janitor);
-        shared.blocking(|shared| shared.bridge.follow(shared)).await?;
+        if let Err(refusal) = shared.blocking(|shared| shared.bridge.follow(shared)).await {
+            tracing::error!(%refusal, "the bridge to other machines is down");
+        }
         recovery::resume(&shared).await?;
         Ok((Self { shared }, report))
     }
@@ -314,7 +316,9 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
     let (clock, entropy) = (Arc::clone(&options.clock), Arc::clone(&options.entropy));
     let (store, opened) =
         Store::open(&workspace, Arc::clone(&clock), Arc::clone(&entropy), StoreOptions::default())?;
-    let bus = Bus::open(&workspace.bus(), clock, entropy).map_err(|error| error.refusal())?;
+    let listening =
+        bus::Options { safety_poll: config.snapshot().config.bus.safety_poll(), ..bus::Options::default() };
+    let bus = Bus::open_with(&workspace.bus(), clock, entropy, listening).map_err(|error| error.refusal())?;
     let scratch = workspace.runs();
     std::fs::create_dir_all(&scratch).map_err(Refusal::internal)?;
     let git = Git::new((options.environment)("PATH").unwrap_or_default(), scratch);

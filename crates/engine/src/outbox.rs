@@ -36,10 +36,11 @@ pub(crate) async fn pump(shared: Arc<Shared>) {
         let follower = Arc::clone(&shared);
         let waited = tokio::task::spawn_blocking(move || {
             let heard = listen(&bell).and_then(|rung| {
-                if rung {
+                let moved = move_rows(&follower)?;
+                if rung || moved {
                     follower.bridge.poke();
                 }
-                move_rows(&follower)
+                Ok(())
             });
             // The user is there as long as the daemon is. A number in shared memory, as good as always.
             if let Err(error) = follower.bus.heartbeat(follower.user) {
@@ -68,12 +69,15 @@ fn listen(bell: &Doorbell) -> Result<bool, Refusal> {
     bell.wait(LOOK_EVERY).map_err(|error| error.refusal())
 }
 
-fn move_rows(shared: &Shared) -> Result<(), Refusal> {
+/// True when there were any.
+fn move_rows(shared: &Shared) -> Result<bool, Refusal> {
+    let mut moved = false;
     loop {
         let (generation, rows) = shared.bus.outbox(0, PAGE).map_err(|error| error.refusal())?;
         if rows.is_empty() {
-            return Ok(());
+            return Ok(moved);
         }
+        moved = true;
         let page = journal_page(shared, &generation, rows)?;
         if let Some(done) = page.done {
             shared.bus.outbox_done(done).map_err(|error| error.refusal())?;

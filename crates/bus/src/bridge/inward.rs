@@ -1,7 +1,9 @@
 //! From the other machines to here: who is there, and what they say.
 
 use super::offers::{self, ANSWER_CHANNEL};
-use super::{ACK_CHANNEL, CONSUMER, Crossing, LOOK, OWN_CHANNELS, machine_of};
+use super::{
+    ACK_CHANNEL, CONSUMER, Crossing, Direction, ELSEWHERE_END, LOOK, OWN_CHANNELS, birth, machine_of,
+};
 use crate::ask::CLAIM_CHANNEL;
 use crate::backend::Backend;
 use crate::error::BusError;
@@ -13,10 +15,17 @@ use std::collections::{HashMap, HashSet};
 
 /// The name of the cursor on the other bus.
 const CURSOR: &str = "in";
+/// Most sessions of other machines that are known here; the first ones there count.
+const MIRRORED_MAX: usize = 1024;
 
 pub(super) fn run(crossing: &Crossing) {
-    let mut inward = Inward::default();
-    crossing.repeat(|hub| inward.round(crossing, hub));
+    let (mut inward, mut known) = (Inward::default(), 0);
+    crossing.repeat(Direction::In, |hub, times| {
+        if known != times {
+            (inward, known) = (Inward::default(), times);
+        }
+        inward.round(crossing, hub)
+    });
 }
 
 #[derive(Default)]
@@ -30,7 +39,7 @@ impl Inward {
     fn round(&mut self, crossing: &Crossing, hub: &dyn Backend) -> Result<(), BusError> {
         self.meet(crossing, hub)?;
         let position = self.position(crossing, hub)?;
-        crossing.reached();
+        crossing.reached(Direction::In);
         let query = NoticeQuery {
             after: position.id,
             generation: Some(position.generation.clone()),
@@ -38,9 +47,8 @@ impl Inward {
         };
         let page = match hub.wait(&query, LOOK) {
             Ok(page) => page,
-            Err(BusError::GenerationChanged { generation }) => {
-                // Another bus under the same address: all that lives there is new to us.
-                self.position = Some(Position { generation, id: 0 });
+            Err(BusError::GenerationChanged { .. }) => {
+                self.position = Some(carried_on(crossing, hub, &position)?);
                 return Ok(());
             }
             Err(BusError::CursorAhead { .. }) => {
@@ -49,14 +57,24 @@ impl Inward {
             }
             Err(error) => return Err(error),
         };
-        if page.notices.is_empty() {
+        if page.next == position.id {
             return Ok(());
         }
         // Whoever speaks is met first.
         self.meet(crossing, hub)?;
         let ours = living(crossing)?;
         for notice in &page.notices {
-            take_in(crossing, hub, &page.generation, notice, &ours)?;
+            if crossing.is_stopped() {
+                return Ok(());
+            }
+            let taken = take_in(crossing, hub, birth(&page.generation), notice, &ours);
+            if let Err(error) = taken {
+                if !is_about_one(&error) {
+                    return Err(error);
+                }
+                // It would be refused for ever, and everything behind it would wait.
+                crossing.count(|state| state.left_out += 1);
+            }
         }
         let reached = Position { generation: page.generation, id: page.next };
         crossing.bus.move_cursor(CONSUMER, CURSOR, &reached)?;
@@ -78,39 +96,73 @@ impl Inward {
 
     /// Makes the sessions of other machines known here, shows their signs of life, and ends those that are gone.
     fn meet(&mut self, crossing: &Crossing, hub: &dyn Backend) -> Result<(), BusError> {
+        let bus = &crossing.bus;
         let ours = crossing.abroad(None);
         let theirs: Vec<Registration> = hub
             .registrations()?
             .into_iter()
             .filter(|known| !known.worktree.as_ref().is_some_and(|tree| tree.starts_with(&ours)))
+            .take(MIRRORED_MAX)
             .collect();
-        let here: HashSet<RegistrationId> = crossing
-            .bus
+        let here: HashSet<RegistrationId> = bus
             .sessions()?
             .into_iter()
             .filter(|session| session.machine.is_some())
             .map(|session| session.registration.id)
             .collect();
         for registration in &theirs {
-            if !here.contains(&registration.id) {
-                match crossing.bus.register(mirrored(registration)) {
-                    // It ended here once, and comes no more under that id.
-                    Ok(_) | Err(BusError::Ended(_)) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            let beat = self.beats.insert(registration.id, registration.heartbeat_at);
-            if beat.is_some_and(|beat| beat != registration.heartbeat_at) {
-                crossing.bus.heartbeat(registration.id)?;
-            }
+            let id = registration.id;
+            let beat = self.beats.insert(id, registration.heartbeat_at);
+            let met = if here.contains(&id) {
+                Ok(())
+            } else if beat == Some(registration.heartbeat_at) {
+                // It was refused before, and has not moved since.
+                continue;
+            } else {
+                bus.register(mirrored(registration)).map(drop)
+            };
+            let met = met.and_then(|()| match beat {
+                Some(beat) if beat != registration.heartbeat_at => bus.heartbeat(id),
+                _ => Ok(()),
+            });
+            // One that cannot be had here (its id is a session's of ours, its name too long) keeps nobody else away.
+            met.or_else(|error| if is_about_one(&error) { Ok(()) } else { Err(error) })?;
         }
         let there: HashSet<RegistrationId> = theirs.iter().map(|registration| registration.id).collect();
         for gone in here.difference(&there) {
-            crossing.bus.end(*gone, "ended on its machine")?;
+            match bus.end(*gone, ELSEWHERE_END) {
+                Ok(()) | Err(BusError::Ended(_) | BusError::NotRegistered(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
         self.beats.retain(|id, _| there.contains(id));
         Ok(())
     }
+}
+
+/// Where to go on when the generation there is another. Of the same birth it is a server that was promoted or booted: its
+/// ids mean what they meant, except those it lost. Else it is another bus under the same address, and all of it is new.
+fn carried_on(crossing: &Crossing, hub: &dyn Backend, before: &Position) -> Result<Position, BusError> {
+    let newest = hub.newest_position()?;
+    if birth(&newest.generation) != birth(&before.generation) {
+        return Ok(Position { id: 0, ..newest });
+    }
+    crossing.bus.forget_mirrors_after(birth(&newest.generation), newest.id)?;
+    Ok(Position { id: before.id.min(newest.id), ..newest })
+}
+
+/// The fault lies in what came, not in the way it came or in the bus here.
+fn is_about_one(error: &BusError) -> bool {
+    matches!(
+        error,
+        BusError::Ended(_)
+            | BusError::NotRegistered(_)
+            | BusError::Invalid(_)
+            | BusError::PayloadTooLarge { .. }
+            | BusError::NoNotice(_)
+            | BusError::KeyReused { .. }
+            | BusError::Malformed { .. }
+    )
 }
 
 fn mirrored(registration: &Registration) -> NewRegistration {
@@ -147,7 +199,7 @@ fn take_in(
     match notice.channel.as_str() {
         ACK_CHANNEL => return acknowledge(crossing, generation, notice),
         CLAIM_CHANNEL => return offers::serve(crossing, hub, generation, notice, ours),
-        ANSWER_CHANNEL => return offers::take_answer(crossing, generation, notice),
+        ANSWER_CHANNEL => return offers::take_answer(crossing, hub, generation, notice),
         other if other.starts_with(OWN_CHANNELS) => return Ok(()),
         _ => {}
     }
@@ -182,14 +234,8 @@ fn take_in(
         ack,
         ..NewNotice::new(notice.sender, notice.channel.clone(), notice.payload.clone())
     };
-    match bus.import(generation, notice.id, &new, &notice.agent) {
-        Ok(true) => crossing.count(|state| state.imported += 1),
-        Ok(false) => {}
-        // Who it was for ended just now.
-        Err(BusError::Ended(_) | BusError::NotRegistered(_) | BusError::Invalid(_)) => {
-            crossing.count(|state| state.left_out += 1);
-        }
-        Err(error) => return Err(error),
+    if bus.import(generation, notice.id, &new, &notice.agent)? {
+        crossing.count(|state| state.imported += 1);
     }
     Ok(())
 }
@@ -206,8 +252,8 @@ fn said_and_left(crossing: &Crossing, notice: &Notice) -> Result<(), BusError> {
         liveness: Liveness::Elsewhere { machine: "elsewhere".to_owned() },
     };
     match crossing.bus.register(left) {
-        Ok(registration) => crossing.bus.end(registration.id, "ended on its machine"),
-        Err(BusError::Ended(_) | BusError::Invalid(_)) => Ok(()),
+        Ok(registration) => crossing.bus.end(registration.id, ELSEWHERE_END),
+        Err(BusError::Ended(_)) => Ok(()),
         Err(error) => Err(error),
     }
 }

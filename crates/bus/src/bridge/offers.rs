@@ -1,7 +1,7 @@
 //! Work offered here and claimed on another machine: the claim is made here, like everybody's, and answered.
 
 use super::Crossing;
-use crate::ask::{Answer, Ask, Question};
+use crate::ask::{Answer, Ask, CLAIM_CHANNEL, Question};
 use crate::backend::Backend;
 use crate::error::BusError;
 use crate::notice::NewNotice;
@@ -35,10 +35,14 @@ pub(super) fn serve(
             Err(BusError::Malformed { what: "a question of another machine", detail: error.to_string() })
         }
     };
-    let answer = serde_json::to_value(Answer::to(done))
+    let offered_there = request.envelope.reply_to.unwrap_or(0);
+    let answer = serde_json::to_value(Answer::to(done, offered_there))
         .map_err(|error| BusError::Malformed { what: "an answer", detail: error.to_string() })?;
     let channel = super::channel(ANSWER_CHANNEL)?;
-    for sender in ours {
+    // Always in the same name, so that an answer sent twice is one.
+    let mut names: Vec<&RegistrationId> = ours.iter().collect();
+    names.sort_by_key(ToString::to_string);
+    for sender in names {
         let new = NewNotice {
             recipient: Some(request.sender),
             reply_to: Some(request.id),
@@ -70,18 +74,66 @@ fn carry_out(
         Ask::Renew { ttl_ms } => {
             bus.renew_claim(question.token, asker, Duration::from_millis(*ttl_ms)).map(|()| None)
         }
-        Ask::Finish => bus.finish_claim(question.token, asker).map(|()| None),
-        Ask::GiveBack => bus.give_back_claim(question.token, asker).map(|()| None),
+        Ask::Finish => {
+            again(bus.finish_claim(question.token, asker), || bus.has_finished(question.token, asker))
+        }
+        Ask::GiveBack => {
+            again(bus.give_back_claim(question.token, asker), || bus.has_given_back(question.token, asker))
+        }
+    }
+}
+
+/// What was done before a crash, and not answered, is done.
+fn again(
+    done: Result<(), BusError>,
+    before: impl FnOnce() -> Result<bool, BusError>,
+) -> Result<Option<crate::claim::Claim>, BusError> {
+    match done {
+        Err(BusError::Lost(lost)) => {
+            if before()? {
+                Ok(None)
+            } else {
+                Err(BusError::Lost(lost))
+            }
+        }
+        done => done.map(|()| None),
     }
 }
 
 /// The answer to a question of ours.
-pub(super) fn take_answer(crossing: &Crossing, generation: &str, notice: &Notice) -> Result<(), BusError> {
-    let Some(there) = notice.envelope.reply_to else { return Ok(()) };
-    let Some(request) = crossing.bus.here(generation, there)? else { return Ok(()) };
-    match serde_json::from_value::<Answer>(notice.payload.clone()) {
-        Ok(answer) => crossing.bus.answered(request, &answer),
-        // Of a newer version, perhaps: who asked hears that nobody answered.
-        Err(_) => Ok(()),
+pub(super) fn take_answer(
+    crossing: &Crossing,
+    hub: &dyn Backend,
+    generation: &str,
+    notice: &Notice,
+) -> Result<(), BusError> {
+    // Of a newer version, perhaps: who asked hears that nobody answered.
+    let Ok(answer) = serde_json::from_value::<Answer>(notice.payload.clone()) else { return Ok(()) };
+    let request = match notice.envelope.reply_to {
+        Some(there) => crossing.bus.here(generation, there)?,
+        None => None,
+    };
+    let waits = match request {
+        Some(request) => crossing.bus.answered(request, &answer)?,
+        None => false,
+    };
+    let (Answer::Granted { token, attempts: 1.., offer }, Some(asker), false) =
+        (answer, notice.recipient, waits)
+    else {
+        return Ok(());
+    };
+    // It came too late, and nobody here knows that he has the work: others may have it.
+    let payload = serde_json::to_value(Question { ask: Ask::GiveBack, token })
+        .map_err(|error| BusError::Malformed { what: "a question", detail: error.to_string() })?;
+    let new = NewNotice {
+        recipient: Some(notice.sender),
+        reply_to: Some(offer),
+        key: Some(format!("late:{}", notice.id)),
+        ..NewNotice::new(asker, super::channel(CLAIM_CHANNEL)?, payload)
+    };
+    match hub.publish_all(&[new]) {
+        // The asker has gone: so has his claim.
+        Err(BusError::NotRegistered(_) | BusError::Ended(_) | BusError::KeyReused { .. }) => Ok(()),
+        done => done.map(drop),
     }
 }

@@ -1,6 +1,8 @@
 //! From here to the other machines: who is here, what they say, and what they hold.
 
-use super::{ACK_CHANNEL, BEAT, CONSUMER, Crossing, HERE_CHANNEL, LEASE, OWN_CHANNELS, overlap};
+use super::{
+    ACK_CHANNEL, BEAT, CONSUMER, Crossing, Direction, HERE_CHANNEL, LEASE, OWN_CHANNELS, birth, overlap,
+};
 use crate::ask::CLAIM_CHANNEL;
 use crate::backend::Backend;
 use crate::error::BusError;
@@ -17,12 +19,17 @@ use std::time::Duration;
 const CURSOR: &str = "out";
 /// Notices sent at once.
 const BATCH: usize = 200;
+/// How often a bridge clears up there.
+const CLEAR_EVERY: Duration = Duration::from_secs(60);
 /// How long an acknowledgement looks for the machine it is for.
 const ACK_TTL_SECONDS: u32 = 24 * 3600;
 
 pub(super) fn run(crossing: &Crossing) {
-    let mut outward = Outward::default();
-    crossing.repeat(|hub| {
+    let (mut outward, mut known) = (Outward::default(), 0);
+    crossing.repeat(Direction::Out, |hub, times| {
+        if known != times {
+            (outward, known) = (Outward::default(), times);
+        }
         outward.round(crossing, hub)?;
         crossing.rest(BEAT);
         Ok(())
@@ -33,9 +40,10 @@ pub(super) fn run(crossing: &Crossing) {
 struct Outward {
     /// Ours that the others know; none before the first look.
     announced: Option<HashSet<RegistrationId>>,
-    /// Ours that ended there, which no id comes back from.
+    /// Ours that the others do not take. Asked again now and then: what ended there by its lease may return.
     refused: HashSet<RegistrationId>,
     beaten_at: Option<Duration>,
+    cleared_at: Option<Duration>,
     overlaps: overlap::Overlaps,
 }
 
@@ -47,28 +55,36 @@ impl Outward {
             .filter(|session| session.machine.is_none() && session.vitality != Vitality::Dead)
             .map(|session| (session.registration.id, session))
             .collect();
-        let theirs: HashSet<RegistrationId> = sessions
-            .iter()
-            .filter(|session| session.machine.is_some())
-            .map(|session| session.registration.id)
-            .collect();
         self.remember(crossing, hub)?;
-        for session in ours.values() {
-            self.announce(crossing, hub, &session.registration)?;
-        }
-        let generation = hub.newest_position()?.generation;
-        let due = self.is_beat_due(crossing);
-        // It may have something to say, which is sent right after.
-        self.overlaps.round(crossing, hub, &ours, due)?;
-        self.send(crossing, hub, &generation, &theirs)?;
-        tell_acks(crossing, hub, &generation)?;
-        self.part(hub, &ours)?;
-        if due {
+        let beat = is_due(crossing, &mut self.beaten_at, BEAT);
+        if beat {
             for session in ours.values().filter(|session| session.vitality == Vitality::Alive) {
                 self.beat(hub, session.registration.id)?;
             }
         }
-        crossing.reached();
+        self.clear(crossing, hub)?;
+        for session in ours.values() {
+            self.announce(crossing, hub, &session.registration)?;
+        }
+        let generation = hub.newest_position()?.generation;
+        // It may have something to say, which is sent right after.
+        self.overlaps.round(crossing, hub, &ours, beat)?;
+        self.send(crossing, hub, birth(&generation))?;
+        tell_acks(crossing, hub, birth(&generation))?;
+        self.part(hub, &ours)?;
+        crossing.reached(Direction::Out);
+        Ok(())
+    }
+
+    /// Every bridge clears up there now and then: nobody else does.
+    fn clear(&mut self, crossing: &Crossing, hub: &dyn Backend) -> Result<(), BusError> {
+        if is_due(crossing, &mut self.cleared_at, CLEAR_EVERY) {
+            self.refused.clear();
+            // Nothing rests on it; in a minute it is tried again, by everybody.
+            if let Err(error @ (BusError::Unreachable { .. } | BusError::Unanswered { .. })) = hub.clear() {
+                return Err(error);
+            }
+        }
         Ok(())
     }
 
@@ -81,15 +97,6 @@ impl Outward {
             self.announced = Some(known.map(|one| one.id).collect());
         }
         Ok(())
-    }
-
-    fn is_beat_due(&mut self, crossing: &Crossing) -> bool {
-        let now = crossing.bus.inner.clock.uptime();
-        let due = self.beaten_at.is_none_or(|at| now.saturating_sub(at) >= BEAT);
-        if due {
-            self.beaten_at = Some(now);
-        }
-        due
     }
 
     /// True when the others know the session.
@@ -132,9 +139,13 @@ impl Outward {
     }
 
     fn beat(&mut self, hub: &dyn Backend, id: RegistrationId) -> Result<(), BusError> {
+        let announced = self.announced.get_or_insert_default();
+        if !announced.contains(&id) {
+            return Ok(());
+        }
         match hub.heartbeat(id) {
             Err(BusError::Ended(_) | BusError::NotRegistered(_)) => {
-                self.announced.get_or_insert_default().remove(&id);
+                announced.remove(&id);
                 Ok(())
             }
             done => done,
@@ -152,21 +163,15 @@ impl Outward {
                 Err(error) => return Err(error),
             };
         }
-        self.refused.retain(|id| ours.contains_key(id));
         Ok(())
     }
 
-    /// Sends what was said here since the last time and concerns others.
-    fn send(
-        &mut self,
-        crossing: &Crossing,
-        hub: &dyn Backend,
-        generation: &str,
-        theirs: &HashSet<RegistrationId>,
-    ) -> Result<(), BusError> {
+    /// Sends what was said here since the last time and concerns others. Stops with the bridge; what is left follows at
+    /// the next start.
+    fn send(&mut self, crossing: &Crossing, hub: &dyn Backend, there: &str) -> Result<(), BusError> {
         let bus = &crossing.bus;
         let mut after = bus.cursor(CONSUMER, CURSOR)?.map_or(0, |position| position.id);
-        loop {
+        while !crossing.is_stopped() {
             // Ids go on rising when the machine boots; of a file made anew they begin again.
             after = after.min(bus.newest_position()?.id);
             let page = bus.notices(&NoticeQuery { after, limit: BATCH, ..NoticeQuery::default() })?;
@@ -175,38 +180,41 @@ impl Outward {
             }
             let mut batch: Vec<(i64, NewNotice)> = Vec::new();
             for notice in &page.notices {
-                if !concerns(crossing, theirs, notice)? {
-                    continue;
+                let Some(new) = self.outgoing(crossing, hub, notice, &page.generation)? else { continue };
+                let replied = notice.envelope.reply_to;
+                // One sender at a time, and what a notice answers before it: some backends ask for the one, ids for the other.
+                let apart = batch.last().is_some_and(|(_, last)| last.sender != new.sender)
+                    || replied.is_some_and(|replied| batch.iter().any(|(here, _)| *here == replied));
+                if apart {
+                    self.publish(crossing, hub, there, &std::mem::take(&mut batch))?;
                 }
-                match self.outgoing(crossing, hub, notice, theirs)? {
-                    Some(new) => {
-                        let key = Some(format!("{}:{}", page.generation, notice.id));
-                        let reply_to = match notice.envelope.reply_to {
-                            Some(here) => bus.there(generation, here)?,
-                            None => None,
-                        };
-                        batch.push((notice.id, NewNotice { key, reply_to, ..new }));
-                    }
-                    None => crossing.count(|state| state.left_out += 1),
-                }
+                let reply_to = match replied {
+                    Some(here) => bus.there(there, here)?,
+                    None => None,
+                };
+                batch.push((notice.id, NewNotice { reply_to, ..new }));
             }
-            publish(crossing, hub, generation, &batch)?;
+            self.publish(crossing, hub, there, &batch)?;
             bus.move_cursor(CONSUMER, CURSOR, &Position { generation: page.generation, id: page.next })?;
             after = page.next;
         }
+        Ok(())
     }
 
-    /// The notice as the others get it; none when they do not take its sender.
+    /// The notice as the others get it; none when it does not concern them, or they do not take its sender.
     fn outgoing(
         &mut self,
         crossing: &Crossing,
         hub: &dyn Backend,
         notice: &Notice,
-        theirs: &HashSet<RegistrationId>,
+        generation: &str,
     ) -> Result<Option<NewNotice>, BusError> {
+        let bus = &crossing.bus;
+        let Some(recipients) = abroad_among(crossing, notice)? else { return Ok(None) };
         // A session that said something and left is announced all the same: it ended after it spoke.
-        let Some(sender) = crossing.bus.registration(notice.sender)? else { return Ok(None) };
+        let Some(sender) = bus.registration(notice.sender)? else { return Ok(None) };
         if !self.announce(crossing, hub, &sender)? {
+            crossing.count(|state| state.left_out += 1);
             return Ok(None);
         }
         let envelope = &notice.envelope;
@@ -215,61 +223,115 @@ impl Outward {
             .map(|seconds| AckRule { seconds, attempts: envelope.ack_attempts.unwrap_or(1) });
         Ok(Some(NewNotice {
             recipient: notice.recipient,
-            recipients: envelope.audience.iter().filter(|id| theirs.contains(id)).copied().collect(),
+            recipients,
             ttl_seconds: Some(notice.ttl_seconds),
+            // The same after a boot, of which the generation tells.
+            key: Some(format!("{}:{}:{}", birth(generation), notice.id, notice.created_at.as_millis())),
             thread: envelope.thread.clone(),
             priority: envelope.priority,
             ack,
             ..NewNotice::new(notice.sender, notice.channel.clone(), notice.payload.clone())
         }))
     }
-}
 
-/// Whether a notice was sent here, to somebody elsewhere, and has not crossed yet.
-fn concerns(
-    crossing: &Crossing,
-    theirs: &HashSet<RegistrationId>,
-    notice: &Notice,
-) -> Result<bool, BusError> {
-    let audience = &notice.envelope.audience;
-    let addressed = match notice.recipient {
-        Some(recipient) => theirs.contains(&recipient),
-        None => audience.is_empty() || audience.iter().any(|id| theirs.contains(id)),
-    };
-    let channel = notice.channel.as_str();
-    let own = channel.starts_with(OWN_CHANNELS) && channel != CLAIM_CHANNEL;
-    Ok(addressed && !own && !theirs.contains(&notice.sender) && !crossing.bus.has_crossed(notice.id)?)
-}
-
-/// All at once; one by one when the other side refuses one of them.
-fn publish(
-    crossing: &Crossing,
-    hub: &dyn Backend,
-    generation: &str,
-    batch: &[(i64, NewNotice)],
-) -> Result<(), BusError> {
-    if batch.is_empty() {
-        return Ok(());
-    }
-    let news: Vec<NewNotice> = batch.iter().map(|(_, new)| new.clone()).collect();
-    let mut pairs: Vec<(i64, i64)> = Vec::new();
-    match hub.publish_all(&news) {
-        Ok(published) => {
-            pairs.extend(batch.iter().map(|(here, _)| *here).zip(published.iter().map(|one| one.id)))
+    /// All at once; one by one when the other side refuses one of them.
+    fn publish(
+        &mut self,
+        crossing: &Crossing,
+        hub: &dyn Backend,
+        there: &str,
+        batch: &[(i64, NewNotice)],
+    ) -> Result<(), BusError> {
+        if batch.is_empty() {
+            return Ok(());
         }
-        Err(error) if is_its_own_fault(&error) => {
-            for ((here, _), new) in batch.iter().zip(&news) {
-                match hub.publish_all(std::slice::from_ref(new)) {
-                    Ok(published) => pairs.extend(published.iter().map(|one| (*here, one.id))),
-                    Err(error) if is_its_own_fault(&error) => crossing.count(|state| state.left_out += 1),
-                    Err(error) => return Err(error),
+        let news: Vec<NewNotice> = batch.iter().map(|(_, new)| new.clone()).collect();
+        let mut pairs: Vec<(i64, i64)> = Vec::new();
+        match hub.publish_all(&news) {
+            Ok(published) => {
+                pairs.extend(batch.iter().map(|(here, _)| *here).zip(published.iter().map(|one| one.id)));
+            }
+            Err(error) if is_its_own_fault(&error) => {
+                for (here, new) in batch {
+                    match self.publish_one(crossing, hub, new.clone())? {
+                        Some(id) => pairs.push((*here, id)),
+                        None => crossing.count(|state| state.left_out += 1),
+                    }
                 }
             }
+            Err(error) => return Err(error),
         }
-        Err(error) => return Err(error),
+        crossing.count(|state| state.exported += pairs.len() as u64);
+        crossing.bus.exported(there, &pairs)
     }
-    crossing.count(|state| state.exported += pairs.len() as u64);
-    crossing.bus.exported(generation, &pairs)
+
+    /// Its id there. Who is not known there any more is left out of the recipients; a sender that was forgotten is
+    /// announced again.
+    fn publish_one(
+        &mut self,
+        crossing: &Crossing,
+        hub: &dyn Backend,
+        mut new: NewNotice,
+    ) -> Result<Option<i64>, BusError> {
+        let mut announced_again = false;
+        loop {
+            match hub.publish_all(std::slice::from_ref(&new)) {
+                Ok(published) => return Ok(published.first().map(|one| one.id)),
+                Err(BusError::NotRegistered(id) | BusError::Ended(id))
+                    if id == new.sender && !announced_again =>
+                {
+                    announced_again = true;
+                    self.announced.get_or_insert_default().remove(&id);
+                    let Some(sender) = crossing.bus.registration(id)? else { return Ok(None) };
+                    if !self.announce(crossing, hub, &sender)? {
+                        return Ok(None);
+                    }
+                }
+                Err(BusError::NotRegistered(id) | BusError::Ended(id))
+                    if new.recipients.len() > 1 && new.recipients.contains(&id) =>
+                {
+                    new.recipients.retain(|recipient| *recipient != id);
+                }
+                Err(error) if is_its_own_fault(&error) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+fn is_due(crossing: &Crossing, last: &mut Option<Duration>, every: Duration) -> bool {
+    let now = crossing.bus.inner.clock.uptime();
+    let due = last.is_none_or(|at| now.saturating_sub(at) >= every);
+    if due {
+        *last = Some(now);
+    }
+    due
+}
+
+/// The recipients of a notice of ours that are elsewhere: none of them by name when it goes to everybody or to one. None
+/// when it concerns nobody elsewhere, was not sent here, or has crossed. Asked now, and not at the beginning of the round:
+/// whoever came in between can be addressed already.
+fn abroad_among(crossing: &Crossing, notice: &Notice) -> Result<Option<Vec<RegistrationId>>, BusError> {
+    let bus = &crossing.bus;
+    let is_abroad = |id: RegistrationId| Ok::<_, BusError>(bus.is_of_here(id)? == Some(false));
+    let channel = notice.channel.as_str();
+    if channel.starts_with(OWN_CHANNELS) && channel != CLAIM_CHANNEL
+        || is_abroad(notice.sender)?
+        || bus.has_crossed(notice.id)?
+    {
+        return Ok(None);
+    }
+    if let Some(recipient) = notice.recipient {
+        return Ok(is_abroad(recipient)?.then(Vec::new));
+    }
+    let audience = &notice.envelope.audience;
+    let mut abroad = Vec::new();
+    for id in audience {
+        if is_abroad(*id)? {
+            abroad.push(*id);
+        }
+    }
+    Ok((audience.is_empty() || !abroad.is_empty()).then_some(abroad))
 }
 
 /// Another try would end the same.
@@ -285,10 +347,10 @@ fn is_its_own_fault(error: &BusError) -> bool {
 }
 
 /// Tells the senders' machines what was acknowledged here.
-fn tell_acks(crossing: &Crossing, hub: &dyn Backend, generation: &str) -> Result<(), BusError> {
+fn tell_acks(crossing: &Crossing, hub: &dyn Backend, there: &str) -> Result<(), BusError> {
     let channel = super::channel(ACK_CHANNEL)?;
-    loop {
-        let acks: Vec<Untold> = crossing.bus.untold(generation)?;
+    while !crossing.is_stopped() {
+        let acks: Vec<Untold> = crossing.bus.untold(there)?;
         if acks.is_empty() {
             return Ok(());
         }
@@ -300,7 +362,12 @@ fn tell_acks(crossing: &Crossing, hub: &dyn Backend, generation: &str) -> Result
                 ..NewNotice::new(ack.by, channel.clone(), json!({ "notice": ack.there }))
             };
             match hub.publish_all(std::slice::from_ref(&news)) {
-                Ok(_) => {}
+                // There it is not handed out again either.
+                Ok(_) => match hub.ack(ack.there, ack.by) {
+                    Ok(()) => {}
+                    Err(BusError::NoNotice(_) | BusError::Ended(_) | BusError::NotRegistered(_)) => {}
+                    Err(error) => return Err(error),
+                },
                 // Nobody there waits for it any more.
                 Err(error) if is_its_own_fault(&error) => {}
                 Err(error) => return Err(error),
@@ -308,4 +375,5 @@ fn tell_acks(crossing: &Crossing, hub: &dyn Backend, generation: &str) -> Result
         }
         crossing.bus.told(&acks)?;
     }
+    Ok(())
 }

@@ -49,8 +49,9 @@ impl Overlaps {
             if !self.shown.contains_key(place)
                 && let Some(token) = show(hub, place)?
             {
-                self.shown.insert(place.clone(), token);
+                // Written down last: shown again is the same lock, and not told of is a conflict missed.
                 warn(crossing, hub, place, lock, ours)?;
+                self.shown.insert(place.clone(), token);
             }
         }
         let gone: Vec<Place> = self.shown.keys().filter(|place| !held.contains_key(place)).cloned().collect();

@@ -428,6 +428,76 @@ fn another_bus_in_the_middle_is_begun_anew() {
     until("it goes on", || texts(&office.heard(bob)) == ["one", "two"]);
     let crossed = world.hub.notices(&NoticeQuery::default()).unwrap().notices;
     assert_eq!(texts(&crossed), ["two"], "what had crossed did not cross again");
+    until("they know each other again", || home.knows(bob) && office.knows(ann));
+    office.say(NewNotice { recipient: Some(ann), ..plain(bob, "still here") });
+    until("and reach each other", || texts(&home.heard(ann)) == ["still here"]);
+}
+
+#[test]
+fn an_answer_that_crosses_with_its_question_still_answers_it() {
+    let world = World::new();
+    let (mut home, office) = (world.machine("home", 2), world.machine("office", 3));
+    let (ann, amy, bob) = (home.agent("ann"), home.agent("amy"), office.agent("bob"));
+    home.bridge = None;
+    let question = home.say(plain(ann, "who?"));
+    home.say(NewNotice { reply_to: Some(question.id), ..plain(amy, "I") });
+    home.bridge = Some(world.bridge(&home));
+    until("both arrive", || office.heard(bob).len() == 2);
+    let heard = office.heard(bob);
+    assert_eq!(heard[1].envelope.reply_to, Some(heard[0].id));
+}
+
+#[test]
+fn one_that_cannot_be_had_here_keeps_nobody_else_away() {
+    let world = World::new();
+    let home = open(&world.dir.path().join("home"), &world.clock, 2);
+    let lease = || Liveness::Lease { ttl: Duration::from_secs(3600) };
+    let ann = home.register(crate::stage::new("ann", lease())).unwrap().id;
+    let there = |id: Option<RegistrationId>, agent: &str| {
+        let worktree = Some("office:/w".to_owned());
+        world.hub.register(NewRegistration { id, worktree, ..crate::stage::new(agent, lease()) }).unwrap().id
+    };
+    // Somebody took the id of a session of ours; what he says is not believed to come from elsewhere.
+    there(Some(ann), "false ann");
+    let bob = there(None, "bob");
+    world.hub.publish(plain(ann, "I am ann")).unwrap();
+    let mut machine = Machine { bus: home, bridge: None, name: "home" };
+    let amy = machine.agent("amy");
+    machine.bridge = Some(world.bridge(&machine));
+    until("the others are met", || machine.knows(bob));
+    world.hub.publish(plain(bob, "I am bob")).unwrap();
+    until("and heard", || texts(&machine.heard(amy)) == ["I am bob"]);
+    let sessions = machine.bus.sessions().unwrap();
+    let own = sessions.iter().find(|session| session.registration.id == ann).unwrap();
+    assert_eq!((&*own.registration.agent, &own.machine), ("ann", &None));
+}
+
+#[test]
+fn the_bridges_clear_up_between_them() {
+    let world = World::new();
+    let home = world.machine("home", 2);
+    let ann = home.agent("ann");
+    home.say(NewNotice { ttl_seconds: Some(1), ..plain(ann, "short") });
+    let lying = || world.hub.channels().unwrap().iter().any(|(channel, _)| channel.as_str() == "talk");
+    until("it crosses", lying);
+    until("it is cleared away", || {
+        world.clock.advance(Duration::from_secs(61));
+        home.bus.heartbeat(ann).unwrap();
+        home.poke();
+        !lying()
+    });
+}
+
+#[test]
+fn a_machine_that_parts_knows_nobody_elsewhere() {
+    let world = World::new();
+    let (mut home, office) = (world.machine("home", 2), world.machine("office", 3));
+    let (ann, bob) = (home.agent("ann"), office.agent("bob"));
+    until("they know each other", || home.knows(bob) && office.knows(ann));
+    home.bridge.take().unwrap().part().unwrap();
+    assert!(!home.knows(bob) && home.knows(ann));
+    home.bridge = Some(world.bridge(&home));
+    until("they meet again", || home.knows(bob));
 }
 
 #[test]

@@ -14,8 +14,10 @@ pub(crate) fn identify(path: &Path, clock: &dyn Clock, entropy: &dyn Entropy) ->
     let mut random = [0u8; 16];
     entropy.fill(&mut random);
     let id = u128::from_be_bytes(random);
+    let name = bus::system::host_name();
     let text =
-        serde_json::json!({ "machine_id": format!("{id:032x}"), "created_at": clock.now() }).to_string();
+        serde_json::json!({ "machine_id": format!("{id:032x}"), "name": name, "created_at": clock.now() })
+            .to_string();
     write(path, &text).map_err(|error| DaemonError::Io { action: "write", path: path.to_owned(), error })
 }
 

@@ -34,6 +34,10 @@ fn the_bridge_follows_the_configuration() {
     }
     configured(&stage, "{}").unwrap();
     assert_eq!(message(&stage), None, "taken down");
-    let refused = configured(&stage, r#"{"bus":{"url":"nats://127.0.0.1:1","machine":"a b"}}"#).unwrap_err();
-    assert!(refused.message.contains("a machine has a name"), "{refused}");
+    std::fs::write(stage.options().data_root.machine_id(), "{}").unwrap();
+    let path = stage.options().data_root.config();
+    std::fs::write(path, r#"{"bus":{"url":"nats://127.0.0.1:1"}}"#).unwrap();
+    stage.shared.config.reload().unwrap();
+    let refused = stage.shared.bridge.follow(&stage.shared).unwrap_err();
+    assert_eq!(&*refused.code, "machine_id_invalid");
 }
