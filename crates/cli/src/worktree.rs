@@ -50,6 +50,10 @@ impl Worktree {
     /// A path or glob as the user gave it, relative to the top. `..` is resolved by name; what it means is
     /// checked by the bus.
     pub(crate) fn path(&self, given: &str) -> Result<String, Failure> {
+        if given.is_empty() {
+            return Err(Failure::usage("path_empty", "an empty path names nothing")
+                .hint("give a file, a folder or a glob; `.` is the folder you stand in"));
+        }
         let outside = || {
             Failure::usage("path_outside", format!("`{given}` is outside {}", self.top.display()))
                 .hint("give paths inside the repository, or name another one with --worktree PATH")
@@ -129,6 +133,15 @@ mod tests {
         for given in ["../../x", "/etc/passwd"] {
             assert_eq!(worktree.path(given).unwrap_err().detail.code, "path_outside", "{given}");
         }
+    }
+
+    #[test]
+    fn an_empty_path_is_not_the_whole_tree() {
+        let (dir, worktree) = worktree();
+        let refused = worktree.path("").unwrap_err();
+        assert_eq!(refused.detail.code, "path_empty");
+        assert!(refused.detail.hint.is_some());
+        assert_eq!(Worktree::around(dir.path()).unwrap().path(".").unwrap(), "**");
     }
 
     #[test]

@@ -77,7 +77,8 @@ impl Engine {
     /// Takes a lock from whoever holds it. The journal says so.
     pub async fn break_lock(&self, call: &Call, token: u64) -> Result<(), Refusal> {
         call.only_user()?;
-        self.once(call, move |bus| bus.break_lock(token).map(|_| Vec::new())).await.map(drop)
+        let by = Some(self.holder(call));
+        self.once(call, move |bus| bus.break_lock_by(token, by).map(|_| Vec::new())).await.map(drop)
     }
 
     /// Does what a key asks for once, and gives the same answer to whoever asks again with it.

@@ -8,6 +8,7 @@ use crate::failure::{Exit, Failure};
 use crate::render::{Cell, Paint, Table};
 use clap::Args;
 use client::ClientError;
+use model::{Presence, Vitality};
 use protocol::{API_REVISION, Finding, Severity};
 use std::os::unix::fs::MetadataExt;
 
@@ -110,12 +111,12 @@ fn config(context: &Context) -> Finding {
 fn bus(context: &Context) -> Finding {
     let looked = context.present_bus().and_then(|bus| match bus {
         None => Ok(None),
-        Some(bus) => Ok(Some((bus.registrations()?.len(), bus.locks(None)?.len()))),
+        Some(bus) => Ok(Some((bus.sessions()?, bus.locks(None)?.len()))),
     });
     match looked {
         Ok(None) => finding(Severity::Ok, "bus", "not there yet; the first lock or notice makes it", None),
-        Ok(Some((registrations, locks))) => {
-            let words = format!("{registrations} live session(s), {locks} lock(s)");
+        Ok(Some((sessions, locks))) => {
+            let words = format!("{}, {locks} lock(s)", counted(&sessions));
             match bus::undecided_allowed(&context.workspace().bus()) {
                 0 => finding(Severity::Ok, "bus", words, None),
                 count => finding(
@@ -130,6 +131,19 @@ fn bus(context: &Context) -> Finding {
             finding(Severity::Error, "bus", failure.detail.message, failure.detail.hint.as_deref())
         }
     }
+}
+
+/// The dead are not cleared away yet; the next one to look after the bus does it.
+fn counted(sessions: &[Presence]) -> String {
+    let count = |vitality| sessions.iter().filter(|session| session.vitality == vitality).count();
+    let mut words = format!("{} live session(s)", count(Vitality::Alive));
+    for vitality in [Vitality::Suspect, Vitality::Dead] {
+        match count(vitality) {
+            0 => {}
+            some => words.push_str(&format!(", {some} {}", vitality.as_str())),
+        }
+    }
+    words
 }
 
 /// The daemon, and what it finds itself.

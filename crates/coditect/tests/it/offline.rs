@@ -49,6 +49,12 @@ fn two_commands_of_one_user_exclude_each_other() {
     assert_eq!(here.json()["items"][0]["path"], "README.md");
     let outside = home.run_in(&home.path("data"), &["lock", "acquire", "x", "--json"]);
     assert_eq!((outside.exit, outside.code().as_str()), (2, "no_worktree"));
+    for command in ["acquire", "guard", "who", "wait"] {
+        let empty = home.run(&["lock", command, "", "--json"]);
+        assert_eq!((empty.exit, empty.code().as_str()), (2, "path_empty"), "{command}: {}", empty.err);
+        assert!(empty.err.contains("\nhint: "), "{}", empty.err);
+    }
+    assert_eq!(held(&home), 2, "the empty path took nothing");
 }
 
 #[test]
@@ -71,6 +77,7 @@ fn waiting_ends_with_the_lock_or_with_the_time() {
     let first = token(&home, &["lock", "acquire", "a", "--json"]);
     let late = home.run(&["lock", "acquire", "a", "--wait", "1", "--json"]);
     assert_eq!((late.exit, late.code().as_str()), (7, "lock_wait_timeout"));
+    assert_eq!(home.run(&["lock", "acquire", "a", "--wait", "86401"]).exit, 2, "a day at most");
     assert_eq!(home.run(&["lock", "wait", "a", "--timeout", "1"]).exit, 7);
     assert_eq!(home.run(&["lock", "wait", "b", "--timeout", "1"]).exit, 0);
 
@@ -130,4 +137,36 @@ fn a_line_that_is_no_command_says_so_in_both_forms() {
     assert_eq!((absent.exit, absent.code().as_str()), (6, "daemon_not_running"));
     let status = home.run(&["daemon", "status", "--json"]);
     assert_eq!((status.exit, &status.json()["running"]), (6, &json!(false)));
+}
+
+#[test]
+fn heartbeats_are_shown_once_and_carry_no_text() {
+    let home = Home::new();
+    let text = home.run(&["msg", "send", "heartbeat", "I am here", "--json"]);
+    assert_eq!((text.exit, text.code().as_str()), (2, "heartbeat_text"));
+    assert!(text.err.contains("\nhint: "), "{}", text.err);
+    let said = home.run(&["lock", "acquire", "a", "--as", "ada", "--json"]).json();
+    let ada = said["holder"].as_str().unwrap();
+    assert_eq!(home.run(&["msg", "send", "heartbeat", "", "--holder", ada]).exit, 0);
+    let tail = ["msg", "tail", "--channel", "heartbeat", "--from", "beginning", "--json"];
+    for more in [&["--no-follow"][..], &["--timeout", "1"]] {
+        let shown = home.run(&[&tail[..], more].concat());
+        assert_eq!(shown.exit, 0, "{}", shown.err);
+        let lines: Vec<serde_json::Value> =
+            shown.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 1, "{more:?}: {}", shown.out);
+        assert_eq!((&lines[0]["agent"], &lines[0]["channel"]), (&json!("ada"), &json!("heartbeat")));
+    }
+}
+
+#[test]
+fn a_claim_that_never_was_is_not_said_to_be_lost() {
+    let home = Home::new();
+    let ada = home.run(&["lock", "acquire", "a", "--as", "ada", "--json"]).json();
+    let ada = ada["holder"].as_str().unwrap();
+    for command in ["done", "renew", "giveback"] {
+        let said = home.run(&["msg", command, "999", "--holder", ada, "--json"]);
+        assert_eq!((said.exit, said.code().as_str()), (5, "claim_lost"));
+        assert!(said.err.contains("there is no claim 999"), "{}", said.err);
+    }
 }

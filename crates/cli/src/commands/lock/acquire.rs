@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// How long `--wait` waits when it does not say.
 const WAIT_DEFAULT: &str = "300";
+/// Longest time in line, in seconds: who waits for longer has been forgotten.
+const WAIT_MAX: u64 = 24 * 3600;
 
 #[derive(Debug, Args)]
 pub(crate) struct Acquire {
@@ -22,7 +24,7 @@ pub(crate) struct Acquire {
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     ttl: u64,
     /// Wait in line for at most this long instead of failing at once
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = WAIT_DEFAULT)]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = WAIT_DEFAULT, value_parser = clap::value_parser!(u64).range(..=WAIT_MAX))]
     wait: Option<u64>,
     #[command(flatten)]
     holder: Holder,

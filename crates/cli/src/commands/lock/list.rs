@@ -2,11 +2,12 @@
 
 use super::super::Outcome;
 use crate::context::Context;
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
 use crate::render::{Cell, Paint, Table, ago, ahead};
 use crate::worktree::Worktree;
+use bus::Bus;
 use clap::Args;
-use model::LockMode;
+use model::{LockMode, RegistrationId, Vitality};
 use protocol::{Lock, LockTable, LockWait};
 
 #[derive(Debug, Args)]
@@ -19,9 +20,9 @@ pub(crate) struct List {
 impl List {
     pub(crate) fn run(self, context: &Context) -> Outcome {
         let worktree = if self.here { Some(Worktree::around(&context.cwd)?.name()?) } else { None };
-        let (locks, waits) = match context.present_bus()? {
-            Some(bus) => (bus.locks(None)?, bus.waits()?),
-            None => (Vec::new(), Vec::new()),
+        let (locks, waits, dead) = match context.present_bus()? {
+            Some(bus) => (bus.locks(None)?, bus.waits()?, dead(&bus)?),
+            None => Default::default(),
         };
         let locks: Vec<Lock> = locks.into_iter().map(Lock::from).collect();
         let wanted = |of: &str| worktree.as_deref().is_none_or(|worktree| worktree == of);
@@ -48,6 +49,10 @@ impl List {
             return Ok(Exit::Done);
         }
         context.screen.table(&table(context, &locks.items))?;
+        for lock in locks.items.iter().filter(|lock| dead.contains(&lock.holder)) {
+            let words = format!("is dead; {} is free for whoever asks", lock.path);
+            context.screen.say_of(&lock.agent, Paint::Bad, &words);
+        }
         for wait in &locks.waits {
             let holders: Vec<&str> = wait.blocked_by.iter().map(|lock| lock.agent.as_str()).collect();
             let since = ago(context.now(), wait.since);
@@ -63,6 +68,12 @@ impl List {
         }
         Ok(Exit::Done)
     }
+}
+
+/// Who died and was not cleared away yet.
+fn dead(bus: &Bus) -> Result<Vec<RegistrationId>, Failure> {
+    let dead = bus.sessions()?.into_iter().filter(|session| session.vitality == Vitality::Dead);
+    Ok(dead.map(|session| session.registration.id).collect())
 }
 
 pub(super) fn table(context: &Context, locks: &[Lock]) -> Table {

@@ -4,7 +4,7 @@ use super::super::Outcome;
 use super::list;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::holder::{Holder, VENDOR};
+use crate::holder::{Holder, VENDOR, joined_here};
 use bus::{Bus, LockLost};
 use clap::Args;
 use model::{Lock, RegistrationId};
@@ -80,7 +80,8 @@ impl Break {
     pub(crate) fn run(self, context: &Context) -> Outcome {
         context.not_for_agents("break a lock")?;
         let bus = context.bus()?;
-        let lock = bus.break_lock(self.token)?;
+        let by = joined_here(&bus)?.map(|one| one.registration.id);
+        let lock = bus.break_lock_by(self.token, by)?;
         retire(&bus, lock.holder)?;
         context.screen.say(&format!("{} no longer holds {}", lock.agent, lock.path));
         shown(context, lock)

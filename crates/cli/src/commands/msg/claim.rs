@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::holder::Myself;
 use crate::render::{Paint, Sheet};
-use bus::{Bus, BusError};
+use bus::{Bus, BusError, LockLost};
 use clap::Args;
 use model::RegistrationId;
 use protocol::Notice;
@@ -103,12 +103,17 @@ impl Mine {
         let bus = context.bus()?;
         let me = self.myself.known(context, &bus)?;
         change(&bus, self.token, me).map_err(|error| {
+            let token = self.token;
+            let words = match &error {
+                BusError::Lost(LockLost::Gone { .. }) => {
+                    format!("there is no claim {token}; it is done, was taken over, or never was")
+                }
+                _ => format!("claim {token} is not yours any more; somebody else may be doing the work"),
+            };
             let failure = Failure::from(error);
             if failure.detail.code != "lock_lost" {
                 return failure;
             }
-            let words =
-                format!("claim {} is not yours any more; somebody else may be doing the work", self.token);
             Failure::new(failure.exit, "claim_lost", words)
                 .hint("look for other work with `coditect msg claim`")
         })?;

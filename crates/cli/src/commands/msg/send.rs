@@ -115,6 +115,12 @@ impl Letter {
 impl Send {
     pub(crate) fn run(self, context: &Context) -> Outcome {
         let payload = self.letter.body(context)?;
+        if self.channel == Channel::heartbeat() && !says_nothing(&payload) {
+            let words = "a heartbeat carries no text; it says only that you are there";
+            return Err(Failure::usage("heartbeat_text", words).hint(
+                "send an empty text (`coditect msg send heartbeat \"\"`), or the text on another channel: `state`",
+            ));
+        }
         let bus = context.bus()?;
         let mut to = recipients(&bus, &self.to)?;
         let acting = acting(context, &bus, &self.letter.holder, None)?;
@@ -140,6 +146,14 @@ impl Reply {
             ..new
         };
         publish(context, &bus, acting, new)
+    }
+}
+
+fn says_nothing(payload: &Value) -> bool {
+    match payload {
+        Value::Null => true,
+        Value::Object(fields) => fields.values().all(|value| value == ""),
+        _ => false,
     }
 }
 

@@ -9,14 +9,18 @@ use crate::holder::Myself;
 use crate::render::Paint;
 use bus::{Bus, NoticePage, NoticeQuery, Position, Replay};
 use clap::Args;
-use model::{Channel, RegistrationId};
+use model::{Channel, RegistrationId, Timestamp};
 use protocol::Notice;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// How often the bus is looked at while following it without a bell of one's own. Reading wakes nobody and registers
 /// nobody.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The time of a heartbeat is worked out from the time since boot at each look, and so differs a little from look to
+/// look; what is closer together than this is one heartbeat.
+const BEAT_BLUR: Duration = Duration::from_millis(100);
 /// How long one wait at a bell lasts before the command looks at its own time limit.
 const WAIT_ROUND: Duration = Duration::from_secs(1);
 /// Name of the cursor that `--as` moves.
@@ -57,6 +61,8 @@ struct Reader<'a> {
     query: NoticeQuery,
     consumer: Option<String>,
     me: Option<RegistrationId>,
+    /// When each session's heartbeat that was shown last was made: on `heartbeat`, which has no positions.
+    beats: HashMap<RegistrationId, Timestamp>,
 }
 
 impl Tail {
@@ -81,7 +87,8 @@ impl Tail {
             }
             // Printed, so it need not come again.
             reader.dealt_with()?;
-            if empty && over {
+            // Heartbeats never come to an end; there they are shown once.
+            if over && (empty || reader.is_of_heartbeats()) {
                 return Ok(Exit::Done);
             }
         }
@@ -104,19 +111,22 @@ impl Tail {
         if let (Some(consumer), Some(_)) = (&self.consumer, &self.from) {
             bus.forget_cursor(consumer, CURSOR)?;
         }
-        Ok(Reader { bus, query, consumer: self.consumer.clone(), me })
+        Ok(Reader { bus, query, consumer: self.consumer.clone(), me, beats: HashMap::new() })
     }
 }
 
 impl Reader<'_> {
     /// The next page, waiting for it up to `limit`.
     fn next(&mut self, limit: Duration) -> Result<NoticePage, Failure> {
+        if self.is_of_heartbeats() {
+            return self.next_beats(limit);
+        }
         let mut page = self.bus.notices(&self.query)?;
         if page.notices.is_empty() && !limit.is_zero() {
             match self.me {
                 // Its own bell rings for what is for it.
-                Some(me) => {
-                    self.bus.wait_notices(me, self.query.after, limit)?;
+                Some(_) => {
+                    self.bus.wait(&self.query, limit)?;
                 }
                 None => std::thread::sleep(LOOK_EVERY.min(limit)),
             }
@@ -126,6 +136,33 @@ impl Reader<'_> {
         // Whether there is a gap has been asked once; from here on there is none.
         self.query.complete = false;
         self.query.generation = Some(page.generation.clone());
+        Ok(page)
+    }
+
+    fn is_of_heartbeats(&self) -> bool {
+        self.query.channel.as_ref() == Some(&Channel::heartbeat())
+    }
+
+    /// The heartbeats made since the last look, after a pause.
+    fn next_beats(&mut self, limit: Duration) -> Result<NoticePage, Failure> {
+        if !self.beats.is_empty() {
+            std::thread::sleep(LOOK_EVERY.min(limit));
+        }
+        let mut page = self.bus.notices(&self.query)?;
+        if page.notices.is_empty() {
+            std::thread::sleep(LOOK_EVERY.min(limit));
+        }
+        let beats = &mut self.beats;
+        page.notices.retain(|beat| {
+            let is_same = |shown: &Timestamp| {
+                beat.created_at.as_millis().abs_diff(shown.as_millis()) < BEAT_BLUR.as_millis() as u64
+            };
+            let fresh = !beats.get(&beat.sender).is_some_and(is_same);
+            if fresh {
+                beats.insert(beat.sender, beat.created_at);
+            }
+            fresh
+        });
         Ok(page)
     }
 
