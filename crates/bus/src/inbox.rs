@@ -84,7 +84,7 @@ pub(crate) struct Eye {
 
 impl Bus {
     /// Notices still alive, in commit order. The channel `heartbeat` has one of each session that lives, from its
-    /// slot, with the id 0.
+    /// slot, with the id 0: they have no order to read on in, and every page begins anew.
     pub fn notices(&self, query: &NoticeQuery) -> Result<NoticePage, BusError> {
         if query.channel.as_ref() == Some(&Channel::heartbeat()) {
             return self.heartbeats_as_notices(query);
@@ -275,10 +275,16 @@ impl Bus {
 
     fn heartbeats_as_notices(&self, query: &NoticeQuery) -> Result<NoticePage, BusError> {
         let ttl = Channel::heartbeat().default_ttl_seconds();
+        let plain = query.thread.is_none() && query.priority.is_none_or(|least| least <= 0);
+        let limit = if query.limit == 0 { NOTICE_PAGE_MAX } else { query.limit.min(NOTICE_PAGE_MAX) };
         let fresh = self.sessions()?.into_iter().filter(|session| {
-            session.vitality == Vitality::Alive && session.beat_age <= Duration::from_secs(ttl.into())
+            plain
+                && query.recipient != Some(session.registration.id)
+                && session.vitality == Vitality::Alive
+                && session.beat_age <= Duration::from_secs(ttl.into())
         });
         let notices = fresh
+            .take(limit)
             .map(|session| Notice {
                 id: 0,
                 sender: session.registration.id,

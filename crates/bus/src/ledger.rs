@@ -68,6 +68,24 @@ pub(crate) fn json<T: serde::Serialize>(what: &'static str, value: &T) -> Result
     serde_json::to_string(value).map_err(|error| BusError::Malformed { what, detail: error.to_string() })
 }
 
+impl Write<'_> {
+    /// Deletes the lock and says why, and by whose order if somebody gave one.
+    pub(crate) fn take_away(
+        &mut self,
+        held: &Held,
+        phase: LockPhase,
+        by: Option<RegistrationId>,
+    ) -> Result<(), BusError> {
+        self.conn.prepare_cached("DELETE FROM locks WHERE token = ?1")?.execute([signed(held.lock.token)])?;
+        self.touch(held.lock.holder);
+        if phase != LockPhase::Released {
+            // The holder did not do this itself, so it has to be told.
+            self.ring(held.lock.holder);
+        }
+        Self::tell(self, &crate::queue::change(&held.lock, phase, by))
+    }
+}
+
 impl Ledger for Write<'_> {
     fn now(&self) -> Moment {
         self.now
@@ -111,13 +129,7 @@ impl Ledger for Write<'_> {
     }
 
     fn free(&mut self, held: &Held, phase: LockPhase) -> Result<(), BusError> {
-        self.conn.prepare_cached("DELETE FROM locks WHERE token = ?1")?.execute([signed(held.lock.token)])?;
-        self.touch(held.lock.holder);
-        if phase != LockPhase::Released {
-            // The holder did not do this itself, so it has to be told.
-            self.ring(held.lock.holder);
-        }
-        self.tell(&crate::queue::change(&held.lock, phase, None))
+        self.take_away(held, phase, None)
     }
 
     fn touch(&mut self, holder: RegistrationId) {

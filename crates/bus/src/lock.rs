@@ -330,7 +330,17 @@ impl Bus {
 
     /// Takes a lock from whoever holds it, by order of a person.
     pub fn break_lock(&self, token: u64) -> Result<Lock, BusError> {
-        self.inner.write(|w| break_lock(w, token))
+        self.break_lock_by(token, None)
+    }
+
+    /// The same, and the history names the session the order came from.
+    pub fn break_lock_by(&self, token: u64, by: Option<RegistrationId>) -> Result<Lock, BusError> {
+        self.inner.write(|w| {
+            let held = w.held_under(token)?.ok_or(LockLost::Gone { token })?;
+            w.take_away(&held, LockPhase::Broken, by)?;
+            queue::settle(w, Scope::Worktree(&held.lock.worktree), Vec::new())?;
+            Ok(held.lock)
+        })
     }
 
     /// The fencing check: may `holder` write `path` under `token` now? Ask while nobody else can

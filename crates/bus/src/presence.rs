@@ -40,9 +40,11 @@ impl Bus {
     /// Adds to what the bus knows about a session.
     pub fn describe(&self, id: RegistrationId, details: &Details) -> Result<(), BusError> {
         let texts = [&details.tty, &details.repo, &details.task, &details.parent, &details.sub_agent];
-        if texts.into_iter().flatten().any(|text| text.is_empty() || text.len() > 8 * LABEL_MAX) {
+        let fits =
+            |text: &String| (1..=8 * LABEL_MAX).contains(&text.len()) && !text.contains(char::is_control);
+        if !texts.into_iter().flatten().all(fits) {
             return Err(BusError::Invalid(format!(
-                "what describes a session has 1 to {} bytes",
+                "what describes a session has 1 to {} bytes and no control characters",
                 8 * LABEL_MAX
             )));
         }

@@ -63,7 +63,7 @@ pub struct LockChange {
     pub session: Option<SessionId>,
     /// 0 while the holder is only waiting.
     pub token: u64,
-    /// Who stood in the way, for `Waiting`; who lost it, for `TakenOver`.
+    /// Who stood in the way, for `Waiting`; who lost it, for `TakenOver`; who ordered it, for `Broken`.
     pub other: Option<RegistrationId>,
 }
 

@@ -5,7 +5,7 @@ use super::bell::Bell;
 use super::letter::Letter;
 use super::queue::Tokens;
 use super::{Nats, read, written};
-use crate::claim::Claim;
+use crate::claim::{Claim, is_offered};
 use crate::error::{BusError, LockLost};
 use crate::lock::lease;
 use crate::write::Moment;
@@ -71,9 +71,9 @@ impl Nats {
     fn take(&self, notice: i64, holder: RegistrationId, ttl_ns: i64) -> Result<Claim, BusError> {
         let found = self.letter(notice)?;
         let lives = |now: Moment| found.as_ref().is_some_and(|(batch, letter)| batch.lives(letter, now));
-        if !lives(self.now()?.middle()) {
-            return Err(BusError::NoNotice(notice));
-        }
+        let living = lives(self.now()?.middle());
+        let offered = found.as_ref().filter(|_| living);
+        is_offered(notice, offered.map(|(_, letter)| (is_work(letter), is_for(letter, holder))))?;
         let (taken, tokens) = self.claims(|claims| {
             let now = self.now()?;
             let before = claims.rows.get(&notice).cloned();
@@ -224,10 +224,16 @@ impl Nats {
 
 /// Work that somebody else offers, and this one may take.
 fn offers(letter: &Letter, holder: RegistrationId) -> bool {
-    let notice = &letter.notice;
-    let audience = &notice.envelope.audience;
-    notice.channel == Channel::task_broadcast()
-        && notice.sender != holder
-        && notice.recipient.is_none_or(|recipient| recipient == holder)
+    is_work(letter) && letter.notice.sender != holder && is_for(letter, holder)
+}
+
+fn is_work(letter: &Letter) -> bool {
+    letter.notice.channel == Channel::task_broadcast()
+}
+
+/// Addressed to it, or to everybody.
+fn is_for(letter: &Letter, holder: RegistrationId) -> bool {
+    let (recipient, audience) = (letter.notice.recipient, &letter.notice.envelope.audience);
+    recipient.is_none_or(|recipient| recipient == holder)
         && (audience.is_empty() || audience.contains(&holder))
 }

@@ -2,7 +2,7 @@
 
 use super::transaction::{Tx, id};
 use super::{registry, rows};
-use crate::claim::Claim;
+use crate::claim::{Claim, is_offered};
 use crate::error::{BusError, LockLost};
 use crate::write::signed;
 use model::RegistrationId;
@@ -40,11 +40,14 @@ pub(crate) fn claim(
 
 fn take(tx: &mut Tx<'_>, notice: i64, holder: RegistrationId, ttl_ns: i64) -> Result<Claim, BusError> {
     let now = tx.now;
-    let lives = tx
-        .row("SELECT 1 FROM inter_session_messages WHERE id = $1 AND expires_ns > $2", &[&notice, &now.ns])?;
-    if lives.is_none() {
-        return Err(BusError::NoNotice(notice));
-    }
+    let offered = tx.row(
+        "SELECT channel = 'task_broadcast', (recipient_id IS NULL OR recipient_id = $3)
+            AND (audience IS NULL OR $3 = ANY (audience))
+         FROM inter_session_messages WHERE id = $1 AND expires_ns > $2",
+        &[&notice, &now.ns, &id(holder)],
+    )?;
+    let offered = offered.map(|row| Ok::<_, BusError>((row.try_get(0)?, row.try_get(1)?))).transpose()?;
+    is_offered(notice, offered)?;
     let before = tx.row(&format!("{COLUMNS} WHERE notice = $1"), &[&notice])?;
     let before = before.as_ref().map(read).transpose()?;
     if let Some(before) = &before {

@@ -135,7 +135,7 @@ macro_rules! cases {
                 patience_ends_and_leaves_the_queue, a_waiter_that_ends_is_canceled,
                 a_release_rings_its_waiter;
             claims: one_winner_among_many, a_claim_that_ran_out_is_somebody_elses,
-                the_most_urgent_first, finished_work_is_not_claimed_again;
+                the_most_urgent_first, only_offered_work_is_claimed, finished_work_is_not_claimed_again;
             clocks: a_clients_wall_clock_decides_nothing;
             bad_input: notices_beyond_their_limits, locks_beyond_their_limits, paths_that_escape, a_glob_bomb,
                 the_unknown_and_the_ended, registrations_beyond_their_limits, cursors_without_names;

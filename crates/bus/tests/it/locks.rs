@@ -179,6 +179,11 @@ fn a_broken_lock_is_gone_for_its_holder() {
     assert!(matches!(stage.bus.check(lock.token, TREE, "x", a), Err(BusError::Lost(LockLost::Gone { .. }))));
     assert!(matches!(stage.bus.break_lock(lock.token), Err(BusError::Lost(LockLost::Gone { .. }))));
     assert_eq!(stage.phases(), [LockPhase::Acquired, LockPhase::Broken]);
+    assert_eq!(stage.lock_changes()[1].other, None, "nobody said who");
+    let (b, again) = (stage.agent("b"), stage.bus.acquire(&exclusive(a, &["x"])).unwrap().locks.remove(0));
+    stage.bus.break_lock_by(again.token, Some(b)).unwrap();
+    let told = stage.lock_changes().pop().unwrap();
+    assert_eq!((told.phase, told.holder, told.other), (LockPhase::Broken, a, Some(b)));
 }
 
 #[test]

@@ -1,16 +1,10 @@
 //! Slots in shared memory: presence, suspicion, and that nothing rests on them.
 
-use crate::stage::{Stage, exclusive, in_boot, new};
-use bus::{Bus, BusError, Details, Liveness, NewNotice, NoticeQuery, Options, SUSPECT_AFTER, SlotFault};
+use crate::stage::{Stage, exclusive, new};
+use bus::{Bus, BusError, Details, Liveness, NewNotice, NoticeQuery, SUSPECT_AFTER, SlotFault};
 use model::{Channel, ParticipantStatus, RegistrationId, Vitality};
 use serde_json::json;
-use std::sync::Arc;
 use std::time::Duration;
-use testkit::SeededEntropy;
-
-fn open(stage: &Stage, options: Options) -> Result<Bus, BusError> {
-    Bus::open_with(stage.dir.path(), Arc::new(stage.clock.clone()), Arc::new(SeededEntropy::new(3)), options)
-}
 
 fn hello(sender: RegistrationId) -> NewNotice {
     NewNotice::new(sender, Channel::task_broadcast(), json!({ "text": "hello" }))
@@ -42,8 +36,10 @@ fn what_a_session_says_of_itself_is_seen_by_others() {
     assert_eq!((seen.parent, seen.sub_agent), (details.parent, details.sub_agent));
     assert_eq!((seen.status, seen.active_files), (details.status, vec!["src/a.rs".to_owned()]));
     assert_eq!((seen.vitality, seen.registration.pid), (Vitality::Alive, Some(77)));
-    let long = Details { task: Some("x".repeat(2000)), ..Details::default() };
-    assert!(matches!(stage.bus.describe(id, &long), Err(BusError::Invalid(_))));
+    for task in ["x".repeat(2000), "a line\nand another".to_owned()] {
+        let bad = Details { task: Some(task), ..Details::default() };
+        assert!(matches!(stage.bus.describe(id, &bad), Err(BusError::Invalid(_))));
+    }
 }
 
 #[test]
@@ -112,6 +108,11 @@ fn the_heartbeat_channel_answers_from_the_slots() {
     let beats = stage.bus.notices(&query).unwrap().notices;
     assert_eq!(beats.iter().map(|beat| beat.sender).collect::<Vec<_>>(), [b]);
     assert_eq!(beats[0].payload["alive"], true);
+    let beside = NoticeQuery { recipient: Some(b), ..query.clone() };
+    assert!(stage.bus.notices(&beside).unwrap().is_empty(), "its own is no news to it");
+    stage.bus.heartbeat(a).unwrap();
+    let one = NoticeQuery { limit: 1, ..query };
+    assert_eq!(stage.bus.notices(&one).unwrap().notices.len(), 1);
     let rows: i64 =
         stage.sql().query_row("SELECT count(*) FROM inter_session_messages", [], |row| row.get(0)).unwrap();
     assert_eq!(rows, 0);
@@ -120,13 +121,14 @@ fn the_heartbeat_channel_answers_from_the_slots() {
 #[test]
 fn without_slots_the_fifo_and_the_table_do() {
     let stage = Stage::new();
-    let alone = open(&stage, Options { slots: false, ..in_boot("one") }).unwrap();
+    // Nobody looks by itself: what is not rung is not heard.
+    let alone = stage.open_patient(false);
     assert_eq!((alone.slot_fault(), stage.bus.slot_fault()), (Some(SlotFault::Off), None));
-    let a = stage.agent("a");
+    let (a, patient) = (stage.agent("a"), stage.open_patient(true));
     let b = alone.register(new("b", Liveness::Lease { ttl: Duration::from_secs(60) })).unwrap().id;
     alone.show(b, ParticipantStatus::Thinking).unwrap();
     assert_eq!(alone.sessions().unwrap()[1].status, Some(ParticipantStatus::Thinking));
-    for (from, to, reader) in [(a, b, &alone), (b, a, &stage.bus)] {
+    for (from, to, reader) in [(a, b, &alone), (b, a, &patient)] {
         let (bus, after) = (reader.clone(), stage.bus.newest_position().unwrap().id);
         let waiting = std::thread::spawn(move || bus.wait_notices(to, after, Duration::from_secs(3600)));
         let writer = if from == a { &stage.bus } else { &alone };

@@ -36,6 +36,13 @@ impl Stage {
         Bus::open_with(self.dir.path(), clock, entropy, in_boot(boot)).unwrap()
     }
 
+    /// Another handle whose receivers look only when they are rung.
+    pub(crate) fn open_patient(&self, slots: bool) -> Bus {
+        let (clock, entropy) = (Arc::new(self.clock.clone()), Arc::new(self.entropy.clone()));
+        let options = Options { safety_poll: Duration::from_secs(3600), slots, ..in_boot("one") };
+        Bus::open_with(self.dir.path(), clock, entropy, options).unwrap()
+    }
+
     /// A registration that lives by a lease of a day.
     pub(crate) fn agent(&self, name: &str) -> RegistrationId {
         self.bus.register(new(name, Liveness::Lease { ttl: Duration::from_secs(24 * 3600) })).unwrap().id

@@ -138,6 +138,12 @@ pub(crate) fn registrations_beyond_their_limits(stage: &dyn Fixture) {
     bad(NewRegistration { agent: "a".repeat(LABEL_MAX + 1), ..lease(DAY) });
     bad(NewRegistration { vendor: String::new(), ..lease(DAY) });
     bad(NewRegistration { model: Some("m".repeat(LABEL_MAX + 1)), ..lease(DAY) });
+    // A name that breaks a line could speak for somebody else.
+    for name in ["e\nvil", "e\u{1b}[2Jvil", "\u{7f}"] {
+        bad(NewRegistration { agent: name.to_owned(), ..lease(DAY) });
+        bad(NewRegistration { vendor: name.to_owned(), ..lease(DAY) });
+        bad(NewRegistration { model: Some(name.to_owned()), ..lease(DAY) });
+    }
     bad(lease(Duration::ZERO));
     bad(lease(LOCK_TTL_MAX + Duration::from_secs(1)));
     assert!(bus.registrations().unwrap().is_empty());

@@ -83,6 +83,23 @@ pub(crate) fn the_most_urgent_first(stage: &dyn Fixture) {
     assert_eq!(bus.claim_next(c, MINUTE).unwrap().unwrap().notice, urgent.id);
 }
 
+pub(crate) fn only_offered_work_is_claimed(stage: &dyn Fixture) {
+    let bus = stage.open();
+    let [boss, a, b, c] = ["boss", "a", "b", "c"].map(|name| agent(&*bus, name));
+    let refused = |notice: i64, who, says: &str| match bus.claim(notice, who, MINUTE) {
+        Err(BusError::Invalid(words)) => assert!(words.contains(says), "{words}"),
+        other => panic!("{other:?}"),
+    };
+    let state = publish(&*bus, NewNotice { channel: model::Channel::state(), ..say(boss, "no work") });
+    refused(state.id, a, "offers no work");
+    let to_b = publish(&*bus, NewNotice { recipient: Some(b), ..say(boss, "for b") });
+    refused(to_b.id, a, "to others");
+    let to_two = publish(&*bus, NewNotice { recipients: vec![a, b], ..say(boss, "for a and b") });
+    refused(to_two.id, c, "to others");
+    assert_eq!(bus.claim(to_b.id, b, MINUTE).unwrap().holder, b);
+    assert_eq!(bus.claim(to_two.id, a, MINUTE).unwrap().attempts, 1, "nobody had it before");
+}
+
 pub(crate) fn finished_work_is_not_claimed_again(stage: &dyn Fixture) {
     let bus = stage.open();
     let [boss, a, b] = ["boss", "a", "b"].map(|name| agent(&*bus, name));
