@@ -82,8 +82,11 @@ impl Row {
     }
 }
 
-/// Three digits that mean something, and no more.
+/// Three digits that mean something, and no more; nothing for what has no end.
 pub(crate) fn round(figure: f64) -> Value {
+    if !figure.is_finite() {
+        return Value::Null;
+    }
     if figure.abs() >= 100.0 {
         return json!(figure.round() as i64);
     }

@@ -1,9 +1,10 @@
 //! Many nodes at once, and what they measured together.
 
 use super::node::Spec;
-use crate::Order;
 use crate::process::command;
+use crate::row::Row;
 use crate::scratch;
+use crate::{Order, tell};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
@@ -26,9 +27,12 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// Of what never arrived the latency is endless: no target is met by losing everything.
     pub(crate) fn micros(&self, share: f64) -> f64 {
         let at = ((self.samples.len() as f64 * share).ceil() as usize).saturating_sub(1);
-        self.samples.get(at.min(self.samples.len().saturating_sub(1))).map_or(0.0, |ns| *ns as f64 / 1e3)
+        self.samples
+            .get(at.min(self.samples.len().saturating_sub(1)))
+            .map_or(f64::INFINITY, |ns| *ns as f64 / 1e3)
     }
 
     pub(crate) fn lost(&self) -> u64 {
@@ -44,12 +48,20 @@ impl Outcome {
         let (p50, p999) = (self.micros(0.5), self.micros(0.999));
         let max = self.micros(1.0);
         format!(
-            "p50 {p50:.0} p99 {:.0} p99.9 {p999:.0} max {max:.0} us, {} deliveries, {} lost, cpu {:.2} %",
+            "p50 {p50:.0} p99 {:.0} p99.9 {p999:.0} max {max:.0} us, {} deliveries, {} lost, {} twice, cpu {:.2} %",
             self.micros(0.99),
             self.samples.len(),
             self.lost(),
+            self.duplicates,
             self.cpu()
         )
+    }
+
+    /// Rows that say that everything arrived, and once.
+    pub(crate) fn tell_whole(&self, case: &str) {
+        for (stat, count) in [("lost", self.lost()), ("duplicates", self.duplicates)] {
+            tell(&Row::new("bus", case, "deliveries", stat, count as f64).at_most(0.0));
+        }
     }
 
     /// Several runs as one.
@@ -143,4 +155,20 @@ pub(crate) fn run_beside(order: &Order, spec: &Spec, server: Option<u32>) -> Res
     }
     outcome.samples.sort_unstable();
     Ok(outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losing_everything_meets_no_target() {
+        let nothing = Outcome { expected: 10, ..Outcome::default() };
+        let row = Row::new("bus", "x", "us", "p99", nothing.micros(0.99)).at_most(1e12);
+        let row: Value = serde_json::from_str(&row.json()).unwrap();
+        assert_eq!((&row["met"], &row["ours"]), (&Value::Bool(false), &Value::Null));
+        assert_eq!(nothing.lost(), 10);
+        let all = Outcome { samples: vec![1_000, 2_000], expected: 2, ..Outcome::default() };
+        assert_eq!((all.micros(0.5), all.micros(1.0), all.lost()), (1.0, 2.0, 0));
+    }
 }

@@ -88,8 +88,12 @@ pub(crate) fn run(text: &str) -> Result<(), String> {
     std::io::stdin().read_line(&mut word).map_err(|error| error.to_string())?;
     let (begun, worked_before) = (now(), worked());
     let over = AtomicBool::new(false);
-    // Who only idles is not woken by the bench itself.
-    let limit = if spec.rate > 0.0 { AFTER } else { Duration::from_secs_f64(spec.seconds) + AFTER };
+    // Who only idles is not woken by the bench itself, and nobody is before his safety poll.
+    let limit = if spec.rate > 0.0 {
+        AFTER.max(Duration::from_millis(spec.tick_ms))
+    } else {
+        Duration::from_secs_f64(spec.seconds) + AFTER
+    };
     let (sent, received) = std::thread::scope(|scope| {
         let reading = scope.spawn(|| -> Result<Received, String> {
             let mut received = Received::default();
