@@ -6,6 +6,7 @@
 
 mod address;
 mod claims;
+mod client;
 mod connection;
 mod cursors;
 mod fault;
@@ -47,6 +48,9 @@ pub(crate) const BACKEND: &str = "postgresql";
 /// Connections of one process beside the one that listens.
 const CONNECTIONS_MAX: usize = 8;
 
+/// A server that leaves a question without an answer for so long has stopped. Longer than it lets a statement of ours run.
+pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(12);
+
 /// What a deployment or a test sets and everybody else leaves alone.
 #[derive(Debug, Clone, Copy)]
 pub struct PostgresOptions {
@@ -54,11 +58,13 @@ pub struct PostgresOptions {
     pub safety_poll: Duration,
     /// How long an operation tries to be carried out; see [`WRITE_WAIT_MAX`].
     pub write_wait: Duration,
+    /// How long a server may leave one question without an answer; see [`ANSWER_WAIT_MAX`].
+    pub answer_wait: Duration,
 }
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self { safety_poll: SAFETY_POLL, write_wait: WRITE_WAIT_MAX }
+        Self { safety_poll: SAFETY_POLL, write_wait: WRITE_WAIT_MAX, answer_wait: ANSWER_WAIT_MAX }
     }
 }
 
@@ -94,7 +100,7 @@ impl Postgres {
         entropy: Arc<dyn Entropy>,
         options: PostgresOptions,
     ) -> Result<Self, BusError> {
-        let address = Address::read(url, workspace)?;
+        let address = Address { patience: options.answer_wait, ..Address::read(url, workspace)? };
         let mut first = Connection::open(&address)?;
         schema::prepare(&mut first, &address, &*entropy)?;
         let durability = first.durability()?;

@@ -1,14 +1,14 @@
 //! Where the bus is: a URL as PostgreSQL's own tools read it, and the workspace, which names a schema in its database.
 
+use super::client::CONNECT_WITHIN;
 use crate::error::BusError;
-use postgres::config::SslMode;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio_postgres::config::SslMode;
 
 /// Longest name of a workspace: PostgreSQL cuts names off at 63 bytes.
 pub const WORKSPACE_MAX: usize = 48;
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// A server that does not confirm what was sent for so long is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
@@ -23,12 +23,14 @@ pub(crate) enum Trust {
 
 #[derive(Clone)]
 pub(crate) struct Address {
-    pub(crate) config: postgres::Config,
+    pub(crate) config: tokio_postgres::Config,
     /// The schema, and the channel its bell rings on.
     pub(crate) schema: String,
     pub(crate) trust: Trust,
     /// In place of the system's roots.
     pub(crate) roots: Option<PathBuf>,
+    /// How long one answer of the server is waited for.
+    pub(crate) patience: Duration,
 }
 
 impl fmt::Debug for Address {
@@ -41,8 +43,8 @@ impl fmt::Debug for Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = match self.config.get_hosts().first() {
-            Some(postgres::config::Host::Tcp(name)) => name.clone(),
-            Some(postgres::config::Host::Unix(path)) => path.display().to_string(),
+            Some(tokio_postgres::config::Host::Tcp(name)) => name.clone(),
+            Some(tokio_postgres::config::Host::Unix(path)) => path.display().to_string(),
             None => String::new(),
         };
         let port = self.config.get_ports().first().copied().unwrap_or(5432);
@@ -67,7 +69,7 @@ impl Address {
             Some(_) => return Err(bad("sslmode is disable, prefer, require or verify-full")),
         };
         // What the parser says may quote the URL, password and all.
-        let mut config: postgres::Config =
+        let mut config: tokio_postgres::Config =
             url.parse().map_err(|_| bad("it is not a URL PostgreSQL's tools would read"))?;
         if config.get_hosts().is_empty() {
             return Err(bad("it names no host"));
@@ -81,7 +83,7 @@ impl Address {
             .keepalives_idle(SILENCE_MAX)
             .keepalives_interval(SILENCE_MAX / 3)
             .keepalives_retries(3);
-        Ok(Self { config, schema, trust, roots })
+        Ok(Self { config, schema, trust, roots, patience: super::ANSWER_WAIT_MAX })
     }
 }
 

@@ -6,7 +6,7 @@ use crate::claim::{Claim, is_offered};
 use crate::error::{BusError, LockLost};
 use crate::write::signed;
 use model::RegistrationId;
-use postgres::Row;
+use tokio_postgres::Row;
 
 struct Known {
     holder: RegistrationId,

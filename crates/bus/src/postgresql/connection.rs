@@ -2,14 +2,14 @@
 
 use super::BACKEND;
 use super::address::Address;
+use super::client::{Client, Trouble};
 use super::fault;
-use super::tls::Tls;
 use crate::error::BusError;
 use crate::notice::Durability;
 use crate::pool::Lent;
-use postgres::types::ToSql;
-use postgres::{Client, Row, Statement};
 use std::collections::HashMap;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Statement};
 
 /// The oldest server whose functions the schema uses.
 const VERSION_MIN: i64 = 13;
@@ -25,6 +25,8 @@ pub(crate) struct Connection {
     statements: HashMap<String, Statement>,
     /// In the middle of a transaction.
     pub(crate) busy: bool,
+    /// Which server and which of its histories it leads to, once that is known.
+    pub(crate) home: String,
 }
 
 impl Lent for Connection {
@@ -35,7 +37,7 @@ impl Lent for Connection {
 
 impl Connection {
     pub(crate) fn open(address: &Address) -> Result<Self, BusError> {
-        let mut client = address.config.connect(Tls::of(address)?)?;
+        let mut client = Client::connect(address)?;
         // The schema's name holds nothing that would end the quotes.
         client.batch_execute(&format!(
             "SET search_path TO \"{}\", pg_catalog;
@@ -45,13 +47,13 @@ impl Connection {
              SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
             address.schema
         ))?;
-        let mut connection = Self { client, statements: HashMap::new(), busy: false };
+        let mut connection = Self { client, statements: HashMap::new(), busy: false, home: String::new() };
         connection.check_server()?;
         Ok(connection)
     }
 
     fn check_server(&mut self) -> Result<(), BusError> {
-        let row = self.client.query_one(
+        let row = self.one(
             "SELECT current_setting('server_version_num')::bigint / 10000, current_setting('server_encoding')",
             &[],
         )?;
@@ -68,7 +70,7 @@ impl Connection {
 
     /// What survives once a commit was answered.
     pub(crate) fn durability(&mut self) -> Result<Durability, BusError> {
-        let row = self.client.query_one("SELECT current_setting('fsync')", &[])?;
+        let row = self.one("SELECT current_setting('fsync')", &[])?;
         let fsync: String = row.try_get(0)?;
         Ok(if fsync == "on" { Durability::Power } else { Durability::Process })
     }
@@ -91,16 +93,24 @@ impl Connection {
         Ok(self.rows(sql, params)?.into_iter().next())
     }
 
+    /// The row there always is.
+    pub(crate) fn one(&mut self, sql: &str, params: &[Param<'_>]) -> Result<Row, BusError> {
+        let missing = || BusError::Malformed { what: "an answer", detail: "it has no row".to_owned() };
+        self.row(sql, params)?.ok_or_else(missing)
+    }
+
     pub(crate) fn run(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, BusError> {
         let statement = self.prepared(sql)?;
         self.client.execute(&statement, params).map_err(explained)
     }
 }
 
-fn explained(error: postgres::Error) -> BusError {
-    if fault::is_gone(&error) {
+fn explained(trouble: Trouble) -> BusError {
+    if let Trouble::Told(error) = &trouble
+        && fault::is_gone(error)
+    {
         let detail = "the schema of the bus is gone; open it again".to_owned();
         return BusError::Refused { backend: BACKEND, detail };
     }
-    error.into()
+    trouble.into()
 }

@@ -3,8 +3,9 @@
 use super::BACKEND;
 use crate::bus::WRITE_WAIT_MAX;
 use crate::error::BusError;
-use postgres::Error;
-use postgres::error::SqlState;
+use std::time::Duration;
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
 
 impl From<Error> for BusError {
     fn from(error: Error) -> Self {
@@ -36,6 +37,16 @@ impl From<Error> for BusError {
 
 fn unreachable(error: &Error) -> BusError {
     BusError::Unreachable { backend: BACKEND, detail: chain(error) }
+}
+
+/// The server took what was sent, and says nothing.
+pub(crate) fn silent(waited: Duration) -> BusError {
+    BusError::Unreachable { backend: BACKEND, detail: format!("no answer within {waited:?}") }
+}
+
+/// Nothing more can be asked on this connection.
+pub(crate) fn closed() -> BusError {
+    BusError::Unreachable { backend: BACKEND, detail: "the connection is closed".to_owned() }
 }
 
 fn is_io(error: &Error) -> bool {

@@ -7,9 +7,9 @@ use crate::error::BusError;
 use crate::inbox::{NoticePage, NoticeQuery, Position, Replay};
 use crate::notice::NOTICE_PAGE_MAX;
 use model::{Channel, Envelope, Notice, RegistrationId};
-use postgres::Row;
 use serde_json::json;
 use std::time::Duration;
+use tokio_postgres::Row;
 
 pub(crate) const COLUMNS: &str =
     "SELECT id, sender_id, agent, channel, recipient_id, payload::text, created_ms,
@@ -117,7 +117,31 @@ fn select(tx: &mut Tx<'_>, query: &NoticeQuery) -> Result<Vec<Notice>, BusError>
     let channel = query.channel.as_ref().map(Channel::as_str);
     let recipient = query.recipient.map(id);
     let now_ns = tx.now.ns;
-    let mut params: Vec<Param<'_>> = vec![&query.after, &now_ns, &limit];
+    let mut after = query.after;
+    loop {
+        let rows = rows_after(tx, query, (after, now_ns, limit), (channel, recipient.as_deref()))?;
+        let notices = readable(&rows);
+        let last: Option<i64> = rows.last().map(|row| row.try_get(0)).transpose()?;
+        match last {
+            // A page of nothing but what cannot be read is no reason to stand still.
+            Some(last) if notices.is_empty() && rows.len() as i64 == limit => after = last,
+            _ => return Ok(notices),
+        }
+    }
+}
+
+/// What cannot be read, because another tool or a newer version wrote it, is passed over: it stops no reader.
+pub(crate) fn readable(rows: &[Row]) -> Vec<Notice> {
+    rows.iter().filter_map(|row| read(row).ok()).collect()
+}
+
+fn rows_after(
+    tx: &mut Tx<'_>,
+    query: &NoticeQuery,
+    (after, now_ns, limit): (i64, i64, i64),
+    (channel, recipient): (Option<&str>, Option<&str>),
+) -> Result<Vec<Row>, BusError> {
+    let mut params: Vec<Param<'_>> = vec![&after, &now_ns, &limit];
     let mut sql = format!("{COLUMNS} {FROM} WHERE id > $1 AND expires_ns > $2");
     if let Some(channel) = &channel {
         params.push(channel);
@@ -143,8 +167,7 @@ fn select(tx: &mut Tx<'_>, query: &NoticeQuery) -> Result<Vec<Notice>, BusError>
         sql += &format!(" AND priority >= ${}", params.len());
     }
     sql += " ORDER BY id LIMIT $3";
-    let rows = tx.rows(&sql, &params)?;
-    rows.iter().map(read).collect()
+    tx.rows(&sql, &params)
 }
 
 /// One of each session that lives, with the id 0.

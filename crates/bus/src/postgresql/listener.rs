@@ -4,9 +4,8 @@
 //! count has moved, when the connection was lost and is there again, and at the safety poll.
 
 use super::address::Address;
-use super::tls::Tls;
+use super::client::Client;
 use crate::error::BusError;
-use postgres::fallible_iterator::FallibleIterator;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -123,14 +122,11 @@ fn listen(address: &Address, bell: &Bell) {
 
 /// Listens until the connection is lost or nobody needs it.
 fn hear(address: &Address, bell: &Bell) -> Result<(), BusError> {
-    let mut client = address.config.connect(Tls::of(address)?)?;
+    let mut client = Client::connect(address)?;
     client.batch_execute(&format!("LISTEN \"{}\"", address.schema))?;
     bell.ring();
     while !bell.over.load(SeqCst) {
-        let heard = client.notifications().timeout_iter(TURN).next()?.is_some();
-        if heard {
-            // One look answers all that came together.
-            client.notifications().iter().for_each(|_| Ok(()))?;
+        if client.hear(TURN)? {
             bell.ring();
         } else if client.is_closed() {
             break;

@@ -11,8 +11,8 @@ use crate::pattern::Pattern;
 use crate::scene::{Grant, Held, Scene, Scope, Waiting};
 use crate::write::{Moment, nanos, signed, unsigned};
 use model::{Event, Lock, LockPhase, RegistrationId, SessionId, Timestamp};
-use postgres::Row;
 use std::time::Duration;
+use tokio_postgres::Row;
 
 /// A waiter that has not said for so long that it still waits is gone; what it was granted goes back.
 pub(crate) const WAITER_LEASE: Duration = Duration::from_secs(15);

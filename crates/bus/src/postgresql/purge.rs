@@ -10,16 +10,13 @@ use crate::scene::Scope;
 use crate::write::nanos;
 
 pub(crate) fn clear(bus: &Postgres) -> Result<(), BusError> {
-    if bus.read(has_dead)? {
-        bus.write(bury_dead)?;
-    }
-    if bus.read(has_due)? {
-        bus.write(receipts::redeliver)?;
-    }
+    let buried = bus.read(has_dead).and_then(|dead| if dead { bus.write(bury_dead) } else { Ok(()) });
+    let due = bus.read(has_due).and_then(|due| if due { bus.write(receipts::redeliver) } else { Ok(()) });
+    // What is over goes, whatever became of the rest: else the tables grow for ever.
     while bus.read(has_over)? {
         bus.write(purge)?;
     }
-    Ok(())
+    buried.and(due)
 }
 
 fn has_dead(tx: &mut Tx<'_>) -> Result<bool, BusError> {
@@ -32,7 +29,7 @@ fn has_dead(tx: &mut Tx<'_>) -> Result<bool, BusError> {
 fn bury_dead(tx: &mut Tx<'_>) -> Result<(), BusError> {
     let mut freed = Vec::new();
     for dead in registry::dead_all(tx)? {
-        freed.extend(registry::bury(tx, dead, "expired")?);
+        freed.extend(registry::bury(tx, dead, registry::EXPIRED)?);
     }
     queue::settle(tx, Scope::All, freed).map(drop)
 }

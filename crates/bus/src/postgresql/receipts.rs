@@ -50,7 +50,7 @@ pub(crate) fn take_again(tx: &mut Tx<'_>, me: RegistrationId, cursor: i64) -> Re
     );
     let found = tx.rows(&sql, &[&me, &cursor])?;
     tx.run("UPDATE receipts SET again = false WHERE session_id = $1 AND again", &[&me])?;
-    found.iter().map(inbox::read).collect()
+    Ok(inbox::readable(&found))
 }
 
 /// Nobody will answer for a registration that has ended.
@@ -143,12 +143,13 @@ pub(crate) fn dead_letters(
         inbox::FROM
     );
     let found = tx.rows(&sql, &[&sender.map(id)])?;
-    let read = |row: &postgres::Row| -> Result<DeadLetter, BusError> {
+    let read = |row: &tokio_postgres::Row| -> Result<DeadLetter, BusError> {
         Ok(DeadLetter {
             notice: inbox::read(row)?,
             recipient: rows::parsed(row, inbox::WIDTH, "a receipt's session")?,
             attempts: rows::count(row, inbox::WIDTH + 1)?,
         })
     };
-    found.iter().map(read).collect()
+    // One that cannot be read keeps nobody from the others.
+    Ok(found.iter().filter_map(|row| read(row).ok()).collect())
 }

@@ -11,18 +11,23 @@ use crate::registration::{Liveness, NewRegistration};
 use crate::scene::{Held, Scope};
 use crate::write::nanos;
 use model::{Id, LockPhase, Registration, RegistrationId, RegistrationPhase, SessionId, Timestamp};
-use postgres::Row;
 use std::time::Duration;
+use tokio_postgres::Row;
 
 /// A row of `session_registry`.
 pub(crate) struct Entry {
     pub(crate) registration: Registration,
     lease_ns: i64,
     lease_expires_ns: i64,
+    /// It ended because its lease ran out; it may be announced again.
+    lapsed: bool,
 }
 
+/// Why a registration ended whose lease ran out.
+pub(crate) const EXPIRED: &str = "expired";
+
 const COLUMNS: &str = "SELECT session_id, agent, llm_vendor, llm_model, owner_session, worktree, status,
-        registered_ms, heartbeat_ns, lease_ns, lease_expires_ns
+        registered_ms, heartbeat_ns, lease_ns, lease_expires_ns, coalesce(end_reason, '')
      FROM session_registry";
 
 fn read(row: &Row) -> Result<Entry, BusError> {
@@ -46,6 +51,7 @@ fn read(row: &Row) -> Result<Entry, BusError> {
         },
         lease_ns: row.try_get(9)?,
         lease_expires_ns: row.try_get(10)?,
+        lapsed: row.try_get::<_, &str>(11)? == EXPIRED,
     })
 }
 
@@ -79,7 +85,7 @@ pub(crate) fn living(tx: &mut Tx<'_>, who: RegistrationId) -> Result<String, Bus
 pub(crate) fn death(tx: &mut Tx<'_>, who: RegistrationId) -> Result<Option<&'static str>, BusError> {
     Ok(match entry(tx, who)? {
         Some(entry) if entry.registration.phase != RegistrationPhase::Terminated => {
-            (entry.lease_expires_ns <= tx.now.ns).then_some("expired")
+            (entry.lease_expires_ns <= tx.now.ns).then_some(EXPIRED)
         }
         _ => Some("died"),
     })
@@ -104,7 +110,7 @@ pub(crate) fn register(bus: &Postgres, new: &NewRegistration) -> Result<Registra
     let who = new.id.unwrap_or_else(|| Id::new(&*bus.clock, &*bus.entropy));
     bus.write(|tx| {
         if let Some(known) = entry(tx, who)? {
-            return again(known, new, nanos(ttl));
+            return again(tx, known, new, nanos(ttl));
         }
         let (now, lease_ns) = (tx.now, nanos(ttl));
         tx.run(
@@ -128,15 +134,34 @@ pub(crate) fn register(bus: &Postgres, new: &NewRegistration) -> Result<Registra
     })
 }
 
-fn again(known: Entry, new: &NewRegistration, lease_ns: i64) -> Result<Registration, BusError> {
+fn again(
+    tx: &mut Tx<'_>,
+    known: Entry,
+    new: &NewRegistration,
+    lease_ns: i64,
+) -> Result<Registration, BusError> {
     let who = known.registration.id;
-    if known.registration.phase == RegistrationPhase::Terminated {
-        Err(BusError::Ended(who))
-    } else if known.lease_ns == lease_ns && new.is_again(&known.registration) {
-        Ok(known.registration)
-    } else {
-        Err(BusError::Invalid(format!("{who} is registered with other data")))
+    let ended = known.registration.phase == RegistrationPhase::Terminated;
+    if ended && !known.lapsed {
+        return Err(BusError::Ended(who));
     }
+    if known.lease_ns != lease_ns || !new.is_again(&known.registration) {
+        return Err(BusError::Invalid(format!("{who} is registered with other data")));
+    }
+    if !ended && known.lease_expires_ns > tx.now.ns {
+        return Ok(known.registration);
+    }
+    if !ended {
+        // What it held is not its any more, as if somebody had cleared it away in time.
+        let freed = bury(tx, who, EXPIRED)?;
+        queue::settle(tx, Scope::All, freed)?;
+    }
+    tx.run(
+        "UPDATE session_registry SET status = 'active', ended_ns = NULL, end_reason = NULL,
+            heartbeat_ns = $2, lease_expires_ns = $2 + lease_ns WHERE session_id = $1",
+        &[&id(who), &{ tx.now.ns }],
+    )?;
+    present(tx, who).map(|entry| entry.registration)
 }
 
 /// One statement, beside whatever else is being written.

@@ -2,10 +2,10 @@
 
 use crate::error::BusError;
 use model::{LockMode, Timestamp};
-use postgres::Row;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
+use tokio_postgres::Row;
 
 fn malformed(what: &'static str, detail: impl Display) -> BusError {
     BusError::Malformed { what, detail: detail.to_string() }

@@ -45,24 +45,22 @@ pub(crate) fn prepare(
 }
 
 fn migrate(connection: &mut Connection, address: &Address) -> Result<(), BusError> {
-    let client = &mut connection.client;
     let place = || PathBuf::from(address.to_string());
-    let exists = client.query_opt("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&address.schema])?;
+    let exists = connection.row("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&address.schema])?;
     if exists.is_none() {
-        client.batch_execute(&format!("CREATE SCHEMA \"{}\"", address.schema))?;
+        connection.client.batch_execute(&format!("CREATE SCHEMA \"{}\"", address.schema))?;
     }
-    let ours: bool =
-        client.query_one("SELECT to_regclass('_schema_version') IS NOT NULL", &[])?.try_get(0)?;
+    let ours: bool = connection.one("SELECT to_regclass('_schema_version') IS NOT NULL", &[])?.try_get(0)?;
     if !ours {
-        let tables: i64 = client
-            .query_one("SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()", &[])?
+        let tables: i64 = connection
+            .one("SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()", &[])?
             .try_get(0)?;
         if tables > 0 {
             return Err(BusError::Foreign(place()));
         }
-        client.batch_execute(LEDGER)?;
+        connection.client.batch_execute(LEDGER)?;
     }
-    let applied = client.query("SELECT version, checksum FROM _schema_version ORDER BY version", &[])?;
+    let applied = connection.rows("SELECT version, checksum FROM _schema_version ORDER BY version", &[])?;
     let found = applied.len() as i64;
     if found > VERSION {
         return Err(BusError::Newer { path: place(), found, known: VERSION });
@@ -74,8 +72,8 @@ fn migrate(connection: &mut Connection, address: &Address) -> Result<(), BusErro
             Some(row) if row.try_get::<_, String>(1)? == checksum => {}
             Some(_) => return Err(BusError::Migration(version)),
             None => {
-                client.batch_execute(text)?;
-                client.execute(
+                connection.client.batch_execute(text)?;
+                connection.run(
                     "INSERT INTO _schema_version (version, name, checksum, applied_at) VALUES ($1, $2, $3, now())",
                     &[&version, name, &checksum],
                 )?;
@@ -105,6 +103,7 @@ fn settle_home(connection: &mut Connection, entropy: &dyn Entropy) -> Result<(),
             "INSERT INTO bus_state (id, birth, home, epoch, token, newest, clock_ns) VALUES (1, $1, $2, $3, $4, 0, 0)",
             &[&birth, &home, &epoch, &(epoch << COUNTER_BITS)],
         )?;
+        connection.home = home;
         return Ok(());
     };
     let (there, token): (String, i64) = (known.try_get(0)?, known.try_get(1)?);
@@ -124,8 +123,11 @@ fn settle_home(connection: &mut Connection, entropy: &dyn Entropy) -> Result<(),
 /// Whether the rows a connection came to are still the ones this process knows; a restored or promoted server makes
 /// them at home first.
 pub(crate) fn is_at_home(connection: &mut Connection) -> Result<bool, BusError> {
-    let row = connection.row("SELECT home = present_home() FROM bus_state WHERE id = 1", &[])?;
-    row.map_or(Ok(false), |row| Ok(row.try_get(0)?))
+    let row = connection.row("SELECT home, present_home() FROM bus_state WHERE id = 1", &[])?;
+    let Some(row) = row else { return Ok(false) };
+    let known: String = row.try_get(0)?;
+    connection.home = row.try_get(1)?;
+    Ok(known == connection.home)
 }
 
 #[cfg(test)]

@@ -3,14 +3,15 @@
 //! When a connection breaks while COMMIT is under way, the server is asked afterwards what became of the transaction.
 //! So an error means that nothing was changed, except for [`BusError::Unanswered`], which says that nobody knows.
 
+use super::client::Trouble;
 use super::connection::{Connection, Param};
 use super::{BACKEND, Postgres, fault, schema};
 use crate::error::BusError;
 use crate::write::{Moment, unsigned};
 use model::{Lock, RegistrationId, Timestamp};
-use postgres::{Row, SimpleQueryMessage};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
+use tokio_postgres::{Row, SimpleQueryMessage};
 
 /// The pause before the second attempt; it doubles, with jitter, up to the longest.
 const PAUSE_MIN: Duration = Duration::from_millis(5);
@@ -32,7 +33,7 @@ enum Failed<T> {
     /// Nothing was changed.
     Before(BusError),
     /// COMMIT was sent, and no answer came.
-    During { xid: String, value: T },
+    During { xid: String, home: String, value: T },
 }
 
 impl<T> From<BusError> for Failed<T> {
@@ -169,10 +170,10 @@ impl Postgres {
                     Ok(value)
                 }
                 // The server refused it, so it is rolled back.
-                Err(error) if error.as_db_error().is_some() && !error.is_closed() => {
+                Err(Trouble::Told(error)) if error.as_db_error().is_some() && !error.is_closed() => {
                     Err(BusError::from(error).into())
                 }
-                Err(_) => Err(Failed::During { xid, value }),
+                Err(_) => Err(Failed::During { xid, home: connection.home.clone(), value }),
             }
         })
     }
@@ -189,7 +190,7 @@ impl Postgres {
                 Ok(value) => return Ok(value),
                 Err(Failed::Before(error)) if fault::is_passing(&error) => error,
                 Err(Failed::Before(error)) => return Err(error),
-                Err(Failed::During { xid, value }) => match self.fate(&xid, deadline)? {
+                Err(Failed::During { xid, home, value }) => match self.fate(&xid, &home, deadline)? {
                     Fate::Committed => return Ok(value),
                     Fate::Aborted => unanswered(),
                     Fate::UnderWay | Fate::Unknown => return Err(unanswered()),
@@ -203,11 +204,15 @@ impl Postgres {
         }
     }
 
-    /// Asks what became of a transaction whose connection broke, until somebody knows.
-    fn fate(&self, xid: &str, deadline: Instant) -> Result<Fate, BusError> {
+    /// Asks what became of a transaction whose connection broke, until somebody knows. Only the server it was sent to
+    /// can: on another one, promoted or restored, the same number is another's.
+    fn fate(&self, xid: &str, home: &str, deadline: Instant) -> Result<Fate, BusError> {
         let mut pause = PAUSE_MIN;
         loop {
             let fate = self.connected(|connection| {
+                if connection.home != home {
+                    return Ok(Fate::Unknown);
+                }
                 let sql = "SELECT pg_xact_status($1::text::xid8)";
                 let told = connection.row(sql, &[&xid])?;
                 let word: Option<String> = told.and_then(|row| row.try_get(0).ok().flatten());

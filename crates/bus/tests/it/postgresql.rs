@@ -66,6 +66,8 @@ enum Cut {
     BeforeCommit,
     /// The server commits, and its answer is lost.
     AfterCommit,
+    /// The server is stopped from then on: nothing is cut, and nothing comes.
+    Never,
 }
 
 impl Cutter {
@@ -101,6 +103,13 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream, cut: Cut, left: &AtomicUsize)
         let cuts = commits && left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok();
         if cuts && matches!(cut, Cut::BeforeCommit) {
             break;
+        }
+        if cuts && matches!(cut, Cut::Never) {
+            // Whoever comes next finds the same.
+            left.store(usize::MAX, SeqCst);
+        }
+        if matches!(cut, Cut::Never) && left.load(SeqCst) > NOTICES {
+            continue;
         }
         if cuts {
             // Nothing of the answer gets through, because nobody is there to take it.
@@ -324,4 +333,132 @@ fn more_threads_than_connections_take_turns() {
     let name = format!("coditect_{}", schema.workspace);
     let open: i64 = schema.sql().query_one(sql, &[&name]).unwrap().get(0);
     assert!((1..=CONNECTIONS_MAX).contains(&open), "{open}");
+}
+
+/// Between a client and the server: from a moment on it takes everything and passes nothing on, and no connection ends.
+/// So does a server that was stopped with a signal.
+struct Standstill {
+    port: u16,
+    stopped: Arc<AtomicUsize>,
+}
+
+impl Standstill {
+    fn before(server: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let stopped = Arc::new(AtomicUsize::new(0));
+        let told = Arc::clone(&stopped);
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let (client, server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
+                let ends = [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)];
+                for (mut from, mut to) in ends {
+                    let told = Arc::clone(&told);
+                    std::thread::spawn(move || {
+                        let mut bytes = [0u8; 65536];
+                        while let Ok(count @ 1..) = from.read(&mut bytes) {
+                            if told.load(SeqCst) == 0 && to.write_all(&bytes[..count]).is_err() {
+                                break;
+                            }
+                        }
+                        if told.load(SeqCst) == 0 {
+                            let _ = to.shutdown(Shutdown::Both);
+                        }
+                    });
+                }
+            }
+        });
+        Self { port, stopped }
+    }
+}
+
+/// So little patience that a test need not have much.
+const HASTY: PostgresOptions = PostgresOptions {
+    safety_poll: Duration::from_millis(100),
+    write_wait: Duration::from_millis(400),
+    answer_wait: Duration::from_millis(300),
+};
+
+#[test]
+fn a_server_that_says_nothing_is_not_waited_for_without_end() {
+    // Its kernel takes the connection and what is sent; nobody reads it.
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = mute.local_addr().unwrap();
+    for query in ["sslmode=disable", "sslmode=prefer", "sslmode=verify-full"] {
+        let url = format!("postgresql://me@{place}/team?{query}");
+        let (clock, entropy) = (Arc::new(bus::system::SystemClock), Arc::new(bus::system::SystemEntropy));
+        let refused = Postgres::open_with(&url, "w", clock, entropy, HASTY).map(drop).unwrap_err();
+        assert!(matches!(refused, BusError::Unreachable { backend: "postgresql", .. }), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_server_that_stops_in_the_middle_is_an_error_and_serves_on_when_it_goes_on() {
+    let Some(schema) = Schema::new() else { return };
+    let still = Standstill::before(schema.server());
+    let url = schema.url.replacen(&schema.server(), &format!("127.0.0.1:{}", still.port), 1);
+    let bus = schema.open_url(&format!("{url}?sslmode=disable"), HASTY).unwrap();
+    let direct = schema.open(PostgresOptions::default()).unwrap();
+    let a = agent(&bus, "a");
+    let query = NoticeQuery { recipient: Some(a), ..NoticeQuery::default() };
+    bus.wait(&query, Duration::from_millis(1)).unwrap();
+    still.stopped.store(1, SeqCst);
+    for asked in [
+        bus.heartbeat(a),
+        bus.locks(None).map(drop),
+        bus.publish_all(&[say(a, "x")]).map(drop),
+        bus.acquire(&exclusive(a, &["x"])).map(drop),
+        bus.wait(&query, Duration::from_secs(3600)).map(drop),
+    ] {
+        assert!(matches!(asked, Err(BusError::Unreachable { .. })), "{asked:?}");
+    }
+    // What was begun there and never committed is rolled back with its connection, or by the server's own patience.
+    still.stopped.store(0, SeqCst);
+    assert_eq!(texts(&[publish(&bus, say(a, "again"))]), ["again"]);
+    assert_eq!(texts(&direct.notices(&NoticeQuery::default()).unwrap().notices), ["again"]);
+}
+
+#[test]
+fn a_commit_that_a_stopped_server_never_answers_is_said_to_be_unknown() {
+    let Some(schema) = Schema::new() else { return };
+    let cutter = Cutter::before(schema.server(), Cut::Never);
+    let url = schema.url.replacen(&schema.server(), &format!("127.0.0.1:{}", cutter.port), 1);
+    let bus = schema.open_url(&format!("{url}?sslmode=disable"), HASTY).unwrap();
+    let a = agent(&bus, "a");
+    cutter.cuts.store(1, SeqCst);
+    let asked = bus.publish_all(&[say(a, "x")]);
+    assert!(matches!(asked, Err(BusError::Unanswered { .. })), "{asked:?}");
+}
+
+#[test]
+fn a_commit_is_not_asked_after_at_another_server() {
+    let Some(schema) = Schema::new() else { return };
+    let cutter = Cutter::before(schema.server(), Cut::AfterCommit);
+    let bus = schema.open_at(&format!("127.0.0.1:{}", cutter.port), "sslmode=disable").unwrap();
+    let a = agent(&bus, "a");
+    // As when a standby was promoted in between: same rows, same numbers, another home.
+    let elsewhere =
+        "CREATE OR REPLACE FUNCTION present_home() RETURNS text LANGUAGE sql AS $$ SELECT 'elsewhere' $$";
+    schema.sql().batch_execute(elsewhere).unwrap();
+    cutter.cuts.store(1, SeqCst);
+    let asked = bus.publish_all(&[say(a, "x")]);
+    assert!(matches!(asked, Err(BusError::Unanswered { .. })), "{asked:?}");
+}
+
+#[test]
+fn rows_that_cannot_be_read_stop_no_reader() {
+    let Some(schema) = Schema::new() else { return };
+    let bus = schema.open(PostgresOptions::default()).unwrap();
+    let [a, b] = ["a", "b"].map(|name| agent(&bus, name));
+    let batch: Vec<NewNotice> = (0..NOTICES).map(|n| say(a, &n.to_string())).collect();
+    let sent = bus.publish_all(&batch).unwrap();
+    let broken = "UPDATE inter_session_messages SET channel = '' WHERE id = ANY ($1)";
+    let middle: Vec<i64> = sent[1..NOTICES - 1].iter().map(|notice| notice.id).collect();
+    schema.sql().execute(broken, &[&middle]).unwrap();
+    // Also when a whole page is of nothing else.
+    let query = NoticeQuery { recipient: Some(b), limit: 2, ..NoticeQuery::default() };
+    let first = bus.notices(&query).unwrap();
+    assert_eq!(texts(&first.notices), ["0"]);
+    let rest = bus.notices(&NoticeQuery { after: first.next, ..query }).unwrap();
+    assert_eq!((texts(&rest.notices), rest.next), (vec!["59"], sent[NOTICES - 1].id));
 }

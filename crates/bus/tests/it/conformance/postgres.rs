@@ -65,7 +65,7 @@ impl Schema {
         self.open_url(&format!("{}?{query}", self.url), PostgresOptions::default())
     }
 
-    fn open_url(&self, url: &str, options: PostgresOptions) -> Result<Postgres, bus::BusError> {
+    pub(crate) fn open_url(&self, url: &str, options: PostgresOptions) -> Result<Postgres, bus::BusError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Postgres::open_with(url, &self.workspace, clock, Arc::new(SystemEntropy), options)
     }
