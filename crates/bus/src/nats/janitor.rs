@@ -5,19 +5,26 @@ use super::bell::Bell;
 use super::inbox::{GONE, Gone};
 use super::receipt::{self, Again, marks};
 use super::registration::{self, Entry};
-use super::{Nats, read, written};
+use super::{Nats, locked, read, written};
 use crate::error::BusError;
 use crate::purge::{ENDED_KEPT, PURGE_ROWS};
 use model::RegistrationId;
 
 /// Most answers one round asks for again.
 const ROUND: usize = 500;
+/// Most notices that wait to be handed out again to one registration.
+const AGAIN_MAX: usize = 1000;
 
 impl Nats {
     pub(super) fn clear(&self) -> Result<(), BusError> {
-        let entries = self.reap()?;
-        self.redeliver(&entries)?;
-        self.purge()
+        let reaped = self.reap();
+        let redelivered = match &reaped {
+            Ok(entries) => self.redeliver(entries),
+            Err(_) => Ok(()),
+        };
+        // What is over goes, whatever became of the rest: else the streams grow for ever.
+        self.purge()?;
+        redelivered.and(reaped.map(drop))
     }
 
     /// Ends who shows no sign of life, and frees what the ended held.
@@ -49,6 +56,9 @@ impl Nats {
         if !forgotten.is_empty() {
             self.link.erase(&forgotten)?;
         }
+        let living =
+            |id: &RegistrationId| entries.iter().any(|entry| entry.id() == *id && !entry.has_ended());
+        locked(&self.keys).retain(|sender, _| living(sender));
         Ok(entries)
     }
 
@@ -106,7 +116,12 @@ impl Nats {
             if listed.contains(&again) {
                 return Ok((None, ()));
             }
+            // Of one notice the last attempt is enough. Who never comes for what is listed loses the oldest, which
+            // their next attempt lists again.
+            listed.retain(|known| known.notice != again.notice);
             listed.push(again.clone());
+            let surplus = listed.len().saturating_sub(AGAIN_MAX);
+            listed.drain(..surplus);
             Ok((Some(written(&listed, "what comes again")?), ()))
         })?;
         Ok(())
@@ -120,7 +135,7 @@ impl Nats {
             let mut notices: Vec<(String, i64)> = Vec::new();
             let mut answered: Vec<i64> = Vec::new();
             self.scan(0, |number, batch| {
-                if !batch.letters.iter().any(|letter| batch.lives(letter, now)) {
+                if batch.is_over(now) {
                     over.push(number);
                     for letter in &batch.letters {
                         notices.push((letter.notice.channel.as_str().to_owned(), letter.notice.id));

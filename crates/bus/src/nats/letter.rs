@@ -6,7 +6,7 @@
 use super::reading::stamped;
 use super::{Nats, locked};
 use crate::error::BusError;
-use crate::notice::NOTICE_BATCH_MAX;
+use crate::notice::{NOTICE_BATCH_MAX, NOTICE_TTL_MAX};
 use crate::write::Moment;
 use async_nats::jetstream::message::StreamMessage;
 use model::{Notice, RegistrationId};
@@ -52,6 +52,8 @@ pub(crate) struct Batch {
     /// When the server stored it, in ns since 1970.
     pub(crate) stamp: i64,
     pub(crate) letters: Vec<Letter>,
+    /// Everything in it could be read.
+    pub(crate) whole: bool,
 }
 
 /// What a message's body is.
@@ -60,15 +62,41 @@ pub(crate) struct Body {
     pub(crate) letters: Vec<Letter>,
 }
 
+/// The letters with their places, and whether those are all there are.
+fn letters_in(payload: &[u8]) -> (Vec<(usize, Letter)>, bool) {
+    #[derive(Deserialize)]
+    struct Loose {
+        letters: Vec<serde_json::Value>,
+    }
+    if let Ok(body) = serde_json::from_slice::<Body>(payload) {
+        let whole = body.letters.len() as i64 <= PLACES;
+        return (body.letters.into_iter().take(PLACES as usize).enumerate().collect(), whole);
+    }
+    let Ok(loose) = serde_json::from_slice::<Loose>(payload) else { return (Vec::new(), false) };
+    let letters = loose.letters.into_iter().take(PLACES as usize).enumerate();
+    (
+        letters.filter_map(|(place, letter)| Some((place, serde_json::from_value(letter).ok()?))).collect(),
+        false,
+    )
+}
+
 impl Batch {
-    fn read(message: &StreamMessage) -> Result<Self, BusError> {
-        let body: Body = serde_json::from_slice(&message.payload)
-            .map_err(|error| BusError::Malformed { what: "a notice", detail: error.to_string() })?;
-        let mut letters = body.letters;
-        for (place, letter) in letters.iter_mut().enumerate() {
+    /// What cannot be read, because another tool or a newer version wrote it, is passed over: it stops no reader.
+    pub(crate) fn read(message: &StreamMessage) -> Self {
+        let stamp = stamped(message);
+        let (letters, whole) = letters_in(&message.payload);
+        let letters = letters.into_iter().map(|(place, mut letter)| {
             letter.notice.id = position(message.sequence, place);
-        }
-        Ok(Self { stamp: stamped(message), letters })
+            letter
+        });
+        Self { stamp, letters: letters.collect(), whole }
+    }
+
+    /// All of it is over. What cannot be read may live as long as any notice.
+    pub(crate) fn is_over(&self, now: Moment) -> bool {
+        let longest = i64::from(NOTICE_TTL_MAX) * 1_000_000_000;
+        let unread_lives = !self.whole && self.stamp.saturating_add(longest) > now.ns;
+        !unread_lives && !self.letters.iter().any(|letter| self.lives(letter, now))
     }
 
     pub(crate) fn lives(&self, letter: &Letter, now: Moment) -> bool {
@@ -142,7 +170,7 @@ impl Nats {
             let mut letters = locked(&self.letters);
             for (number, message) in missing.into_iter().zip(fetched) {
                 let bytes = message.as_ref().map_or(0, |message| message.payload.len()) + 64;
-                let batch = message.as_ref().map(Batch::read).transpose()?.map(Arc::new);
+                let batch = message.as_ref().map(|message| Arc::new(Batch::read(message)));
                 if let Some(batch) = &batch {
                     self.saw(batch.stamp);
                 }

@@ -18,7 +18,7 @@ use async_nats::jetstream::Context;
 use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use async_nats::jetstream::stream::Stream;
 use futures_util::future::join_all;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
@@ -118,7 +118,12 @@ impl Link {
     pub(crate) fn get(&self, keys: &[String]) -> Result<Vec<Option<Doc>>, BusError> {
         let wanted: Vec<(String, String)> =
             keys.iter().map(|key| (key.clone(), format!("{}.{key}", self.names.keys))).collect();
-        self.ask(|| reading::values(self.bucket.clone(), wanted.clone(), self.many()))
+        let mut all = Vec::with_capacity(wanted.len());
+        // Each part has the time of a request of its own, so however many there are they come.
+        for part in wanted.chunks(reading::PIPELINE) {
+            all.extend(self.ask(|| reading::values(self.bucket.clone(), part.to_vec(), self.many()))?);
+        }
+        Ok(all)
     }
 
     pub(crate) fn get_one(&self, key: &str) -> Result<Option<Doc>, BusError> {
@@ -151,15 +156,19 @@ impl Link {
 
     /// Forgets keys with all they held.
     pub(crate) fn erase(&self, keys: &[String]) -> Result<(), BusError> {
-        let bucket = self.bucket.clone();
-        let subjects: Vec<String> = keys.iter().map(|key| format!("{}.{key}", self.names.keys)).collect();
-        let work = async move {
-            for subject in subjects {
-                bucket.purge().filter(subject).await.map_err(Fault::lost)?;
-            }
-            Ok(())
-        };
-        self.run(work).map_err(|fault| self.undone(fault))
+        for part in keys.chunks(DELETED_AT_ONCE) {
+            let bucket = self.bucket.clone();
+            let subjects: Vec<String> = part.iter().map(|key| format!("{}.{key}", self.names.keys)).collect();
+            let work = async move {
+                let purges = subjects.into_iter().map(|subject| bucket.purge().filter(subject).into_future());
+                for purged in join_all(purges).await {
+                    purged.map_err(Fault::lost)?;
+                }
+                Ok(())
+            };
+            self.run(work).map_err(|fault| self.undone(fault))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn extent(&self) -> Result<Extent, BusError> {
@@ -187,9 +196,15 @@ impl Link {
         })
     }
 
-    /// The messages of one subject from a number on.
-    pub(crate) fn on_subject(&self, subject: &str, from: u64) -> Result<Vec<StreamMessage>, BusError> {
-        self.ask(|| reading::on_subject(self.notices.clone(), subject.to_owned(), from, self.many()))
+    /// For each of these numbers the first message of the subject from there on; all in the time of one request.
+    pub(crate) fn following(
+        &self,
+        subject: &str,
+        starts: &[u64],
+    ) -> Result<Vec<Option<StreamMessage>>, BusError> {
+        self.ask(|| {
+            reading::following_each(self.notices.clone(), subject.to_owned(), starts.to_vec(), self.many())
+        })
     }
 
     /// Publishes a message and rings once the server has it. `id` makes a second try the same message; `after` is the

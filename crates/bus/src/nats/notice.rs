@@ -6,6 +6,7 @@
 
 use super::fault::Fault;
 use super::letter::{Batch, Body, Letter, PLACES, position};
+use super::reading::PIPELINE;
 use super::registration::{Entry, present_in};
 use super::{HEADERS_MAX, Nats, Pauses, locked, written};
 use crate::error::BusError;
@@ -13,20 +14,25 @@ use crate::notice::{Durability, NewNotice, checked};
 use model::{Notice, RegistrationId};
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 /// How often a message is sent when no answer comes.
 const SENDS_MAX: u32 = 2;
 /// Keys of one sender from which on those that are over are looked for.
 const KEYS_SWEEP: usize = 4096;
+/// Spans of the stream no wider than this are not cut further when a sender's messages are looked for.
+const SPAN_MIN: u64 = 2;
 
 /// The keys of one sender's living notices.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     /// When the stream was made.
     made: i64,
-    /// The last message on the sender's subject for keys.
+    /// The last message on the sender's subject for keys, when all up to it had been read.
     last: u64,
+    /// So far it was looked for messages, but for what is unread.
+    upto: u64,
+    /// First and last numbers of what was not looked through yet: a try that was cut off is gone on with.
+    unread: Vec<(u64, u64)>,
     /// Positions, with the time each is over.
     places: HashMap<String, (i64, i64)>,
 }
@@ -186,34 +192,68 @@ impl Nats {
 
     /// Brings what is known of a sender's keys up to date, and returns the number of its last message with keys.
     fn refresh_keys(&self, sender: RegistrationId, subject: &str) -> Result<u64, BusError> {
-        let made = self.link.extent()?.made;
+        let extent = self.link.extent()?;
         let last = self.link.last_of(subject)?;
-        let known = {
+        let (mut unread, upto) = {
             let mut all = locked(&self.keys);
             let keys = all.entry(sender).or_default();
-            if keys.made != made {
-                *keys = Keys { made, ..Keys::default() };
+            if keys.made != extent.made {
+                *keys = Keys { made: extent.made, ..Keys::default() };
             }
-            keys.last
+            let mut unread = keys.unread.clone();
+            unread.push((keys.upto + 1, last));
+            (unread, keys.upto.max(last))
         };
-        let fresh = if last > known { self.link.on_subject(subject, known + 1)? } else { Vec::new() };
-        let numbers: Vec<u64> = fresh.iter().map(|message| message.sequence).collect();
-        // A message cleared away since gives its keys back.
-        let batches: Vec<Arc<Batch>> = self.batches(made, &numbers)?.into_iter().flatten().collect();
-        let last = last.max(numbers.last().copied().unwrap_or(0));
-        let now = self.now()?.early().ns;
+        // What was cleared away gave its keys back.
+        for (first, _) in &mut unread {
+            *first = extent.first.max(*first);
+        }
+        unread.retain(|(first, end)| first <= end);
+        while !unread.is_empty() {
+            split(&mut unread);
+            let starts: Vec<u64> = unread.iter().map(|(first, _)| *first).collect();
+            let mut batches: Vec<Batch> = Vec::new();
+            let mut rest = Vec::with_capacity(unread.len());
+            for ((_, end), message) in unread.iter().zip(self.link.following(subject, &starts)?) {
+                let Some(message) = message.filter(|message| message.sequence <= *end) else { continue };
+                rest.push((message.sequence + 1, *end));
+                batches.push(Batch::read(&message));
+            }
+            rest.retain(|(first, end)| first <= end);
+            unread = rest;
+            self.learn_keys(sender, extent.made, &batches, (upto, &unread));
+        }
+        if let Some(keys) = locked(&self.keys).get_mut(&sender).filter(|keys| keys.made == extent.made) {
+            keys.last = last;
+        }
+        Ok(last)
+    }
+
+    /// Notes the keys of messages that were read, and how far it went.
+    fn learn_keys(
+        &self,
+        sender: RegistrationId,
+        made: i64,
+        batches: &[Batch],
+        (upto, unread): (u64, &[(u64, u64)]),
+    ) {
         let mut all = locked(&self.keys);
-        let keys = all.entry(sender).or_default();
-        for batch in &batches {
+        let Some(keys) = all.get_mut(&sender).filter(|keys| keys.made == made) else { return };
+        for batch in batches {
+            self.saw(batch.stamp);
             for letter in &batch.letters {
-                if let Some(key) = &letter.key {
-                    keys.places.insert(key.clone(), (letter.notice.id, batch.over_ns(letter)));
-                }
+                let Some(key) = &letter.key else { continue };
+                let place = (letter.notice.id, batch.over_ns(letter));
+                // Messages are read in any order, and a key may have been given back and used again.
+                let known = keys.places.entry(key.clone()).or_insert(place);
+                *known = place.max(*known);
             }
         }
-        keys.sweep(now);
-        keys.last = last;
-        Ok(last)
+        // Another thread may have gone further.
+        if keys.upto <= upto {
+            keys.upto = upto;
+            keys.unread = unread.to_vec();
+        }
     }
 
     /// What was just published is known without asking.
@@ -221,6 +261,7 @@ impl Nats {
         let now = self.now()?.early().ns;
         if let Some(keys) = locked(&self.keys).get_mut(&sender).filter(|keys| keys.last < number) {
             keys.last = number;
+            keys.upto = keys.upto.max(number);
             for (place, letter) in sent.iter().enumerate() {
                 if let Some(key) = &letter.key {
                     let over = now.saturating_add(i64::from(letter.notice.ttl_seconds) * 1_000_000_000);
@@ -270,6 +311,20 @@ impl Nats {
     }
 }
 
+/// Cuts spans in half, the widest first, until as many are asked at the same time as may be.
+fn split(spans: &mut Vec<(u64, u64)>) {
+    while spans.len() < PIPELINE {
+        let Some(widest) = spans.iter_mut().max_by_key(|(first, end)| end - first) else { return };
+        let (first, end) = *widest;
+        if end - first < SPAN_MIN {
+            return;
+        }
+        let middle = first + (end - first) / 2;
+        *widest = (first, middle);
+        spans.push((middle + 1, end));
+    }
+}
+
 /// The notices with the positions a message's number gives them.
 fn placed(letters: Vec<Letter>, number: u64) -> Vec<Notice> {
     let notices = letters.into_iter().map(|letter| letter.notice).enumerate();
@@ -279,4 +334,23 @@ fn placed(letters: Vec<Letter>, number: u64) -> Vec<Notice> {
 /// The last position a message can have given out.
 pub(crate) fn end_of(number: u64) -> i64 {
     position(number, usize::try_from(PLACES - 1).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_cut_until_enough_are_asked_at_once_and_none_is_lost() {
+        let mut spans = vec![(1, 1_000), (2_000, 2_000)];
+        split(&mut spans);
+        assert_eq!(spans.len(), PIPELINE);
+        spans.sort_unstable();
+        let covered: u64 = spans.iter().map(|(first, end)| end - first + 1).sum();
+        assert_eq!((covered, spans[0].0, spans[PIPELINE - 2].1), (1_001, 1, 1_000));
+        assert!(spans.windows(2).all(|two| two[0].1 < two[1].0));
+        let mut few = vec![(5, 6)];
+        split(&mut few);
+        assert_eq!(few, [(5, 6)]);
+    }
 }

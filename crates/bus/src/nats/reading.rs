@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 
 /// Messages asked for at the same time.
-const PIPELINE: usize = 64;
+pub(crate) const PIPELINE: usize = 64;
 
 /// A value under a key.
 #[derive(Debug, Clone)]
@@ -143,16 +143,13 @@ pub(crate) async fn messages(
     Ok(all)
 }
 
-pub(crate) async fn on_subject(
+/// For each of these numbers the first message of the subject from there on.
+pub(crate) async fn following_each(
     notices: Stream,
     subject: String,
-    from: u64,
+    starts: Vec<u64>,
     many: bool,
-) -> Result<Vec<StreamMessage>, Fault> {
-    let (mut next, mut all) = (from, Vec::new());
-    while let Some(message) = following(&notices, &subject, next, many).await? {
-        next = message.sequence + 1;
-        all.push(message);
-    }
-    Ok(all)
+) -> Result<Vec<Option<StreamMessage>>, Fault> {
+    let asked = starts.into_iter().map(|from| following(&notices, &subject, from, many));
+    join_all(asked).await.into_iter().collect()
 }

@@ -31,6 +31,9 @@ struct End {
     reason: String,
 }
 
+/// Why a registration ended whose lease ran out; it may be announced again.
+const EXPIRED: &str = "expired";
+
 /// A registration and when it last showed a sign of life.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
@@ -74,7 +77,7 @@ impl Entry {
 
     /// Why it counts as dead, if it does.
     pub(crate) fn death(&self, now: Moment) -> Option<&'static str> {
-        if self.has_ended() { Some("died") } else { (self.lease_over_ns() <= now.ns).then_some("expired") }
+        if self.has_ended() { Some("died") } else { (self.lease_over_ns() <= now.ns).then_some(EXPIRED) }
     }
 
     pub(crate) fn hears(&self, channel: &Channel) -> bool {
@@ -91,13 +94,14 @@ impl Entry {
         registration
     }
 
-    fn again(&self, new: &NewRegistration, lease_ns: i64) -> Result<Registration, BusError> {
+    /// Whether this announces the same again; refused when it may not be.
+    fn check_again(&self, new: &NewRegistration, lease_ns: i64) -> Result<(), BusError> {
         let known = &self.member.registration;
-        if self.has_ended() {
+        if self.member.ended.as_ref().is_some_and(|end| end.reason != EXPIRED) {
             return Err(BusError::Ended(known.id));
         }
         if self.member.lease_ns == lease_ns && new.is_again(known) {
-            Ok(self.shown())
+            Ok(())
         } else {
             Err(BusError::Invalid(format!("{} is registered with other data", known.id)))
         }
@@ -140,13 +144,37 @@ impl Nats {
             None => Ok((Some(value.clone()), None)),
         })?;
         match known {
-            Some(known) => known.again(&new, lease_ns),
+            Some(known) => {
+                known.check_again(&new, lease_ns)?;
+                if known.death(self.now()?.late()).is_some() { self.revive(id) } else { Ok(known.shown()) }
+            }
             None => {
                 self.link.ring(Bell::Notices);
                 // With the server's stamp, as everybody sees it.
                 present_in(&self.known(&[id])?, id).map(Entry::shown)
             }
         }
+    }
+
+    /// Announces again what ended because its lease ran out. What it held is not its any more.
+    fn revive(&self, id: RegistrationId) -> Result<Registration, BusError> {
+        let now = self.now()?.late();
+        // Its end may have been written by one who was killed before it freed anything.
+        self.mark_ended(id, EXPIRED, |entry| entry.death(now).is_some())?;
+        self.bury(&[id])?;
+        self.change(&key(id), |doc| {
+            let mut entry = Entry::read(doc)?.ok_or(BusError::NotRegistered(id))?;
+            match entry.member.ended.take() {
+                // Somebody was faster.
+                None => Ok((None, ())),
+                Some(end) if end.reason == EXPIRED => {
+                    Ok((Some(written(&entry.member, "a registration")?), ()))
+                }
+                Some(_) => Err(BusError::Ended(id)),
+            }
+        })?;
+        self.link.ring(Bell::Notices);
+        present_in(&self.known(&[id])?, id).map(Entry::shown)
     }
 
     pub(super) fn heartbeat(&self, id: RegistrationId) -> Result<(), BusError> {
@@ -192,7 +220,8 @@ impl Nats {
     /// Everybody there is a key of, the ended too.
     pub(super) fn entries(&self) -> Result<Vec<Entry>, BusError> {
         let docs = self.link.list("registry")?;
-        docs.iter().filter_map(|doc| Entry::read(Some(doc)).transpose()).collect()
+        // One that cannot be read keeps nobody from the others.
+        Ok(docs.iter().filter_map(|doc| Entry::read(Some(doc)).ok().flatten()).collect())
     }
 
     /// What is known of these; who is not among the keys was never registered, or is long gone.

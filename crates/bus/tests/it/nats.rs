@@ -7,7 +7,7 @@ use crate::stage::{TREE, exclusive};
 use async_nats::jetstream::stream;
 use bus::system::{SystemClock, SystemEntropy};
 use bus::{
-    Backend, BusError, LOCK_PATHS_MAX, LockRequest, Nats, NewNotice, NoticeQuery, QUEUE_PATHS_MAX,
+    AckRule, Backend, BusError, LOCK_PATHS_MAX, LockRequest, Nats, NewNotice, NoticeQuery, QUEUE_PATHS_MAX,
     open_backend,
 };
 use model::NOTICE_PAYLOAD_MAX;
@@ -28,8 +28,15 @@ struct Way {
     url: String,
 }
 
+/// How long what goes one way takes on a way to a server far off.
+const FAR: Duration = Duration::from_millis(25);
+
 impl Way {
     fn to(url: &str) -> Self {
+        Self::through(url, Duration::ZERO)
+    }
+
+    fn through(url: &str, delay: Duration) -> Self {
         let server: SocketAddr = url.strip_prefix("nats://").unwrap().parse().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("nats://{}", listener.local_addr().unwrap());
@@ -46,7 +53,7 @@ impl Way {
                 for (from, to) in
                     [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)]
                 {
-                    std::thread::spawn(move || carry(from, to));
+                    std::thread::spawn(move || carry(from, to, delay));
                 }
             }
         });
@@ -65,9 +72,10 @@ impl Way {
     }
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream) {
-    let mut bytes = [0u8; 8192];
+fn carry(mut from: TcpStream, mut to: TcpStream, delay: Duration) {
+    let mut bytes = [0u8; 65536];
     while let Ok(count @ 1..) = from.read(&mut bytes) {
+        std::thread::sleep(delay);
         if to.write_all(&bytes[..count]).is_err() {
             break;
         }
@@ -270,4 +278,119 @@ fn what_another_tool_wrote_under_a_key_is_an_error_and_not_a_panic() {
     put(&format!("registry.{a}"), "[]");
     assert!(matches!(bus.heartbeat(a), Err(BusError::Malformed { .. })));
     assert_eq!(json!(bus.waits().unwrap().len()), json!(0));
+}
+
+#[test]
+fn a_sender_of_many_keys_publishes_after_a_restart_however_far_the_server_is() {
+    const NOTICES: usize = 400;
+    let Some(server) = Server::new() else { return };
+    let bus = server.open();
+    let [a, b] = ["a", "b"].map(|name| agent(&*bus, name));
+    let keyed = |n: usize| NewNotice { key: Some(format!("k{n}")), ..say(a, &n.to_string()) };
+    let mut sent = Vec::new();
+    for n in 0..NOTICES {
+        sent.push(publish(&*bus, keyed(n)));
+        // Others speak in between, and at the end a sender is silent for long.
+        bus.publish_all(&vec![say(b, "x"); 1 + n % 3]).unwrap();
+    }
+    // One after the other these would take longer than any request may.
+    let way = Way::through(&server.url, FAR);
+    let restarted = nats(&way.url, &server.workspace, NEVER).unwrap();
+    for n in [0, NOTICES / 2, NOTICES - 1] {
+        assert_eq!(publish(&restarted, keyed(n)), sent[n], "what was published is known again");
+    }
+    let new = publish(&restarted, keyed(NOTICES));
+    assert!(new.id > sent[NOTICES - 1].id);
+    let other = NewNotice { key: Some("k7".to_owned()), ..say(a, "another") };
+    assert!(matches!(restarted.publish_all(&[other]), Err(BusError::KeyReused { .. })));
+    // What the other handle published since is found too.
+    let later = publish(&*bus, keyed(NOTICES + 1));
+    assert_eq!(publish(&restarted, keyed(NOTICES + 1)), later);
+}
+
+/// How many messages the stream of notices has.
+fn messages(server: &Server) -> u64 {
+    let name = format!("coditect_{}_notices", server.workspace);
+    server.beside(|context| async move {
+        context.get_stream(name).await.unwrap().get_info().await.unwrap().state.messages
+    })
+}
+
+#[test]
+fn a_message_that_is_not_ours_stops_nobody_and_stays() {
+    let Some(server) = Server::new() else { return };
+    let bus = server.open();
+    let [a, b] = ["a", "b"].map(|name| agent(&*bus, name));
+    publish(&*bus, say(a, "before"));
+    let letter = |payload: &str| {
+        json!({ "notice": { "id": 0, "sender": a, "agent": "a", "channel": "task_broadcast", "recipient": null,
+            "payload": payload, "created_at": "2026-01-31T00:00:00.000Z", "ttl_seconds": 600 } })
+    };
+    let half = json!({ "letters": [{ "of": "a newer version" }, letter("readable")] }).to_string();
+    for body in ["not of ours".to_owned(), half] {
+        let subject = format!("coditect.{}.notices.{a}.plain", server.workspace);
+        server.beside(|context| async move {
+            context.publish(subject, body.into()).await.unwrap().await.unwrap();
+        });
+    }
+    let last = publish(&*bus, say(a, "after"));
+    bus.clear().unwrap();
+    for handle in [bus.clone(), server.open()] {
+        let page = handle.wait(&NoticeQuery { recipient: Some(b), ..NoticeQuery::default() }, NEVER).unwrap();
+        assert_eq!(texts(&page.notices), ["before", "readable", "after"]);
+        assert_eq!(page.next, last.id);
+        assert_eq!(handle.newest_position().unwrap().id, last.id);
+    }
+    let messages = messages(&server);
+    assert_eq!(messages, 4, "who can read it will");
+}
+
+#[test]
+fn clearing_away_goes_on_beside_what_cannot_be_read() {
+    let Some(server) = Server::new() else { return };
+    let bus = server.open();
+    let [a, b] = ["a", "b"].map(|name| agent(&*bus, name));
+    let rule = AckRule { seconds: 1, attempts: 3 };
+    let asks = publish(&*bus, NewNotice { recipient: Some(b), ack: Some(rule), ..say(a, "answer") });
+    publish(&*bus, NewNotice { ttl_seconds: Some(1), ..say(a, "brief") });
+    let put = |key: String, value: &'static str| {
+        let subject = format!("$KV.coditect_{}.{key}", server.workspace);
+        server.beside(|context| async move {
+            context.publish(subject, value.into()).await.unwrap().await.unwrap();
+        });
+    };
+    put(format!("receipts.{}", asks.id), "not of ours");
+    server.pass(Duration::from_secs(2));
+    assert!(matches!(bus.clear(), Err(BusError::Malformed { .. })), "it is said");
+    let count = messages(&server);
+    assert_eq!(count, 1, "what is over went all the same");
+}
+
+#[test]
+fn what_nobody_comes_for_does_not_pile_up() {
+    const LISTED: usize = 3_000;
+    let Some(server) = Server::new() else { return };
+    let bus = server.open();
+    let [a, b] = ["a", "b"].map(|name| agent(&*bus, name));
+    let listed: Vec<_> =
+        (1..=LISTED as i64).map(|notice| json!({ "notice": -notice, "attempt": 2 })).collect();
+    let key = format!("$KV.coditect_{}.again.{b}", server.workspace);
+    let (subject, value) = (key.clone(), json!(listed).to_string());
+    server.beside(|context| async move {
+        context.publish(subject, value.into()).await.unwrap().await.unwrap();
+    });
+    let rule = AckRule { seconds: 1, attempts: 3 };
+    let sent = publish(&*bus, NewNotice { recipient: Some(b), ack: Some(rule), ..say(a, "answer") });
+    server.pass(Duration::from_secs(2));
+    bus.clear().unwrap();
+    let name = format!("KV_coditect_{}", server.workspace);
+    let left = server.beside(|context| async move {
+        let bucket = context.get_stream(name).await.unwrap();
+        let message = bucket.get_last_raw_message_by_subject(&key).await.unwrap();
+        serde_json::from_slice::<Vec<serde_json::Value>>(&message.payload).unwrap()
+    });
+    assert!(left.len() < LISTED / 2, "{}", left.len());
+    assert_eq!(left.last().unwrap()["notice"], json!(sent.id), "the newest is kept");
+    let query = NoticeQuery { recipient: Some(b), after: sent.id, ..NoticeQuery::default() };
+    assert_eq!(texts(&bus.wait(&query, PATIENCE).unwrap().again), ["answer"]);
 }
