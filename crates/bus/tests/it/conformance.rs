@@ -123,7 +123,8 @@ macro_rules! cases {
                 replay_from_the_beginning_a_time_a_position_and_now;
             receipts: marks_are_kept_apart, what_nobody_acknowledges_comes_again_and_is_given_up,
                 who_ends_will_not_answer, only_who_was_addressed_answers;
-            registrations: the_same_again_is_the_same, a_lease_is_life, everybody_sees_everybody,
+            registrations: the_same_again_is_the_same, a_lease_is_life, whose_lease_ran_out_comes_back,
+                everybody_sees_everybody,
                 ending_frees_and_is_final, between_machines_life_is_a_lease;
             locks: modes_exclude_each_other_as_they_say, globs_overlap, all_paths_or_none,
                 tokens_rise_whatever_happens, a_write_is_checked, a_lease_is_renewed_or_lost,

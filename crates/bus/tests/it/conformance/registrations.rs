@@ -2,7 +2,7 @@
 
 use super::{DAY, Fixture, agent, lives, say};
 use crate::stage::{exclusive, new};
-use bus::{BusError, Liveness, NewRegistration};
+use bus::{BusError, Liveness, NewNotice, NewRegistration};
 use model::{Id, RegistrationPhase};
 use std::time::Duration;
 
@@ -48,6 +48,41 @@ pub(crate) fn a_lease_is_life(stage: &dyn Fixture) {
     assert!(matches!(other.heartbeat(short), Err(BusError::Ended(_))));
     let left: Vec<_> = other.registrations().unwrap().iter().map(|registration| registration.id).collect();
     assert_eq!(left, [long]);
+}
+
+/// The other side of a bridge that was cut off for long: whoever lives on comes back under its name.
+pub(crate) fn whose_lease_ran_out_comes_back(stage: &dyn Fixture) {
+    let (bus, other) = (stage.open(), stage.open());
+    if !bus.promises().spans_machines {
+        return;
+    }
+    let witness = agent(&*bus, "witness");
+    let asked = |name: &str| NewRegistration {
+        id: Some(Id::new(&bus::system::SystemClock, &bus::system::SystemEntropy)),
+        ..new(name, Liveness::Lease { ttl: Duration::from_secs(3) })
+    };
+    let both = [asked("cleared"), asked("met")];
+    let [cleared, met] = both.clone().map(|asked| bus.register(asked).unwrap().id);
+    let lock = bus.acquire(&exclusive(cleared, &["x"])).unwrap().locks.remove(0);
+    stage.pass(Duration::from_secs(4));
+    // One after its end was written, the other before anybody saw it.
+    let back = other.register(both[1].clone()).unwrap();
+    assert_eq!((back.id, back.phase), (met, RegistrationPhase::Active));
+    bus.clear().unwrap();
+    assert!(matches!(bus.heartbeat(cleared), Err(BusError::Ended(_))));
+    let changed = NewRegistration { agent: "another".to_owned(), ..both[0].clone() };
+    assert!(matches!(other.register(changed), Err(BusError::Invalid(_))));
+    assert_eq!(other.register(both[0].clone()).unwrap().id, cleared);
+    for id in [cleared, met] {
+        bus.heartbeat(id).unwrap();
+        bus.publish_all(&[NewNotice { recipient: Some(id), ..say(witness, "back") }]).unwrap();
+        bus.publish_all(&[say(id, "here")]).unwrap();
+    }
+    // What it held is gone for good.
+    assert!(matches!(bus.check(lock.token, crate::stage::TREE, "x", cleared), Err(BusError::Lost(_))));
+    assert!(bus.acquire(&exclusive(witness, &["x"])).unwrap().locks[0].token > lock.token);
+    bus.end(cleared, "finished").unwrap();
+    assert!(matches!(other.register(both[0].clone()), Err(BusError::Ended(_))), "who said goodbye is gone");
 }
 
 pub(crate) fn everybody_sees_everybody(stage: &dyn Fixture) {
