@@ -66,7 +66,7 @@ pub struct ServerConfig {
     pub port: Option<u16>,
 }
 
-/// The server between machines; without one the bus is this machine's alone.
+/// The bus: the server between machines, without which it is this machine's alone, and how it is listened to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BusConfig {
@@ -79,4 +79,7 @@ pub struct BusConfig {
     pub team: Option<String>,
     /// What this machine is called there; none means the host's name and a piece of the machine's id.
     pub machine: Option<String>,
+    /// How long, in milliseconds, the daemon trusts the bells of this machine's bus before it looks by itself: 10 to
+    /// 10000, read when the daemon starts. None means 250.
+    pub safety_poll_ms: Option<u32>,
 }
