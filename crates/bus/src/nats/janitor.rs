@@ -5,7 +5,7 @@ use super::bell::Bell;
 use super::inbox::{GONE, Gone};
 use super::receipt::{self, Again, marks};
 use super::registration::{self, Entry};
-use super::{Nats, locked, read, written};
+use super::{Nats, cursor, locked, read, written};
 use crate::error::BusError;
 use crate::purge::{ENDED_KEPT, PURGE_ROWS};
 use model::RegistrationId;
@@ -51,7 +51,10 @@ impl Nats {
         let forgotten: Vec<String> = entries
             .iter()
             .filter(|entry| entry.ended_ns().is_some_and(|ended| ended <= long_ago))
-            .flat_map(|entry| [registration::key(entry.id()), receipt::again_key(entry.id())])
+            .flat_map(|entry| {
+                let (id, reader) = (entry.id(), cursor::key(&entry.id().to_string()));
+                [registration::key(id), receipt::again_key(id), reader]
+            })
             .collect();
         if !forgotten.is_empty() {
             self.link.erase(&forgotten)?;

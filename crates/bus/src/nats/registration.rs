@@ -159,9 +159,12 @@ impl Nats {
     /// Announces again what ended because its lease ran out. What it held is not its any more.
     fn revive(&self, id: RegistrationId) -> Result<Registration, BusError> {
         let now = self.now()?.late();
-        // Its end may have been written by one who was killed before it freed anything.
         self.mark_ended(id, EXPIRED, |entry| entry.death(now).is_some())?;
-        self.bury(&[id])?;
+        // Its end may have been written by one who was killed before it freed anything. Who was revived by another in
+        // between keeps what it took.
+        if self.known(&[id])?.get(&id).is_some_and(Entry::has_ended) {
+            self.bury(&[id])?;
+        }
         self.change(&key(id), |doc| {
             let mut entry = Entry::read(doc)?.ok_or(BusError::NotRegistered(id))?;
             match entry.member.ended.take() {

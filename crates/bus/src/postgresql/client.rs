@@ -7,7 +7,7 @@ use super::address::Address;
 use super::fault;
 use super::tls::Tls;
 use crate::error::BusError;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -51,8 +51,26 @@ pub(crate) struct Client {
     heard: UnboundedReceiver<()>,
     patience: Duration,
     over: bool,
-    /// Last, so that what runs on it goes first. It runs only while a call is under way.
-    runtime: Runtime,
+    /// Last, so that what runs on it goes first.
+    turn: Turn,
+}
+
+/// A runtime that runs only while a call is under way. It is let go of without waiting: a name that is still being
+/// looked up keeps nobody.
+struct Turn(Option<Runtime>);
+
+impl Turn {
+    fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.0.as_ref().map(|runtime| runtime.block_on(work))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Client {
@@ -62,12 +80,15 @@ impl Client {
             .build()
             .map_err(BusError::io("starting the connection to PostgreSQL"))?;
         let (tls, patience) = (Tls::of(address)?, address.patience);
-        let within = CONNECT_WITHIN.min(patience);
-        let connecting = async { timeout(within, address.config.connect(tls)).await };
-        let (inner, mut connection) =
-            runtime.block_on(connecting).map_err(|_| fault::silent(within))?.map_err(BusError::from)?;
+        // An address may name several hosts, of which the first is down.
+        let hosts = u32::try_from(address.config.get_hosts().len()).unwrap_or(1).max(1);
+        let within = CONNECT_WITHIN.min(patience) * hosts;
+        let turn = Turn(Some(runtime));
+        let connected = turn.run(async { timeout(within, address.config.connect(tls)).await });
+        let connected = connected.ok_or_else(fault::closed)?;
+        let (inner, mut connection) = connected.map_err(|_| fault::silent(within))??;
         let (ring, heard) = unbounded_channel();
-        runtime.spawn(async move {
+        let driving = async move {
             // Ends with the connection, or with the runtime.
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
                 if let AsyncMessage::Notification(_) = message {
@@ -75,8 +96,9 @@ impl Client {
                     let _ = ring.send(());
                 }
             }
-        });
-        Ok(Self { inner, heard, patience, over: false, runtime })
+        };
+        turn.run(async { drop(tokio::spawn(driving)) });
+        Ok(Self { inner, heard, patience, over: false, turn })
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -91,12 +113,13 @@ impl Client {
             return Err(Trouble::Over);
         }
         let (inner, patience) = (&self.inner, self.patience);
-        match self.runtime.block_on(async { timeout(patience, work(inner)).await }) {
-            Ok(done) => Ok(done?),
-            Err(_) => {
+        match self.turn.run(async { timeout(patience, work(inner)).await }) {
+            Some(Ok(done)) => Ok(done?),
+            Some(Err(_)) => {
                 self.over = true;
                 Err(Trouble::Silent(patience))
             }
+            None => Err(Trouble::Over),
         }
     }
 
@@ -131,13 +154,13 @@ impl Client {
     /// Whether it rang within this time; one answer stands for all that rang together.
     pub(crate) fn hear(&mut self, most: Duration) -> Result<bool, Trouble> {
         let heard = &mut self.heard;
-        match self.runtime.block_on(async { timeout(most, heard.recv()).await }) {
-            Ok(Some(())) => {
+        match self.turn.run(async { timeout(most, heard.recv()).await }) {
+            Some(Ok(Some(()))) => {
                 while self.heard.try_recv().is_ok() {}
                 Ok(true)
             }
-            Ok(None) => Err(Trouble::Over),
-            Err(_) => Ok(false),
+            Some(Err(_)) => Ok(false),
+            Some(Ok(None)) | None => Err(Trouble::Over),
         }
     }
 }

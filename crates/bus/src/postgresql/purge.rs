@@ -70,7 +70,10 @@ fn purge(tx: &mut Tx<'_>) -> Result<(), BusError> {
     )?;
     let long_ago = long_ago(tx);
     tx.run(
-        &format!("DELETE FROM session_registry WHERE session_id IN ({ENDED} LIMIT $2)"),
+        &format!(
+            "WITH gone AS (DELETE FROM session_registry WHERE session_id IN ({ENDED} LIMIT $2) RETURNING session_id)
+             DELETE FROM cursors WHERE consumer IN (SELECT session_id FROM gone)"
+        ),
         &[&long_ago, &most],
     )?;
     Ok(())

@@ -394,3 +394,33 @@ fn what_nobody_comes_for_does_not_pile_up() {
     let query = NoticeQuery { recipient: Some(b), after: sent.id, ..NoticeQuery::default() };
     assert_eq!(texts(&bus.wait(&query, PATIENCE).unwrap().again), ["answer"]);
 }
+
+#[test]
+fn who_ended_long_ago_is_forgotten_with_its_cursors() {
+    const LONG_NS: i64 = 8 * 24 * 3600 * 1_000_000_000;
+    let Some(server) = Server::new() else { return };
+    let bus = server.open();
+    let [old, young] = ["old", "young"].map(|name| agent(&*bus, name));
+    let position = bus.newest_position().unwrap();
+    for id in [old, young] {
+        bus.move_cursor(&id.to_string(), "inbox", &position).unwrap();
+        bus.end(id, "finished").unwrap();
+    }
+    let (name, keys) =
+        (format!("KV_coditect_{}", server.workspace), format!("$KV.coditect_{}", server.workspace));
+    let subject = format!("{keys}.registry.{old}");
+    // As if a week had gone by.
+    let bucket = name.clone();
+    server.beside(|context| async move {
+        let stream = context.get_stream(bucket).await.unwrap();
+        let message = stream.get_last_raw_message_by_subject(&subject).await.unwrap();
+        let mut member: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
+        member["ended"]["ns"] = json!(member["ended"]["ns"].as_i64().unwrap() - LONG_NS);
+        context.publish(subject, member.to_string().into()).await.unwrap().await.unwrap();
+    });
+    bus.clear().unwrap();
+    assert!(matches!(bus.heartbeat(old), Err(BusError::NotRegistered(_))));
+    assert!(matches!(bus.heartbeat(young), Err(BusError::Ended(_))));
+    assert_eq!(bus.cursor(&old.to_string(), "inbox").unwrap(), None);
+    assert_eq!(bus.cursor(&young.to_string(), "inbox").unwrap(), Some(position));
+}

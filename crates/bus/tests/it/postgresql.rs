@@ -462,3 +462,31 @@ fn rows_that_cannot_be_read_stop_no_reader() {
     let rest = bus.notices(&NoticeQuery { after: first.next, ..query }).unwrap();
     assert_eq!((texts(&rest.notices), rest.next), (vec!["59"], sent[NOTICES - 1].id));
 }
+
+#[test]
+fn who_ended_long_ago_is_forgotten_with_its_cursors() {
+    const A_DAY: Duration = Duration::from_secs(24 * 3600);
+    let Some(schema) = Schema::new() else { return };
+    let bus = schema.open(PostgresOptions::default()).unwrap();
+    let [silent, gone] = ["silent", "gone"].map(|name| agent(&bus, name));
+    publish(&bus, NewNotice { ttl_seconds: Some(60), ..say(gone, "x") });
+    let position = bus.newest_position().unwrap();
+    for consumer in [silent.to_string(), gone.to_string(), "somebody else".to_owned()] {
+        bus.move_cursor(&consumer, "inbox", &position).unwrap();
+    }
+    bus.end(gone, "finished").unwrap();
+    let count = |table: &str| -> i64 {
+        schema.sql().query_one(&format!("SELECT count(*) FROM {table}"), &[]).unwrap().get(0)
+    };
+    // The lease of the one runs out; the other is kept for the history of its notices.
+    schema.set_clock(A_DAY * 2);
+    bus.clear().unwrap();
+    assert_eq!((count("session_registry"), count("cursors"), count("inter_session_messages")), (2, 3, 0));
+    assert!(matches!(bus.heartbeat(silent), Err(BusError::Ended(_))));
+    schema.set_clock(A_DAY * 8);
+    bus.clear().unwrap();
+    assert_eq!((count("session_registry"), count("cursors")), (1, 2));
+    schema.set_clock(A_DAY * 10);
+    bus.clear().unwrap();
+    assert_eq!((count("session_registry"), count("cursors")), (0, 1));
+}
