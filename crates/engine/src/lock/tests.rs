@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::stage::Stage;
+use model::{Event, LockPhase};
 
 struct Scene {
     engine: Engine,
@@ -55,6 +56,15 @@ async fn the_same_request_gets_the_same_answer_and_another_one_none() {
         scene.engine.break_lock(&call("k5", "break"), again[0].token).await.unwrap();
     }
     conflicts(scene.engine.break_lock(&call("k5", "break another"), 1).await);
+    let (_, rows) = scene.engine.shared.bus.outbox(0, 1000).unwrap();
+    let ordered: Vec<_> = rows
+        .into_iter()
+        .filter_map(|row| match row.event {
+            Event::LockChanged(change) if change.phase == LockPhase::Broken => Some(change.other),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ordered, [Some(scene.engine.shared.user)], "once, and by whose order");
 }
 
 #[tokio::test]
