@@ -3,8 +3,11 @@
 
 use crate::command::{Home, Said};
 use crate::house::until;
+use bus::system::{SystemClock, SystemEntropy};
+use model::{Event, LockPhase};
 use serde_json::{Value, json};
 use std::process::Child;
+use std::sync::Arc;
 
 /// A process to live by, until it is killed.
 struct Shell(Child);
@@ -153,4 +156,46 @@ fn a_daemon_clears_away_the_dead_and_journals_it() {
         })
     });
     assert_eq!(home.run(&["who", "ada"]).exit, 3);
+}
+
+#[test]
+fn the_dead_do_not_count_as_living_and_their_locks_are_marked() {
+    let home = Home::new();
+    let mut shells = [Shell::open(&home), Shell::open(&home)];
+    join(&home, "ada", &shells[0]);
+    join(&home, "bob", &shells[1]);
+    assert_eq!(home.run(&["lock", "acquire", "a", "--holder", "ada"]).exit, 0);
+    let bus = || {
+        let doctor = home.run(&["doctor", "--json"]).json();
+        let items = doctor["items"].as_array().unwrap().clone();
+        text(&items.iter().find(|one| one["check"] == "bus").unwrap()["message"]).to_owned()
+    };
+    assert_eq!(bus(), "2 live session(s), 1 lock(s)");
+    assert!(!home.run(&["lock", "list"]).err.contains("is dead"));
+    shells[0].kill();
+    assert_eq!(bus(), "1 live session(s), 1 dead, 1 lock(s)");
+    let list = home.run(&["lock", "list"]);
+    assert!(list.err.contains("is dead; a is free for whoever asks"), "{}", list.err);
+}
+
+#[test]
+fn a_broken_lock_says_who_ordered_it() {
+    let home = Home::new();
+    let shell = Shell::open(&home);
+    join(&home, "ada", &shell);
+    let lock = home.run(&["lock", "acquire", "a", "--holder", "ada", "--json"]).json();
+    // What this test runs is typed under it.
+    let pid = std::process::id().to_string();
+    let boss = home.run(&["join", "--as", "boss", "--pid", &pid, "--json"]).json();
+    assert_eq!(home.run(&["lock", "break", &lock["items"][0]["token"].to_string()]).exit, 0);
+    let dir = home.data_root().workspace(model::DEFAULT_WORKSPACE).bus();
+    let bus = bus::Bus::open(&dir, Arc::new(SystemClock), Arc::new(SystemEntropy)).unwrap();
+    let (_, rows) = bus.outbox(0, 100).unwrap();
+    let ordered = rows.iter().find_map(|row| match &row.event {
+        Event::LockChanged(change) if change.phase == LockPhase::Broken => Some(change.other),
+        _ => None,
+    });
+    let by = ordered.flatten().map(|id| id.to_string());
+    assert_eq!(by.as_deref(), boss["id"].as_str(), "{boss}");
+    assert!(by.is_some());
 }
