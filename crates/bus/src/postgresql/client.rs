@@ -63,6 +63,13 @@ impl Turn {
     fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         self.0.as_ref().map(|runtime| runtime.block_on(work))
     }
+
+    /// What goes on beside each call.
+    fn beside(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.0 {
+            drop(runtime.spawn(work));
+        }
+    }
 }
 
 impl Drop for Turn {
@@ -97,7 +104,7 @@ impl Client {
                 }
             }
         };
-        turn.run(async { drop(tokio::spawn(driving)) });
+        turn.beside(driving);
         Ok(Self { inner, heard, patience, over: false, turn })
     }
 
