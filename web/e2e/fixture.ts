@@ -301,6 +301,7 @@ function present(vitality: Vitality) {
     task: null,
     parent: null,
     sub_agent: null,
+    machine: null,
     active_files: [],
   };
 }

@@ -22,6 +22,7 @@ const one: Presence = {
   task: null,
   parent: null,
   sub_agent: null,
+  machine: null,
   active_files: [],
 };
 
@@ -30,6 +31,7 @@ it('says where somebody is', () => {
   expect(whereabouts({ ...one, tty: null, worktree: null })).toBe('terminal · pid 5210');
   expect(whereabouts({ ...one, tty: null, pid: null, worktree: null })).toBe('terminal');
   expect(whereabouts({ ...one, session: 'ses_1' })).toBe('in a session');
+  expect(whereabouts({ ...one, machine: 'attic' })).toBe('terminal · pts/3 · website · on attic');
   expect(whereabouts({ ...one, vendor: 'coditect' })).toBe('the daemon');
 });
 

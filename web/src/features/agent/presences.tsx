@@ -13,7 +13,8 @@ export function whereabouts(one: Presence): string {
     ? 'in a session'
     : ['terminal', one.tty ?? (one.pid === null ? null : `pid ${one.pid}`)];
   const worktree = one.session ? null : one.worktree?.split('/').findLast(Boolean);
-  return [place, worktree].flat().filter(Boolean).join(' · ');
+  const machine = one.machine === null ? null : `on ${one.machine}`;
+  return [place, worktree, machine].flat().filter(Boolean).join(' · ');
 }
 
 /** What it works on: its task, else the files it holds. */
