@@ -33,6 +33,7 @@ it('says where somebody is', () => {
   expect(whereabouts({ ...one, session: 'ses_1' })).toBe('in a session');
   expect(whereabouts({ ...one, machine: 'attic' })).toBe('terminal · pts/3 · website · on attic');
   expect(whereabouts({ ...one, vendor: 'coditect' })).toBe('the daemon');
+  expect(whereabouts({ ...one, vendor: 'coditect', machine: 'attic' })).toBe('the daemon on attic');
 });
 
 it('says what somebody works on: the task, else the files', () => {

@@ -8,7 +8,7 @@ import { VitalityWord } from './vitality';
 
 /** Of our own the daemon tells more elsewhere; of a terminal this is all there is. */
 export function whereabouts(one: Presence): string {
-  if (one.vendor === 'coditect') return 'the daemon';
+  if (one.vendor === 'coditect') return one.machine === null ? 'the daemon' : `the daemon on ${one.machine}`;
   const place = one.session
     ? 'in a session'
     : ['terminal', one.tty ?? (one.pid === null ? null : `pid ${one.pid}`)];
@@ -25,6 +25,11 @@ export function occupation(one: Presence): string | null {
   return more.length === 0 ? first : `${first} and ${more.length} more`;
 }
 
+/** The user of this machine; at others sit other people. */
+function isYou(one: Presence): boolean {
+  return one.vendor === 'coditect' && one.machine === null;
+}
+
 export function Presences() {
   const found = useQuery(registrationsQuery).data?.filter((one) => one.phase !== 'terminated');
   if (found?.length === 0) return <p className="px-4 text-xs text-faint">Nobody is on the bus.</p>;
@@ -36,7 +41,7 @@ export function Presences() {
           <li key={one.id} className="px-4 py-0.5">
             <span className="flex items-baseline gap-2">
               <span className="flex min-w-0 flex-1 items-baseline gap-1.5">
-                {one.vendor === 'coditect' ? <span>You</span> : <NamedAgent name={one.agent} />}
+                {isYou(one) ? <span>You</span> : <NamedAgent name={one.agent} />}
                 {one.sub_agent && <span className="truncate text-xs text-muted">› {one.sub_agent}</span>}
               </span>
               {one.status && <StatusWord status={one.status} />}
