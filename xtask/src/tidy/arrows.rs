@@ -41,6 +41,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("reqwest", &["llm"]),
     ("rusqlite", &["bus", "store"]),
     ("rust-embed", &["server"]),
+    ("tokio-postgres", &["bus"]),
     ("tokio-tungstenite", &["client", "server"]),
     ("tracing-subscriber", &["coditect"]),
     ("utoipa", &["protocol"]),
