@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// The only prose at the root.
 const AT_THE_ROOT: &[&str] = &["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md"];
-/// Beginnings of paths that exist on one machine only.
-const MACHINE: &[&str] = &["/home/", "/root/", concat!("/", "work/"), "/Users/", "/private/", "C:\\Users"];
+/// Folders at the top of a file system whose paths exist on one machine only.
+const MACHINE: &[&str] = &["home", "root", "work", "Users", "private"];
 /// A word in backticks that begins like this names a file of the tree, which must be there.
 const ROOMS: &[&str] = &["crates/", "docs/", "examples/", "schema/", "web/", "xtask/", ".config/", ".ci/"];
 
@@ -19,7 +19,8 @@ pub(crate) fn file(file: &File) -> Findings {
     let mut findings = Findings::new();
     for (at, line) in file.text.lines().enumerate() {
         let place = format!("{}:{}", file.path, at + 1);
-        for start in MACHINE.iter().filter(|start| begins_somewhere(line, start)) {
+        let starts = MACHINE.iter().map(|folder| format!("/{folder}/")).chain(["C:\\Users".to_owned()]);
+        for start in starts.filter(|start| begins_somewhere(line, start)) {
             findings.push(format!("{place}: `{start}…` is a path of one machine"));
         }
         for link in links(line) {
