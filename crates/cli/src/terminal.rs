@@ -22,17 +22,27 @@ pub(crate) fn ancestors() -> Vec<u32> {
 }
 
 fn parent_of(pid: u32) -> Option<u32> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    number(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?, PARENT)
+}
+
+/// Where proc(5) has the parent and the leader of the session, counted from after the command's name.
+const PARENT: usize = 1;
+const SESSION: usize = 3;
+
+fn number(stat: &str, field: usize) -> Option<u32> {
     // The command name is in parentheses and may hold anything, parentheses too.
-    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(field)?.parse().ok()
 }
 
 /// The process a terminal lives by: the leader of its session when it stands above us, else whoever started us.
 pub(crate) fn leader() -> u32 {
-    let above = ancestors();
-    let leader =
-        rustix::process::getsid(None).ok().and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok());
-    leader.filter(|pid| above.contains(pid)).unwrap_or_else(std::os::unix::process::parent_id)
+    // Not asked by getsid: in a container the leader may be outside, is numbered 0 then, and rustix takes no such pid.
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    leader_among(&ancestors(), &stat).unwrap_or_else(std::os::unix::process::parent_id)
+}
+
+fn leader_among(above: &[u32], stat: &str) -> Option<u32> {
+    number(stat, SESSION).filter(|pid| above.contains(pid))
 }
 
 /// The device people type at; none when there is none.
@@ -79,5 +89,14 @@ mod tests {
         assert!(!above.contains(&std::process::id()));
         assert_eq!(parent_of(std::process::id()), Some(above[0]));
         assert!(above.contains(&leader()));
+    }
+
+    #[test]
+    fn a_leader_outside_the_container_is_none_of_ours() {
+        let stat = |session: u32| format!("77 (a) b) S 70 77 {session} 0 -1");
+        assert_eq!(leader_among(&[70, 60], &stat(60)), Some(60));
+        assert_eq!(leader_among(&[70, 60], &stat(0)), None);
+        assert_eq!(leader_among(&[70, 60], &stat(77)), None);
+        assert_eq!(leader_among(&[70, 60], ""), None);
     }
 }
