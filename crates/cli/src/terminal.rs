@@ -14,7 +14,7 @@ const ANCESTORS_MAX: usize = 64;
 pub(crate) fn ancestors() -> Vec<u32> {
     let mut found = Vec::new();
     let mut next = Some(std::os::unix::process::parent_id());
-    while let Some(pid) = next.filter(|pid| *pid > 1 && found.len() < ANCESTORS_MAX) {
+    while let Some(pid) = next.filter(|pid| *pid > 0 && found.len() < ANCESTORS_MAX) {
         found.push(pid);
         next = parent_of(pid);
     }
