@@ -20,4 +20,6 @@ pub use run::command::{CommandLimits, CommandOutput, CommandSpec, run_command};
 pub use run::handle::{RunControl, RunExitStatus, RunHandle, SendError};
 pub use run::launch::{ENV_ALLOWED, Launch, LaunchError, RunLimits, launch, sweep};
 pub use run::lines::LineTooLong;
-pub use run::wire::{BashPolicy, Reply, Request, RunCommand, RunEvent, Start, TextKind};
+pub use run::wire::{
+    BashPolicy, Begin, McpServer, Program, Reply, Request, RunCommand, RunEvent, Start, TextKind,
+};

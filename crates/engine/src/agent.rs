@@ -13,7 +13,7 @@ impl Engine {
             base_url: agent.base_url.clone(),
             context_window: agent.context_window,
             api_key_env: agent.api_key_env.clone(),
-            key_present: self.shared.env(&agent.api_key_env).is_some_and(|key| !key.trim().is_empty()),
+            key_present: agent.key(&|name| self.shared.env(name)).is_some(),
         };
         snapshot.config.agents.iter().map(view).collect()
     }

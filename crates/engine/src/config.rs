@@ -1,6 +1,7 @@
 //! Configuration: one versioned snapshot, read per request and never captured.
 
-use model::{AgentName, Driver, Vendor};
+use llm::Secret;
+use model::{AgentName, Driver, Isolation, Vendor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -34,8 +35,21 @@ pub struct AgentConfig {
     /// Where the model answers; none means the vendor's own address.
     #[serde(default)]
     pub base_url: Option<String>,
-    /// Name of the environment variable that holds the key. The key itself is never in this file.
+    /// Name of the environment variable that holds the key. The key itself is never in this file. Empty when the vendor's
+    /// own program is driven and logs in by itself.
+    #[serde(default)]
     pub api_key_env: String,
+    /// The vendor's program and its first arguments; none means the driver's usual one, looked up in PATH.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// What the vendor's program finds in its environment, besides what every run does.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Names of variables of the daemon's own that the vendor's program is given, too.
+    #[serde(default)]
+    pub pass_env: Vec<String>,
+    #[serde(default)]
+    pub isolation: Isolation,
     /// Tokens.
     #[serde(default = "default_window")]
     pub context_window: u64,
@@ -60,6 +74,8 @@ pub struct Limits {
     pub queue_depth: u32,
     /// Seconds a turn may take, not counting the wait for an answer of the user.
     pub turn_deadline_seconds: u64,
+    /// Seconds a run may say nothing at all while it waits for nobody; then its turn has failed.
+    pub stall_seconds: u64,
     /// Seconds a question may wait for an answer.
     pub answer_deadline_seconds: u64,
     /// Model calls in one turn.
@@ -99,6 +115,16 @@ pub struct BusConfig {
     /// How long, in milliseconds, the daemon trusts the bells of this machine's bus before it looks by itself: within
     /// [`SAFETY_POLL_MS`], read when the daemon starts. None means [`bus::SAFETY_POLL`].
     pub safety_poll_ms: Option<u32>,
+}
+
+impl AgentConfig {
+    /// The key by the environment of now: none is named, or it is there, or it is missing.
+    pub(crate) fn key(&self, environment: &dyn Fn(&str) -> Option<String>) -> Option<Secret> {
+        if self.api_key_env.is_empty() {
+            return Some(Secret::new(String::new()));
+        }
+        environment(&self.api_key_env).filter(|key| !key.trim().is_empty()).map(Secret::new)
+    }
 }
 
 impl BusConfig {
@@ -142,6 +168,7 @@ impl Default for Limits {
         Self {
             queue_depth: 64,
             turn_deadline_seconds: 1800,
+            stall_seconds: 600,
             answer_deadline_seconds: 24 * 3600,
             max_iterations: 50,
             max_attempts: 3,
@@ -176,6 +203,10 @@ fn default_agents() -> BTreeMap<AgentName, AgentConfig> {
                 model: model.to_owned(),
                 base_url: None,
                 api_key_env: key.to_owned(),
+                command: Vec::new(),
+                env: BTreeMap::new(),
+                pass_env: Vec::new(),
+                isolation: Isolation::Shared,
                 context_window,
                 instructions: String::new(),
             };
@@ -257,6 +288,7 @@ fn check(config: &Config) -> Result<(), String> {
     for (name, value) in [
         ("queue_depth", u64::from(limits.queue_depth)),
         ("turn_deadline_seconds", limits.turn_deadline_seconds),
+        ("stall_seconds", limits.stall_seconds),
         ("answer_deadline_seconds", limits.answer_deadline_seconds),
         ("max_iterations", u64::from(limits.max_iterations)),
         ("max_attempts", u64::from(limits.max_attempts)),
@@ -272,6 +304,9 @@ fn check(config: &Config) -> Result<(), String> {
     for (name, agent) in &config.agents {
         if agent.model.is_empty() {
             return Err(format!("agents.{name}.model is empty"));
+        }
+        if agent.driver == Driver::Native && agent.api_key_env.is_empty() {
+            return Err(format!("agents.{name}.api_key_env is empty, and the native driver needs a key"));
         }
         if let Some(url) = &agent.base_url
             && !url.starts_with("http://")

@@ -184,7 +184,7 @@ impl Engine {
             for participant in participants {
                 let agent = snapshot.config.agents.get(&participant.agent);
                 let agent = agent.ok_or_else(|| not_configured(&participant.agent))?;
-                if environment(&agent.api_key_env).is_none_or(|key| key.trim().is_empty()) {
+                if agent.key(&*environment).is_none() {
                     return Err(missing_key(participant.agent.as_str(), &agent.api_key_env, agent.vendor));
                 }
             }

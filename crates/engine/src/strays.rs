@@ -78,12 +78,12 @@ impl Strays {
         Arc::clone(worktrees.entry(worktree.to_owned()).or_default())
     }
 
-    /// The writer wrote this. To be called on the writer's own thread, so that no look comes in between.
-    pub(crate) fn wrote(&self, worktree: &Path, path: &RepoPath, content: &str) {
+    /// The writer wrote this, or removed it. To be called on the writer's own thread, so that no look comes in between.
+    pub(crate) fn wrote(&self, worktree: &Path, path: &RepoPath, content: Option<&str>) {
         let watched = self.watched(worktree);
         let mut known = watched.known();
         if known.turns > 0 {
-            known.files.insert(path.clone(), Some(content.to_owned()));
+            known.files.insert(path.clone(), content.map(str::to_owned));
         }
     }
 }

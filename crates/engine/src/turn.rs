@@ -8,6 +8,7 @@ pub(crate) mod finish;
 mod lock_requests;
 mod serve;
 pub(crate) mod start;
+mod vendor;
 
 use crate::engine::Shared;
 use crate::strays::Sight;
@@ -15,7 +16,7 @@ use agent::{RunEvent, RunHandle, TextKind};
 use bus::BusError;
 use lock_requests::LockRequests;
 use model::{
-    Actor, AgentName, Block, Event, Message, MessageDraft, ModelAnswer, ModelCall, Participant,
+    Actor, AgentName, Block, Driver, Event, Message, MessageDraft, ModelAnswer, ModelCall, Participant,
     ParticipantStatus, Refusal, RefusalKind, RegistrationId, Repo, RepoPath, Role, RunId, StatusChange, Task,
     TurnId, TurnOutcome, Usage,
 };
@@ -71,6 +72,11 @@ struct TurnDriver {
     question: Option<(u64, Instant)>,
     deadline: Instant,
     drafted: (usize, usize),
+    /// By path, what was in the files that the vendor's program may change; none when there was no file.
+    bases: HashMap<RepoPath, Option<String>>,
+    records: vendor::Records,
+    /// When the run last said anything.
+    heard: Instant,
     /// What the run said at its end.
     ended: Option<(TurnOutcome, u32, Usage)>,
     /// What we decided before it could say anything.
@@ -131,6 +137,7 @@ impl TurnDriver {
         // Often enough, too, that a run which only thinks is not suspect.
         let mut renewals = tokio::time::interval((ttl / RENEWALS_PER_TTL).min(bus::SUSPECT_AFTER / 2));
         let stopping = self.shared.stopping.clone();
+        let stall = Duration::from_secs(limits.stall_seconds);
         loop {
             let answer_limit = Duration::from_secs(limits.answer_deadline_seconds);
             let deadline = self.question.map_or(self.deadline, |(_, since)| since + answer_limit);
@@ -138,6 +145,7 @@ impl TurnDriver {
                 event = self.handle.events.recv() => match event {
                     None | Some(RunEvent::Exited(_)) => return Ok(()),
                     Some(event) => {
+                        self.heard = Instant::now();
                         self.hear(event).await?;
                         if self.ended.is_some() {
                             return Ok(());
@@ -146,14 +154,26 @@ impl TurnDriver {
                 },
                 Some(done) = self.lock_requests.decided() => self.lock_decided(done).await?,
                 Some(mail) = inbox.recv() => self.mail(mail).await?,
-                _ = drafts.tick() => self.draft().await?,
+                _ = drafts.tick() => {
+                    self.draft().await?;
+                    self.keep_records().await?;
+                }
                 _ = renewals.tick() => self.renew(ttl).await?,
+                () = tokio::time::sleep_until(self.heard + stall), if self.may_stall() => {
+                    let silent = format!("the agent said nothing for {} s", limits.stall_seconds);
+                    self.end_as(failed("stalled", &silent));
+                }
                 () = tokio::time::sleep_until(deadline) => self.end_as(failed("deadline", "the turn's time was over")),
                 () = stopping.cancelled(), if self.verdict.is_none() => {
                     self.end_as(failed("daemon_stopped", "the daemon was stopped"));
                 }
             }
         }
+    }
+
+    /// Silence means something only while the agent waits for nobody.
+    fn may_stall(&self) -> bool {
+        self.verdict.is_none() && self.question.is_none() && self.lock_requests.is_empty()
     }
 
     async fn hear(&mut self, event: RunEvent) -> Result<(), Refusal> {
@@ -186,6 +206,14 @@ impl TurnDriver {
             }
             RunEvent::Message { role, blocks, usage, latency_ms } => {
                 self.message(role, blocks, usage, latency_ms).await
+            }
+            RunEvent::Opened { vendor_session, version } => self.opened(vendor_session, version).await,
+            RunEvent::Wrote { path, diff } => self.wrote(path, diff).await,
+            RunEvent::Outlined { steps } => self.outlined(steps).await,
+            RunEvent::Record { line } => self.recorded(line).await,
+            RunEvent::Steered { id, taken } => {
+                tracing::debug!(run = %self.run, id, taken, "words for a turn under way");
+                Ok(())
             }
             RunEvent::Request { id, request } => self.serve(id, request).await,
             RunEvent::Ended { outcome, iterations, usage } => {
@@ -223,12 +251,14 @@ impl TurnDriver {
             latency_ms,
             created_at: self.shared.now(),
         };
-        let (shell_called, shell_over) = (calls_shell(&message), ends_shell(&message));
+        let (shell_called, shell_over, role) = (calls_shell(&message), ends_shell(&message), message.role);
         self.record(vec![Event::MessageAppended(message)]).await?;
         self.shared.live.clear(self.turn);
         self.drafted = (0, 0);
         self.shell_open |= shell_called;
-        if shell_over {
+        // A vendor's tools are its own: any of them may have changed a file.
+        let called = self.participant.driver != Driver::Native && role == Role::Tool;
+        if shell_over || called {
             self.shell_open = false;
             self.look_for_strays().await?;
         }

@@ -86,14 +86,48 @@ impl Vendor {
 pub enum Driver {
     /// Our own loop on the vendor's HTTP API.
     Native,
+    /// Claude Code, by stream-json with control requests.
+    Claude,
+    /// Codex, by its app-server.
+    Codex,
+    /// Any agent that speaks the Agent Client Protocol: Gemini CLI, Kimi Code and others.
+    Acp,
 }
 
 impl Driver {
-    pub const ALL: [Self; 1] = [Self::Native];
+    pub const ALL: [Self; 4] = [Self::Native, Self::Claude, Self::Codex, Self::Acp];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Native => "native",
+            Self::Claude => "claude",
+            Self::Codex => "codex",
+            Self::Acp => "acp",
+        }
+    }
+}
+
+/// What keeps an agent's work apart from that of others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// Works in the repo's own checkout, beside others, by locks.
+    #[default]
+    Shared,
+    /// Works in a git worktree of its own.
+    Worktree,
+    /// As `Worktree`, and the kernel keeps its processes from writing anywhere else.
+    Sandbox,
+}
+
+impl Isolation {
+    pub const ALL: [Self; 3] = [Self::Shared, Self::Worktree, Self::Sandbox];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Worktree => "worktree",
+            Self::Sandbox => "sandbox",
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::{
     AgentName, AgentNameError, Board, BoardId, Checkpoint, FileChange, LockChange, MergedPlan, Message,
-    MessageDraft, Notice, Participant, ParticipantId, ParticipantStatus, Plan, PlanId, Proposal, RefusedEdit,
-    Registration, RegistrationId, Repo, RepoId, Run, RunExit, RunId, Session, SessionId, StrayFiles, Task,
-    TaskId, TestReport, Turn, TurnId, TurnOutcome, Usage, User, Vendor,
+    MessageDraft, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus, Permission,
+    PermissionDecision, Plan, PlanId, Proposal, RefusedEdit, Registration, RegistrationId, Repo, RepoId, Run,
+    RunExit, RunId, Session, SessionId, StrayFiles, Task, TaskId, TestReport, Turn, TurnId, TurnOutcome,
+    Usage, User, Vendor, VendorRecords,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -116,6 +117,8 @@ events! {
     SessionRenamed(SessionRenamed) "session.renamed",
     SessionArchived(SessionArchived) "session.archived",
     ParticipantJoined(Participant) "participant.joined",
+    /// The vendor's own session behind a participant is known.
+    ParticipantOpened(Opening) "participant.opened",
     ParticipantStatusChanged(StatusChange) "participant.status_changed",
     TaskSubmitted(Task) "task.submitted",
     TaskStarted(TaskRef) "task.started",
@@ -128,7 +131,13 @@ events! {
     /// The task goes back to the queue with the next attempt.
     TaskResubmitted(Resubmission) "task.resubmitted",
     TurnStarted(Turn) "turn.started",
+    /// The agent said how it will go about it.
+    TurnOutlined(Outline) "turn.outlined",
+    /// What a vendor's program said, kept as it was.
+    TurnRecorded(VendorRecords) "turn.recorded",
     TurnEnded(TurnEnd) "turn.ended",
+    PermissionRequested(Permission) "permission.requested",
+    PermissionDecided(PermissionDecision) "permission.decided",
     RunStarted(Run) "run.started",
     RunExited(RunExit) "run.exited",
     MessageAppended(Message) "message.appended",
@@ -321,6 +330,7 @@ impl Event {
             Self::SessionRenamed(e) => Some(e.session),
             Self::SessionArchived(e) => Some(e.session),
             Self::ParticipantJoined(e) => Some(e.session),
+            Self::ParticipantOpened(e) => Some(e.session),
             Self::ParticipantStatusChanged(e) => Some(e.session),
             Self::TaskSubmitted(e) => Some(e.session),
             Self::TaskStarted(e) => Some(e.session),
@@ -331,7 +341,11 @@ impl Event {
             }
             Self::TaskResubmitted(e) => Some(e.session),
             Self::TurnStarted(e) => Some(e.session),
+            Self::TurnOutlined(e) => Some(e.session),
+            Self::TurnRecorded(e) => Some(e.session),
             Self::TurnEnded(e) => Some(e.session),
+            Self::PermissionRequested(e) => Some(e.session),
+            Self::PermissionDecided(e) => Some(e.session),
             Self::RunStarted(e) => Some(e.session),
             Self::RunExited(e) => Some(e.session),
             Self::MessageAppended(e) => Some(e.session),

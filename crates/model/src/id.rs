@@ -160,6 +160,7 @@ kinds! {
     MessageId Message "msg",
     NoticeId Notice "ntc",
     ParticipantId Participant "par",
+    PermissionId Permission "prm",
     PlanId Plan "pln",
     RegistrationId Registration "reg",
     RepoId Repo "rep",

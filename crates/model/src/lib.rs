@@ -20,6 +20,7 @@ mod lock;
 mod message;
 mod notice;
 mod path;
+mod permission;
 mod plan;
 mod refusal;
 mod registration;
@@ -31,7 +32,7 @@ mod time;
 mod turn;
 mod user;
 
-pub use agent::{AGENT_NAME_MAX, AgentName, AgentNameError, Driver, Vendor};
+pub use agent::{AGENT_NAME_MAX, AgentName, AgentNameError, Driver, Isolation, Vendor};
 pub use ambient::{Clock, Entropy};
 pub use board::Board;
 pub use checkpoint::Checkpoint;
@@ -42,14 +43,18 @@ pub use event::{
     SessionArchived, SessionRenamed, StatusChange, TaskEnd, TaskRef, TurnEnd,
 };
 pub use id::{
-    BoardId, CheckpointId, Id, IdError, Kind as IdKind, MessageId, NoticeId, ParticipantId, PlanId,
-    RegistrationId, RepoId, RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId, TurnId, UserId,
+    BoardId, CheckpointId, Id, IdError, Kind as IdKind, MessageId, NoticeId, ParticipantId, PermissionId,
+    PlanId, RegistrationId, RepoId, RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId, TurnId, UserId,
 };
 pub use layout::{DEFAULT_WORKSPACE, DataRoot, WorkspaceDir};
 pub use lock::{Lock, LockChange, LockMode, LockPhase};
 pub use message::{Block, Message, MessageDraft, PROMPT_MAX, Role, Usage};
 pub use notice::{CHANNEL_MAX, Channel, Envelope, NOTICE_PAYLOAD_MAX, Notice};
 pub use path::{REPO_PATH_MAX, RepoPath, RepoPathError};
+pub use permission::{
+    PERMISSION_ARGUMENTS_MAX, PERMISSION_PATHS_MAX, PERMISSION_SUMMARY_MAX, Permission, PermissionAsk,
+    PermissionDecision, PermissionScope, ToolCategory,
+};
 pub use plan::{
     Claim, MergedPlan, MergedTask, PLANNED_DEPENDENCIES_MAX, PLANNED_FILES_MAX, PLANNED_INSTRUCTIONS_MAX,
     PLANNED_NAME_MAX, PLANNED_TASKS_MAX, PLANNED_TITLE_MAX, Plan, PlanState, PlannedTask, Proposal,
@@ -62,5 +67,8 @@ pub use run::{Run, RunExit};
 pub use session::{Participant, ParticipantStatus, Session, SessionState};
 pub use task::{QUESTION_MAX, Task, TaskKind, TaskState, TaskStep, TaskStepError};
 pub use time::{Timestamp, TimestampError};
-pub use turn::{FileChange, STRAY_FILES_MAX, StrayFile, StrayFiles, Turn, TurnOutcome};
+pub use turn::{
+    FileChange, Opening, Outline, OutlineState, OutlineStep, STRAY_FILES_MAX, StrayFile, StrayFiles, Turn,
+    TurnOutcome, VendorRecords,
+};
 pub use user::User;

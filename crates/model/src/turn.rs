@@ -50,6 +50,62 @@ pub struct FileChange {
     pub lines_removed: u32,
     /// Fencing token of the lock it was made under.
     pub token: u64,
+    /// What the agent says it changed, as a unified diff; none when it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
+}
+
+/// A vendor's own session opened for a participant: where the next turn goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    pub session: SessionId,
+    pub participant: ParticipantId,
+    pub turn: TurnId,
+    /// The vendor's id of its session.
+    pub vendor_session: String,
+    /// The vendor's program, as it says.
+    pub version: Option<String>,
+    /// Whether the participant's next prompt goes on there; steps of plans begin anew.
+    pub goes_on: bool,
+}
+
+/// What the agent intends to do, as it says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outline {
+    pub session: SessionId,
+    pub turn: TurnId,
+    pub participant: ParticipantId,
+    pub steps: Vec<OutlineStep>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutlineStep {
+    pub text: String,
+    pub state: OutlineState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutlineState {
+    Pending,
+    InProgress,
+    Completed,
+}
+
+impl OutlineState {
+    pub const ALL: [Self; 3] = [Self::Pending, Self::InProgress, Self::Completed];
+}
+
+/// What a vendor's program said, word for word, in the order in which it did. Text as it is written piece by piece is
+/// left out: it comes again, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VendorRecords {
+    pub session: SessionId,
+    pub turn: TurnId,
+    pub participant: ParticipantId,
+    /// Number of the first of them in the turn, from 0.
+    pub from: u64,
+    pub lines: Vec<String>,
 }
 
 /// Most files named in one [`StrayFiles`].

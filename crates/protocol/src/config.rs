@@ -27,8 +27,17 @@ pub struct AgentConfig {
     pub model: String,
     /// Where the model answers; none means the vendor's own address.
     pub base_url: Option<String>,
-    /// Name of the environment variable that holds the key. The key itself is never in this file.
-    pub api_key_env: String,
+    /// Name of the environment variable that holds the key. The key itself is never in this file. Empty when the vendor's
+    /// own program is driven and logs in by itself.
+    pub api_key_env: Option<String>,
+    /// The vendor's program and its first arguments; none means the driver's usual one, looked up in PATH.
+    pub command: Option<Vec<String>>,
+    /// What the vendor's program finds in its environment, besides what every run does.
+    pub env: Option<BTreeMap<String, String>>,
+    /// Names of variables of the daemon's own that the vendor's program is given, too.
+    pub pass_env: Option<Vec<String>>,
+    #[schema(value_type = Option<words::Isolation>)]
+    pub isolation: Option<model::Isolation>,
     /// Tokens.
     pub context_window: Option<u64>,
     /// Added to the agent's system prompt.
@@ -43,6 +52,8 @@ pub struct Limits {
     pub queue_depth: Option<u32>,
     /// Seconds a turn may take, not counting the wait for an answer of the user.
     pub turn_deadline_seconds: Option<u64>,
+    /// Seconds a run may say nothing at all while it waits for nobody; then its turn has failed.
+    pub stall_seconds: Option<u64>,
     /// Seconds a question may wait for an answer.
     pub answer_deadline_seconds: Option<u64>,
     /// Model calls in one turn.

@@ -34,6 +34,8 @@ pub enum Fact {
     SessionArchived(SessionArchived),
     #[serde(rename = "participant.joined")]
     ParticipantJoined(ParticipantRecord),
+    #[serde(rename = "participant.opened")]
+    ParticipantOpened(Opening),
     #[serde(rename = "participant.status_changed")]
     ParticipantStatusChanged(StatusChange),
     #[serde(rename = "task.submitted")]
@@ -56,8 +58,16 @@ pub enum Fact {
     TaskResubmitted(Resubmission),
     #[serde(rename = "turn.started")]
     TurnStarted(TurnRecord),
+    #[serde(rename = "turn.outlined")]
+    TurnOutlined(Outline),
+    #[serde(rename = "turn.recorded")]
+    TurnRecorded(VendorRecords),
     #[serde(rename = "turn.ended")]
     TurnEnded(TurnEnd),
+    #[serde(rename = "permission.requested")]
+    PermissionRequested(PermissionRecord),
+    #[serde(rename = "permission.decided")]
+    PermissionDecided(PermissionDecision),
     #[serde(rename = "run.started")]
     RunStarted(Run),
     #[serde(rename = "run.exited")]
@@ -250,6 +260,64 @@ payloads! {
         usage: Usage,
         latency_ms: u64,
         retries: u32,
+    }
+    /// The vendor's own session behind a participant.
+    Opening {
+        session: String,
+        participant: String,
+        turn: String,
+        /// The vendor's id of its session.
+        vendor_session: String,
+        /// The vendor's program, as it says.
+        version: Option<String>,
+        /// Whether the participant's next prompt goes on there.
+        goes_on: bool,
+    }
+    /// What the agent intends to do, as it says.
+    Outline { session: String, turn: String, participant: String, steps: Vec<OutlineStep> }
+    OutlineStep { text: String, state: words::OutlineState }
+    /// What a vendor's program said, line by line, as it was.
+    VendorRecords {
+        session: String,
+        turn: String,
+        participant: String,
+        /// Number of the first of them in the turn, from 0.
+        from: u64,
+        lines: Vec<String>,
+    }
+    /// What an agent asked to be allowed.
+    PermissionRecord {
+        id: String,
+        session: String,
+        task: String,
+        turn: String,
+        participant: String,
+        ask: PermissionAsk,
+        /// BLAKE3 of tool and arguments, in hex: what an approval is bound to.
+        arguments_hash: String,
+    }
+    PermissionAsk {
+        /// The tool by the vendor's name.
+        tool: String,
+        category: words::ToolCategory,
+        /// What is asked in one sentence.
+        summary: String,
+        /// The call's arguments, exactly.
+        arguments: serde_json::Value,
+        /// Files of the worktree it is about.
+        paths: Vec<String>,
+    }
+    PermissionDecision {
+        permission: String,
+        session: String,
+        turn: String,
+        participant: String,
+        allowed: bool,
+        scope: words::PermissionScope,
+        /// `user`, `rule`, `nobody_watches`, `deadline` or `turn_ended`.
+        by: String,
+        /// What the agent is told of a denial.
+        reason: String,
     }
     /// A plan as it was created.
     PlanRecord {

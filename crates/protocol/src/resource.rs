@@ -57,6 +57,7 @@ pub enum Noun {
     Draft,
     Plan,
     Proposal,
+    Permission,
     FileChange,
     RefusedEdit,
     Checkpoint,
@@ -107,7 +108,17 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
             changes.created(Noun::Notice, notice.id, Notice::from(notice.clone()));
         }
         // They carry figures and history, not resources.
-        Event::ModelCalled(_) | Event::FileStrayed(_) | Event::JournalRepaired(_) => {}
+        Event::ModelCalled(_)
+        | Event::FileStrayed(_)
+        | Event::JournalRepaired(_)
+        | Event::TurnRecorded(_)
+        | Event::TurnOutlined(_) => {}
+        Event::ParticipantOpened(e) => {
+            let body = json!({ "session": e.session, "vendor_session": e.vendor_session });
+            changes.patched(Noun::Participant, e.participant, body);
+        }
+        Event::PermissionRequested(e) => changes.created(Noun::Permission, e.id, e),
+        Event::PermissionDecided(e) => changes.patched(Noun::Permission, e.permission, e),
         Event::ModelAnswered(e) => changes.session(e.session, json!({})),
         Event::TaskSubmitted(_)
         | Event::TaskStarted(_)

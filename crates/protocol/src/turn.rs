@@ -93,6 +93,9 @@ pub struct FileChange {
     pub lines_removed: u32,
     /// Fencing token of the lock it was made under.
     pub token: u64,
+    /// What the agent says it changed, as a unified diff; none when it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
 }
 
 impl From<model::FileChange> for FileChange {
@@ -108,7 +111,20 @@ impl From<model::FileChange> for FileChange {
             lines_added,
             lines_removed,
             token,
+            diff,
         } = change;
-        Self { session, task, turn, participant, path, before, after, lines_added, lines_removed, token }
+        Self {
+            session,
+            task,
+            turn,
+            participant,
+            path,
+            before,
+            after,
+            lines_added,
+            lines_removed,
+            token,
+            diff,
+        }
     }
 }

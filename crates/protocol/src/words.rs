@@ -29,15 +29,19 @@ macro_rules! words {
 
 words!(
     Driver,
+    Isolation,
     LockMode,
     LockPhase,
+    OutlineState,
     ParticipantStatus,
+    PermissionScope,
     PlanState,
     RegistrationPhase,
     Role,
     SessionState,
     TaskKind,
     TaskState,
+    ToolCategory,
     Vendor,
     Vitality,
 );

@@ -70,6 +70,7 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::SessionRenamed(renamed) => session::renamed(db, renamed),
         Event::SessionArchived(archived) => session::archived(db, record, archived),
         Event::ParticipantJoined(participant) => session::joined(db, record, participant),
+        Event::ParticipantOpened(opening) => session::opened(db, opening),
         Event::ParticipantStatusChanged(change) => session::status_changed(db, record, change),
         Event::TaskSubmitted(task) => task::submitted(db, record, task),
         Event::TaskStarted(started) => task::started(db, record, started),
@@ -103,7 +104,11 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         // Conversations are in messages.db alone.
         Event::MessageAppended(_) | Event::MessageDrafted(_) | Event::ModelCalled(_) => Ok(()),
         // History: nobody asks for it by name.
-        Event::FileStrayed(_) => Ok(()),
+        Event::FileStrayed(_)
+        | Event::TurnRecorded(_)
+        | Event::TurnOutlined(_)
+        | Event::PermissionRequested(_)
+        | Event::PermissionDecided(_) => Ok(()),
     }
 }
 
@@ -124,7 +129,12 @@ fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
         | Event::SessionCreated(_)
         | Event::SessionRenamed(_)
         | Event::SessionArchived(_)
+        | Event::ParticipantOpened(_)
         | Event::ParticipantStatusChanged(_)
+        | Event::TurnOutlined(_)
+        | Event::TurnRecorded(_)
+        | Event::PermissionRequested(_)
+        | Event::PermissionDecided(_)
         | Event::TaskSubmitted(_)
         | Event::TaskStarted(_)
         | Event::TaskInputRequested(_)

@@ -30,6 +30,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0003_outbox_keys",
         sql: include_str!("../migrations/sessions/0003_outbox_keys.sql"),
     },
+    Migration {
+        number: 4,
+        name: "sessions/0004_vendor_sessions",
+        sql: include_str!("../migrations/sessions/0004_vendor_sessions.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[Migration {

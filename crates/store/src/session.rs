@@ -50,6 +50,8 @@ pub struct ParticipantRow {
     pub since: Timestamp,
     /// Tokens in the context at the last model call, the answer included.
     pub context_used: u64,
+    /// The vendor's own session, once it is known: where the next turn goes on.
+    pub vendor_session: Option<String>,
 }
 
 /// A relative of a session in the genealogy.
@@ -87,7 +89,7 @@ macro_rules! session_columns {
 }
 macro_rules! participant_columns {
     () => {
-        "data, status, detail, status_since, context_used"
+        "data, status, detail, status_since, context_used, vendor_session"
     };
 }
 
@@ -276,5 +278,6 @@ fn read_participant(row: &Row<'_>) -> Result<ParticipantRow, StoreError> {
         detail: row.get("detail")?,
         since: column::time(row, "status_since")?,
         context_used: column::unsigned(row, "context_used")?,
+        vendor_session: row.get("vendor_session")?,
     })
 }

@@ -37,9 +37,27 @@ fn payload(kind: &str) -> Value {
         Some("message" | "model") => message(kind),
         Some("plan") => plan(kind),
         Some("file" | "edit" | "checkpoint") => change(kind),
+        Some("permission") => permission(kind),
         Some("registration" | "lock" | "notice") => bus(kind),
         Some("journal") => json!({ "side_file": "torn-2-1.bin", "torn_bytes": 17, "previous_epoch": 2 }),
         _ => Value::Null,
+    }
+}
+
+fn permission(kind: &str) -> Value {
+    match kind {
+        "permission.requested" => json!({
+            "id": id("prm"), "session": id("ses"), "task": id("tsk"), "turn": id("trn"), "participant": id("par"),
+            "ask": {
+                "tool": "Bash", "category": "shell", "summary": "run `make test`",
+                "arguments": { "command": "make test" }, "paths": ["Makefile"],
+            },
+            "arguments_hash": "00cc",
+        }),
+        _ => json!({
+            "permission": id("prm"), "session": id("ses"), "turn": id("trn"), "participant": id("par"),
+            "allowed": false, "scope": "session", "by": "user", "reason": "not now",
+        }),
     }
 }
 
@@ -67,6 +85,10 @@ fn session(kind: &str) -> Value {
         "participant.joined" => json!({
             "id": id("par"), "session": id("ses"), "agent": "claude", "driver": "native", "vendor": "anthropic",
             "model": "claude-sonnet-4-5", "context_window": 200_000, "joined_at": AT,
+        }),
+        "participant.opened" => json!({
+            "session": id("ses"), "participant": id("par"), "turn": id("trn"),
+            "vendor_session": "0b9f3c52-6f0e-4f57-9a55-1d3c5f0f9a01", "version": "2.1.329", "goes_on": true,
         }),
         _ => json!({
             "session": id("ses"), "participant": id("par"), "status": "editing", "detail": "src/lock.rs",
@@ -106,6 +128,14 @@ fn turn(kind: &str) -> Value {
             "session": id("ses"), "task": id("tsk"), "turn": id("trn"), "participant": id("par"),
             "outcome": { "state": "failed", "code": "deadline", "message": "it took too long" },
             "usage": usage(), "iterations": 3,
+        }),
+        "turn.outlined" => json!({
+            "session": id("ses"), "turn": id("trn"), "participant": id("par"),
+            "steps": [{ "text": "Read the lock table", "state": "in_progress" }],
+        }),
+        "turn.recorded" => json!({
+            "session": id("ses"), "turn": id("trn"), "participant": id("par"), "from": 3,
+            "lines": ["{\"type\":\"system\"}"],
         }),
         "run.started" => json!({
             "id": id("run"), "session": id("ses"), "participant": id("par"), "pid": 4711, "started_at": AT,
@@ -194,7 +224,7 @@ fn change(kind: &str) -> Value {
         "file.modified" => json!({
             "session": id("ses"), "task": id("tsk"), "turn": id("trn"), "participant": id("par"),
             "path": "src/lock.rs", "before": "00aa", "after": "00bb", "lines_added": 12, "lines_removed": 3,
-            "token": 1_099_511_627_777_u64,
+            "token": 1_099_511_627_777_u64, "diff": "--- a/src/lock.rs\n+++ b/src/lock.rs\n",
         }),
         "file.strayed" => json!({
             "session": id("ses"), "task": id("tsk"), "turn": id("trn"), "participant": id("par"),

@@ -853,8 +853,8 @@ export interface components {
             status: components["schemas"]["ParticipantStatus"];
             vendor: components["schemas"]["Vendor"];
         };
-        /** @constant */
-        Driver: "native";
+        /** @enum {string} */
+        Driver: "native" | "claude" | "codex" | "acp";
         /** @enum {string} */
         Vendor: "anthropic" | "google" | "moonshot" | "openai";
         /** @enum {string} */
@@ -1025,6 +1025,8 @@ export interface components {
             after: string;
             /** @description BLAKE3 of the content before, in hex; none when the file was created. */
             before: string | null;
+            /** @description What the agent says it changed, as a unified diff; none when it does not say. */
+            diff: string | null;
             /** Format: int32 */
             lines_added: number;
             /** Format: int32 */
@@ -1566,6 +1568,10 @@ export interface components {
             payload: components["schemas"]["ParticipantRecord"];
         } | {
             /** @constant */
+            kind: "participant.opened";
+            payload: components["schemas"]["Opening"];
+        } | {
+            /** @constant */
             kind: "participant.status_changed";
             payload: components["schemas"]["StatusChange"];
         } | {
@@ -1610,8 +1616,24 @@ export interface components {
             payload: components["schemas"]["TurnRecord"];
         } | {
             /** @constant */
+            kind: "turn.outlined";
+            payload: components["schemas"]["Outline"];
+        } | {
+            /** @constant */
+            kind: "turn.recorded";
+            payload: components["schemas"]["VendorRecords"];
+        } | {
+            /** @constant */
             kind: "turn.ended";
             payload: components["schemas"]["TurnEnd"];
+        } | {
+            /** @constant */
+            kind: "permission.requested";
+            payload: components["schemas"]["PermissionRecord"];
+        } | {
+            /** @constant */
+            kind: "permission.decided";
+            payload: components["schemas"]["PermissionDecision"];
         } | {
             /** @constant */
             kind: "run.started";
@@ -1766,6 +1788,18 @@ export interface components {
             session: string;
             vendor: components["schemas"]["Vendor"];
         };
+        /** @description The vendor's own session behind a participant. */
+        Opening: {
+            /** @description Whether the participant's next prompt goes on there. */
+            goes_on: boolean;
+            participant: string;
+            session: string;
+            turn: string;
+            /** @description The vendor's id of its session. */
+            vendor_session: string;
+            /** @description The vendor's program, as it says. */
+            version: string | null;
+        };
         StatusChange: {
             detail: string | null;
             participant: string;
@@ -1823,6 +1857,25 @@ export interface components {
             started_at: string;
             task: string;
         };
+        /** @description What the agent intends to do, as it says. */
+        Outline: {
+            participant: string;
+            session: string;
+            steps: components["schemas"]["OutlineStep"][];
+            turn: string;
+        };
+        /** @description What a vendor's program said, line by line, as it was. */
+        VendorRecords: {
+            /**
+             * Format: int64
+             * @description Number of the first of them in the turn, from 0.
+             */
+            from: number;
+            lines: string[];
+            participant: string;
+            session: string;
+            turn: string;
+        };
         TurnEnd: {
             /** Format: int32 */
             iterations: number;
@@ -1832,6 +1885,29 @@ export interface components {
             task: string;
             turn: string;
             usage: components["schemas"]["Usage"];
+        };
+        /** @description What an agent asked to be allowed. */
+        PermissionRecord: {
+            /** @description BLAKE3 of tool and arguments, in hex: what an approval is bound to. */
+            arguments_hash: string;
+            ask: components["schemas"]["PermissionAsk"];
+            id: string;
+            participant: string;
+            session: string;
+            task: string;
+            turn: string;
+        };
+        PermissionDecision: {
+            allowed: boolean;
+            /** @description `user`, `rule`, `nobody_watches`, `deadline` or `turn_ended`. */
+            by: string;
+            participant: string;
+            permission: string;
+            /** @description What the agent is told of a denial. */
+            reason: string;
+            scope: components["schemas"]["PermissionScope"];
+            session: string;
+            turn: string;
         };
         /** @description A supervised operating-system process behind a participant. */
         Run: {
@@ -2023,6 +2099,27 @@ export interface components {
             /** Format: int64 */
             torn_bytes: number;
         };
+        OutlineStep: {
+            state: components["schemas"]["OutlineState"];
+            text: string;
+        };
+        /** @enum {string} */
+        OutlineState: "pending" | "in_progress" | "completed";
+        PermissionAsk: {
+            /** @description The call's arguments, exactly. */
+            arguments: unknown;
+            category: components["schemas"]["ToolCategory"];
+            /** @description Files of the worktree it is about. */
+            paths: string[];
+            /** @description What is asked in one sentence. */
+            summary: string;
+            /** @description The tool by the vendor's name. */
+            tool: string;
+        };
+        /** @enum {string} */
+        ToolCategory: "read" | "edit" | "shell" | "network" | "mcp" | "admin";
+        /** @enum {string} */
+        PermissionScope: "once" | "session" | "repo" | "always";
         StrayFile: {
             /** @description Who, other than the turn's own agent, had the file locked. */
             locked_by: string | null;
@@ -2184,7 +2281,7 @@ export interface components {
         /** @enum {string} */
         Action: "created" | "patched" | "removed";
         /** @enum {string} */
-        Noun: "user" | "board" | "repo" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "file_change" | "refused_edit" | "checkpoint" | "registration" | "lock" | "notice";
+        Noun: "user" | "board" | "repo" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "permission" | "file_change" | "refused_edit" | "checkpoint" | "registration" | "lock" | "notice";
         /** @enum {string} */
         DeltaKind: "text" | "thinking";
     };

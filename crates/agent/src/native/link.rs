@@ -82,7 +82,8 @@ impl Link {
             }
             Ok(RunCommand::Cancel) => self.cancel.cancel(),
             Ok(RunCommand::Leave) => self.leave.cancel(),
-            Ok(RunCommand::Start(_)) | Err(_) => {}
+            // The loop takes no words while it works: its next call to the model is made from what the tools say.
+            Ok(RunCommand::Start(_) | RunCommand::Steer { .. }) | Err(_) => {}
         }
     }
 

@@ -54,9 +54,9 @@ fn system(start: &Start) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::wire::BashPolicy;
+    use crate::run::wire::{BashPolicy, Begin};
     use llm::{Endpoint, Secret, Thinking};
-    use model::Vendor;
+    use model::{Driver, Isolation, Vendor};
 
     fn start(kind: TaskKind) -> Start {
         Start {
@@ -65,6 +65,11 @@ mod tests {
             history: vec![Turn::user("before")],
             prompt: "now".into(),
             kind,
+            driver: Driver::Native,
+            begin: Begin::New,
+            program: None,
+            isolation: Isolation::Shared,
+            mcp: None,
             endpoint: Endpoint { vendor: Vendor::Moonshot, base_url: None, api_key: Secret::new("sk-1") },
             model: "m".into(),
             max_iterations: 3,

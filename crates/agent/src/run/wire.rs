@@ -4,7 +4,10 @@
 //! Invariant: a line has a limit in both directions, and no line, however broken, stops the reader.
 
 use llm::{Endpoint, Thinking, Turn};
-use model::{Block, ParticipantStatus, PlannedTask, Refusal, RepoPath, Role, TaskKind, TurnOutcome, Usage};
+use model::{
+    Block, Driver, Isolation, OutlineStep, ParticipantStatus, PermissionAsk, PlannedTask, Refusal, RepoPath,
+    Role, TaskKind, TurnOutcome, Usage,
+};
 use serde::{Deserialize, Serialize};
 
 use super::handle::RunExitStatus;
@@ -12,7 +15,7 @@ use super::handle::RunExitStatus;
 /// Revision of this wire. A daemon goes on while its program on disk is replaced, and would start the other one's
 /// guards: the guard's first line says the revision, and another one ends the run before it begins. Raise it with
 /// every change of what is below.
-pub(crate) const WIRE_REVISION: u32 = 1;
+pub(crate) const WIRE_REVISION: u32 = 2;
 
 /// What the daemon hears of a run, in the order in which it happened. The last one is always
 /// [`RunEvent::Exited`].
@@ -21,6 +24,8 @@ pub(crate) const WIRE_REVISION: u32 = 1;
 pub enum RunEvent {
     /// The driver has read its [`Start`] and begins.
     Ready,
+    /// The vendor's own session is open: its id, and the version of the vendor's program.
+    Opened { vendor_session: String, version: Option<String> },
     /// What the participant does now. `WaitingLock` never comes from a run: the daemon knows better
     /// whether a lock request waits.
     Status { status: ParticipantStatus, detail: String },
@@ -33,6 +38,14 @@ pub enum RunEvent {
     /// A whole message: the model's answer (`Role::Assistant`, with usage and latency) or the
     /// results of its tool calls (`Role::Tool`).
     Message { role: Role, blocks: Vec<Block>, usage: Option<Usage>, latency_ms: Option<u64> },
+    /// The vendor's program wrote the file itself, under a lock the run holds. Said before the result of the tool call.
+    Wrote { path: RepoPath, diff: Option<String> },
+    /// What the agent intends to do; each replaces the one before.
+    Outlined { steps: Vec<OutlineStep> },
+    /// A line of the vendor's program, as it was; not those that carry text piece by piece.
+    Record { line: String },
+    /// Answer to [`RunCommand::Steer`]: whether the agent takes words while it works.
+    Steered { id: u64, taken: bool },
     /// Something only the daemon can do; answered by [`RunCommand::Reply`] with the same id.
     Request { id: u64, request: Request },
     /// The turn is over; the process waits for [`RunCommand::Leave`] and exits.
@@ -71,15 +84,30 @@ pub enum Request {
     Propose { tasks: Vec<PlannedTask> },
     /// A notice for the other agents. Answered `Accepted`.
     Notice { channel: String, text: String },
+    /// May the tool be called with exactly these arguments? Answered `Permitted`, perhaps hours later.
+    Permit { ask: Box<PermissionAsk> },
 }
 
 /// The daemon's answer to a [`Request`] it carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
 pub enum Reply {
-    Locked { token: u64 },
-    Written { hash: String, lines_added: u32, lines_removed: u32 },
-    Answer { text: String },
+    Locked {
+        token: u64,
+    },
+    Written {
+        hash: String,
+        lines_added: u32,
+        lines_removed: u32,
+    },
+    Answer {
+        text: String,
+    },
+    /// `reason` is for the agent when it is not allowed.
+    Permitted {
+        allowed: bool,
+        reason: String,
+    },
     Accepted,
 }
 
@@ -92,6 +120,11 @@ pub enum RunCommand {
     Reply {
         id: u64,
         result: Result<Reply, Refusal>,
+    },
+    /// Words of the user for the turn that is under way; answered by [`RunEvent::Steered`].
+    Steer {
+        id: u64,
+        text: String,
     },
     /// End the turn as `Canceled`, whatever it waits for.
     Cancel,
@@ -114,6 +147,14 @@ pub struct Start {
     /// Decides the tools: `Prompt` and `Work` have all but `propose_plan`, `Propose` reads and proposes,
     /// `Review` only reads.
     pub kind: TaskKind,
+    pub driver: Driver,
+    /// Which conversation of the vendor's own the turn belongs to. The native driver has none: it is given `history`.
+    pub begin: Begin,
+    /// The vendor's program; none for the native driver.
+    pub program: Option<Program>,
+    pub isolation: Isolation,
+    /// The MCP server that is offered to the agent; none for the native driver, whose tools are our own.
+    pub mcp: Option<McpServer>,
     pub endpoint: Endpoint,
     pub model: String,
     /// Model calls before the turn fails with `iteration_cap`.
@@ -125,6 +166,35 @@ pub struct Start {
     pub max_tokens: Option<u32>,
     pub bash: BashPolicy,
     pub thinking: Thinking,
+}
+
+/// Where a vendor's conversation begins.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "begin", rename_all = "snake_case")]
+pub enum Begin {
+    #[default]
+    New,
+    /// The vendor's session goes on.
+    Resume { vendor_session: String },
+    /// A new one that knows what the vendor's session knows.
+    Fork { vendor_session: String },
+}
+
+/// A vendor's program and how it is started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Program and first arguments; a bare name is looked up in PATH.
+    pub argv: Vec<String>,
+    /// What its environment has beyond that of the run. May hold a key, as the vendor's own shell would.
+    pub env: Vec<(String, String)>,
+}
+
+/// An MCP server of ours, started by the vendor's program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct McpServer {
+    pub name: String,
+    pub argv: Vec<String>,
+    pub env: Vec<(String, String)>,
 }
 
 /// What the bash tool may use up. Its environment is that of the run, see [`crate::ENV_ALLOWED`].

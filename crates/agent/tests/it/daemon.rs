@@ -94,6 +94,7 @@ impl Daemon {
                 Ok(Reply::Written { hash, lines_added: 1, lines_removed: 1 })
             }
             Request::Ask { .. } => Ok(Reply::Answer { text: "blue".into() }),
+            Request::Permit { .. } => Ok(Reply::Permitted { allowed: true, reason: String::new() }),
             Request::Propose { .. } | Request::Notice { .. } => Ok(Reply::Accepted),
         }
     }

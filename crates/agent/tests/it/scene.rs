@@ -1,8 +1,10 @@
 //! A place to start runs in, and ways to see what the kernel thinks of them.
 
-use agent::{BashPolicy, Launch, LaunchError, RunCommand, RunEvent, RunHandle, RunLimits, Start, launch};
+use agent::{
+    BashPolicy, Begin, Launch, LaunchError, RunCommand, RunEvent, RunHandle, RunLimits, Start, launch,
+};
 use llm::{Endpoint, Secret, Thinking};
-use model::{RunId, TaskKind, Vendor};
+use model::{Driver, Isolation, RunId, TaskKind, Vendor};
 use rustix::fs::{FlockOperation, flock};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -116,6 +118,11 @@ pub(crate) fn start(prompt: &str) -> Start {
         history: Vec::new(),
         prompt: prompt.into(),
         kind: TaskKind::Work,
+        driver: Driver::Native,
+        begin: Begin::New,
+        program: None,
+        isolation: Isolation::Shared,
+        mcp: None,
         endpoint: Endpoint {
             vendor: Vendor::Anthropic,
             base_url: Some("http://127.0.0.1:9/v1".into()),

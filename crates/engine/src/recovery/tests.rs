@@ -183,6 +183,7 @@ async fn an_edit_that_was_done_and_not_recorded_is_recorded_once() {
             lines_added: 1,
             lines_removed: 0,
             token: 7,
+            diff: None,
         };
         let folder = stage.shared.workspace.runs().join(turn.run.to_string());
         std::fs::create_dir_all(&folder).unwrap();

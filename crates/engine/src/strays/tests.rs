@@ -80,7 +80,7 @@ async fn what_the_writer_wrote_is_no_stray_until_a_shell_changes_it() {
     let sight = scene.watch().await;
     scene.write("a.rs", "by the writer\n");
     let strays = &scene.stage.shared.strays;
-    strays.wrote(scene.repo.path(), &path("a.rs"), &writer::hash(b"by the writer\n"));
+    strays.wrote(scene.repo.path(), &path("a.rs"), Some(&writer::hash(b"by the writer\n")));
     assert_eq!(scene.look(&sight).await, Found::default());
     scene.repo.git(&["commit", "--quiet", "-am", "landed"]);
     assert_eq!(scene.look(&sight).await, Found::default(), "landed and the same");

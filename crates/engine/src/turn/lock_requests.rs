@@ -50,6 +50,10 @@ impl LockRequests {
         Ok(())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// The next decision; none while nothing is asked for.
     pub(super) async fn decided(&mut self) -> Option<Result<Decided, JoinError>> {
         self.waiting.join_next().await

@@ -7,8 +7,8 @@ use crate::writer::{self, Edit, INTENT};
 use agent::{Reply, Request, RunCommand};
 use bus::LockRequest;
 use model::{
-    Channel, Claim, Event, FileChange, LockMode, ParticipantStatus, PlannedTask, Proposal, QUESTION_MAX,
-    Question, Refusal, RefusedEdit, RepoPath, StrayFiles, TaskKind,
+    Channel, Claim, Event, FileChange, LockMode, ParticipantStatus, PermissionAsk, PlannedTask, Proposal,
+    QUESTION_MAX, Question, Refusal, RefusedEdit, RepoPath, StrayFiles, TaskKind,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +36,7 @@ impl TurnDriver {
             },
             Request::Propose { tasks } => self.propose(tasks).await,
             Request::Notice { channel, text } => self.notice(&channel, text).await,
+            Request::Permit { ask } => self.permit(*ask).await,
         };
         // A stopped store ends the turn; every other refusal is the model's to deal with.
         if let Err(refusal) = &answer
@@ -98,6 +99,7 @@ impl TurnDriver {
             Ok(acquired) => {
                 let token = acquired.locks.first().map_or(0, |lock| lock.token);
                 self.tokens.insert(path.clone(), token);
+                self.note_base(&path).await;
                 self.set_status(ParticipantStatus::Editing, Some(path.to_string())).await?;
                 self.reply(id, Ok(Reply::Locked { token }));
             }
@@ -128,6 +130,7 @@ impl TurnDriver {
             lines_added: 0,
             lines_removed: 0,
             token,
+            diff: None,
         };
         let intent = self.shared.workspace.runs().join(self.run.to_string()).join(INTENT);
         let edit = Edit {
@@ -144,7 +147,7 @@ impl TurnDriver {
             .run(&worktree, move || {
                 let root = edit.worktree.clone();
                 let change = writer::write(&shared.bus, &*shared.options.entropy, edit)?;
-                shared.strays.wrote(&root, &change.path, &change.after);
+                shared.strays.wrote(&root, &change.path, Some(&change.after));
                 Ok(change)
             })
             .await;
@@ -163,7 +166,21 @@ impl TurnDriver {
         if let Err(error) = std::fs::remove_file(intent) {
             tracing::warn!(%error, "a recorded change is still announced");
         }
-        let FileChange { path, after, token, lines_added, lines_removed, .. } = change;
+        let (hash, lines_added, lines_removed) =
+            (change.after.clone(), change.lines_added, change.lines_removed);
+        self.announce_change(change).await?;
+        Ok(Reply::Written { hash, lines_added, lines_removed })
+    }
+
+    /// Records an edit the vendor's program made by itself, and tells the others.
+    pub(super) async fn changed(&mut self, change: FileChange) -> Result<(), Refusal> {
+        let modified = vec![Event::FileModified(change.clone())];
+        self.shared.conclude(self.actor(), move |_| Ok(modified.clone())).await?;
+        self.announce_change(change).await
+    }
+
+    async fn announce_change(&self, change: FileChange) -> Result<(), Refusal> {
+        let FileChange { path, after, token, .. } = change;
         let payload = serde_json::json!({
             "type": FILE_MODIFIED, "file": path, "agent": self.agent(), "hash": after, "token": token,
         });
@@ -172,7 +189,7 @@ impl TurnDriver {
         if let Err(error) = self.publish(channel, payload).await {
             tracing::warn!(%error, "nobody was told of a changed file");
         }
-        Ok(Reply::Written { hash: after, lines_added, lines_removed })
+        Ok(())
     }
 
     /// After a shell call: says what it changed on its own, to the journal and to everybody.
@@ -274,6 +291,11 @@ impl TurnDriver {
         let channel: Channel = channel.parse().map_err(|error: String| Refusal::invalid("channel", error))?;
         self.publish(channel, serde_json::json!({ "text": text, "agent": self.agent() })).await?;
         Ok(Reply::Accepted)
+    }
+
+    async fn permit(&mut self, ask: PermissionAsk) -> Result<Reply, Refusal> {
+        tracing::info!(run = %self.run, tool = ask.tool, "nobody can be asked for permission");
+        Ok(Reply::Permitted { allowed: false, reason: "nobody can be asked for permission".to_owned() })
     }
 
     async fn publish(&self, channel: Channel, payload: serde_json::Value) -> Result<(), Refusal> {

@@ -4,13 +4,13 @@
 use super::lock_requests::LockRequests;
 use super::{DEADLINE_GRACE, Order, TurnDriver};
 use crate::engine::Shared;
-use crate::{Caller, LiveTurn, instructions, strays};
-use agent::{BashPolicy, Launch, LaunchError, RunLimits, Start};
+use crate::{AgentConfig, Caller, LiveTurn, instructions, strays};
+use agent::{BashPolicy, Begin, Launch, LaunchError, McpServer, Program, RunLimits, Start};
 use bus::{Liveness, NewRegistration};
-use llm::{Endpoint, Secret, Thinking};
+use llm::{Endpoint, Thinking};
 use model::{
-    Actor, AgentName, Event, Participant, ParticipantStatus, Refusal, RefusalKind, RegistrationId, Repo, Run,
-    RunId, Session, StatusChange, TaskKind, TaskRef, TaskState, Turn, Usage, Vendor,
+    Actor, AgentName, Driver, Event, Participant, ParticipantStatus, Refusal, RefusalKind, RegistrationId,
+    Repo, Run, RunId, Session, StatusChange, TaskKind, TaskRef, TaskState, Turn, Usage, Vendor,
 };
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -31,6 +31,8 @@ pub(super) struct Scene {
     pub(super) session: Session,
     pub(super) participant: Participant,
     pub(super) repo: Option<Repo>,
+    /// The vendor's own session, as far as one is open.
+    pub(super) vendor_session: Option<String>,
 }
 
 /// None when the task is not to be done any more.
@@ -40,7 +42,6 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
     let (run, registration) = (shared.new_id(), shared.new_id());
     let scratch = shared.workspace.runs().join(RunId::to_string(&run));
     let worktree = scene.repo.as_ref().map_or_else(|| scratch.join("work"), |repo| PathBuf::from(&repo.path));
-    let start = instructed(shared, order, &scene).await?;
     let caller = Caller::Run {
         run,
         registration,
@@ -54,6 +55,8 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         .mint(run, caller, &*shared.options.entropy, &scratch)
         .map_err(|error| Refusal::internal(format!("cannot write the run's credential: {error}")))?;
     let env = environment(shared, order, &scene, registration, &token);
+    let start =
+        instructed(shared, order, &scene, &env).await.inspect_err(|_| shared.credentials.revoke(run))?;
     let launch = Launch {
         run,
         executable: shared.options.executable.clone(),
@@ -95,6 +98,9 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         question: None,
         deadline: Instant::now() + Duration::from_secs(limits.turn_deadline_seconds) + DEADLINE_GRACE,
         drafted: (0, 0),
+        bases: HashMap::new(),
+        records: super::vendor::Records::default(),
+        heard: Instant::now(),
         ended: None,
         verdict: None,
         used: Usage::default(),
@@ -117,7 +123,12 @@ fn not_launched(shared: &Shared, error: &LaunchError) -> Refusal {
 }
 
 /// What the run is to do, with which model.
-async fn instructed(shared: &Arc<Shared>, order: &Order, scene: &Scene) -> Result<Start, Refusal> {
+async fn instructed(
+    shared: &Arc<Shared>,
+    order: &Order,
+    scene: &Scene,
+    env: &[(String, String)],
+) -> Result<Start, Refusal> {
     let snapshot = shared.config.snapshot();
     let limits = &snapshot.config.limits;
     let endpoint = endpoint(shared, &scene.participant)?;
@@ -133,6 +144,11 @@ async fn instructed(shared: &Arc<Shared>, order: &Order, scene: &Scene) -> Resul
         history: instructions::history(shared, order, &scene.participant)?,
         prompt,
         kind: order.task.kind,
+        driver: scene.participant.driver,
+        begin: begin(order, scene),
+        program: program(shared, &scene.participant),
+        isolation: agent_config(shared, &scene.participant).map(|agent| agent.isolation).unwrap_or_default(),
+        mcp: mcp(shared, &scene.participant, env),
         endpoint,
         model: scene.participant.model.clone(),
         max_iterations: limits.max_iterations,
@@ -140,6 +156,37 @@ async fn instructed(shared: &Arc<Shared>, order: &Order, scene: &Scene) -> Resul
         max_tokens: None,
         bash: BashPolicy::default(),
         thinking: Thinking::Off,
+    })
+}
+
+/// A prompt goes on in the vendor's own session; what a plan wants is done with fresh context.
+fn begin(order: &Order, scene: &Scene) -> Begin {
+    match &scene.vendor_session {
+        Some(vendor_session) if order.task.kind == TaskKind::Prompt => {
+            Begin::Resume { vendor_session: vendor_session.clone() }
+        }
+        _ => Begin::New,
+    }
+}
+
+fn agent_config(shared: &Shared, participant: &Participant) -> Option<AgentConfig> {
+    shared.config.snapshot().config.agents.get(&participant.agent).cloned()
+}
+
+/// The vendor's program, as the configuration says; an empty command leaves the choice to the driver.
+fn program(shared: &Shared, participant: &Participant) -> Option<Program> {
+    let agent = agent_config(shared, participant).filter(|_| participant.driver != Driver::Native)?;
+    let passed = agent.pass_env.iter().filter_map(|name| Some((name.clone(), shared.env(name)?)));
+    let env = passed.chain(agent.env.clone()).collect();
+    Some(Program { argv: agent.command, env })
+}
+
+/// The coordination tools, for agents that bring their own loop.
+fn mcp(shared: &Shared, participant: &Participant, env: &[(String, String)]) -> Option<McpServer> {
+    (participant.driver != Driver::Native).then(|| McpServer {
+        name: "coditect".to_owned(),
+        argv: vec![shared.options.executable.display().to_string(), "mcp".to_owned()],
+        env: env.to_vec(),
     })
 }
 
@@ -213,7 +260,7 @@ fn scene(shared: &Shared, order: &Order) -> Result<Scene, Refusal> {
             None => None,
             Some(id) => Some(view.repo(id)?.ok_or_else(|| Refusal::not_found("repo", id))?),
         };
-        Ok(Scene { session, participant: row.participant, repo })
+        Ok(Scene { session, participant: row.participant, repo, vendor_session: row.vendor_session })
     })
 }
 
@@ -225,10 +272,9 @@ pub(crate) fn endpoint(shared: &Shared, participant: &Participant) -> Result<End
     let snapshot = shared.config.snapshot();
     let agent = snapshot.config.agents.get(&participant.agent);
     let agent = agent.ok_or_else(|| not_configured(&participant.agent))?;
-    let key = Secret::new(shared.env(&agent.api_key_env).unwrap_or_default());
-    if key.is_empty() {
-        return Err(missing_key(participant.agent.as_str(), &agent.api_key_env, agent.vendor));
-    }
+    let key = agent
+        .key(&|name| shared.env(name))
+        .ok_or_else(|| missing_key(participant.agent.as_str(), &agent.api_key_env, agent.vendor))?;
     Ok(Endpoint { vendor: agent.vendor, base_url: agent.base_url.clone(), api_key: key })
 }
 

@@ -59,6 +59,7 @@ impl Desk {
             lines_added: 0,
             lines_removed: 0,
             token,
+            diff: None,
         };
         Edit {
             worktree: self.worktree.clone(),

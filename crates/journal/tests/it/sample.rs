@@ -204,6 +204,7 @@ impl Story {
                 lines_added: 45,
                 lines_removed: 23,
                 token: 7,
+                diff: None,
             }),
         )
     }

@@ -5,8 +5,8 @@ use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{
-    Participant, ParticipantStatus, Session, SessionArchived, SessionId, SessionRenamed, SessionState,
-    StatusChange,
+    Opening, Participant, ParticipantStatus, Session, SessionArchived, SessionId, SessionRenamed,
+    SessionState, StatusChange,
 };
 use rusqlite::{Connection, params};
 
@@ -28,6 +28,7 @@ statements! { STATEMENTS in Sessions {
     INSERT_PARTICIPANT = "INSERT INTO participants (participant_id, short_id, session_id, agent, status, status_since,
             live, seq, joined_at, data)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (participant_id) DO NOTHING";
+    OPEN_PARTICIPANT = "UPDATE participants SET vendor_session = ?2, vendor_version = ?3 WHERE participant_id = ?1";
     SET_STATUS = "UPDATE participants SET status = ?2, detail = ?3, status_since = ?4, live = ?5
         WHERE participant_id = ?1";
 } }
@@ -88,6 +89,18 @@ pub(super) fn joined(db: &Connection, record: &Record, joined: &Participant) -> 
         ],
     )?;
     run(db, &LEAD_SESSION, params![joined.session.to_string(), joined.agent.as_str()])?;
+    Ok(())
+}
+
+pub(super) fn opened(db: &Connection, opening: &Opening) -> Result<(), StoreError> {
+    if !opening.goes_on {
+        return Ok(());
+    }
+    run(
+        db,
+        &OPEN_PARTICIPANT,
+        params![opening.participant.to_string(), opening.vendor_session, opening.version],
+    )?;
     Ok(())
 }
 

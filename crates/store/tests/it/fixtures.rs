@@ -501,6 +501,7 @@ impl World {
             lines_added: 45,
             lines_removed: 23,
             token: (3 << 40) | 8,
+            diff: None,
         };
         let refused = RefusedEdit {
             session,
