@@ -285,7 +285,7 @@ export class Builder {
       lines_added: added,
       lines_removed: removed,
       token: 2 ** 40 + this.number(),
-          diff: null,
+      diff: null,
     };
     task.changes.push(change);
     return change;
