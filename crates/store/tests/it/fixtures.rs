@@ -512,7 +512,7 @@ impl World {
             code: "lock_lost".to_owned(),
             message: "another took it over".to_owned(),
         };
-        vec![
+        let mut events = vec![
             registration(holder),
             registration(other),
             lock(LockPhase::Acquired, "src/auth.rs", other, 7, None),
@@ -531,7 +531,9 @@ impl World {
             Event::EditRefused(refused),
             asked(turn),
             Event::TaskInputAnswered(Answer { session, task, turn: id, answer: "The small one".to_owned() }),
-        ]
+        ];
+        events.extend(crate::vendor::driven(turn, self.id_permission()));
+        events
     }
 
     /// Tasks and a plan that end otherwise.
@@ -634,6 +636,7 @@ ids! {
     id_checkpoint CheckpointId;
     id_message MessageId;
     id_participant ParticipantId;
+    id_permission PermissionId;
     id_plan PlanId;
     id_registration RegistrationId;
     id_repo RepoId;

@@ -11,4 +11,5 @@ mod query;
 mod recovery;
 mod task;
 mod total;
+mod vendor;
 mod workspace;
