@@ -90,7 +90,7 @@ struct Orders {
     liveness: OsString,
     grace: Duration,
     limits: Vec<(Resource, u64)>,
-    /// What to guard instead of the native driver.
+    /// What to guard instead of a driver.
     command: Vec<OsString>,
 }
 
@@ -304,7 +304,7 @@ fn listen(bell: &UnixStream, ending: &Arc<AtomicBool>) -> std::io::Result<()> {
 /// Starts the driver, and a thread that passes our stdin on to it and notices its end.
 fn start_driver(orders: &Orders, bell: &UnixStream, ending: &Arc<AtomicBool>) -> Result<Pid, String> {
     let mut command = match orders.command.split_first() {
-        None => native(&orders.run),
+        None => driver(&orders.run),
         Some((program, arguments)) => guarded(program, arguments)?,
     };
     let mut child = command.spawn().map_err(|error| {
@@ -338,13 +338,13 @@ fn start_driver(orders: &Orders, bell: &UnixStream, ending: &Arc<AtomicBool>) ->
     Ok(driver)
 }
 
-/// The native driver, from this very binary even if its file has been replaced meanwhile. It is told
+/// The driver, from this very binary even if its file has been replaced meanwhile. It is told
 /// who its parent is: it wants to die with us, and must notice if that happened before it could ask
 /// for it.
-fn native(run: &str) -> Command {
+fn driver(run: &str) -> Command {
     let guard = getpid().as_raw_nonzero().get().to_string();
     let mut command = spawn::command("/proc/self/exe");
-    command.arg0("coditect").args(["__native", "--run", run, "--guard", &guard]).stdin(Stdio::piped());
+    command.arg0("coditect").args(["__drive", "--run", run, "--guard", &guard]).stdin(Stdio::piped());
     command
 }
 
