@@ -15,6 +15,7 @@ pub(crate) mod program;
 mod turn;
 mod uplink;
 
+use crate::claude::Claude;
 use crate::native::Native;
 use crate::run::lines::{COMMAND_LINE_MAX, EXCERPT_MAX, Line, Lines};
 use crate::run::wire::{Reply, RunCommand, RunEvent, Start};
@@ -171,7 +172,8 @@ fn drive(entropy: Arc<dyn Entropy>) -> Result<(), String> {
         let place = Place::here(entropy).map_err(|error| format!("cannot open the worktree: {error}"))?;
         match start.driver {
             Kind::Native => turn::take::<Native>(start, place, commands, stdout).await,
-            Kind::Claude | Kind::Codex | Kind::Acp => return Err("there is no such driver yet".to_owned()),
+            Kind::Claude => turn::take::<Claude>(start, place, commands, stdout).await,
+            Kind::Codex | Kind::Acp => return Err("there is no such driver yet".to_owned()),
         }
         Ok(())
     });

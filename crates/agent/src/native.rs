@@ -6,7 +6,7 @@
 mod confine;
 mod deltas;
 mod link;
-mod output;
+pub(crate) mod output;
 mod prompt;
 mod tools;
 mod turn;
