@@ -91,7 +91,8 @@ impl Driver for Claude {
             interrupted: false,
         };
         let mcp = start.mcp.as_ref().map(|server| server.name.as_str());
-        claude.program.send(&wire::request(INITIALIZE, &wire::initialize(mcp)))?;
+        let initialize = wire::initialize(mcp, &preamble::system(start));
+        claude.program.send(&wire::request(INITIALIZE, &initialize))?;
         let silent = DriverError::Silent { about: &ABOUT, seconds: HANDSHAKE.as_secs() };
         let shaking = claude.hear_until(|claude| claude.initialized);
         tokio::time::timeout(HANDSHAKE, shaking).await.map_err(|_| silent)??;
@@ -472,7 +473,6 @@ fn command(start: &Start) -> Vec<String> {
     add(&["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]);
     add(&["--include-partial-messages", "--replay-user-messages", "--forward-subagent-text"]);
     add(&["--permission-prompt-tool", "stdio", "--permission-mode", "default"]);
-    add(&["--append-system-prompt", &preamble::system(start)]);
     if start.model != OWN_CHOICE {
         add(&["--model", &start.model]);
     }

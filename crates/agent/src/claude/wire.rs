@@ -211,12 +211,13 @@ pub(super) fn edited(tool_input: &Value) -> Option<&str> {
     tool_input.get("file_path").or_else(|| tool_input.get("notebook_path")).and_then(Value::as_str)
 }
 
-pub(super) fn initialize(mcp: Option<&str>) -> Value {
+pub(super) fn initialize(mcp: Option<&str>, system: &str) -> Value {
     let matcher = EDIT_TOOLS.join("|");
     let hook = |callback: &str| json!([{"matcher": matcher, "hookCallbackIds": [callback], "timeout": HOOK_SECONDS}]);
     json!({
         "subtype": "initialize",
         "hooks": {"PreToolUse": hook(BEFORE_EDIT), "PostToolUse": hook(AFTER_EDIT)},
+        "appendSystemPrompt": system,
         "sdkMcpServers": mcp.into_iter().collect::<Vec<_>>(),
     })
 }
