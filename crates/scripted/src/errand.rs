@@ -7,7 +7,7 @@
 use crate::conversation::{Conversation, Form, OfferedTool, Said, ToolResult};
 use crate::directive::Directive;
 use crate::script::{Call, Step};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// What the ids of errands begin with, after what the dialect puts before.
 const MARK: &str = "errand_";
@@ -81,18 +81,31 @@ fn waiting(conversation: &Conversation) -> Option<Call> {
 /// A sub-agent of Gemini's has not ended before it calls a tool that says so.
 pub(crate) fn at_end(conversation: &Conversation, mut step: Step) -> Step {
     let end = conversation.tools.iter().find(|tool| tool.name == "complete_task");
-    if let Some(tool) = end.filter(|_| step.calls.is_empty()) {
+    // Once: a program that does not take it is not asked again.
+    let refused = matches!(conversation.messages.last(), Some(Said::Results(results))
+        if results.iter().any(|result| result.tool.as_deref() == Some("complete_task")));
+    if let Some(tool) = end.filter(|_| step.calls.is_empty() && !refused) {
         let said = step.before.iter().rev().find_map(|directive| match directive {
             Directive::Say(text) => Some(text.as_str()),
             _ => None,
         });
-        let names = tool.schema.get("required").and_then(Value::as_array).into_iter().flatten();
-        let arguments: Map<String, Value> = names
-            .filter_map(|name| Some((name.as_str()?.to_owned(), json!(said.unwrap_or("Done.")))))
-            .collect();
-        step.calls.push(errand("end", tool, arguments.into()));
+        let arguments = saying(&tool.schema, said.unwrap_or("Done."));
+        step.calls.push(errand("end", tool, arguments));
     }
     step
+}
+
+/// What the schema requires, with the text wherever a text is wanted.
+fn saying(schema: &Value, text: &str) -> Value {
+    if schema.get("type").is_some_and(|kind| kind == "string") {
+        return json!(text);
+    }
+    let names = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+    let fields = names.filter_map(|name| {
+        let name = name.as_str()?;
+        Some((name.to_owned(), saying(schema.get("properties")?.get(name)?, text)))
+    });
+    Value::Object(fields.collect())
 }
 
 fn errand(directive: &'static str, tool: &OfferedTool, arguments: Value) -> Call {

@@ -233,10 +233,21 @@ fn gemini_results_are_matched_by_name() {
 
 #[test]
 fn gemini_sub_agents_say_when_they_have_ended() {
-    let mut body = gemini(&json!([{"role": "user", "parts": [{"text": "<<say all done>>"}]}]));
-    body["tools"][0]["functionDeclarations"][0] = json!({"name": "complete_task", "parametersJsonSchema": {"properties": {"result": {}}, "required": ["result"]}});
+    let prompt = json!({"role": "user", "parts": [{"text": "<<say all done>>"}]});
+    let result =
+        json!({"type": "object", "properties": {"response": {"type": "string"}}, "required": ["response"]});
+    let tool = json!({"name": "complete_task", "parametersJsonSchema": {"properties": {"result": result}, "required": ["result"]}});
+    let mut body = gemini(&json!([prompt]));
+    body["tools"][0]["functionDeclarations"][0] = tool;
     let (_, part) = read(Dialect::Google, &body);
-    assert_eq!(calls(&part), [("complete_task", &json!({"result": "all done"}))]);
+    assert_eq!(calls(&part), [("complete_task", &json!({"result": {"response": "all done"}}))]);
+    body["contents"] = json!([
+        prompt,
+        {"role": "model", "parts": [{"functionCall": {"name": "complete_task", "args": {}}}]},
+        {"role": "user", "parts": [{"functionResponse": {"name": "complete_task", "response": {"error": "no"}}}]},
+    ]);
+    let (_, part) = read(Dialect::Google, &body);
+    assert!(part.step.calls.is_empty(), "who refuses it is not asked for ever");
 }
 
 #[test]
