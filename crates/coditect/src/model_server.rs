@@ -68,8 +68,10 @@ fn serve(options: ScriptedOptions, keep: bool) -> Result<(), Complaint> {
         "program_urls": programs,
     });
     say(&line.to_string()).map_err(failed)?;
-    while keep {
-        std::thread::park();
+    if keep {
+        loop {
+            std::thread::park();
+        }
     }
     // Whatever comes is not for us; the end of it is.
     let mut stdin = std::io::stdin().lock();

@@ -19,6 +19,10 @@ use std::path::{Path, PathBuf};
 
 /// The variable that names the folder with `bin/` and `versions.json`.
 pub const FOLDER: &str = "CODITECT_TEST_VENDORS";
+/// The variable that names the one program that is wanted.
+const ONLY: &str = "CODITECT_TEST_VENDOR";
+/// The variable that asks for homes to be left where they are.
+const KEEP: &str = "CODITECT_TEST_KEEP";
 /// The key every program is given; the scripted server takes any.
 pub const TEST_KEY: &str = "test-key";
 
@@ -54,13 +58,8 @@ pub struct Vendors {
 
 impl Vendors {
     /// The programs, or a line on standard error that says what is not tested now and how it would be.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "xtask tells tests by the environment where the programs are"
-    )]
     pub fn find(what: &str) -> Option<Self> {
-        let folder = std::env::var_os(FOLDER).filter(|folder| !folder.is_empty());
-        let Some(folder) = folder else {
+        let Some(folder) = variable(FOLDER) else {
             // Not the macro: its words would be kept back for a test that passes.
             let _ = writeln!(
                 std::io::stderr(),
@@ -79,6 +78,15 @@ impl Vendors {
         });
         let versions = serde_json::from_str(&text).expect("versions.json is JSON");
         Self { folder: folder.to_path_buf(), versions }
+    }
+
+    /// The programs that are wanted: all, or the one `cargo xtask e2e --vendor` named.
+    pub fn wanted(&self) -> Vec<VendorCli> {
+        let only = variable(ONLY);
+        VendorCli::ALL
+            .into_iter()
+            .filter(|cli| only.as_deref().is_none_or(|only| only == cli.name()))
+            .collect()
     }
 
     /// `bin/`, to put it first on somebody's PATH.
@@ -101,6 +109,12 @@ impl Vendors {
     pub fn home(&self, cli: VendorCli, server: SocketAddr) -> VendorHome {
         VendorHome::new(self, cli, server)
     }
+}
+
+/// What `cargo xtask e2e` tells the tests.
+#[expect(clippy::disallowed_methods, reason = "xtask tells tests by the environment where the programs are")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

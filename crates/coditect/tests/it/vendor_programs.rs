@@ -32,7 +32,7 @@ fn played(asked: &[Exchange]) -> Vec<&'static str> {
 #[test]
 fn each_does_what_its_prompt_says() {
     let Some(vendors) = Vendors::find("the four programs follow a script") else { return };
-    for cli in VendorCli::ALL {
+    for cli in vendors.wanted() {
         let prompt = "[[think so]] [[write new.txt|alpha\\n]] [[read kept.txt]] [[edit kept.txt|one|two]] \
                       [[bash cat kept.txt > copy.txt]] [[say all done]]";
         let ran = run(&vendors, cli, prompt, &[]);
@@ -52,7 +52,7 @@ fn each_does_what_its_prompt_says() {
 #[test]
 fn each_goes_on_after_an_overloaded_model() {
     let Some(vendors) = Vendors::find("the four programs repeat what failed") else { return };
-    for cli in VendorCli::ALL {
+    for cli in vendors.wanted() {
         let ran = run(&vendors, cli, "[[error_once 529]] [[write new.txt|alpha\\n]]", &[]);
         assert_eq!(ran.repo.read("new.txt"), "alpha\n", "{cli:?}");
         let statuses: Vec<u16> = ran.asked.iter().map(|exchange| exchange.status).collect();
@@ -65,7 +65,7 @@ fn each_has_sub_agents() {
     let Some(vendors) = Vendors::find("the four programs' sub-agents follow scripts of their own") else {
         return;
     };
-    for cli in VendorCli::ALL {
+    for cli in vendors.wanted() {
         let prompt =
             "[[agent Do this: <<write part.txt|by another\\n>> <<say part done>>]] [[say {{result}}]]";
         let ran = run(&vendors, cli, prompt, &[]);

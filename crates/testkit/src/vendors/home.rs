@@ -1,9 +1,10 @@
 //! A home for one program, with the settings that lead it to the scripted server.
 
-use super::{TEST_KEY, VendorCli, VendorRun, Vendors};
+use super::{KEEP, TEST_KEY, VendorCli, VendorRun, Vendors, variable};
 use crate::search_path;
 use serde_json::json;
 use std::ffi::OsString;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -42,7 +43,11 @@ impl VendorHome {
         let test = std::env::current_exe().expect("find the running test");
         let homes = test.parent().expect("a test is in a folder").join("vendor-homes");
         std::fs::create_dir_all(&homes).expect("make the folder for homes");
-        let dir = tempfile::Builder::new().prefix(cli.name()).tempdir_in(homes).expect("make a home");
+        let mut dir = tempfile::Builder::new().prefix(cli.name()).tempdir_in(homes).expect("make a home");
+        if variable(KEEP).is_some() {
+            dir.disable_cleanup(true);
+            let _ = writeln!(std::io::stderr(), "kept: {}", dir.path().display());
+        }
         let home = Self { dir, cli, program: vendors.program(cli), server };
         std::fs::create_dir_all(home.folder()).expect("make the vendor's folder");
         if let (Some(path), Some(text)) = (home.settings(), home.first_settings()) {
