@@ -231,6 +231,10 @@ fn finish(pins: &Pins, partial: &Path, folder: &Path) -> Result<(), String> {
     }
     let versions: serde_json::Map<String, Value> =
         pins.pins.iter().map(|pin| (pin.name.clone(), json!(pins.version(&pin.name)))).collect();
+    let tried_in = partial.join("home");
+    if tried_in.exists() {
+        fs::remove_dir_all(tried_in).map_err(wrong)?;
+    }
     fs::write(partial.join("versions.json"), format!("{}\n", Value::Object(versions))).map_err(wrong)?;
     fs::rename(partial, folder).map_err(wrong)
 }
