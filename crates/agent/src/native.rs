@@ -7,7 +7,7 @@ mod confine;
 mod deltas;
 mod link;
 pub(crate) mod output;
-mod prompt;
+pub(crate) mod prompt;
 mod tools;
 mod turn;
 

@@ -504,3 +504,59 @@ fn environment(start: &Start) -> Vec<(String, String)> {
     env.extend(start.program.iter().flat_map(|program| program.env.iter().cloned()));
     env
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::place::tests::Dice;
+    use crate::native::prompt::tests::start as prompt_start;
+    use crate::run::wire::Program;
+    use std::sync::Arc;
+
+    fn start(argv: &[&str]) -> Start {
+        let argv = argv.iter().map(|word| (*word).to_owned()).collect();
+        Start { program: Some(Program { argv, env: Vec::new() }), ..prompt_start(model::TaskKind::Work) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_never_answers_is_silent() {
+        let place = Place::at(std::path::Path::new("/"), Arc::new(Dice)).unwrap();
+        let opened = Claude::open(&start(&["sleep", "1000"]), &place).await.err();
+        // `sleep` dislikes our options; so does `true`, but a shell waits.
+        assert!(matches!(opened, Some(DriverError::Died { .. })), "{opened:?}");
+        let opened = Claude::open(&start(&["bash", "-c", "read -r line; read -r line"]), &place).await.err();
+        assert_eq!(opened, Some(DriverError::Silent { about: &ABOUT, seconds: HANDSHAKE.as_secs() }));
+    }
+
+    #[test]
+    fn a_key_and_what_is_said_are_in_no_argument() {
+        let begin = Begin::Fork { vendor_session: "s1".into() };
+        let start =
+            Start { begin, model: "opus".into(), system: "be kind".into(), ..start(&["claude", "--debug"]) };
+        let command = command(&start).join(" ");
+        assert!(command.starts_with("claude --debug -p "), "{command}");
+        assert!(command.ends_with("--model opus --resume s1 --fork-session"), "{command}");
+        for hidden in [start.endpoint.api_key.expose(), &start.prompt, "be kind"] {
+            assert!(!command.contains(hidden), "{command}");
+        }
+        let env = environment(&start);
+        assert!(env.contains(&("ANTHROPIC_API_KEY".to_owned(), start.endpoint.api_key.expose().to_owned())));
+    }
+
+    #[test]
+    fn the_version_of_the_api_is_left_to_the_program() {
+        for (given, url) in [
+            ("http://127.0.0.1:1/v1", "http://127.0.0.1:1"),
+            ("http://127.0.0.1:1/v1/", "http://127.0.0.1:1"),
+            ("http://h/api", "http://h/api"),
+        ] {
+            let mut start = start(&[]);
+            start.endpoint.base_url = Some(given.into());
+            assert!(
+                environment(&start).contains(&("ANTHROPIC_BASE_URL".to_owned(), url.to_owned())),
+                "{given}"
+            );
+        }
+        assert_eq!(command(&start(&[]))[0], "claude");
+    }
+}
