@@ -16,6 +16,7 @@ mod data;
 mod doctor;
 mod engine;
 mod event;
+mod fork;
 mod instructions;
 mod live;
 mod lock;
@@ -30,6 +31,7 @@ mod repo;
 mod session;
 #[cfg(test)]
 mod stage;
+mod steer;
 mod strays;
 mod task;
 mod test_report;
