@@ -61,7 +61,7 @@ pub(super) fn question(
     }
     let detail = description.unwrap_or_else(|| detail(&input));
     let summary = cut(&format!("{tool}: {detail}"), PERMISSION_SUMMARY_MAX).to_owned();
-    let paths = wire::edited(&input).and_then(|path| place.editable(path).ok()).into_iter().collect();
+    let paths = place.all_editable(wire::edited(&input)).unwrap_or_default();
     let category = category(&tool);
     let ask = Box::new(PermissionAsk { tool, category, summary, arguments: input.clone(), paths });
     (Waiting { request_id, what: What::Tool { input } }, Request::Permit { ask })

@@ -50,6 +50,17 @@ impl Place {
         }
         Ok(path)
     }
+
+    /// As [`Place::editable`], sorted and each once.
+    pub(crate) fn all_editable<'a>(
+        &self,
+        given: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Vec<RepoPath>, String> {
+        let mut paths = given.into_iter().map(|path| self.editable(path)).collect::<Result<Vec<_>, _>>()?;
+        paths.sort();
+        paths.dedup();
+        Ok(paths)
+    }
 }
 
 /// The path with the links of all that exists of it followed. None when a link leads nowhere or `..` follows something that
@@ -132,5 +143,8 @@ pub(crate) mod tests {
             let error = place.editable(given).unwrap_err();
             assert!(error.contains(word), "{given}: {error}");
         }
+        let paths = place.all_editable(["z", "src/a.rs", "alias/a.rs"]).unwrap();
+        assert_eq!(paths.iter().map(RepoPath::as_str).collect::<Vec<_>>(), ["src/a.rs", "z"]);
+        assert!(place.all_editable(["z", "../x"]).is_err());
     }
 }

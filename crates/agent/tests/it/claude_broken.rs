@@ -137,3 +137,24 @@ async fn a_turn_is_canceled_before_it_is_open() {
     assert_eq!(daemon.ended().0, TurnOutcome::Canceled);
     daemon.scene.assert_gone().await;
 }
+
+#[tokio::test]
+async fn words_after_the_end_are_not_taken() {
+    let mut daemon = Daemon::new();
+    let start = fake(&format!("{HELLO}{INIT}{RESULT}read -r end"));
+    daemon.handle = Some(agent::launch(agent::Launch { start, ..daemon.scene.launching() }).await.unwrap());
+    let handle = daemon.handle.as_mut().unwrap();
+    // Whoever lets it go only later may still have words for it.
+    loop {
+        match handle.events.recv().await.expect("the turn has an end") {
+            RunEvent::Ended { .. } => handle.send(RunCommand::Steer { id: 4, text: "wait".into() }).unwrap(),
+            RunEvent::Steered { id, taken } => {
+                assert_eq!((id, taken), (4, false));
+                break;
+            }
+            _ => {}
+        }
+    }
+    handle.send(RunCommand::Leave).unwrap();
+    daemon.scene.assert_gone().await;
+}
