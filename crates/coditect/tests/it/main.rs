@@ -35,6 +35,8 @@ mod privacy;
 #[cfg(test)]
 mod restore;
 #[cfg(test)]
+mod scenario;
+#[cfg(test)]
 mod shell;
 #[cfg(test)]
 mod stopping;
