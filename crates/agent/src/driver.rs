@@ -7,6 +7,7 @@
 //! Invariant: a turn ends. Every wait in here is given up when the turn is canceled, its deadline passes, or the vendor's
 //! program is gone; what is left of the program dies with the guard.
 
+pub(crate) mod clearance;
 pub(crate) mod deadline;
 pub(crate) mod place;
 pub(crate) mod plan;
@@ -15,6 +16,7 @@ pub(crate) mod program;
 mod turn;
 mod uplink;
 
+use crate::codex::Codex;
 use crate::native::Native;
 use crate::run::lines::{COMMAND_LINE_MAX, EXCERPT_MAX, Line, Lines};
 use crate::run::wire::{Reply, RunCommand, RunEvent, Start};
@@ -171,7 +173,8 @@ fn drive(entropy: Arc<dyn Entropy>) -> Result<(), String> {
         let place = Place::here(entropy).map_err(|error| format!("cannot open the worktree: {error}"))?;
         match start.driver {
             Kind::Native => turn::take::<Native>(start, place, commands, stdout).await,
-            Kind::Claude | Kind::Codex | Kind::Acp => return Err("there is no such driver yet".to_owned()),
+            Kind::Codex => turn::take::<Codex>(start, place, commands, stdout).await,
+            Kind::Claude | Kind::Acp => return Err("there is no such driver yet".to_owned()),
         }
         Ok(())
     });

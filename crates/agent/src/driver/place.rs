@@ -11,6 +11,7 @@ use std::sync::Arc;
 /// Our own folder in a repository: configuration that only people change.
 const OURS: &str = ".coditect";
 
+#[derive(Clone)]
 pub(crate) struct Place {
     /// The worktree's root: absolute, without symbolic links.
     root: PathBuf,
