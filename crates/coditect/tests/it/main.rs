@@ -38,3 +38,5 @@ mod shell;
 mod stopping;
 #[cfg(test)]
 mod terminals;
+#[cfg(test)]
+mod vendor_programs;
