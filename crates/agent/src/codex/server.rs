@@ -82,15 +82,16 @@ impl AppServer {
 
     /// Shakes hands and gives the version of the program.
     pub(crate) async fn shake_hands(&mut self, patience: Duration) -> Result<String, DriverError> {
+        // Codex calls itself to its model by our name and its version; our own requests are told apart from that.
         let params = json!({
-            "clientInfo": {"name": "coditect", "title": "Coditect", "version": env!("CARGO_PKG_VERSION")},
+            "clientInfo": {"name": "coditect_codex", "title": "Coditect", "version": env!("CARGO_PKG_VERSION")},
             "capabilities": {"experimentalApi": true},
         });
         let id = self.call("initialize", params)?;
         let answer =
             self.answer(id, patience).await?.map_err(|fault| self.program.nonsense(&fault.message))?;
         self.program.send(&json!({"method": "initialized"}))?;
-        // `coditect/0.169.0 (Debian …)`: our name, its version.
+        // `coditect_codex/0.169.0 (Debian …)`: our name, its version.
         let agent = answer.get("userAgent").and_then(Value::as_str).unwrap_or_default();
         let version =
             agent.split_once('/').map(|(_, rest)| rest.split([' ', '(']).next().unwrap_or_default());

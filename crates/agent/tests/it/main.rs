@@ -1,9 +1,13 @@
 //! Runs as they are: real processes, real pipes, and a model that plays a script.
 
 #[cfg(test)]
+mod codex;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod daemon;
+#[cfg(test)]
+mod driven;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
