@@ -99,10 +99,7 @@ impl Thread {
 
     /// What a notice means.
     pub(crate) fn hear(&mut self, method: &str, params: &Value, editable: Editable<'_>) -> Vec<Told> {
-        if method == "thread/started" {
-            self.adopt(params);
-            return Vec::new();
-        }
+        self.adopt(method, params);
         if !self.concerns(params) {
             return Vec::new();
         }
@@ -130,12 +127,22 @@ impl Thread {
         events.into_iter().map(Told::Event).collect()
     }
 
-    /// A sub-agent of ours has a thread of its own.
-    fn adopt(&mut self, params: &Value) {
-        let Some(thread) = params.get("thread") else { return };
-        let descends = text(thread, "parentThreadId").is_some_and(|parent| self.turns.contains_key(parent));
-        if let Some(id) = text(thread, "id").filter(|_| descends) {
-            self.turns.entry(id.to_owned()).or_default();
+    /// Notes the threads of our sub-agents: those a call of ours names, and those whose turn comes from ours.
+    fn adopt(&mut self, method: &str, params: &Value) {
+        if method == "turn/started" {
+            let root = params.pointer("/turn/rootTurnId").and_then(Value::as_str);
+            let descends = root.is_some_and(|root| self.turns.values().flatten().any(|turn| turn == root));
+            if let Some(thread) = text(params, "threadId").filter(|_| descends) {
+                self.turns.entry(thread.to_owned()).or_default();
+            }
+        }
+        let Some(item) = params.get("item").filter(|_| self.concerns(params)) else { return };
+        if text(item, "type") != Some("collabAgentToolCall") {
+            return;
+        }
+        let named = item.get("receiverThreadIds").and_then(Value::as_array).into_iter().flatten();
+        for thread in named.filter_map(Value::as_str) {
+            self.turns.entry(thread.to_owned()).or_default();
         }
     }
 
@@ -286,4 +293,180 @@ pub(crate) fn status(status: ParticipantStatus, detail: &str) -> RunEvent {
 
 fn message(role: Role, block: Block) -> RunEvent {
     RunEvent::Message { role, blocks: vec![block], usage: None, latency_ms: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::Usage;
+    use serde_json::json;
+
+    /// What the real program wrote in a turn: a patch that was accepted, one that was declined, a command, an answer.
+    const RECORDED: &str = include_str!("recorded_turn.jsonl");
+
+    fn editable(path: &str) -> Result<RepoPath, String> {
+        path.strip_prefix("/work/").ok_or("outside")?.parse().map_err(|_| "odd".to_owned())
+    }
+
+    fn hear(thread: &mut Thread, line: &Value) -> Vec<Told> {
+        let method = line["method"].as_str().unwrap_or_default();
+        thread.hear(method, &line["params"], &editable)
+    }
+
+    fn heard(thread: &mut Thread, lines: &str) -> Vec<Told> {
+        lines.lines().flat_map(|line| hear(thread, &serde_json::from_str(line).unwrap())).collect()
+    }
+
+    fn begun() -> Thread {
+        let mut thread = Thread::new("thread-1", "none");
+        thread.prompted();
+        thread.began("turn-1");
+        thread
+    }
+
+    fn events(told: &[Told]) -> Vec<&RunEvent> {
+        told.iter()
+            .filter_map(|told| if let Told::Event(event) = told { Some(event) } else { None })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_recorded_turn_is_told_in_order() {
+        let told = heard(&mut begun(), RECORDED);
+        let mut story = Vec::new();
+        for event in events(&told) {
+            story.push(match event {
+                RunEvent::Wrote { path, diff } => {
+                    format!("wrote {path}: {}", diff.as_deref().unwrap_or_default())
+                }
+                RunEvent::Message { blocks, .. } => match &blocks[0] {
+                    Block::ToolCall { tool, .. } => format!("calls {tool}"),
+                    Block::ToolResult { tool, output, is_error, .. } => {
+                        format!("{tool}: {} {is_error}", output.trim())
+                    }
+                    Block::Text { text } => format!("says {text}"),
+                    other => format!("{other:?}"),
+                },
+                RunEvent::Delta { text, .. } => format!("… {text}"),
+                RunEvent::ModelAnswered { .. } => "answered".to_owned(),
+                _ => continue,
+            });
+        }
+        assert_eq!(
+            story,
+            [
+                "calls apply_patch",
+                "wrote b.txt: --- a/b.txt\n+++ b/b.txt\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n",
+                "apply_patch: completed false",
+                "answered",
+                "calls apply_patch",
+                "apply_patch: declined true",
+                "answered",
+                "calls exec_command",
+                "exec_command: b.txt false",
+                "answered",
+                "… al",
+                "… l done",
+                "says all done",
+                "answered",
+            ]
+        );
+        let outcome = TurnOutcome::Completed { summary: "all done".into() };
+        assert_eq!(told.last(), Some(&Told::Ended(Ending::Outcome(outcome))));
+        let mut usage = Usage::default();
+        for event in events(&told) {
+            if let RunEvent::ModelAnswered { usage: more, .. } = event {
+                usage += *more;
+            }
+        }
+        assert_eq!((usage.input_tokens, usage.cache_read_tokens, usage.output_tokens), (360, 40, 80));
+    }
+
+    #[tokio::test]
+    async fn two_threads_of_one_server_are_kept_apart() {
+        let mut ours = begun();
+        let mut theirs = Thread::new("thread-2", "none");
+        theirs.prompted();
+        theirs.began("turn-2");
+        let other =
+            RECORDED.replace("thread-1", "thread-2").replace("turn-1", "turn-2").replace("call-", "other-");
+        let mut interleaved = String::new();
+        for (line, beside) in RECORDED.lines().zip(other.lines()) {
+            interleaved.push_str(&format!("{line}\n{beside}\n"));
+        }
+        let alone = heard(&mut begun(), RECORDED).len();
+        assert_eq!(heard(&mut ours, &interleaved).len(), alone);
+        assert_eq!(heard(&mut theirs, &interleaved).len(), alone);
+        let paths = ours.paths("other-2");
+        assert!(paths.unwrap_err().contains("not known"), "another thread's patch is none of ours");
+    }
+
+    #[tokio::test]
+    async fn a_patch_waits_under_its_paths_until_it_is_done() {
+        let mut thread = begun();
+        let line = |kind: &str, path: &str| {
+            json!({"method": "item/started", "params": {"threadId": "thread-1", "item": {"type": "fileChange", "id": "c",
+                "status": "inProgress", "changes": [{"path": path, "kind": {"type": kind}, "diff": "x"}]}}})
+        };
+        hear(&mut thread, &line("add", "/work/a/b.txt"));
+        assert_eq!(thread.paths("c").unwrap(), ["a/b.txt".parse().unwrap()]);
+        hear(&mut thread, &line("add", "/etc/passwd"));
+        assert_eq!(thread.paths("c"), Err("outside".to_owned()));
+        assert!(thread.paths("d").is_err());
+    }
+
+    #[tokio::test]
+    async fn sub_agents_are_ours_and_strangers_are_not() {
+        let mut thread = begun();
+        let spawned = json!({"method": "item/completed", "params": {"threadId": "thread-1", "item":
+            {"type": "collabAgentToolCall", "id": "s", "tool": "spawnAgent", "status": "completed",
+             "receiverThreadIds": ["sub-1"], "agentsStates": {}}}});
+        hear(&mut thread, &spawned);
+        let started = |thread: &str, root: &str| json!({"method": "turn/started", "params": {"threadId": thread, "turn": {"id": "t", "rootTurnId": root}}});
+        assert_eq!(hear(&mut thread, &started("sub-1", "turn-1")).len(), 1);
+        assert_eq!(hear(&mut thread, &started("sub-2", "turn-1")).len(), 1);
+        assert_eq!(hear(&mut thread, &started("stranger", "turn-9")), []);
+        assert_eq!(thread.turn("sub-2"), Some("t"));
+        let said = json!({"method": "item/completed", "params": {"threadId": "sub-1", "item":
+            {"type": "agentMessage", "id": "m", "text": "done below"}}});
+        assert_eq!(hear(&mut thread, &said), [], "what a sub-agent says is in its caller's result");
+        let over = json!({"method": "turn/completed", "params": {"threadId": "sub-1", "turn": {"status": "completed"}}});
+        assert_eq!(hear(&mut thread, &over), [], "its end is not the turn's");
+    }
+
+    #[tokio::test]
+    async fn ends_and_troubles_are_told_apart() {
+        let end = |status: &str, error: Value| {
+            let line = json!({"method": "turn/completed", "params":
+                {"threadId": "thread-1", "turn": {"id": "turn-1", "status": status, "error": error}}});
+            match hear(&mut begun(), &line).pop() {
+                Some(Told::Ended(ending)) => ending,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(end("interrupted", Value::Null), Ending::Interrupted);
+        let unauthorized = json!({"message": "401", "codexErrorInfo": "unauthorized"});
+        assert_eq!(end("failed", unauthorized), Ending::NotLoggedIn);
+        let failed = |message: &str| {
+            Ending::Outcome(TurnOutcome::Failed { code: "vendor_error".into(), message: message.into() })
+        };
+        let limit =
+            json!({"message": "limit", "codexErrorInfo": "usageLimitExceeded", "additionalDetails": "wait"});
+        assert_eq!(end("failed", limit), failed("limit: wait"));
+        assert_eq!(end("failed", Value::Null), failed("Codex gave no reason"));
+        let retry = json!({"method": "error", "params": {"threadId": "thread-1", "willRetry": true,
+            "error": {"message": "Reconnecting... 1/5"}}});
+        let status = status(ParticipantStatus::Thinking, "Reconnecting... 1/5");
+        assert_eq!(hear(&mut begun(), &retry), [Told::Event(status)]);
+    }
+
+    #[tokio::test]
+    async fn a_plan_is_an_outline() {
+        let line = json!({"method": "turn/plan/updated", "params": {"threadId": "thread-1", "turnId": "turn-1", "plan":
+            [{"step": "one", "status": "completed"}, {"step": "two", "status": "inProgress"}, {"step": "three", "status": "pending"}]}});
+        let told = hear(&mut begun(), &line);
+        let [Told::Event(RunEvent::Outlined { steps })] = told.as_slice() else { panic!("{told:?}") };
+        let states: Vec<OutlineState> = steps.iter().map(|step| step.state).collect();
+        assert_eq!(states, [OutlineState::Completed, OutlineState::InProgress, OutlineState::Pending]);
+    }
 }

@@ -219,7 +219,7 @@ async fn our_tools_are_called_without_a_question() {
 async fn a_sub_agents_edit_needs_the_same_locks() {
     let Some(mut codex) = codex("codex has a sub-agent") else { return };
     let start = codex.start("[[agent <<write sub.txt|from below>> <<say Sub done.>>]] [[say Done.]]");
-    let outcome = codex.play(Start { model: "gpt-6-sol".into(), ..start }).await;
+    let outcome = codex.play(start).await;
     assert!(matches!(outcome, TurnOutcome::Completed { .. }), "{outcome:?}");
     assert_eq!(read(&codex, "sub.txt").as_deref().map(str::trim_end), Some("from below"));
     assert_eq!(codex.daemon.requests(), [Request::Lock { path: "sub.txt".parse().unwrap() }]);
