@@ -9,6 +9,8 @@
 
 pub(crate) mod clearance;
 pub(crate) mod deadline;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub(crate) mod place;
 pub(crate) mod plan;
 pub(crate) mod preamble;
@@ -16,6 +18,7 @@ pub(crate) mod program;
 mod turn;
 mod uplink;
 
+use crate::acp::Acp;
 use crate::codex::Codex;
 use crate::native::Native;
 use crate::run::lines::{COMMAND_LINE_MAX, EXCERPT_MAX, Line, Lines};
@@ -174,7 +177,8 @@ fn drive(entropy: Arc<dyn Entropy>) -> Result<(), String> {
         match start.driver {
             Kind::Native => turn::take::<Native>(start, place, commands, stdout).await,
             Kind::Codex => turn::take::<Codex>(start, place, commands, stdout).await,
-            Kind::Claude | Kind::Acp => return Err("there is no such driver yet".to_owned()),
+            Kind::Acp => turn::take::<Acp>(start, place, commands, stdout).await,
+            Kind::Claude => return Err("there is no such driver yet".to_owned()),
         }
         Ok(())
     });

@@ -8,6 +8,7 @@
 //! Invariant: when a run's pipe from the daemon closes, every process the run ever started dies,
 //! and its liveness file stays locked until the last of them has.
 
+mod acp;
 mod codex;
 mod driver;
 mod guard;

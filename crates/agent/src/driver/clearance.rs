@@ -58,6 +58,11 @@ impl<T> Clearance<T> {
         })
     }
 
+    /// Takes back everything that waits: its answers come too late.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = T> {
+        std::mem::take(&mut self.waiting).into_values().map(|waiting| waiting.subject)
+    }
+
     fn lock_next(&mut self, mut waiting: Waiting<T>) -> Verdict<T> {
         match waiting.locks.pop() {
             None => Verdict::Granted(waiting.subject),
@@ -129,5 +134,8 @@ mod tests {
         assert_eq!(clearance.reply(id, Ok(answer.clone())), Some(Verdict::Answered("question", answer)));
         assert_eq!(clearance.reply(edit, Ok(Reply::Locked { token: 1 })), Some(Verdict::Granted("edit")));
         assert_eq!(clearance.edit("nothing", Vec::new()), Verdict::Granted("nothing"));
+        let (late, _) = locking(&clearance.edit("late", vec![path("a")]));
+        assert_eq!(clearance.drain().collect::<Vec<_>>(), ["late"]);
+        assert_eq!(clearance.reply(late, Ok(Reply::Locked { token: 1 })), None);
     }
 }

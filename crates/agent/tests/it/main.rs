@@ -1,6 +1,8 @@
 //! Runs as they are: real processes, real pipes, and a model that plays a script.
 
 #[cfg(test)]
+mod acp;
+#[cfg(test)]
 mod codex;
 #[cfg(test)]
 mod commands;
