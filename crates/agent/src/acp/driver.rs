@@ -519,3 +519,33 @@ fn read(path: &Path) -> Result<Vec<u8>, (i32, String)> {
 fn hash(content: &[u8]) -> String {
     blake3::hash(content).to_hex().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::fixture::start;
+    use crate::driver::place::tests::Dice;
+    use crate::run::wire::Program;
+    use std::sync::Arc;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_does_not_greet_is_not_waited_for() {
+        let argv = ["bash", "-c", "sleep 1000"].map(str::to_owned).to_vec();
+        let start = Start { program: Some(Program { argv, env: Vec::new() }), ..start() };
+        let place = Place::at(Path::new("/"), Arc::new(Dice)).unwrap();
+        let error = Acp::open(&start, &place).await.err().unwrap();
+        assert_eq!(error.code(), "vendor_silent");
+    }
+
+    #[test]
+    fn what_is_no_file_or_too_large_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name);
+        assert_eq!(read(&file("none")).unwrap_err().0, NOT_FOUND);
+        assert!(read(dir.path()).unwrap_err().1.contains("not a regular file"));
+        for (bytes, fits) in [(READ_MAX, true), (READ_MAX + 1, false)] {
+            fs::File::create(file("large")).unwrap().set_len(bytes).unwrap();
+            assert_eq!(read(&file("large")).is_ok(), fits);
+        }
+    }
+}

@@ -42,7 +42,10 @@ pub(crate) async fn open(
         "clientInfo": {"name": "coditect", "title": "Coditect", "version": env!("CARGO_PKG_VERSION")},
     });
     let id = link.call("initialize", params).await?;
-    let greeting = link.answer(id, HANDSHAKE, &mut aside).await?.map_err(|fault| refused(flavor, &fault))?;
+    let greeting = link.answer(id, HANDSHAKE, &mut aside).await?.map_err(|fault| match fault.code {
+        AUTH_REQUIRED => refused(flavor, &fault),
+        _ => DriverError::Garbage { about: flavor.about(), what: fault.message },
+    })?;
     let version = greeting.pointer("/agentInfo/version").and_then(Value::as_str).map(str::to_owned);
     let about = flavor.about();
     if let Some(found) = version.as_ref().filter(|version| !is_at_least(version, about.oldest)) {

@@ -371,3 +371,128 @@ fn thread_config(start: &Start) -> Value {
     }
     Value::Object(config)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::fixture::start;
+    use crate::driver::place::tests::Dice;
+    use crate::run::wire::{McpServer, Program};
+    use llm::Secret;
+    use testkit::vendors::{VendorCli, Vendors};
+
+    fn with_key() -> Start {
+        let mut start = start();
+        start.endpoint.base_url = Some("http://127.0.0.1:1/v1".into());
+        start.endpoint.api_key = Secret::new("very-secret");
+        start
+    }
+
+    fn place(dir: &std::path::Path) -> Place {
+        Place::at(dir, Arc::new(Dice)).unwrap()
+    }
+
+    #[test]
+    fn the_key_is_in_the_environment_and_nowhere_else() {
+        let start = with_key();
+        let argv = super::argv(&start).join(" ");
+        assert!(argv.starts_with("codex app-server -c check_for_update_on_startup=false"), "{argv}");
+        assert!(argv.contains("model_providers.coditect.base_url=\"http://127.0.0.1:1/v1\""), "{argv}");
+        assert!(!argv.contains("very-secret"), "{argv}");
+        assert_eq!(env(&start).collect::<Vec<_>>(), [(KEY, "very-secret")]);
+        // With its own login it keeps its own provider.
+        let own = super::argv(&crate::driver::fixture::start()).join(" ");
+        assert!(!own.contains("model_provider"), "{own}");
+    }
+
+    #[test]
+    fn the_turn_is_as_free_as_it_may_be() {
+        let with = |kind: TaskKind, isolation: Isolation| {
+            sandbox(&Start { kind, isolation, ..start() })["type"].clone()
+        };
+        assert_eq!(with(TaskKind::Work, Isolation::Shared), "workspaceWrite");
+        assert_eq!(with(TaskKind::Work, Isolation::Sandbox), "externalSandbox");
+        assert_eq!(with(TaskKind::Review, Isolation::Sandbox), "readOnly");
+        assert_eq!(with(TaskKind::Propose, Isolation::Worktree), "readOnly");
+    }
+
+    #[test]
+    fn our_server_is_offered_to_the_thread_only() {
+        let mcp = McpServer {
+            name: "coditect".into(),
+            argv: vec!["/x".into(), "mcp".into()],
+            env: vec![("A".into(), "b".into())],
+        };
+        let config = thread_config(&Start { mcp: Some(mcp), ..start() });
+        let server = &config["mcp_servers.coditect"];
+        assert_eq!(
+            (&server["command"], &server["args"], &server["env"]),
+            (&json!("/x"), &json!(["mcp"]), &json!({"A": "b"}))
+        );
+        assert_eq!(thread_config(&start()), json!({}));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_does_not_greet_is_not_waited_for() {
+        let argv = ["bash", "-c", "sleep 1000"].map(str::to_owned).to_vec();
+        let start = Start { program: Some(Program { argv, env: Vec::new() }), ..start() };
+        let error = Codex::open(&start, &place(std::path::Path::new("/"))).await.err().unwrap();
+        assert_eq!(error, DriverError::Silent { about: &ABOUT, seconds: HANDSHAKE.as_secs() });
+    }
+
+    /// Two threads of one real process, their turns at the same time.
+    #[tokio::test]
+    async fn one_server_hosts_many_threads() {
+        let Some(vendors) = Vendors::find("one codex app-server hosts two threads") else { return };
+        let model = scripted::Scripted::start(scripted::ScriptedOptions::default()).unwrap();
+        let home = vendors.home(VendorCli::Codex, model.addr());
+        let dir = tempfile::tempdir().unwrap();
+        let place = place(dir.path());
+        let argv = [vendors.program(VendorCli::Codex).display().to_string(), "app-server".to_owned()];
+        let env: Vec<(String, String)> = home
+            .variables()
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.into_string().unwrap()))
+            .collect();
+        let env = env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut server = AppServer::new(&ABOUT, VendorProgram::start(&ABOUT, &argv, env, &place).unwrap());
+        server.shake_hands(HANDSHAKE).await.unwrap();
+        let mut threads = Vec::new();
+        for name in ["one", "two"] {
+            let (id, of) = open_thread(&mut server, &start(), dir.path().to_owned()).await.unwrap();
+            let mut thread = Thread::new(&id, &of);
+            thread.prompted();
+            let input = input(&format!("[[write {name}.txt|{name}]] [[say I am {name}.]]"));
+            let params = json!({"threadId": id, "input": input, "sandboxPolicy": {"type": "workspaceWrite"}});
+            server.call("turn/start", params).unwrap();
+            threads.push((thread, Vec::new(), None));
+        }
+        while threads.iter().any(|(_, _, ended)| ended.is_none()) {
+            match server.next().await.unwrap().what {
+                What::Notice { method, params } => {
+                    for (thread, paths, ended) in &mut threads {
+                        for told in thread.hear(&method, &params, &|path| place.editable(path)) {
+                            match told {
+                                Told::Event(RunEvent::Wrote { path, .. }) => paths.push(path.to_string()),
+                                Told::Event(_) => {}
+                                Told::Ended(ending) => *ended = Some(ending),
+                            }
+                        }
+                    }
+                }
+                What::Asked { id, params, .. } => {
+                    let item = params["itemId"].as_str().unwrap();
+                    let known = threads.iter().filter(|(thread, ..)| thread.paths(item).is_ok()).count();
+                    assert_eq!(known, 1, "a patch is that of one thread");
+                    server.respond(&id, &json!({"decision": "accept"})).unwrap();
+                }
+                What::Answer { .. } => {}
+            }
+        }
+        for ((_, paths, ended), name) in threads.into_iter().zip(["one", "two"]) {
+            let outcome = TurnOutcome::Completed { summary: format!("I am {name}.") };
+            assert_eq!((paths, ended), (vec![format!("{name}.txt")], Some(Ending::Outcome(outcome))));
+        }
+        server.stop().await;
+    }
+}
