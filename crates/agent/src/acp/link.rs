@@ -64,7 +64,7 @@ pub(crate) enum Heard {
 }
 
 /// What the agent waits for.
-pub(crate) struct Answer(Responder);
+pub(crate) struct Answer(Box<Responder>);
 
 /// An error the agent answered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Link {
                         }
                         Dispatch::Request(message, responder) => {
                             let (method, params) = message.into_parts();
-                            Heard::Asked { method, params, answer: Answer(responder) }
+                            Heard::Asked { method, params, answer: Answer(Box::new(responder)) }
                         }
                     };
                     let _ = hear.send(heard);

@@ -13,6 +13,14 @@ mod demo;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod driven;
+#[cfg(test)]
+mod driven_codex;
+#[cfg(test)]
+mod driven_gemini;
+#[cfg(test)]
+mod driven_kimi;
+#[cfg(test)]
 mod file_system;
 #[cfg(test)]
 mod guide;
