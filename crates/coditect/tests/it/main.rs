@@ -12,8 +12,15 @@ mod damage;
 mod demo;
 #[cfg(test)]
 mod disk;
+mod driven;
 #[cfg(test)]
 mod driven_claude;
+#[cfg(test)]
+mod driven_codex;
+#[cfg(test)]
+mod driven_gemini;
+#[cfg(test)]
+mod driven_kimi;
 #[cfg(test)]
 mod file_system;
 #[cfg(test)]
