@@ -8,12 +8,14 @@
 //! Invariant: when a run's pipe from the daemon closes, every process the run ever started dies,
 //! and its liveness file stays locked until the last of them has.
 
+mod fence;
 mod guard;
 mod native;
 mod processes;
 mod run;
 mod spawn;
 
+pub use fence::{Fence, FenceError, FenceReport, Mechanism, probe};
 pub use guard::guard_main;
 pub use native::native_main;
 pub use run::command::{CommandLimits, CommandOutput, CommandSpec, run_command};

@@ -7,6 +7,8 @@ mod daemon;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
+mod fence;
+#[cfg(test)]
 mod guard;
 #[cfg(test)]
 mod guarded;
