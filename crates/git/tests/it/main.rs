@@ -10,3 +10,4 @@ mod process;
 mod replay;
 mod snapshot;
 mod world;
+mod worktree;
