@@ -84,6 +84,10 @@ struct TurnDriver {
     used: Usage,
     /// On the worktree it may edit.
     sight: Option<Sight>,
+    /// It works in a worktree of its own, where everything is its work.
+    lent: bool,
+    /// Why the sandbox it was to have is none.
+    unsandboxed: Option<String>,
     /// A shell was called and its end not heard of yet.
     shell_open: bool,
 }
@@ -345,6 +349,7 @@ impl TurnDriver {
 
     async fn set_status(&mut self, status: ParticipantStatus, detail: Option<String>) -> Result<(), Refusal> {
         let detail = detail.as_deref().map(detail::short).filter(|detail| !detail.is_empty());
+        let detail = self.told(detail);
         if self.status == (status, detail.clone()) {
             return Ok(());
         }
@@ -365,6 +370,13 @@ impl TurnDriver {
             tracing::debug!(%refusal, "a run's status on the bus");
         }
         Ok(())
+    }
+
+    /// The detail of a status, with the word that must not be overlooked.
+    fn told(&self, detail: Option<String>) -> Option<String> {
+        let Some(reason) = &self.unsandboxed else { return detail };
+        let rest = detail.as_deref().unwrap_or(reason);
+        Some(detail::short(&format!("UNSANDBOXED: {rest}")))
     }
 
     async fn record(&self, events: Vec<Event>) -> Result<(), Refusal> {

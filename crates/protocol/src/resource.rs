@@ -110,6 +110,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         // They carry figures and history, not resources.
         Event::ModelCalled(_)
         | Event::FileStrayed(_)
+        | Event::FileRestored(_)
         | Event::JournalRepaired(_)
         | Event::TurnRecorded(_)
         | Event::TurnOutlined(_) => {}

@@ -36,7 +36,8 @@ impl FenceReport {
 
     /// Every mechanism that works.
     pub fn working(&self) -> Vec<Mechanism> {
-        let bubblewrap = self.bubblewrap.iter().map(|program| Mechanism::Bubblewrap { program: program.clone() });
+        let bubblewrap =
+            self.bubblewrap.iter().map(|program| Mechanism::Bubblewrap { program: program.clone() });
         bubblewrap.chain(self.landlock.iter().map(|()| Mechanism::Landlock)).collect()
     }
 
@@ -98,7 +99,8 @@ fn try_in(yard: &Path, mechanism: Mechanism, search_path: &str) -> Result<(), St
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     };
     let arguments = ["-c".into(), TRIAL.into()];
-    let mut fenced = fence.spawn(shell.as_os_str(), &arguments, prepare).map_err(|error| error.to_string())?;
+    let mut fenced =
+        fence.spawn(shell.as_os_str(), &arguments, prepare).map_err(|error| error.to_string())?;
     let child = &mut fenced.child;
     let stderr = child.stderr.take();
     let deadline = Instant::now() + TRIAL_TIMEOUT;

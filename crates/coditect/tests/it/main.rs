@@ -19,6 +19,8 @@ mod guide;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod isolation;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod killing;
@@ -36,5 +38,7 @@ mod restore;
 mod shell;
 #[cfg(test)]
 mod stopping;
+#[cfg(test)]
+mod strays;
 #[cfg(test)]
 mod terminals;

@@ -4,16 +4,17 @@
 use super::lock_requests::LockRequests;
 use super::{DEADLINE_GRACE, Order, TurnDriver};
 use crate::engine::Shared;
-use crate::{AgentConfig, Caller, LiveTurn, instructions, strays};
-use agent::{BashPolicy, Begin, Launch, LaunchError, McpServer, Program, RunLimits, Start};
+use crate::{AgentConfig, Caller, LiveTurn, fence, instructions, strays, worktree};
+use agent::{BashPolicy, Begin, Fence, Launch, LaunchError, McpServer, Program, RunLimits, Start};
 use bus::{Liveness, NewRegistration};
 use llm::{Endpoint, Thinking};
 use model::{
-    Actor, AgentName, Driver, Event, Participant, ParticipantStatus, Refusal, RefusalKind, RegistrationId,
-    Repo, Run, RunId, Session, StatusChange, TaskKind, TaskRef, TaskState, Turn, Usage, Vendor,
+    Actor, AgentName, Driver, Event, Isolation, Participant, ParticipantStatus, Refusal, RefusalKind,
+    RegistrationId, Repo, Run, RunId, Session, StatusChange, TaskKind, TaskRef, TaskState, Turn, Usage,
+    Vendor,
 };
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -37,7 +38,14 @@ pub(super) struct Scene {
 
 /// None when the task is not to be done any more.
 pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<TurnDriver>, Refusal> {
-    let scene = scene(shared, order)?;
+    let mut scene = scene(shared, order)?;
+    let isolation = worktree::isolation(shared, &scene.participant.agent, order);
+    let checkout = scene.repo.as_ref().map(|repo| PathBuf::from(&repo.path));
+    let lent = isolation != Isolation::Shared && order.task.plan.is_none();
+    if lent && let Some(repo) = scene.repo.take() {
+        let own = worktree::own(shared, scene.session.id, &scene.participant.agent, repo).await?;
+        scene.repo = Some(own);
+    }
     let limits = shared.config.snapshot().config.limits.clone();
     let (run, registration) = (shared.new_id(), shared.new_id());
     let scratch = shared.workspace.runs().join(RunId::to_string(&run));
@@ -50,6 +58,8 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         agent: scene.participant.agent.clone(),
     };
     prepare(&scratch, &worktree, scene.repo.is_some())?;
+    let yard = (scratch.as_path(), worktree.as_path(), checkout.as_deref());
+    let (fence, unsandboxed) = fenced(shared, &scene, isolation, yard).await?;
     let token = shared
         .credentials
         .mint(run, caller, &*shared.options.entropy, &scratch)
@@ -67,10 +77,12 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         allow_env: Vec::new(),
         grace: GRACE,
         limits: RunLimits::default(),
+        fence,
         start,
     };
     let liveness = launch.liveness.clone();
-    let sight = match scene.repo.as_ref().filter(|_| writes(order.task.kind)) {
+    // In a worktree of its own an agent's shell is in nobody's way.
+    let sight = match scene.repo.as_ref().filter(|_| writes(order.task.kind) && !lent) {
         Some(repo) => Some(strays::watch(shared, repo.path.as_ref()).await),
         None => None,
     };
@@ -105,9 +117,37 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         verdict: None,
         used: Usage::default(),
         sight,
+        lent,
+        unsandboxed,
         shell_open: false,
     };
     driver.announce().await.map(|begun| begun.then_some(driver))
+}
+
+/// The fence of a sandboxed run; else, where one was wanted and may be done without, why there is none.
+async fn fenced(
+    shared: &Arc<Shared>,
+    scene: &Scene,
+    isolation: Isolation,
+    (scratch, worktree, checkout): (&Path, &Path, Option<&Path>),
+) -> Result<(Option<Fence>, Option<String>), Refusal> {
+    let Some(agent) = agent_config(shared, &scene.participant).filter(|_| isolation == Isolation::Sandbox)
+    else {
+        return Ok((None, None));
+    };
+    let (scratch, worktree) = (scratch.to_owned(), worktree.to_owned());
+    let checkout = checkout.map(Path::to_owned);
+    let held = shared.blocking(move |shared| {
+        let repo = checkout.as_deref();
+        fence::around(shared, &fence::Yard { agent: &agent, worktree: &worktree, scratch: &scratch, repo })
+    });
+    match held.await? {
+        Ok(fence) => Ok((Some(fence), None)),
+        Err(reason) => {
+            tracing::warn!(agent = %scene.participant.agent, reason, "UNSANDBOXED");
+            Ok((None, Some(reason)))
+        }
+    }
 }
 
 fn not_launched(shared: &Shared, error: &LaunchError) -> Refusal {
@@ -147,7 +187,7 @@ async fn instructed(
         driver: scene.participant.driver,
         begin: begin(order, scene),
         program: program(shared, &scene.participant),
-        isolation: agent_config(shared, &scene.participant).map(|agent| agent.isolation).unwrap_or_default(),
+        isolation: worktree::isolation(shared, &scene.participant.agent, order),
         mcp: mcp(shared, &scene.participant, env),
         endpoint,
         model: scene.participant.model.clone(),
@@ -206,7 +246,8 @@ impl TurnDriver {
             attempt: self.order.attempt,
             started_at,
         };
-        let status = StatusChange { session, participant, status: ParticipantStatus::Starting, detail: None };
+        let detail = self.told(None);
+        let status = StatusChange { session, participant, status: ParticipantStatus::Starting, detail };
         let committed = self
             .shared
             .commit(Actor::System, None, move |view| {

@@ -9,5 +9,5 @@ mod open;
 mod process;
 mod replay;
 mod snapshot;
-mod world;
 mod worktree;
+mod world;
