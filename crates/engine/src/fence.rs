@@ -64,7 +64,9 @@ pub(crate) fn around(shared: &Shared, yard: &Yard<'_>) -> Result<Result<Fence, S
         }
         return Ok(Err(failure));
     };
-    let home = PathBuf::from(shared.env("HOME").unwrap_or_default());
+    // Without a home folder nothing is looked for in it.
+    let home = shared.env("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    let home = home.unwrap_or_else(|| PathBuf::from("/nonexistent"));
     let own = own_state(yard.agent, &home);
     let workspace = &shared.workspace;
     let database = workspace.messaging_db();
@@ -108,7 +110,7 @@ fn state_of(vendor: Vendor) -> &'static [&'static str] {
 }
 
 fn own_state(agent: &AgentConfig, home: &Path) -> Vec<PathBuf> {
-    if agent.driver == Driver::Native || home.as_os_str().is_empty() {
+    if agent.driver == Driver::Native {
         return Vec::new();
     }
     // Where the agent's own environment sends them.
@@ -140,6 +142,55 @@ pub(crate) fn state(shared: &Shared, agent: &AgentConfig) -> Option<SandboxView>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn agent(more: serde_json::Value) -> AgentConfig {
+        let mut agent = serde_json::json!({
+            "vendor": "anthropic", "driver": "claude", "model": "m", "isolation": "sandbox",
+        });
+        for (key, value) in more.as_object().unwrap() {
+            agent[key] = value.clone();
+        }
+        serde_json::from_value(agent).unwrap()
+    }
+
+    fn yard(agent: &AgentConfig) -> Yard<'_> {
+        Yard { agent, worktree: Path::new("/w"), scratch: Path::new("/s"), repo: Some(Path::new("/r")) }
+    }
+
+    #[test]
+    fn where_nothing_holds_a_sandbox_an_agent_does_not_work_unless_it_may() {
+        let stage = crate::stage::Stage::new();
+        let nothing =
+            FenceReport { bubblewrap: Err("not installed".into()), landlock: Err("too old".into()) };
+        stage.shared.fences.set(nothing).unwrap();
+        let strict = agent(serde_json::json!({}));
+        let refusal = around(&stage.shared, &yard(&strict)).unwrap_err();
+        assert_eq!(refusal.code, "sandbox_unavailable");
+        assert!(
+            refusal.message.contains("not installed") && refusal.message.contains("too old"),
+            "{refusal}"
+        );
+        let lax = agent(serde_json::json!({ "sandbox_required": false }));
+        assert!(around(&stage.shared, &yard(&lax)).unwrap().unwrap_err().contains("too old"));
+        assert_eq!(state(&stage.shared, &lax).unwrap().held_by, None);
+        assert_eq!(state(&stage.shared, &agent(serde_json::json!({ "isolation": "worktree" }))), None);
+    }
+
+    #[test]
+    fn what_is_ours_and_other_vendors_logins_are_hidden_and_its_own_is_not() {
+        let stage = crate::stage::Stage::new();
+        let works = FenceReport { bubblewrap: Err("not installed".into()), landlock: Ok(()) };
+        stage.shared.fences.set(works).unwrap();
+        let agent = agent(serde_json::json!({ "sandbox_writable": ["~/.cache", "/srv/cache"] }));
+        let fence = around(&stage.shared, &yard(&agent)).unwrap().unwrap();
+        let home = Path::new("/nonexistent");
+        assert!(fence.hidden.contains(&stage.shared.options.data_root.path().to_owned()));
+        assert!(fence.hidden.contains(&home.join(".codex")) && !fence.hidden.contains(&home.join(".claude")));
+        assert!(fence.writable.contains(&PathBuf::from("/srv/cache")));
+        assert!(fence.writable.contains(&home.join(".cache")));
+        assert!(!fence.writable.iter().any(|path| fence.hidden.contains(path)));
+        assert_eq!(fence.frozen, [PathBuf::from("/w/.git")]);
+    }
 
     #[test]
     fn configured_paths_may_begin_at_home() {

@@ -156,8 +156,15 @@ impl TurnDriver {
                         }
                     }
                 },
-                Some(done) = self.lock_requests.decided() => self.lock_decided(done).await?,
-                Some(mail) = inbox.recv() => self.mail(mail).await?,
+                Some(done) = self.lock_requests.decided() => {
+                    // Whoever waited for somebody else was not silent; from here on it is its turn again.
+                    self.heard = Instant::now();
+                    self.lock_decided(done).await?;
+                }
+                Some(mail) = inbox.recv() => {
+                    self.heard = Instant::now();
+                    self.mail(mail).await?;
+                }
                 _ = drafts.tick() => {
                     self.draft().await?;
                     self.keep_records().await?;

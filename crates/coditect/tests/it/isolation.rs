@@ -138,7 +138,9 @@ fn a_sandboxed_agent_does_its_work_and_reaches_nothing_else() {
     let evil = format!(
         "echo evil > {out}/evil; echo evil > {root}/evil; echo evil > {repo}/evil; \
          cat {ssh} > stolen; cat {token} >> stolen; cat {root}/studio/default/journal/* >> stolen; \
-         echo evil > {repo}/.git/hooks/pre-commit; sh -c 'echo fine > made'; git status -s > status; true",
+         echo evil > {repo}/.git/hooks/pre-commit; sh -c 'echo fine > made'; git status -s > status; \
+         {coditect} --data-root {root} msg send fenced hello --json > sent 2>&1; true",
+        coditect = env!("CARGO_BIN_EXE_coditect"),
         out = out.path().display(),
         repo = place.repo.path().display(),
         ssh = ssh.display(),
@@ -152,6 +154,9 @@ fn a_sandboxed_agent_does_its_work_and_reaches_nothing_else() {
     assert_eq!(place.repo.read("stolen"), "", "no secret was read");
     assert_eq!((place.repo.read("note.txt"), place.repo.read("made")), ("mine".into(), "fine\n".into()));
     assert!(place.repo.read("status").contains("note.txt"), "git works in there");
+    let heard = place.house.json(&["msg", "list", "--channel", "fenced", "--json"]);
+    let sent = place.repo.read("sent");
+    assert_eq!(heard["items"].as_array().unwrap().len(), 1, "the bus is reached from inside: {sent}");
     let agents = place.house.json(&["agent", "list", "--json"]);
     assert!(agents["items"][0]["sandbox"]["held_by"].is_string(), "{agents}");
 }

@@ -25,13 +25,18 @@ impl Workplace {
 
     /// Agents by name, each with what its configuration says besides the usual.
     pub(crate) fn with(agents: &[(&str, serde_json::Value)]) -> Self {
+        Self::within(agents, serde_json::json!({}))
+    }
+
+    /// The same, and what the configuration says of limits.
+    pub(crate) fn within(agents: &[(&str, serde_json::Value)], limits: serde_json::Value) -> Self {
         let house = House::new();
         let models = Scripted::start(ScriptedOptions {
             clock: Some(Arc::new(SystemClock)),
             ..ScriptedOptions::default()
         })
         .unwrap();
-        let mut config = serde_json::json!({ "agents": {} });
+        let mut config = serde_json::json!({ "agents": {}, "limits": limits });
         for (name, more) in agents {
             config["agents"][*name] = serde_json::json!({
                 "vendor": "anthropic", "model": "claude-sonnet-4-5",

@@ -13,6 +13,8 @@ mod demo;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod ending;
+#[cfg(test)]
 mod file_system;
 #[cfg(test)]
 mod guide;
