@@ -3,6 +3,7 @@
 //! Invariant: a started turn ends in the journal, whatever happens to the run: it says so itself,
 //! it dies, its time is over, or the next start of the daemon says it.
 
+mod apart;
 pub(crate) mod detail;
 pub(crate) mod finish;
 mod lock_requests;

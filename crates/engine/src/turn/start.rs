@@ -1,20 +1,20 @@
 //! The beginning of a turn: everything is checked, the run is launched and registered, and the
 //! start is committed.
 
+use super::apart::Apart;
 use super::lock_requests::LockRequests;
 use super::{DEADLINE_GRACE, Order, TurnDriver};
 use crate::engine::Shared;
-use crate::{AgentConfig, Caller, LiveTurn, fence, instructions, strays, worktree};
-use agent::{BashPolicy, Begin, Fence, Launch, LaunchError, McpServer, Program, RunLimits, Start};
+use crate::{AgentConfig, Caller, LiveTurn, instructions, worktree};
+use agent::{BashPolicy, Begin, Launch, LaunchError, McpServer, Program, RunLimits, Start};
 use bus::{Liveness, NewRegistration};
 use llm::{Endpoint, Thinking};
 use model::{
-    Actor, AgentName, Driver, Event, Isolation, Participant, ParticipantStatus, Refusal, RefusalKind,
-    RegistrationId, Repo, Run, RunId, Session, StatusChange, TaskKind, TaskRef, TaskState, Turn, Usage,
-    Vendor,
+    Actor, AgentName, Driver, Event, Participant, ParticipantStatus, Refusal, RefusalKind, RegistrationId,
+    Repo, Run, RunId, Session, StatusChange, TaskKind, TaskRef, TaskState, Turn, Usage, Vendor,
 };
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -39,31 +39,17 @@ pub(super) struct Scene {
 /// None when the task is not to be done any more.
 pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<TurnDriver>, Refusal> {
     let mut scene = scene(shared, order)?;
-    let isolation = worktree::isolation(shared, &scene.participant.agent, order);
-    let checkout = scene.repo.as_ref().map(|repo| PathBuf::from(&repo.path));
-    let lent = isolation != Isolation::Shared && order.task.plan.is_none();
-    if lent && let Some(repo) = scene.repo.take() {
-        let own = worktree::own(shared, scene.session.id, &scene.participant.agent, repo).await?;
-        scene.repo = Some(own);
-    }
+    let apart = Apart::settle(shared, order, &mut scene).await?;
     let limits = shared.config.snapshot().config.limits.clone();
     let (run, registration) = (shared.new_id(), shared.new_id());
     let scratch = shared.workspace.runs().join(RunId::to_string(&run));
     let worktree = scene.repo.as_ref().map_or_else(|| scratch.join("work"), |repo| PathBuf::from(&repo.path));
-    let caller = Caller::Run {
-        run,
-        registration,
-        participant: scene.participant.id,
-        session: scene.session.id,
-        agent: scene.participant.agent.clone(),
-    };
+    let caller = caller(&scene, run, registration);
     prepare(&scratch, &worktree, scene.repo.is_some())?;
-    let yard = (scratch.as_path(), worktree.as_path(), checkout.as_deref());
-    let (fence, unsandboxed) = fenced(shared, &scene, isolation, yard).await?;
-    let token = shared
-        .credentials
-        .mint(run, caller, &*shared.options.entropy, &scratch)
-        .map_err(|error| Refusal::internal(format!("cannot write the run's credential: {error}")))?;
+    let (fence, unsandboxed) = apart.fence(shared, &scene.participant, &scratch, &worktree).await?;
+    let token = shared.credentials.mint(run, caller, &*shared.options.entropy, &scratch);
+    let token =
+        token.map_err(|error| Refusal::internal(format!("cannot write the run's credential: {error}")))?;
     let env = environment(shared, order, &scene, registration, &token);
     let start =
         instructed(shared, order, &scene, &env).await.inspect_err(|_| shared.credentials.revoke(run))?;
@@ -81,15 +67,11 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         start,
     };
     let liveness = launch.liveness.clone();
-    // In a worktree of its own an agent's shell is in nobody's way.
-    let sight = match scene.repo.as_ref().filter(|_| writes(order.task.kind) && !lent) {
-        Some(repo) => Some(strays::watch(shared, repo.path.as_ref()).await),
-        None => None,
-    };
-    let launched = agent::launch(launch).await;
-    let handle = launched
-        .inspect_err(|_| shared.credentials.revoke(run))
-        .map_err(|error| not_launched(shared, &error))?;
+    let sight = apart.sight(shared, order, &scene).await;
+    let handle = agent::launch(launch).await.map_err(|error| {
+        shared.credentials.revoke(run);
+        not_launched(shared, &error)
+    })?;
     if let Err(refusal) = register(shared, &scene, registration, liveness).await {
         handle.stop();
         shared.credentials.revoke(run);
@@ -117,37 +99,16 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         verdict: None,
         used: Usage::default(),
         sight,
-        lent,
+        lent: apart.lent,
         unsandboxed,
         shell_open: false,
     };
     driver.announce().await.map(|begun| begun.then_some(driver))
 }
 
-/// The fence of a sandboxed run; else, where one was wanted and may be done without, why there is none.
-async fn fenced(
-    shared: &Arc<Shared>,
-    scene: &Scene,
-    isolation: Isolation,
-    (scratch, worktree, checkout): (&Path, &Path, Option<&Path>),
-) -> Result<(Option<Fence>, Option<String>), Refusal> {
-    let Some(agent) = agent_config(shared, &scene.participant).filter(|_| isolation == Isolation::Sandbox)
-    else {
-        return Ok((None, None));
-    };
-    let (scratch, worktree) = (scratch.to_owned(), worktree.to_owned());
-    let checkout = checkout.map(Path::to_owned);
-    let held = shared.blocking(move |shared| {
-        let repo = checkout.as_deref();
-        fence::around(shared, &fence::Yard { agent: &agent, worktree: &worktree, scratch: &scratch, repo })
-    });
-    match held.await? {
-        Ok(fence) => Ok((Some(fence), None)),
-        Err(reason) => {
-            tracing::warn!(agent = %scene.participant.agent, reason, "UNSANDBOXED");
-            Ok((None, Some(reason)))
-        }
-    }
+fn caller(scene: &Scene, run: RunId, registration: RegistrationId) -> Caller {
+    let (participant, agent) = (scene.participant.id, scene.participant.agent.clone());
+    Caller::Run { run, registration, participant, session: scene.session.id, agent }
 }
 
 fn not_launched(shared: &Shared, error: &LaunchError) -> Refusal {
@@ -209,7 +170,7 @@ fn begin(order: &Order, scene: &Scene) -> Begin {
     }
 }
 
-fn agent_config(shared: &Shared, participant: &Participant) -> Option<AgentConfig> {
+pub(super) fn agent_config(shared: &Shared, participant: &Participant) -> Option<AgentConfig> {
     shared.config.snapshot().config.agents.get(&participant.agent).cloned()
 }
 
