@@ -51,6 +51,10 @@ impl Machine {
         Machine { may_install: asked || ci, asked_for_list: false }
     }
 
+    pub(crate) fn may_install(&self) -> bool {
+        self.may_install
+    }
+
     /// Whether the tool is there, installed now if it may be; or what a person should type.
     pub(crate) fn need(&mut self, tool: &Tool, report: &mut Report) -> Result<(), String> {
         if tool.is_there() {

@@ -6,6 +6,7 @@
 mod bench;
 mod codegen;
 mod demo;
+mod e2e;
 mod machine;
 mod place;
 mod process;
@@ -14,6 +15,7 @@ mod say;
 mod serve;
 mod test;
 mod tidy;
+mod vendors;
 
 use std::process::ExitCode;
 
@@ -21,6 +23,8 @@ const HELP: &str = "\
 cargo xtask <command>
 
   test [--install]              everything the project promises: style, lints, tests, page, browser
+  e2e [--vendor V] [--install] [--keep] [--list] [FILTER]
+                                the product with the vendors' real programs, which are fetched into the user's cache
   tidy                          the rules of the house alone
   codegen                       write the generated files again
   demo [arguments]              build the page and the binary, run `coditect demo`
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
     };
     match command.as_str() {
         "test" => test::test(rest),
+        "e2e" => e2e::e2e(rest),
         "tidy" => tidy::tidy(rest),
         "codegen" => codegen::codegen(rest),
         servers::GUARD => servers::guard(rest.first().map_or("", String::as_str)),

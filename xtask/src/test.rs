@@ -3,12 +3,14 @@
 //! The page comes first, because the server embeds it; lints and tests follow, then the page in a browser.
 //! A step that failed does not keep the others from running, except those that need what it makes.
 
+use crate::e2e;
 use crate::machine::{self, CHROMIUM, DENY, GIT, Machine, NEXTEST, STRACE};
 use crate::place;
 use crate::process::{cargo, npm};
 use crate::report::Report;
 use crate::say;
 use crate::serve;
+use crate::vendors;
 use servers::Servers;
 use std::process::{Command, ExitCode};
 
@@ -102,6 +104,9 @@ fn rust(machine: &mut Machine, report: &mut Report) {
 fn tests(mut run: Command, machine: &mut Machine, report: &mut Report) {
     let servers = serve::start(machine, report);
     run.envs(servers.iter().flat_map(Servers::variables));
+    if let Some(folder) = e2e::vendors_folder(machine, report) {
+        run.env(vendors::FOLDER, folder);
+    }
     report.step("tests", run);
 }
 

@@ -93,7 +93,7 @@ struct Orders {
     limits: Vec<(Resource, u64)>,
     /// What the driver is kept from; none when it may do what the user may.
     fence: Option<Fence>,
-    /// What to guard instead of the native driver.
+    /// What to guard instead of a driver.
     command: Vec<OsString>,
 }
 
@@ -322,14 +322,14 @@ fn start_driver(
             orders.command.first().map_or("the driver".into(), |program| program.display().to_string());
         format!("cannot start {program}: {error}")
     };
-    let (driver, mut to_driver, fenced) = match (orders.command.split_first(), &orders.fence) {
+    let (pid, mut to_driver, fenced) = match (orders.command.split_first(), &orders.fence) {
         (None, Some(fence)) => {
             let mut fenced = fenced(&orders.run, fence).map_err(|error| cannot(&error))?;
             (Pid::from_child(&fenced.child), fenced.child.stdin.take(), Some(fenced))
         }
         (command, _) => {
             let mut command = match command {
-                None => native(&orders.run),
+                None => driver(&orders.run),
                 Some((program, arguments)) => guarded(program, arguments)?,
             };
             let mut child = command.spawn().map_err(|error| cannot(&error))?;
@@ -357,7 +357,7 @@ fn start_driver(
         ending.store(true, Ordering::SeqCst);
         let _ = bell.write_all(&[0]);
     });
-    Ok((driver, fenced))
+    Ok((pid, fenced))
 }
 
 /// The driver inside a fence. Our program is passed on as an open file: `/proc/self/exe` would be bubblewrap's, and
@@ -368,7 +368,7 @@ fn fenced(run: &str, fence: &Fence) -> Result<Fenced, String> {
     fcntl_setfd(&program, FdFlags::empty()).map_err(|error| error.to_string())?;
     let path = OsString::from(format!("/proc/self/fd/{}", program.as_raw_fd()));
     let guard = if fence.counts_anew() { 1 } else { getpid().as_raw_nonzero().get() };
-    let arguments = ["__native", "--run", run, "--guard", &guard.to_string()].map(OsString::from);
+    let arguments = ["__drive", "--run", run, "--guard", &guard.to_string()].map(OsString::from);
     let tmp = fence.tmp.clone();
     let prepare = move |command: &mut Command| {
         command.env("TMPDIR", tmp).stdin(Stdio::piped());
@@ -376,13 +376,13 @@ fn fenced(run: &str, fence: &Fence) -> Result<Fenced, String> {
     fence.spawn(&path, &arguments, prepare).map_err(|error| error.to_string())
 }
 
-/// The native driver, from this very binary even if its file has been replaced meanwhile. It is told
+/// The driver, from this very binary even if its file has been replaced meanwhile. It is told
 /// who its parent is: it wants to die with us, and must notice if that happened before it could ask
 /// for it.
-fn native(run: &str) -> Command {
+fn driver(run: &str) -> Command {
     let guard = getpid().as_raw_nonzero().get().to_string();
     let mut command = spawn::command("/proc/self/exe");
-    command.arg0("coditect").args(["__native", "--run", run, "--guard", &guard]).stdin(Stdio::piped());
+    command.arg0("coditect").args(["__drive", "--run", run, "--guard", &guard]).stdin(Stdio::piped());
     command
 }
 

@@ -10,8 +10,8 @@ use protocol::Method::{Delete, Get, Patch, Post};
 use protocol::{
     Agent, ChannelCount, Checkpoint, ConfigVersion, DataReport, EventPage, EventQuery, Finding, InboxQuery,
     Landed, Launch, LiveTurn, Lock, LockTable, Message, MessageQuery, NewAnswer, NewExport, NewLanding,
-    NewLock, NewNotice, NewPlan, NewPrompt, NewRepo, NewRestore, NewSession, Notice, NoticeQuery, Page,
-    Participant, Plan, Presence, Receipt, RemovedWorktree, Repo, RepoPatch, RestoredFile, Session,
+    NewLock, NewNotice, NewPlan, NewPrompt, NewRepo, NewRestore, NewSession, NewSteer, Notice, NoticeQuery,
+    Page, Participant, Plan, Presence, Receipt, RemovedWorktree, Repo, RepoPatch, RestoredFile, Session,
     SessionPatch, SessionQuery, Status, Stopping, Task, TaskQuery, Version, Worktree, WorktreeRemoval,
 };
 
@@ -65,6 +65,11 @@ impl Client {
         self.ask(Ask::new(Patch, path::under("sessions", id, "")).body(patch)?.key(key)).await
     }
 
+    /// A session whose agents know what those of this one know.
+    pub async fn fork_session(&self, id: &str, key: Key<'_>) -> Result<Session, ClientError> {
+        self.ask(Ask::new(Post, path::under("sessions", id, "/fork")).key(key)).await
+    }
+
     pub async fn archive_session(&self, id: &str, key: Key<'_>) -> Result<Session, ClientError> {
         self.ask(Ask::new(Delete, path::under("sessions", id, "")).key(key)).await
     }
@@ -108,6 +113,11 @@ impl Client {
 
     pub async fn answer_task(&self, id: &str, answer: &NewAnswer, key: Key<'_>) -> Result<Task, ClientError> {
         self.ask(Ask::new(Post, path::under("tasks", id, "/answer")).body(answer)?.key(key)).await
+    }
+
+    /// Words for the agents who work on the task; gives the task in which they are.
+    pub async fn steer_task(&self, id: &str, words: &NewSteer, key: Key<'_>) -> Result<Task, ClientError> {
+        self.ask(Ask::new(Post, path::under("tasks", id, "/steer")).body(words)?.key(key)).await
     }
 
     pub async fn plans(&self, session: &str) -> Result<Page<Plan>, ClientError> {

@@ -1,5 +1,5 @@
-//! `__scripted [--port N] [--log FILE] [--pace MS]`: the scripted model server as a process of its own, so that the
-//! models stay where they are when a daemon is killed.
+//! `__scripted [--port N] [--log FILE] [--pace MS] [--keep]`: the scripted model server as a process of its own, so
+//! that the models stay where they are when a daemon is killed. By hand: `coditect __scripted --port 8099 --keep &`.
 
 use crate::output::{Complaint, complain, say};
 use bus::system::SystemClock;
@@ -11,17 +11,22 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Serves until stdin ends; the first line on stdout says where.
+/// Serves until stdin ends, or with `--keep` until it is killed; the first line on stdout says where.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    match options(args).and_then(serve) {
+    match options(args).and_then(|(options, keep)| serve(options, keep)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(complaint) => complain(&complaint),
     }
 }
 
-fn options(mut args: impl Iterator<Item = OsString>) -> Result<ScriptedOptions, Complaint> {
+fn options(mut args: impl Iterator<Item = OsString>) -> Result<(ScriptedOptions, bool), Complaint> {
     let mut options = ScriptedOptions { clock: Some(Arc::new(SystemClock)), ..ScriptedOptions::default() };
+    let mut keep = false;
     while let Some(name) = args.next() {
+        if name == "--keep" {
+            keep = true;
+            continue;
+        }
         let value =
             args.next().ok_or_else(|| Complaint::usage(format!("{} has no value", name.display())))?;
         match name.to_str() {
@@ -41,10 +46,10 @@ fn options(mut args: impl Iterator<Item = OsString>) -> Result<ScriptedOptions, 
             _ => return Err(Complaint::usage(format!("unknown argument {}", name.display()))),
         }
     }
-    Ok(options)
+    Ok((options, keep))
 }
 
-fn serve(options: ScriptedOptions) -> Result<(), Complaint> {
+fn serve(options: ScriptedOptions, keep: bool) -> Result<(), Complaint> {
     let failed = |error: std::io::Error| {
         Complaint::failed("model_server_failed", format!("the scripted model server cannot start: {error}"))
     };
@@ -53,8 +58,21 @@ fn serve(options: ScriptedOptions) -> Result<(), Complaint> {
         .into_iter()
         .map(|vendor| (vendor.as_str().to_owned(), server.base_url(vendor).into()))
         .collect();
-    let line = serde_json::json!({ "address": server.addr().to_string(), "base_urls": urls });
+    let programs: serde_json::Map<String, serde_json::Value> = Vendor::ALL
+        .into_iter()
+        .map(|vendor| (vendor.as_str().to_owned(), server.program_url(vendor).into()))
+        .collect();
+    let line = serde_json::json!({
+        "address": server.addr().to_string(),
+        "base_urls": urls,
+        "program_urls": programs,
+    });
     say(&line.to_string()).map_err(failed)?;
+    if keep {
+        loop {
+            std::thread::park();
+        }
+    }
     // Whatever comes is not for us; the end of it is.
     let mut stdin = std::io::stdin().lock();
     let mut ignored = [0u8; 1024];

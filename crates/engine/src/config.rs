@@ -88,7 +88,9 @@ pub struct Limits {
     pub stall_seconds: u64,
     /// Seconds a question may wait for an answer.
     pub answer_deadline_seconds: u64,
-    /// Model calls in one turn.
+    /// Messages of the conversation that an agent is shown, tools left out, where we make its context.
+    pub history_messages: u32,
+    /// Model calls in one turn of the native driver.
     pub max_iterations: u32,
     /// Attempts of one task, crashes included.
     pub max_attempts: u32,
@@ -180,6 +182,7 @@ impl Default for Limits {
             turn_deadline_seconds: 1800,
             stall_seconds: 600,
             answer_deadline_seconds: 24 * 3600,
+            history_messages: 10,
             max_iterations: 50,
             max_attempts: 3,
             lock_wait_seconds: 300,
@@ -302,6 +305,7 @@ fn check(config: &Config) -> Result<(), String> {
         ("turn_deadline_seconds", limits.turn_deadline_seconds),
         ("stall_seconds", limits.stall_seconds),
         ("answer_deadline_seconds", limits.answer_deadline_seconds),
+        ("history_messages", u64::from(limits.history_messages)),
         ("max_iterations", u64::from(limits.max_iterations)),
         ("max_attempts", u64::from(limits.max_attempts)),
         ("lock_wait_seconds", limits.lock_wait_seconds),

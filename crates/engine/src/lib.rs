@@ -18,6 +18,7 @@ mod engine;
 mod event;
 mod fence;
 mod file;
+mod fork;
 mod instructions;
 mod known;
 mod live;
@@ -33,6 +34,7 @@ mod repo;
 mod session;
 #[cfg(test)]
 mod stage;
+mod steer;
 mod strays;
 mod task;
 mod test_report;

@@ -12,6 +12,7 @@ pub(crate) mod start;
 mod vendor;
 
 use crate::engine::Shared;
+use crate::steer::Taken;
 use crate::strays::Sight;
 use agent::{RunEvent, RunHandle, TextKind};
 use bus::BusError;
@@ -52,7 +53,15 @@ pub(crate) struct Order {
 #[derive(Debug, Clone)]
 pub(crate) enum TurnMail {
     Cancel,
-    Answer { turn: TurnId, answer: String },
+    /// Words for the agent; it says through `taken` that it has them.
+    Steer {
+        text: String,
+        taken: Taken,
+    },
+    Answer {
+        turn: TurnId,
+        answer: String,
+    },
 }
 
 /// A turn that runs.
@@ -76,6 +85,8 @@ struct TurnDriver {
     /// By path, what was in the files that the vendor's program may change; none when there was no file.
     bases: HashMap<RepoPath, Option<String>>,
     records: vendor::Records,
+    /// Words that the agent was given and has not taken yet.
+    steering: HashMap<u64, Taken>,
     /// When the run last said anything.
     heard: Instant,
     /// What the run said at its end.
@@ -224,7 +235,7 @@ impl TurnDriver {
             RunEvent::Outlined { steps } => self.outlined(steps).await,
             RunEvent::Record { line } => self.recorded(line).await,
             RunEvent::Steered { id, taken } => {
-                tracing::debug!(run = %self.run, id, taken, "words for a turn under way");
+                self.steered(id, taken);
                 Ok(())
             }
             RunEvent::Request { id, request } => self.serve(id, request).await,
@@ -280,6 +291,7 @@ impl TurnDriver {
     async fn mail(&mut self, mail: TurnMail) -> Result<(), Refusal> {
         match mail {
             TurnMail::Cancel => self.end_as(TurnOutcome::Canceled),
+            TurnMail::Steer { text, taken } => self.steer(text, taken),
             TurnMail::Answer { turn, answer } if turn == self.turn => self.answered(answer).await?,
             TurnMail::Answer { .. } => {}
         }

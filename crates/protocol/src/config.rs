@@ -60,7 +60,9 @@ pub struct Limits {
     pub stall_seconds: Option<u64>,
     /// Seconds a question may wait for an answer.
     pub answer_deadline_seconds: Option<u64>,
-    /// Model calls in one turn.
+    /// Messages of the conversation that an agent is shown, tools left out, where we make its context.
+    pub history_messages: Option<u32>,
+    /// Model calls in one turn of the native driver.
     pub max_iterations: Option<u32>,
     /// Attempts of one task, crashes included.
     pub max_attempts: Option<u32>,

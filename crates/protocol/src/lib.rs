@@ -75,6 +75,6 @@ pub use repo::{NewRepo, Repo, RepoPatch};
 pub use resource::{Action, Noun, Resource, resources};
 pub use run::{Run, RunExit};
 pub use session::{NewSession, Session, SessionPatch, SessionQuery};
-pub use task::{NewAnswer, Question, Target, Task, TaskQuery};
+pub use task::{NewAnswer, NewSteer, Question, Target, Task, TaskQuery};
 pub use turn::{FileChange, Turn, TurnOutcome};
 pub use worktree::{Landed, NewLanding, RemovedWorktree, Worktree, WorktreeRemoval};

@@ -20,12 +20,35 @@ pub(crate) struct Conversation {
     pub(crate) cache_marks: bool,
     /// Whether signed reasoning is wanted back (OpenAI's encrypted content).
     pub(crate) wants_signatures: bool,
+    /// Whether a vendor's own program asks, and not our loop.
+    pub(crate) program: bool,
+    /// Names of tools that are to be searched for before they can be called; or what such names begin with.
+    pub(crate) deferred: Vec<String>,
+    /// The schema the answer must have, when it must have one.
+    pub(crate) answer_schema: Option<Value>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct OfferedTool {
+    /// With its namespace, if it has one: `mcp__server__tool`.
     pub(crate) name: String,
     pub(crate) schema: Value,
+    pub(crate) form: Form,
+}
+
+/// How a tool is called.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) enum Form {
+    #[default]
+    Function,
+    /// A function that is called by its own name and that of its namespace.
+    Namespaced(String),
+    /// With text instead of JSON.
+    Custom,
+    /// The vendor's own way to search for tools.
+    Search,
+    /// From the JavaScript the tool `exec` runs.
+    Nested,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +100,9 @@ impl Conversation {
             messages: Vec::new(),
             cache_marks: false,
             wants_signatures: true,
+            program: false,
+            deferred: Vec::new(),
+            answer_schema: None,
         }
     }
 
@@ -178,10 +204,11 @@ fn answered(open: &[ToolCall], results: &[ToolResult]) -> Result<(), String> {
 
 /// The name in the line `You are AGENT,` of a system prompt.
 pub(crate) fn agent_of(system: &str) -> Option<String> {
-    let said = system.lines().find_map(|line| line.trim_start().strip_prefix("You are "))?;
-    let name = said.split_once(',')?.0.trim();
     let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    (!name.is_empty() && name.chars().all(is_name)).then(|| name.to_owned())
+    system.lines().find_map(|line| {
+        let name = line.trim_start().strip_prefix("You are ")?.split_once(',')?.0.trim();
+        (!name.is_empty() && name.chars().all(is_name)).then(|| name.to_owned())
+    })
 }
 
 #[cfg(test)]
@@ -192,6 +219,7 @@ mod tests {
     fn the_agent_is_the_one_the_system_prompt_addresses() {
         assert_eq!(agent_of("You are claude, one of four."), Some("claude".into()));
         assert_eq!(agent_of("Rules.\n  You are kimi-2, yes."), Some("kimi-2".into()));
+        assert_eq!(agent_of("You are Codex, a program.\nYou are ada, one of two."), Some("ada".into()));
         for none in ["", "You are", "You are a helpful assistant, really", "you are x,"] {
             assert_eq!(agent_of(none), None, "{none}");
         }

@@ -14,6 +14,7 @@ pub enum Directive {
     List { path: String },
     Search { pattern: String, path: Option<String> },
     Tool { name: String, arguments: Value },
+    Agent { prompt: String },
     Ask { question: String },
     Plan(Value),
     Notice { channel: String, text: String },
@@ -71,6 +72,7 @@ impl Directive {
                 | Self::List { .. }
                 | Self::Search { .. }
                 | Self::Tool { .. }
+                | Self::Agent { .. }
                 | Self::Ask { .. }
                 | Self::Plan(_)
                 | Self::Notice { .. }
@@ -87,6 +89,7 @@ impl Directive {
             Self::List { .. } => Name::List,
             Self::Search { .. } => Name::Search,
             Self::Tool { .. } => Name::Tool,
+            Self::Agent { .. } => Name::Agent,
             Self::Ask { .. } => Name::Ask,
             Self::Plan(_) => Name::Plan,
             Self::Notice { .. } => Name::Notice,
@@ -137,6 +140,7 @@ names! {
     List "list",
     Search "search",
     Tool "tool",
+    Agent "agent",
     Ask "ask",
     Plan "plan",
     Notice "notice",

@@ -245,6 +245,7 @@ fn directive(name: Name, raw: &str) -> Result<Directive, GrammarError> {
         Name::Bash => Directive::Bash { command: one("a command")? },
         Name::Read => Directive::Read { path: one("a path")? },
         Name::List => Directive::List { path: one("a path")? },
+        Name::Agent => Directive::Agent { prompt: one("a prompt")? },
         Name::Ask => Directive::Ask { question: one("a question")? },
         Name::Think => Directive::Think(one("a thought")?),
         Name::Say => Directive::Say(one("a text")?),

@@ -15,6 +15,14 @@
 //!
 //! Any key will do except none and [`REFUSED_KEY`]; any model name will do.
 //!
+//! Claude Code, Codex, Gemini CLI and Kimi Code themselves may ask too: who names another program than
+//! ours in `user-agent` is read leniently, and each abstract directive becomes the tool that program
+//! offers. By hand, for any of them: `coditect __scripted --port 8099 --keep` prints the URLs, and with
+//! `--log FILE` what was asked. `[[for claude]]`, `codex`, `gemini`, `kimi` name them when nobody else
+//! gave them a name. What a program wraps around a prompt is not a script, a request that offers no tools
+//! (for a title, for a class) is answered beside it, and what a program needs before a call can be made
+//! (a search for a deferred tool, a wait for a sub-agent) is done without counting.
+//!
 //! # Scripts
 //!
 //! A directive is `[[word arguments]]`, anywhere in a user message; all other text is prose and means
@@ -36,8 +44,10 @@
 //! | `[[ask QUESTION]]` | `ask_user {question}` |
 //! | `[[plan {json}]]` | `propose_plan`, the JSON being its arguments: `{"tasks": […]}` |
 //! | `[[notice CHANNEL\|TEXT]]` | `send_notice {channel, text}` |
-//! | `[[tool NAME\|{json}]]` | any tool, offered or not |
+//! | `[[agent PROMPT]]` | a sub-agent; its prompt holds its own script in `<<…>>` |
+//! | `[[tool NAME\|{json}]]` | any tool, offered or not; MCP's are `mcp__server__tool` everywhere |
 //!
+//! Codex writes and edits by patches, which have whole lines only, and reads with its shell.
 //! A call whose tool the request does not offer is **skipped** (and noted in the log); so a prompt may
 //! hold what only some kinds of turns can do. Vendors' own names of these tools are known too.
 //!
@@ -86,7 +96,9 @@
 mod conversation;
 mod dialect;
 mod directive;
+mod errand;
 mod grammar;
+mod program;
 mod record;
 mod reply;
 mod script;
@@ -166,6 +178,14 @@ impl Scripted {
     pub fn base_url(&self, vendor: Vendor) -> String {
         let version = if vendor == Vendor::Google { "v1beta" } else { "v1" };
         format!("http://{}/{version}", self.addr)
+    }
+
+    /// What the vendor's own program is configured with: Claude Code and Gemini CLI add the version themselves.
+    pub fn program_url(&self, vendor: Vendor) -> String {
+        match vendor {
+            Vendor::Anthropic | Vendor::Google => format!("http://{}", self.addr),
+            Vendor::Openai | Vendor::Moonshot => self.base_url(vendor),
+        }
     }
 
     /// All requests so far, the oldest first.

@@ -3,6 +3,7 @@
 use model::{Clock, Vendor};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -32,6 +33,8 @@ pub struct Exchange {
     /// Why the request was refused.
     pub refused: Option<String>,
     pub usage: Option<ExchangeUsage>,
+    /// What the request said of itself; never the key.
+    pub headers: BTreeMap<String, String>,
     /// The request as it came.
     pub body: Value,
     /// What became of the answer. In the log it is what was known when the line was written.

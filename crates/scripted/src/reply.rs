@@ -2,8 +2,9 @@
 //!
 //! Invariant: the same part of a script gives the same acts and the same figures in every dialect.
 
-use crate::conversation::{Conversation, PromptTokens, tokens};
+use crate::conversation::{Conversation, Form, PromptTokens, tokens};
 use crate::directive::{Directive, Nonsense};
+use crate::errand::errand_id;
 use crate::script::Part;
 use serde_json::Value;
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub(crate) enum Act {
     Call {
         id: String,
         tool: String,
+        form: Form,
         arguments: Arguments,
     },
     Sleep(Duration),
@@ -37,6 +39,8 @@ pub(crate) enum Act {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Arguments {
     Json(Value),
+    /// What a tool without JSON is told.
+    Text(String),
     /// Text that is no JSON.
     Broken(String),
 }
@@ -45,7 +49,7 @@ impl Arguments {
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Json(value) => value.to_string(),
-            Self::Broken(text) => text.clone(),
+            Self::Text(text) | Self::Broken(text) => text.clone(),
         }
     }
 }
@@ -137,6 +141,7 @@ fn acts(part: &Part, id: &str) -> Vec<Act> {
             Directive::Nonsense(Nonsense::Args) => acts.push(Act::Call {
                 id: format!("call_{id}_x"),
                 tool: "read_file".into(),
+                form: Form::Function,
                 arguments: Arguments::Broken("{\"path\": \"a".into()),
             }),
             _ => {}
@@ -144,13 +149,21 @@ fn acts(part: &Part, id: &str) -> Vec<Act> {
     }
     for (number, call) in part.step.calls.iter().enumerate() {
         acts.push(Act::Call {
-            id: format!("call_{id}_{number}"),
+            id: if call.errand { errand_id(id) } else { format!("call_{id}_{number}") },
             tool: call.tool.clone(),
-            arguments: Arguments::Json(call.arguments.clone()),
+            form: call.form.clone(),
+            arguments: match (&call.form, &call.arguments) {
+                (Form::Custom, Value::String(text)) => Arguments::Text(text.clone()),
+                (_, value) => Arguments::Json(value.clone()),
+            },
         });
     }
     if !acts.iter().any(|act| matches!(act, Act::Say(_) | Act::Call { .. })) {
-        let text = if part.scripted { DONE } else { UNSCRIPTED };
+        let text = match &part.aside {
+            Some(aside) => aside,
+            None if part.scripted => DONE,
+            None => UNSCRIPTED,
+        };
         acts.push(Act::Say(pieces(text)));
     }
     acts

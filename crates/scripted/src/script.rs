@@ -3,9 +3,11 @@
 //! Invariant: the part is decided by the request alone (the script, the tools offered and how many
 //! results came since), so any number of conversations share one server.
 
-use crate::conversation::{Conversation, OfferedTool, Said};
+use crate::conversation::{Conversation, Form, Said};
 use crate::directive::Directive;
+use crate::errand::{self, is_errand};
 use crate::grammar::{GrammarError, Line, parse};
+use crate::program;
 use crate::tools::call;
 use serde_json::Value;
 
@@ -20,7 +22,10 @@ pub(crate) struct Step {
 pub(crate) struct Call {
     pub(crate) directive: &'static str,
     pub(crate) tool: String,
+    pub(crate) form: Form,
     pub(crate) arguments: Value,
+    /// It is not in the script; see [`crate::errand`].
+    pub(crate) errand: bool,
 }
 
 /// The part of the script that is played next.
@@ -35,27 +40,35 @@ pub(crate) struct Part {
     pub(crate) skipped: Vec<&'static str>,
     /// What the tool called last said.
     pub(crate) result: String,
+    /// What a request beside the conversation is answered, for instance one for a title.
+    pub(crate) aside: Option<String>,
 }
 
 /// Finds the part: the last user message with a script counts, and of it the answer after as many
 /// tool results as came since.
 pub(crate) fn part(conversation: &Conversation) -> Result<Part, GrammarError> {
+    if let Some(aside) = program::aside(conversation) {
+        return Ok(Part { aside: Some(aside), ..Part::default() });
+    }
     let agent = conversation.agent.as_deref().unwrap_or_default();
     let mut results = 0;
     let mut result = None;
     for said in conversation.messages.iter().rev() {
         match said {
             Said::Results(found) => {
-                results += found.len();
+                results += found.iter().filter(|result| !is_errand(result)).count();
                 result = result.or_else(|| found.last().map(|last| last.output.clone()));
             }
             Said::Assistant { .. } => {}
             Said::User { text } => {
-                if let Some(lines) = parse(text)? {
-                    let (steps, skipped) = steps(&lines, agent, &conversation.tools);
+                let said = if conversation.program { program::spoken(text) } else { text.into() };
+                if let Some(lines) = parse(&said)? {
+                    let (steps, skipped) = steps(&lines, agent, conversation);
                     let (index, step) = pick(steps, results);
+                    let step = errand::before(conversation, &step).unwrap_or(step);
+                    let step = errand::at_end(conversation, step);
                     let result = result.unwrap_or_default();
-                    return Ok(Part { index, step, scripted: true, skipped, result });
+                    return Ok(Part { index, step, scripted: true, skipped, result, aside: None });
                 }
             }
         }
@@ -64,7 +77,7 @@ pub(crate) fn part(conversation: &Conversation) -> Result<Part, GrammarError> {
 }
 
 /// The answers a script makes, the last one without calls.
-fn steps(lines: &[Line], agent: &str, tools: &[OfferedTool]) -> (Vec<Step>, Vec<&'static str>) {
+fn steps(lines: &[Line], agent: &str, conversation: &Conversation) -> (Vec<Step>, Vec<&'static str>) {
     let mut steps = Vec::new();
     let mut skipped = Vec::new();
     let mut step = Step::default();
@@ -82,7 +95,7 @@ fn steps(lines: &[Line], agent: &str, tools: &[OfferedTool]) -> (Vec<Step>, Vec<
             step.before.push(line.directive.clone());
             continue;
         }
-        let Some(call) = call(&line.directive, tools) else {
+        let Some(call) = call(&line.directive, conversation) else {
             skipped.push(line.directive.name());
             continue;
         };
@@ -115,12 +128,13 @@ fn pick(steps: Vec<Step>, results: usize) -> (usize, Step) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::ToolResult;
+    use crate::conversation::{OfferedTool, ToolResult};
     use serde_json::json;
 
     fn conversation(script: &str, results: usize) -> Conversation {
         let tool = |name: &str, field: &str| OfferedTool {
             name: name.into(),
+            form: Form::Function,
             schema: json!({"type": "object", "properties": {field: {"type": "string"}}}),
         };
         let mut messages = vec![

@@ -1,7 +1,9 @@
 //! The HTTP face: routes, the way of one request, and the body that is sent piece by piece.
 
+use crate::conversation::tokens;
 use crate::dialect::{Dialect, Frame, Refused};
 use crate::directive::Nonsense;
+use crate::program::{self, Told};
 use crate::record::{Ended, Exchange, ExchangeUsage, Record};
 use crate::reply::{Reply, Verdict, verdict, without_error_once};
 use crate::script::{Part, part};
@@ -13,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
 use serde_json::{Value, json};
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,6 +39,7 @@ pub(crate) struct Face {
 pub(crate) fn router(face: Face) -> Router {
     Router::new()
         .route("/v1/messages", post(anthropic))
+        .route("/v1/messages/count_tokens", post(async |body: Bytes| counted("input_tokens", &body)))
         .route("/v1/responses", post(responses))
         .route("/v1/chat/completions", post(chat))
         .route("/v1beta/models/{call}", post(google))
@@ -67,9 +70,15 @@ async fn google(
     let path = match call.rsplit_once(':') {
         Some((model, "streamGenerateContent")) => (model, true),
         Some((model, "generateContent")) => (model, false),
+        Some((_, "countTokens")) => return counted("totalTokens", &body),
         _ => return json_response(404, &Dialect::Google.error(404, "no such method")),
     };
     face.answer(Dialect::Google, &headers, &body, Some(path)).await
+}
+
+/// The answer to a program that only wants to know how long its prompt is.
+fn counted(field: &str, body: &[u8]) -> Response {
+    json_response(200, &json!({ field: tokens(body.len()) }))
 }
 
 fn models() -> Value {
@@ -92,8 +101,15 @@ impl Face {
         path: Option<(&str, bool)>,
     ) -> Response {
         let parsed: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
-        let mut exchange = blank(dialect, parsed);
-        let read = dialect.read(headers, &exchange.body, path).and_then(|conversation| {
+        let mut exchange = blank(dialect, parsed, headers);
+        let program = program::asks(headers);
+        let told = if program { program::told(dialect, &exchange.body) } else { Told::default() };
+        let read_body = told.body.as_ref().unwrap_or(&exchange.body);
+        let key_of = read_body.to_string();
+        let read = dialect.read(headers, read_body, path).and_then(|mut conversation| {
+            if program {
+                told.complete(&mut conversation);
+            }
             exchange.agent.clone_from(&conversation.agent);
             exchange.model.clone_from(&conversation.model);
             exchange.stream = conversation.stream;
@@ -106,7 +122,8 @@ impl Face {
         };
         exchange.step = part.index;
         exchange.skipped.clone_from(&part.skipped);
-        let key = key(&part, body, exchange.agent.as_deref());
+        // A program repeats itself in other words; what is left of them for us is the same.
+        let key = key(&part, if program { key_of.as_bytes() } else { body }, exchange.agent.as_deref());
         let id = format!("{:08x}", key & 0xffff_ffff);
         let (mut verdict_now, mut hold) = verdict(&conversation, &part, &id);
         if matches!(verdict_now, Verdict::Error { once: true, .. }) && !self.remember(key) {
@@ -183,7 +200,7 @@ fn nonsense(dialect: Dialect, kind: Nonsense) -> Response {
     ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
 }
 
-fn blank(dialect: Dialect, body: Value) -> Exchange {
+fn blank(dialect: Dialect, body: Value, headers: &HeaderMap) -> Exchange {
     Exchange {
         n: 0,
         ts: None,
@@ -197,9 +214,21 @@ fn blank(dialect: Dialect, body: Value) -> Exchange {
         status: 200,
         refused: None,
         usage: None,
+        headers: plain_headers(headers),
         body,
         ended: Ended::Whole,
     }
+}
+
+/// All headers but those that hold a key.
+fn plain_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
+    headers
+        .iter()
+        .filter(|(name, _)| {
+            !["authorization", "x-api-key", "x-goog-api-key", "cookie"].contains(&name.as_str())
+        })
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+        .collect()
 }
 
 fn played(part: &Part, verdict: &Verdict) -> Vec<&'static str> {

@@ -1,10 +1,12 @@
-//! What tests share: a clock that is set by hand, dice that are loaded, events of every kind. Dev-only.
+//! What tests share: a clock that is set by hand, dice that are loaded, events of every kind,
+//! the real programs of the vendors. Dev-only.
 
 mod clock;
 mod entropy;
 mod every_event;
 mod json_schema;
 mod temp_repo;
+pub mod vendors;
 
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;

@@ -40,7 +40,7 @@ const SWEEP_NAP: Duration = Duration::from_millis(10);
 #[derive(Debug, Clone)]
 pub struct Launch {
     pub run: RunId,
-    /// The program that answers `__guard` and `__native`: our own binary.
+    /// The program that answers `__guard` and `__drive`: our own binary.
     pub executable: PathBuf,
     /// File on which the guard holds an exclusive flock until every descendant is dead. Created when
     /// missing; its folder must exist.
@@ -210,7 +210,7 @@ pub(super) struct Guarding<'a> {
     pub grace: Duration,
     pub limits: RunLimits,
     pub fence: Option<&'a Fence>,
-    /// What is guarded; the native driver when empty.
+    /// What is guarded; the driver when empty.
     pub argv: &'a [String],
 }
 

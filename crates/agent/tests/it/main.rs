@@ -1,6 +1,12 @@
 //! Runs as they are: real processes, real pipes, and a model that plays a script.
 
 #[cfg(test)]
+mod claude;
+#[cfg(test)]
+mod claude_broken;
+#[cfg(test)]
+mod claude_trouble;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod daemon;

@@ -63,6 +63,9 @@ pub(crate) enum Session {
         after_help = "Examples:\n  coditect session rename 7k2m \"Dark mode\"\n  coditect session rename 7k2m \"Night\" --json"
     )]
     Rename(Rename),
+    /// Start a session whose agents know what those of another one know, and leave that one alone
+    #[command(after_help = "Examples:\n  coditect session fork 7k2m\n  coditect session fork 7k2m --json")]
+    Fork(One),
     /// Put a session away; nothing is deleted
     #[command(
         after_help = "Examples:\n  coditect session archive 7k2m\n  coditect session archive 7k2m --json"
@@ -108,6 +111,11 @@ impl Session {
                 let session = context.talk("renaming", async |client| {
                     Ok(client.change_session(&session, &patch, None).await?)
                 })?;
+                show::brief(context, &session)
+            }
+            Self::Fork(one) => {
+                let session = context
+                    .talk("forking", async |client| Ok(client.fork_session(&one.session, None).await?))?;
                 show::brief(context, &session)
             }
             Self::Archive(one) => {

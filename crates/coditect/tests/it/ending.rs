@@ -102,7 +102,7 @@ fn silence_leaves_nobody() {
 
 #[test]
 fn a_driver_or_a_guard_that_is_killed_leaves_nobody() {
-    for part in [" __native ", " __guard "] {
+    for part in [" __drive ", " __guard "] {
         let busy = Busy::with(json!({ "max_attempts": 1 }));
         kill(busy.part(part), Signal::KILL);
         busy.nobody_is_left();

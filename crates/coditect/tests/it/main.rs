@@ -13,6 +13,8 @@ mod demo;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod driven_claude;
+#[cfg(test)]
 mod ending;
 #[cfg(test)]
 mod file_system;
@@ -44,3 +46,5 @@ mod stopping;
 mod strays;
 #[cfg(test)]
 mod terminals;
+#[cfg(test)]
+mod vendor_programs;

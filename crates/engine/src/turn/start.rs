@@ -5,7 +5,7 @@ use super::apart::Apart;
 use super::lock_requests::LockRequests;
 use super::{DEADLINE_GRACE, Order, TurnDriver};
 use crate::engine::Shared;
-use crate::{AgentConfig, Caller, LiveTurn, instructions, worktree};
+use crate::{AgentConfig, Caller, LiveTurn, fork, instructions, worktree};
 use agent::{BashPolicy, Begin, Launch, LaunchError, McpServer, Program, RunLimits, Start};
 use bus::{Liveness, NewRegistration};
 use llm::{Endpoint, Thinking};
@@ -34,6 +34,8 @@ pub(super) struct Scene {
     pub(super) repo: Option<Repo>,
     /// The vendor's own session, as far as one is open.
     pub(super) vendor_session: Option<String>,
+    /// That of the session this one was forked from.
+    pub(super) inherited: Option<String>,
 }
 
 /// None when the task is not to be done any more.
@@ -94,6 +96,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         drafted: (0, 0),
         bases: HashMap::new(),
         records: super::vendor::Records::default(),
+        steering: HashMap::new(),
         heard: Instant::now(),
         ended: None,
         verdict: None,
@@ -136,13 +139,8 @@ async fn instructed(
     let prompt = instructions::prompt(shared, order, &scene.participant, scene.repo.as_ref()).await?;
     Ok(Start {
         agent: scene.participant.agent.to_string(),
-        system: instructions::system(
-            &snapshot.config,
-            &scene.participant,
-            scene.repo.as_ref(),
-            order.task.kind,
-        ),
-        history: instructions::history(shared, order, &scene.participant)?,
+        system: instructions::system(shared, &scene.participant, scene.repo.as_ref(), order.task.kind).await,
+        history: instructions::history(shared, order, &scene.session, &scene.participant)?,
         prompt,
         kind: order.task.kind,
         driver: scene.participant.driver,
@@ -166,7 +164,12 @@ fn begin(order: &Order, scene: &Scene) -> Begin {
         Some(vendor_session) if order.task.kind == TaskKind::Prompt => {
             Begin::Resume { vendor_session: vendor_session.clone() }
         }
-        _ => Begin::New,
+        _ => match &scene.inherited {
+            Some(vendor_session) if order.task.kind == TaskKind::Prompt && scene.vendor_session.is_none() => {
+                Begin::Fork { vendor_session: vendor_session.clone() }
+            }
+            _ => Begin::New,
+        },
     }
 }
 
@@ -262,7 +265,9 @@ fn scene(shared: &Shared, order: &Order) -> Result<Scene, Refusal> {
             None => None,
             Some(id) => Some(view.repo(id)?.ok_or_else(|| Refusal::not_found("repo", id))?),
         };
-        Ok(Scene { session, participant: row.participant, repo, vendor_session: row.vendor_session })
+        let inherited = fork::inherited(view, &session, &row.participant)?;
+        let (participant, vendor_session) = (row.participant, row.vendor_session);
+        Ok(Scene { session, participant, repo, vendor_session, inherited })
     })
 }
 

@@ -4,7 +4,9 @@
 //! else changed is found as a stray.
 
 use super::TurnDriver;
+use crate::steer::Taken;
 use crate::writer::{self, FILE_MAX};
+use agent::RunCommand;
 use model::{
     Driver, Event, FileChange, Opening, Outline, OutlineStep, Refusal, RepoPath, TaskKind, VendorRecords,
 };
@@ -41,6 +43,21 @@ impl TurnDriver {
             goes_on: self.order.task.kind == TaskKind::Prompt,
         };
         self.record(vec![Event::ParticipantOpened(opening)]).await
+    }
+
+    /// Gives the agent words of the user. Whoever waits for an answer has none when the turn is ending.
+    pub(super) fn steer(&mut self, text: String, taken: Taken) {
+        let id = self.steering.keys().max().map_or(1, |last| last + 1);
+        if self.verdict.is_none() && self.handle.send(RunCommand::Steer { id, text }).is_ok() {
+            self.steering.insert(id, taken);
+        }
+    }
+
+    pub(super) fn steered(&mut self, id: u64, taken: bool) {
+        let waiting = self.steering.remove(&id);
+        if let Some(waiting) = waiting.filter(|_| taken) {
+            let _ = waiting.try_send(self.participant.id);
+        }
     }
 
     pub(super) async fn outlined(&self, steps: Vec<OutlineStep>) -> Result<(), Refusal> {

@@ -2,7 +2,7 @@
 
 use super::strict::{array, flag, known, object, positive, text};
 use super::{Frame, Refused, argument_pieces, event, signature, strict};
-use crate::conversation::{Conversation, OfferedTool, Said, ToolCall, ToolResult, agent_of};
+use crate::conversation::{Conversation, Form, OfferedTool, Said, ToolCall, ToolResult, agent_of};
 use crate::reply::{Act, Arguments, Reply};
 use axum::http::HeaderMap;
 use model::Vendor;
@@ -109,7 +109,7 @@ fn offered(tool: &Map<String, Value>, marks: &mut usize) -> Result<OfferedTool, 
     if schema.get("type").and_then(Value::as_str) != Some("object") {
         return Err(Refused::bad("`input_schema` must be of type object"));
     }
-    Ok(OfferedTool { name: text(tool, "name", "a tool")?.to_owned(), schema })
+    Ok(OfferedTool { form: Form::Function, name: text(tool, "name", "a tool")?.to_owned(), schema })
 }
 
 /// Whether thinking is on.
@@ -295,7 +295,7 @@ pub(crate) fn stream(reply: &Reply) -> Vec<Frame> {
             Act::Think(pieces) => {
                 (json!({"type": "thinking", "thinking": "", "signature": ""}), thought(pieces))
             }
-            Act::Call { id, tool, arguments } => {
+            Act::Call { id, tool, arguments, .. } => {
                 let block = json!({"type": "tool_use", "id": call_id(reply, id), "name": tool, "input": {}});
                 (block, argued(arguments))
             }
@@ -314,12 +314,12 @@ pub(crate) fn stream(reply: &Reply) -> Vec<Frame> {
 }
 
 fn thought(pieces: &[String]) -> Vec<Value> {
+    // One event has all of it: Claude Code keeps the last one only.
     let signed = signature(&pieces.concat());
-    let (one, two) = signed.split_at(signed.len() / 2);
     pieces
         .iter()
         .map(|text| json!({"type": "thinking_delta", "thinking": text}))
-        .chain([one, two].map(|part| json!({"type": "signature_delta", "signature": part})))
+        .chain([json!({"type": "signature_delta", "signature": signed})])
         .collect()
 }
 
@@ -351,7 +351,7 @@ pub(crate) fn whole(reply: &Reply) -> Value {
             let signature = signature(&text);
             Some(json!({"type": "thinking", "thinking": text, "signature": signature}))
         }
-        Act::Call { id, tool, arguments: Arguments::Json(input) } => {
+        Act::Call { id, tool, arguments: Arguments::Json(input), .. } => {
             Some(json!({"type": "tool_use", "id": call_id(reply, id), "name": tool, "input": input}))
         }
         _ => None,

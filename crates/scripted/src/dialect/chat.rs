@@ -2,7 +2,7 @@
 
 use super::strict::{array, flag, json_text, known, object, positive, text};
 use super::{Frame, Refused, argument_pieces, event, strict};
-use crate::conversation::{Conversation, OfferedTool, Said, ToolCall, ToolResult, agent_of};
+use crate::conversation::{Conversation, Form, OfferedTool, Said, ToolCall, ToolResult, agent_of};
 use crate::reply::{Act, Reply};
 use axum::http::HeaderMap;
 use model::Vendor;
@@ -45,6 +45,7 @@ pub(crate) fn read(headers: &HeaderMap, body: &Map<String, Value>) -> Result<Con
         let function = object(tool.get("function").unwrap_or(&Value::Null), "`function` of a tool")?;
         known(function, &["name", "description", "parameters", "strict"], "a function")?;
         conversation.tools.push(OfferedTool {
+            form: Form::Function,
             name: text(function, "name", "a function")?.to_owned(),
             schema: function.get("parameters").cloned().unwrap_or_default(),
         });
@@ -171,7 +172,7 @@ pub(crate) fn stream(reply: &Reply) -> Vec<Frame> {
                 let delta = |text: &String| chunk(reply, &json!({"reasoning_content": text}), None);
                 frames.extend(pieces.iter().map(delta));
             }
-            Act::Call { id, tool, arguments } => {
+            Act::Call { id, tool, arguments, .. } => {
                 for (at, text) in argument_pieces(&arguments.text()).iter().enumerate() {
                     let mut call = json!({"index": number, "function": {"arguments": text}});
                     if at == 0 {
@@ -200,7 +201,7 @@ pub(crate) fn whole(reply: &Reply) -> Value {
         match act {
             Act::Say(pieces) => message["content"] = json!(pieces.concat()),
             Act::Think(pieces) => message["reasoning_content"] = json!(pieces.concat()),
-            Act::Call { id, tool, arguments } => calls.push(json!({
+            Act::Call { id, tool, arguments, .. } => calls.push(json!({
                 "id": call_id(reply, id),
                 "type": "function",
                 "function": {"name": tool, "arguments": arguments.text()},

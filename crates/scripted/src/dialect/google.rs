@@ -2,7 +2,7 @@
 
 use super::strict::{array, known, object, positive, text};
 use super::{Frame, Refused, event, signature, strict};
-use crate::conversation::{Conversation, OfferedTool, Said, ToolCall, ToolResult, agent_of};
+use crate::conversation::{Conversation, Form, OfferedTool, Said, ToolCall, ToolResult, agent_of};
 use crate::reply::{Act, Arguments, Reply};
 use axum::http::HeaderMap;
 use model::Vendor;
@@ -44,6 +44,7 @@ pub(crate) fn read(
             let function = object(function, "a function")?;
             known(function, &["name", "description", "parametersJsonSchema"], "a function")?;
             conversation.tools.push(OfferedTool {
+                form: Form::Function,
                 name: text(function, "name", "a function")?.to_owned(),
                 schema: function.get("parametersJsonSchema").cloned().unwrap_or_default(),
             });
@@ -196,7 +197,7 @@ fn call_part(tool: &str, arguments: &Arguments, first: bool) -> Value {
     let args = match arguments {
         Arguments::Json(value) => value.clone(),
         // Arguments are no text here; what cannot be read has another type.
-        Arguments::Broken(text) => json!(text),
+        Arguments::Broken(text) | Arguments::Text(text) => json!(text),
     };
     let mut part = json!({"functionCall": {"name": tool, "args": args}});
     if first {

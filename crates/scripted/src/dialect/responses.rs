@@ -2,8 +2,8 @@
 
 use super::strict::{array, flag, json_text, known, object, positive, text};
 use super::{Frame, Refused, argument_pieces, event, signature, strict};
-use crate::conversation::{Conversation, OfferedTool, Said, ToolCall, ToolResult, agent_of};
-use crate::reply::{Act, Reply};
+use crate::conversation::{Conversation, Form, OfferedTool, Said, ToolCall, ToolResult, agent_of};
+use crate::reply::{Act, Arguments, Reply};
 use axum::http::HeaderMap;
 use model::Vendor;
 use serde_json::{Map, Value, json};
@@ -60,6 +60,7 @@ pub(crate) fn read(headers: &HeaderMap, body: &Map<String, Value>) -> Result<Con
             return Err(Refused::bad("only function tools are known"));
         }
         conversation.tools.push(OfferedTool {
+            form: Form::Function,
             name: text(tool, "name", "a tool")?.to_owned(),
             schema: tool.get("parameters").cloned().unwrap_or_default(),
         });
@@ -262,15 +263,33 @@ fn item(reply: &Reply, act: &Act, at: usize) -> Value {
             }
             item
         }
-        Act::Call { id, tool, arguments } => json!({
-            "id": format!("fc_{}_{at}", reply.id),
-            "type": "function_call",
-            "status": "completed",
-            "call_id": call_id(reply, id),
-            "name": tool,
-            "arguments": arguments.text(),
-        }),
+        Act::Call { id, tool, form, arguments } => {
+            let mut item = called(tool, form, arguments);
+            item["id"] = json!(format!("fc_{}_{at}", reply.id));
+            item["status"] = json!("completed");
+            item["call_id"] = json!(call_id(reply, id));
+            item
+        }
         _ => Value::Null,
+    }
+}
+
+/// The part of a call's item that depends on how the tool is called.
+fn called(tool: &str, form: &Form, arguments: &Arguments) -> Value {
+    match form {
+        Form::Namespaced(space) => {
+            let name = tool.strip_prefix(space.as_str()).and_then(|rest| rest.strip_prefix("__"));
+            json!({"type": "function_call", "namespace": space, "name": name.unwrap_or(tool),
+                "arguments": arguments.text()})
+        }
+        Form::Custom => json!({"type": "custom_tool_call", "name": tool, "input": arguments.text()}),
+        Form::Search => {
+            let Arguments::Json(arguments) = arguments else { return Value::Null };
+            json!({"type": "tool_search_call", "execution": "client", "arguments": arguments})
+        }
+        Form::Function | Form::Nested => {
+            json!({"type": "function_call", "name": tool, "arguments": arguments.text()})
+        }
     }
 }
 
@@ -306,15 +325,26 @@ fn write_item(writer: &mut Writer, act: &Act, done: &Value, at: usize) {
                 writer.send("response.reasoning_summary_text.done", text);
             });
         }
-        Act::Call { arguments, .. } => {
-            started["arguments"] = json!("");
+        Act::Call { form: Form::Search, .. } => writer.item(at, &started, done, |_| {}),
+        Act::Call { form, arguments, .. } => {
+            let (field, delta_name, done_name) = if *form == Form::Custom {
+                ("input", "response.custom_tool_call_input.delta", "response.custom_tool_call_input.done")
+            } else {
+                (
+                    "arguments",
+                    "response.function_call_arguments.delta",
+                    "response.function_call_arguments.done",
+                )
+            };
+            started[field] = json!("");
             writer.item(at, &started, done, |writer| {
                 for text in argument_pieces(&arguments.text()) {
-                    let delta = json!({"output_index": at, "delta": text});
-                    writer.send("response.function_call_arguments.delta", delta);
+                    let delta = json!({"output_index": at, "item_id": done["id"], "delta": text});
+                    writer.send(delta_name, delta);
                 }
-                let whole = json!({"output_index": at, "arguments": arguments.text()});
-                writer.send("response.function_call_arguments.done", whole);
+                let mut whole = json!({"output_index": at, "item_id": done["id"]});
+                whole[field] = json!(arguments.text());
+                writer.send(done_name, whole);
             });
         }
         _ => {}

@@ -129,7 +129,40 @@ async fn what_a_real_api_would_refuse_is_refused() {
     let (status, answer) = send(&face, &path, &[("x-api-key", "k")], &body).await;
     assert!(status == 400 && answer.contains("anthropic-version"), "{answer}");
     let (_, headers, body) = ask(Dialect::Google, "hi", true);
-    assert_eq!(send(&face, "/v1beta/models/m:countTokens", &headers, &body).await.0, 404);
+    assert_eq!(send(&face, "/v1beta/models/m:noSuchMethod", &headers, &body).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_program_is_read_leniently_and_known_by_its_headers() {
+    let record = record();
+    let face = face(&record);
+    for dialect in ALL {
+        let (path, mut headers, mut body) = ask(dialect, "[[error_once 529]] [[say Hello]]", true);
+        headers.push(("user-agent", "some-cli/1.0"));
+        body["surprise"] = json!(1);
+        assert_eq!(send(&face, &path, &headers, &body).await.0, 529, "{dialect:?}");
+        // What a program changes when it asks again does not make it another request.
+        body["surprise"] = json!(2);
+        let (status, answer) = send(&face, &path, &headers, &body).await;
+        assert!(status == 200 && answer.contains("Hello"), "{answer}");
+    }
+    for exchange in record.all() {
+        assert_eq!(exchange.headers.get("user-agent").map(String::as_str), Some("some-cli/1.0"));
+        let secret = ["authorization", "x-api-key", "x-goog-api-key"];
+        assert!(secret.iter().all(|name| !exchange.headers.contains_key(*name)), "{:?}", exchange.headers);
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_a_prompt_can_be_asked_for() {
+    let face = face(&record());
+    for (path, field) in
+        [("/v1/messages/count_tokens", "input_tokens"), ("/v1beta/models/m:countTokens", "totalTokens")]
+    {
+        let (status, answer) = send(&face, path, &[], &json!({"messages": []})).await;
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!((status, &answer[field]), (200, &json!(4)), "{answer}");
+    }
 }
 
 #[tokio::test]
