@@ -19,6 +19,7 @@ mod driven;
 mod ends;
 #[cfg(test)]
 mod faults;
+mod fence;
 #[cfg(test)]
 mod guard;
 #[cfg(test)]

@@ -21,12 +21,15 @@ mod driven_codex;
 mod driven_gemini;
 #[cfg(test)]
 mod driven_kimi;
+mod ending;
 #[cfg(test)]
 mod file_system;
 #[cfg(test)]
 mod guide;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
+mod isolation;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
@@ -47,6 +50,8 @@ mod scenario;
 mod shell;
 #[cfg(test)]
 mod stopping;
+#[cfg(test)]
+mod strays;
 #[cfg(test)]
 mod terminals;
 #[cfg(test)]
