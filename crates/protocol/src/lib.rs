@@ -11,6 +11,7 @@
 mod agent;
 mod checkpoint;
 pub mod config;
+mod cost;
 mod daemon;
 mod data;
 mod error;
@@ -25,6 +26,7 @@ mod openapi;
 mod operation;
 mod page;
 mod participant;
+mod permission;
 mod plan;
 mod proof;
 mod registration;
@@ -39,6 +41,7 @@ pub mod ws;
 
 pub use agent::Agent;
 pub use checkpoint::Checkpoint;
+pub use cost::{CostBy, CostQuery, CostReport, CostRow};
 pub use daemon::{
     API_REVISION, ConfigVersion, DaemonInfo, Finding, HEALTH_PATH, Launch, LaunchQuery, Severity, Status,
     Stopping, Version,
@@ -51,9 +54,10 @@ pub use lock::{Lock, LockChange, LockTable, LockWait, NewLock, ReleaseQuery};
 pub use message::{Block, Message, MessageQuery, NewPrompt, Usage};
 pub use model::{
     Actor, AgentName, BoardId, Channel, CheckpointId, Clock, Cursor, DataRoot, Driver, Entropy, Event,
-    LockMode, LockPhase, MessageId, ParticipantId, ParticipantStatus, PlanId, PlanState, RegistrationId,
+    CostSource, LockMode, LockPhase, MessageId, ParticipantId, ParticipantStatus, PermissionEffect, PermissionId,
+    PermissionRuleId, PermissionScope, PlanId, PlanState, RegistrationId,
     RegistrationPhase, RepoId, RepoPath, Role, RunId, SessionId, SessionState, TaskId, TaskKind, TaskState,
-    Timestamp, TurnId, Vendor,
+    Timestamp, ToolCategory, TurnId, Vendor,
 };
 pub use notice::{AckRule, ChannelCount, Durability, InboxQuery, NewNotice, Notice, NoticeQuery, Receipt};
 pub use openapi::{config_schema, event_schema, openapi};
@@ -63,6 +67,7 @@ pub use operation::{
 };
 pub use page::{Page, page_size};
 pub use participant::Participant;
+pub use permission::{Decision, NewDecision, Permission, PermissionQuery, PermissionRule};
 pub use plan::{
     Claim, MergedPlan, MergedTask, NewPlan, Plan, PlannedTask, Proposal, RefusedEdit, TestReport,
 };
