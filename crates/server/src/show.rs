@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use engine::{
-    AgentView, DataReport, Delta, DeltaKind, EventEntry, Finding, LiveTurn, ParticipantView, PlanView,
+    AgentView, DataReport, Delta, DeltaKind, EventEntry, Finding, LiveTurn, ParticipantView, PermissionView, PlanView,
     Receipt, RepoView, SessionView, Severity, Status, TargetView, TaskView, TurnView, WaitView,
 };
 use model::Refusal;
@@ -79,6 +79,14 @@ pub(crate) fn plan(view: PlanView) -> protocol::Plan {
         text: view.text,
         tasks: view.tasks.into_iter().map(task).collect(),
         ..view.plan.into()
+    }
+}
+
+pub(crate) fn permission(view: PermissionView) -> protocol::Permission {
+    let decided = view.decision.zip(view.decided_at);
+    protocol::Permission {
+        decision: decided.map(|(decision, at)| protocol::Decision::new(decision, at)),
+        ..protocol::Permission::asked(view.permission, view.requested_at)
     }
 }
 

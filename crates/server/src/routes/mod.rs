@@ -2,12 +2,14 @@
 
 mod agent;
 mod checkpoint;
+mod cost;
 mod daemon;
 mod data;
 mod event;
 mod lock;
 mod message;
 mod notice;
+mod permission;
 mod plan;
 mod registration;
 mod repo;
@@ -23,6 +25,8 @@ pub(crate) fn bind(binder: Binder) -> Binder {
         message::bind,
         task::bind,
         plan::bind,
+        permission::bind,
+        cost::bind,
         checkpoint::bind,
         agent::bind,
         lock::bind,
