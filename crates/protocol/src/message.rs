@@ -84,6 +84,15 @@ pub struct Usage {
     pub cost_source: CostSource,
 }
 
+impl Usage {
+    /// All tokens, cached or not, in and out.
+    pub fn tokens(&self) -> u64 {
+        [self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_tokens]
+            .into_iter()
+            .fold(0, u64::saturating_add)
+    }
+}
+
 impl From<model::Usage> for Usage {
     fn from(usage: model::Usage) -> Self {
         let model::Usage {
