@@ -1,5 +1,5 @@
 /** What happens in the mock daemon: events, deltas and the little the scripted agents do. */
-import type { LiveTurn, ParticipantStatus, Plan, Session, Status, Task } from '../src/api/nouns';
+import type { LiveTurn, ParticipantStatus, Permission, Plan, Session, Status, Task } from '../src/api/nouns';
 import { Builder, id, usage, type World } from './builder';
 import type { MockStream } from './mock-stream';
 import { talk } from './words';
@@ -247,6 +247,39 @@ export class Play {
       this.write(session, task, agent, `Then ${answer} it is.`, () => this.finish(session, task, agent));
     }
     return task;
+  }
+
+  /** As the daemon: the first decision counts, and only about what was shown. */
+  decide(id: string, allowed: boolean, hash: string): { status: number; body: unknown } | null {
+    const permission = this.world.permissions.find((one) => one.id === id);
+    if (!permission) return null;
+    if (permission.arguments_hash !== hash) {
+      const error = { code: 'permission_changed', message: 'the arguments are others', hint: 'look again' };
+      return { status: 409, body: { error } };
+    }
+    this.world.permissions = this.world.permissions.filter((one) => one !== permission);
+    const { session, participant, turn } = permission;
+    const decision = {
+      permission: id,
+      session,
+      participant,
+      turn,
+      allowed,
+      scope: 'once',
+      by: 'user',
+      reason: '',
+    };
+    this.stream.emit('permission.decided', session, 'user', decision);
+    return { status: 200, body: permission };
+  }
+
+  /** An agent asks to be allowed something. */
+  wants(permission: Permission): void {
+    this.world.permissions.push(permission);
+    this.stream.emit('permission.requested', permission.session, 'claude', {
+      ...permission,
+      ask: { summary: permission.summary },
+    });
   }
 
   cancel(task: Task): Task {

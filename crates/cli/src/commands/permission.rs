@@ -11,6 +11,15 @@ use protocol::ws::{Feed, ServerMessage, Subscription};
 use protocol::{NewDecision, Permission as Shown, PermissionQuery, PermissionRule};
 use std::time::Duration;
 
+/// Characters that nobody sees, or that turn text around: what is decided about is shown with them spelled out.
+const UNSEEN: [std::ops::RangeInclusive<char>; 6] = [
+    '\u{61c}'..='\u{61c}',
+    '\u{200b}'..='\u{200f}',
+    '\u{2028}'..='\u{202e}',
+    '\u{2060}'..='\u{2069}',
+    '\u{feff}'..='\u{feff}',
+    '\u{ad}'..='\u{ad}',
+];
 /// How long a daemon may be away before watching ends.
 const DAEMON_AWAY_MAX: Duration = Duration::from_secs(60);
 
@@ -228,7 +237,15 @@ fn standing(permission: &Shown) -> (Paint, String) {
 
 /// The arguments as they are, for somebody who decides.
 pub(crate) fn exactly(permission: &Shown) -> String {
-    serde_json::to_string_pretty(&permission.arguments).unwrap_or_default()
+    let text = serde_json::to_string_pretty(&permission.arguments).unwrap_or_default();
+    text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
+        if UNSEEN.iter().any(|range| range.contains(&c)) {
+            shown.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            shown.push(c);
+        }
+        shown
+    })
 }
 
 fn show(context: &Context, permission: &Shown) -> Outcome {
@@ -287,4 +304,20 @@ fn rule_table(context: &Context, rules: &[PermissionRule]) -> Table {
             Cell::time(context.now(), rule.created_at),
         ]
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_sees_is_spelled_out() {
+        let asked = testkit::every_event().into_iter().find_map(|event| match event {
+            Event::PermissionRequested(asked) => Some(asked),
+            _ => None,
+        });
+        let mut asked = Shown::asked(asked.unwrap(), model::Timestamp::from_millis(0));
+        asked.arguments = serde_json::json!({ "command": "rm \u{202e}txt.a\u{200b}" });
+        assert!(exactly(&asked).contains("rm \\u202etxt.a\\u200b"), "{}", exactly(&asked));
+    }
 }
