@@ -1,5 +1,5 @@
 /** What happens in the mock daemon: events, deltas and the little the scripted agents do. */
-import type { LiveTurn, ParticipantStatus, Permission, Plan, Session, Status, Task } from '../src/api/nouns';
+import type { LiveTurn, ParticipantStatus, Plan, Session, Status, Task } from '../src/api/nouns';
 import { Builder, id, usage, type World } from './builder';
 import type { MockStream } from './mock-stream';
 import { talk } from './words';
@@ -250,8 +250,8 @@ export class Play {
   }
 
   /** As the daemon: the first decision counts, and only about what was shown. */
-  decide(id: string, allowed: boolean, hash: string): { status: number; body: unknown } | null {
-    const permission = this.world.permissions.find((one) => one.id === id);
+  decide(wanted: string, allowed: boolean, hash: string): { status: number; body: unknown } | null {
+    const permission = this.world.permissions.find((one) => one.id === wanted);
     if (!permission) return null;
     if (permission.arguments_hash !== hash) {
       const error = { code: 'permission_changed', message: 'the arguments are others', hint: 'look again' };
@@ -260,7 +260,7 @@ export class Play {
     this.world.permissions = this.world.permissions.filter((one) => one !== permission);
     const { session, participant, turn } = permission;
     const decision = {
-      permission: id,
+      permission: wanted,
       session,
       participant,
       turn,
@@ -271,15 +271,6 @@ export class Play {
     };
     this.stream.emit('permission.decided', session, 'user', decision);
     return { status: 200, body: permission };
-  }
-
-  /** An agent asks to be allowed something. */
-  wants(permission: Permission): void {
-    this.world.permissions.push(permission);
-    this.stream.emit('permission.requested', permission.session, 'claude', {
-      ...permission,
-      ask: { summary: permission.summary },
-    });
   }
 
   cancel(task: Task): Task {

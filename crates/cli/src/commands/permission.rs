@@ -28,7 +28,7 @@ pub(crate) enum Permission {
     /// List what waits for you
     #[command(
         visible_alias = "ls",
-        after_help = "Examples:\n  coditect permission list\n  coditect permission list --watch\n  coditect permission list --all --json"
+        after_help = "Examples:\n  coditect permission list --watch\n  coditect permission list --all --json"
     )]
     List(List),
     /// Show what is asked, with its exact arguments

@@ -24,13 +24,14 @@ function Arguments({ permission }: { permission: Permission }) {
         <div key={name} className="flex min-w-0 flex-col">
           {name !== '' && <dt className="text-2xs text-muted">{name}</dt>}
           <dd>
-            <pre
+            <div
+              // Scrollable by keyboard.
+              // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
               tabIndex={0}
-              aria-label={name === '' ? 'Arguments' : name}
-              className="focus-inset max-h-40 overflow-auto rounded-md border border-line bg-sunken px-2 py-1 font-mono text-xs wrap-anywhere whitespace-pre-wrap text-ink"
+              className="focus-inset max-h-40 overflow-auto rounded-md border border-line bg-sunken px-2 py-1"
             >
-              {text}
-            </pre>
+              <pre className="font-mono text-xs wrap-anywhere whitespace-pre-wrap text-ink">{text}</pre>
+            </div>
           </dd>
         </div>
       ))}
@@ -73,9 +74,9 @@ export function PermissionBox({
         <Age since={permission.requested_at} />
         <span className="min-w-0 flex-1 truncate text-right">{context}</span>
       </div>
-      <h3 id={title} className="mt-1 font-medium wrap-anywhere text-ink">
+      <p id={title} className="mt-1 font-medium wrap-anywhere text-ink">
         {permission.summary}
-      </h3>
+      </p>
       <p className="text-2xs text-muted">
         {permission.tool} · {permission.category}
       </p>

@@ -3,11 +3,28 @@
  * characters that nobody sees, or that turn text around, are spelled out.
  */
 
-const UNSEEN =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+/** From, to: code points that show nothing or move what stands beside them. */
+const UNSEEN: [number, number][] = [
+  [0x00, 0x08],
+  [0x0b, 0x1f],
+  [0x7f, 0x9f],
+  [0xad, 0xad],
+  [0x61c, 0x61c],
+  [0x200b, 0x200f],
+  [0x2028, 0x202e],
+  [0x2060, 0x2069],
+  [0xfeff, 0xfeff],
+];
 
-const spelled = (text: string): string =>
-  text.replace(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+function spelled(text: string): string {
+  let shown = '';
+  for (const letter of text) {
+    const code = letter.codePointAt(0) ?? 0;
+    const unseen = UNSEEN.some(([from, to]) => code >= from && code <= to);
+    shown += unseen ? `\\u${code.toString(16).padStart(4, '0')}` : letter;
+  }
+  return shown;
+}
 
 export interface Field {
   name: string;
