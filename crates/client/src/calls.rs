@@ -10,9 +10,9 @@ use protocol::Method::{Delete, Get, Patch, Post};
 use protocol::{
     Agent, ChannelCount, Checkpoint, ConfigVersion, CostQuery, CostReport, DataReport, EventPage, EventQuery,
     Finding, InboxQuery, Launch, LiveTurn, Lock, LockTable, Message, MessageQuery, NewAnswer, NewDecision,
-    NewExport, NewLock, NewNotice, NewPlan, NewPrompt, NewRepo, NewSession, NewSteer, Notice, NoticeQuery, Page,
-    Participant, Permission, PermissionQuery, PermissionRule, Plan, Presence, Receipt, Repo, RepoPatch, Session,
-    SessionPatch, SessionQuery, Status, Stopping, Task, TaskQuery, Version,
+    NewExport, NewLock, NewNotice, NewPlan, NewPrompt, NewRepo, NewSession, NewSteer, Notice, NoticeQuery,
+    Page, Participant, Permission, PermissionQuery, PermissionRule, Plan, Presence, Receipt, Repo, RepoPatch,
+    Session, SessionPatch, SessionQuery, Status, Stopping, Task, TaskQuery, Version,
 };
 
 type Key<'a> = Option<&'a str>;

@@ -3,8 +3,8 @@
 //! It reads what is to be done from the store and keeps in memory only what is alive: which
 //! participant is in a turn, and how to reach that turn. So a restart is a start.
 
-use crate::engine::Shared;
 use crate::budget;
+use crate::engine::Shared;
 use crate::plan;
 use crate::steer::Taken;
 use crate::turn::{self, Order, TurnMail, detail, start};
@@ -177,7 +177,12 @@ impl SessionActor {
                 }
                 Some(Mail::Permitted { task, turn, permission, allowed, reason }) => {
                     let reason = || reason.clone();
-                    self.tell_turns(task, |_| TurnMail::Permitted { turn, permission, allowed, reason: reason() });
+                    self.tell_turns(task, |_| TurnMail::Permitted {
+                        turn,
+                        permission,
+                        allowed,
+                        reason: reason(),
+                    });
                 }
             }
         }
@@ -229,7 +234,9 @@ impl SessionActor {
                     continue;
                 }
                 let ready = start::endpoint(&self.shared, &seat.participant).map(drop);
-                if let Err(refusal) = ready.and_then(|()| start::budget(&self.shared, &row.task, &seat.participant)) {
+                if let Err(refusal) =
+                    ready.and_then(|()| start::budget(&self.shared, &row.task, &seat.participant))
+                {
                     held.entry(participant).or_insert(refusal);
                     continue;
                 }

@@ -48,14 +48,17 @@ pub(crate) fn used_up(
     Ok(None)
 }
 
-/// Why a turn does not go on.
+/// Why a turn does not go on. `ahead`: what it has cost besides, in millionths of a dollar, of which the vendor has not
+/// spoken yet.
 pub(crate) fn gone_beyond(
     view: &View<'_>,
     budgets: &BudgetConfig,
     account: &Account,
+    ahead: u64,
 ) -> Result<Option<Refusal>, StoreError> {
     for bound in bounds(budgets, &account.agent) {
-        let spent = in_unit(&spent(view, bound.kind, account)?, bound.unit);
+        let ahead = if bound.unit == BudgetUnit::Usd { ahead } else { 0 };
+        let spent = in_unit(&spent(view, bound.kind, account)?, bound.unit).saturating_add(ahead);
         if spent > bound.limit {
             return Ok(Some(refusal(&bound, account, spent)));
         }
@@ -175,7 +178,8 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_was_spent_the_limit_and_how_to_raise_it() {
-        let bound = |kind, unit, limit, setting: &str| Bound { kind, unit, limit, setting: setting.to_owned() };
+        let bound =
+            |kind, unit, limit, setting: &str| Bound { kind, unit, limit, setting: setting.to_owned() };
         let usd = bound(BudgetKind::Day, BudgetUnit::Usd, 5_000_000, "budgets.day_usd");
         let said = refusal(&usd, &account(), 5_020_000);
         assert_eq!(said.message, "the budget for 2026-01-31 is used up: $5.02 of $5.00 (budgets.day_usd)");

@@ -474,7 +474,10 @@ mod tests {
         for (text, what) in [
             (r#"{"limits":{"max_runs":0}}"#.to_owned(), "limits.max_runs must be between"),
             (r#"{"limits":{"lock_ttl_seconds":10000001}}"#.to_owned(), "limits.lock_ttl_seconds"),
-            (r#"{"permissions":{"rules":[{"paths":["../x"],"decision":"allow"}]}}"#.to_owned(), "permissions.rules[0]"),
+            (
+                r#"{"permissions":{"rules":[{"paths":["../x"],"decision":"allow"}]}}"#.to_owned(),
+                "permissions.rules[0]",
+            ),
             (r#"{"budgets":{"warn_percent":0}}"#.to_owned(), "budgets.warn_percent must be between"),
             (r#"{"budgets":{"agents":{"kimi":{"day_tokens":0}}}}"#.to_owned(), "more than 0"),
             (agent(r#""model":"","api_key_env":"K""#), "agents.claude.model is empty"),

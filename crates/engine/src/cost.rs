@@ -52,6 +52,14 @@ pub(crate) fn marked(seat: &Participant, mut usage: Usage) -> Usage {
     usage
 }
 
+/// What an answer has cost as far as can be reckoned, when its vendor says so later: budgets do not wait for that.
+pub(crate) fn ahead(seat: &Participant, usage: &Usage) -> u64 {
+    if usage.cost_source != CostSource::Vendor || usage.cost_micros > 0 {
+        return 0;
+    }
+    marked(seat, Usage { cost_source: CostSource::None, ..*usage }).cost_micros
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +94,12 @@ mod tests {
         assert_eq!(of(Driver::Acp, "unheard-of", tokens), (0, CostSource::None));
         assert_eq!(of(Driver::Claude, known, Usage::default()), (0, CostSource::None));
         let said = Usage { cost_source: CostSource::Vendor, ..tokens };
-        assert_eq!(of(Driver::Claude, known, said), (0, CostSource::Vendor), "the vendor says it was free");
+        assert_eq!(
+            of(Driver::Claude, known, said),
+            (0, CostSource::Vendor),
+            "the vendor says later what it was"
+        );
+        let seat = seat(Driver::Claude, known);
+        assert_eq!((ahead(&seat, &said), ahead(&seat, &paid), ahead(&seat, &tokens)), (15_000_000, 0, 0));
     }
 }

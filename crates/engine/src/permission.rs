@@ -13,8 +13,8 @@ use crate::{Call, Engine};
 use model::{
     Event, PERMISSION_ARGUMENTS_MAX, PERMISSION_PATHS_MAX, PERMISSION_REASON_MAX, PERMISSION_RULES_MAX,
     PERMISSION_SUMMARY_MAX, PERMISSION_TOOL_MAX, Permission, PermissionAsk, PermissionDecision,
-    PermissionEffect, PermissionId, PermissionRule, PermissionRuleId, PermissionRuleRemoval,
-    PermissionScope, Refusal, SessionId, Timestamp, ToolCategory,
+    PermissionEffect, PermissionId, PermissionRule, PermissionRuleId, PermissionRuleRemoval, PermissionScope,
+    Refusal, SessionId, Timestamp, ToolCategory,
 };
 use rules::{Asked, Rule};
 use serde_json::Value;
@@ -114,8 +114,7 @@ impl Engine {
     pub async fn remove_permission_rule(&self, call: &Call, id: PermissionRuleId) -> Result<(), Refusal> {
         call.only_user()?;
         let command = move |view: &View<'_>| {
-            let rule =
-                view.permission_rule(id)?.ok_or_else(|| Refusal::not_found("permission rule", id))?;
+            let rule = view.permission_rule(id)?.ok_or_else(|| Refusal::not_found("permission rule", id))?;
             let removal = PermissionRuleRemoval { rule: id, session: rule.session };
             Ok(vec![Event::PermissionRuleRemoved(removal)])
         };
@@ -210,7 +209,9 @@ fn left_behind(
     };
     if !bound {
         let message = "nobody can say which calls are like this one";
-        return Err(Refusal::invalid("scope_too_wide", message).hint("decide about this one call: scope `once`"));
+        return Err(
+            Refusal::invalid("scope_too_wide", message).hint("decide about this one call: scope `once`")
+        );
     }
     Ok(PermissionRule {
         id,

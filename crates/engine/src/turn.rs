@@ -13,8 +13,8 @@ mod vendor;
 
 use crate::engine::Shared;
 use crate::steer::Taken;
-use crate::{budget, cost};
 use crate::strays::Sight;
+use crate::{budget, cost};
 use agent::{RunEvent, RunHandle, TextKind};
 use bus::BusError;
 use lock_requests::LockRequests;
@@ -105,6 +105,8 @@ struct TurnDriver {
     /// What we decided before it could say anything.
     verdict: Option<TurnOutcome>,
     used: Usage,
+    /// Reckoned cost of which the vendor has not spoken yet.
+    ahead: u64,
     /// On the worktree it may edit.
     sight: Option<Sight>,
     /// A shell was called and its end not heard of yet.
@@ -264,6 +266,10 @@ impl TurnDriver {
     async fn model_answered(&mut self, usage: Usage, latency_ms: u64, retries: u32) -> Result<(), Refusal> {
         let usage = cost::marked(&self.participant, usage);
         self.used += usage;
+        // A figure of the vendor's is about all before it.
+        self.ahead =
+            if usage.cost_micros > 0 { 0 } else { self.ahead + cost::ahead(&self.participant, &usage) };
+        let ahead = self.ahead;
         let (vendor, model) = (self.participant.vendor, self.participant.model.clone());
         let (session, turn, run) = (self.participant.session, self.turn, self.run);
         let answer = ModelAnswer { session, turn, run, vendor, model, usage, latency_ms, retries };
@@ -276,7 +282,7 @@ impl TurnDriver {
             Ok(events)
         };
         self.shared.commit(self.actor(), None, command).await?;
-        let beyond = self.shared.store.read(|view| budget::gone_beyond(view, &budgets, &account))?;
+        let beyond = self.shared.store.read(|view| budget::gone_beyond(view, &budgets, &account, ahead))?;
         if let Some(refusal) = beyond.filter(|_| self.verdict.is_none()) {
             let hint = refusal.hint.unwrap_or_default();
             self.end_as(failed(budget::EXCEEDED, &format!("{}; {hint}", refusal.message)));

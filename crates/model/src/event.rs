@@ -1,11 +1,11 @@
 //! Events: committed facts, named in the past tense. This enum is the journal's whole vocabulary.
 
 use crate::{
-    AgentName, AgentNameError, Board, BoardId, BudgetWarning, Checkpoint, FileChange, LockChange, MergedPlan, Message,
-    MessageDraft, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus, Permission,
-    PermissionDecision, PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal, RefusedEdit, Registration, RegistrationId, Repo, RepoId, Run,
-    RunExit, RunId, Session, SessionId, StrayFiles, Task, TaskId, TestReport, Turn, TurnId, TurnOutcome,
-    Usage, User, Vendor, VendorRecords,
+    AgentName, AgentNameError, Board, BoardId, BudgetWarning, Checkpoint, FileChange, LockChange, MergedPlan,
+    Message, MessageDraft, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus,
+    Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal,
+    RefusedEdit, Registration, RegistrationId, Repo, RepoId, Run, RunExit, RunId, Session, SessionId,
+    StrayFiles, Task, TaskId, TestReport, Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorRecords,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;

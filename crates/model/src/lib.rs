@@ -46,7 +46,8 @@ pub use event::{
 };
 pub use id::{
     BoardId, CheckpointId, Id, IdError, Kind as IdKind, MessageId, NoticeId, ParticipantId, PermissionId,
-    PermissionRuleId, PlanId, RegistrationId, RepoId, RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId, TurnId, UserId,
+    PermissionRuleId, PlanId, RegistrationId, RepoId, RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId,
+    TurnId, UserId,
 };
 pub use layout::{DEFAULT_WORKSPACE, DataRoot, WorkspaceDir};
 pub use lock::{Lock, LockChange, LockMode, LockPhase};

@@ -53,11 +53,11 @@ pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::{Lock, LockChange, LockTable, LockWait, NewLock, ReleaseQuery};
 pub use message::{Block, Message, MessageQuery, NewPrompt, Usage};
 pub use model::{
-    Actor, AgentName, BoardId, Channel, CheckpointId, Clock, Cursor, DataRoot, Driver, Entropy, Event,
-    CostSource, LockMode, LockPhase, MessageId, ParticipantId, ParticipantStatus, PermissionEffect, PermissionId,
-    PermissionRuleId, PermissionScope, PlanId, PlanState, RegistrationId,
-    RegistrationPhase, RepoId, RepoPath, Role, RunId, SessionId, SessionState, TaskId, TaskKind, TaskState,
-    Timestamp, ToolCategory, TurnId, Vendor,
+    Actor, AgentName, BoardId, Channel, CheckpointId, Clock, CostSource, Cursor, DataRoot, Driver, Entropy,
+    Event, LockMode, LockPhase, MessageId, ParticipantId, ParticipantStatus, PermissionEffect, PermissionId,
+    PermissionRuleId, PermissionScope, PlanId, PlanState, RegistrationId, RegistrationPhase, RepoId,
+    RepoPath, Role, RunId, SessionId, SessionState, TaskId, TaskKind, TaskState, Timestamp, ToolCategory,
+    TurnId, Vendor,
 };
 pub use notice::{AckRule, ChannelCount, Durability, InboxQuery, NewNotice, Notice, NoticeQuery, Receipt};
 pub use openapi::{config_schema, event_schema, openapi};

@@ -103,14 +103,7 @@ impl From<model::Usage> for Usage {
             cost_micros,
             cost_source,
         } = usage;
-        Self {
-            input_tokens,
-            output_tokens,
-            cache_read_tokens,
-            cache_write_tokens,
-            cost_micros,
-            cost_source,
-        }
+        Self { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_micros, cost_source }
     }
 }
 

@@ -202,8 +202,7 @@ impl PermissionQuery {
 
 /// What can be done with permissions.
 pub(crate) fn operations() -> Vec<Operation> {
-    let op =
-        |id, method, path, summary| Operation::new("permissions", id, method, path, User, summary);
+    let op = |id, method, path, summary| Operation::new("permissions", id, method, path, User, summary);
     vec![
         op("list_permissions", Get, "/permissions", "Lists what agents ask to be allowed.")
             .query::<PermissionQuery>()

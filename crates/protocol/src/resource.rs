@@ -10,8 +10,8 @@
 
 use crate::{
     Checkpoint, Decision, FileChange, LockChange, MergedPlan, Message, Notice, Participant, Permission,
-    PermissionRule, Plan, Proposal, Question,
-    RefusedEdit, Registration, Repo, Run, Session, Task, TestReport, Turn, TurnOutcome, Usage,
+    PermissionRule, Plan, Proposal, Question, RefusedEdit, Registration, Repo, Run, Session, Task,
+    TestReport, Turn, TurnOutcome, Usage,
 };
 use model::{Cursor, Event, LockPhase, PlanState, Role, SessionId, TaskId, TaskState, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -2,8 +2,8 @@
 
 use crate::app::App;
 use engine::{
-    AgentView, DataReport, Delta, DeltaKind, EventEntry, Finding, LiveTurn, ParticipantView, PermissionView, PlanView,
-    Receipt, RepoView, SessionView, Severity, Status, TargetView, TaskView, TurnView, WaitView,
+    AgentView, DataReport, Delta, DeltaKind, EventEntry, Finding, LiveTurn, ParticipantView, PermissionView,
+    PlanView, Receipt, RepoView, SessionView, Severity, Status, TargetView, TaskView, TurnView, WaitView,
 };
 use model::Refusal;
 use std::sync::atomic::Ordering;

@@ -112,10 +112,9 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         // Conversations are in messages.db alone.
         Event::MessageAppended(_) | Event::MessageDrafted(_) | Event::ModelCalled(_) => Ok(()),
         // History: nobody asks for it by name.
-        Event::FileStrayed(_)
-        | Event::TurnRecorded(_)
-        | Event::TurnOutlined(_)
-        | Event::BudgetWarned(_) => Ok(()),
+        Event::FileStrayed(_) | Event::TurnRecorded(_) | Event::TurnOutlined(_) | Event::BudgetWarned(_) => {
+            Ok(())
+        }
     }
 }
 

@@ -41,8 +41,19 @@ macro_rules! sums {
 macro_rules! by {
     ($key:literal, $title:expr, $from:literal, $order:literal) => {
         concat!(
-            "SELECT ", $key, " AS key, ", $title, " AS title, ", sums!(), " FROM ", $from, " AND day >= ?2 GROUP BY ",
-            $key, " ORDER BY ", $order, " LIMIT ?3"
+            "SELECT ",
+            $key,
+            " AS key, ",
+            $title,
+            " AS title, ",
+            sums!(),
+            " FROM ",
+            $from,
+            " AND day >= ?2 GROUP BY ",
+            $key,
+            " ORDER BY ",
+            $order,
+            " LIMIT ?3"
         )
     };
 }

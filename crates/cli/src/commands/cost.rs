@@ -45,7 +45,9 @@ impl Cost {
         context.screen.say(&format!("in all {} tokens, {}", tokens(used), amount(&report.total)));
         if matches!(report.total.cost_source, CostSource::Table | CostSource::Mixed) {
             let as_of = &report.prices_as_of;
-            context.screen.say(&format!("~ is by the list prices of {as_of}, where the vendor gave no figure"));
+            context
+                .screen
+                .say(&format!("~ is by the list prices of {as_of}, where the vendor gave no figure"));
         }
         Ok(Exit::Done)
     }
@@ -74,21 +76,25 @@ fn amount(usage: &Usage) -> String {
 }
 
 fn table(report: &CostReport) -> Table {
-    Table::of(&["WHAT", "TITLE", "CALLS", "IN", "OUT", "CACHED", "COST", "SOURCE"], &report.rows, |row: &CostRow| {
-        let usage = &row.usage;
-        let cached = usage.cache_read_tokens.saturating_add(usage.cache_write_tokens);
-        let key = if row.key.is_empty() { "unknown" } else { &row.key };
-        vec![
-            Cell::new(key).paint(Paint::Note),
-            Cell::maybe(row.title.as_ref()),
-            Cell::new(row.calls.to_string()),
-            Cell::new(tokens(usage.input_tokens)).piped(usage.input_tokens.to_string()),
-            Cell::new(tokens(usage.output_tokens)).piped(usage.output_tokens.to_string()),
-            Cell::new(tokens(cached)).piped(cached.to_string()),
-            Cell::new(amount(usage)).paint(Paint::Strong).piped(usage.cost_micros.to_string()),
-            Cell::new(usage.cost_source.as_str()).paint(Paint::Dim),
-        ]
-    })
+    Table::of(
+        &["WHAT", "TITLE", "CALLS", "IN", "OUT", "CACHED", "COST", "SOURCE"],
+        &report.rows,
+        |row: &CostRow| {
+            let usage = &row.usage;
+            let cached = usage.cache_read_tokens.saturating_add(usage.cache_write_tokens);
+            let key = if row.key.is_empty() { "unknown" } else { &row.key };
+            vec![
+                Cell::new(key).paint(Paint::Note),
+                Cell::maybe(row.title.as_ref()),
+                Cell::new(row.calls.to_string()),
+                Cell::new(tokens(usage.input_tokens)).piped(usage.input_tokens.to_string()),
+                Cell::new(tokens(usage.output_tokens)).piped(usage.output_tokens.to_string()),
+                Cell::new(tokens(cached)).piped(cached.to_string()),
+                Cell::new(amount(usage)).paint(Paint::Strong).piped(usage.cost_micros.to_string()),
+                Cell::new(usage.cost_source.as_str()).paint(Paint::Dim),
+            ]
+        },
+    )
 }
 
 #[cfg(test)]
@@ -108,7 +114,12 @@ mod tests {
 
     #[test]
     fn an_amount_says_how_sure_it_is() {
-        let of = |cost_source, cost_micros| Usage { output_tokens: 1, cost_micros, cost_source, ..Usage::default() };
+        let of = |cost_source, cost_micros| Usage {
+            output_tokens: 1,
+            cost_micros,
+            cost_source,
+            ..Usage::default()
+        };
         assert_eq!(amount(&of(CostSource::Vendor, 2_500_000)), "$2.5000");
         assert_eq!(amount(&of(CostSource::Table, 2_500_000)), "~$2.5000");
         assert_eq!(amount(&of(CostSource::Mixed, 2_500_000)), "≥$2.5000");

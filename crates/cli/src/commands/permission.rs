@@ -32,7 +32,9 @@ pub(crate) enum Permission {
     )]
     List(List),
     /// Show what is asked, with its exact arguments
-    #[command(after_help = "Examples:\n  coditect permission show q4x9\n  coditect permission show q4x9 --json")]
+    #[command(
+        after_help = "Examples:\n  coditect permission show q4x9\n  coditect permission show q4x9 --json"
+    )]
     Show(One),
     /// Allow it: this one call, or with a scope what is like it, too
     #[command(
@@ -55,7 +57,9 @@ pub(crate) enum Permission {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Rule {
     /// Take a rule away: what it allowed or denied is asked about again
-    #[command(after_help = "Examples:\n  coditect permission rule rm m2kd\n  coditect permission rule rm m2kd --json")]
+    #[command(
+        after_help = "Examples:\n  coditect permission rule rm m2kd\n  coditect permission rule rm m2kd --json"
+    )]
     Rm(RuleRm),
 }
 
@@ -153,13 +157,15 @@ impl Permission {
                 })
             }
             Self::Rules => {
-                let rules =
-                    context.talk("asking the daemon", async |client| Ok(client.permission_rules().await?))?;
+                let rules = context
+                    .talk("asking the daemon", async |client| Ok(client.permission_rules().await?))?;
                 context.screen.show(&rules, || rule_table(context, &rules.items))?;
                 Ok(Exit::Done)
             }
             Self::Rule(Rule::Rm(RuleRm { rule })) => {
-                context.talk("removing", async |client| Ok(client.remove_permission_rule(&rule, None).await?))?;
+                context.talk("removing", async |client| {
+                    Ok(client.remove_permission_rule(&rule, None).await?)
+                })?;
                 if context.screen.json {
                     context.screen.document(&serde_json::json!({ "removed": rule }))?;
                 } else {
@@ -172,12 +178,7 @@ impl Permission {
 }
 
 /// What is decided about is what is shown: the hash is that of the arguments on the screen.
-fn decide(
-    context: &Context,
-    id: &str,
-    hash: Option<String>,
-    new: impl Fn(String) -> NewDecision,
-) -> Outcome {
+fn decide(context: &Context, id: &str, hash: Option<String>, new: impl Fn(String) -> NewDecision) -> Outcome {
     context.not_for_agents("decide what agents may do")?;
     let decided = context.talk("deciding", async |client| {
         let seen = client.permission(id).await?;
@@ -224,7 +225,11 @@ fn say(context: &Context, permission: &Shown) -> Result<(), Failure> {
         return context.screen.streamed(permission);
     }
     let (paint, word) = standing(permission);
-    context.screen.spoken(&permission.short_id, paint, &format!("{word}: {} ({})", permission.summary, permission.tool))
+    context.screen.spoken(
+        &permission.short_id,
+        paint,
+        &format!("{word}: {} ({})", permission.summary, permission.tool),
+    )
 }
 
 fn standing(permission: &Shown) -> (Paint, String) {

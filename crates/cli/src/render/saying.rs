@@ -150,7 +150,8 @@ impl Narrator {
             }
             Event::BudgetWarned(warning) => {
                 let share = warning.spent.saturating_mul(100) / warning.limit.max(1);
-                let text = format!("has used {share} % of its {} budget", warning.budget.as_str().replace('_', " "));
+                let text =
+                    format!("has used {share} % of its {} budget", warning.budget.as_str().replace('_', " "));
                 (warning.participant, Paint::Warm, text)
             }
             _ => return None,

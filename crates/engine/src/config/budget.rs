@@ -20,7 +20,12 @@ impl FromStr for Usd {
     type Err = String;
 
     fn from_str(given: &str) -> Result<Self, String> {
-        let wrong = || format!("`{}` is no amount in dollars; write it as in \"2.50\"", given.chars().take(40).collect::<String>());
+        let wrong = || {
+            format!(
+                "`{}` is no amount in dollars; write it as in \"2.50\"",
+                given.chars().take(40).collect::<String>()
+            )
+        };
         let (whole, part) = given.split_once('.').unwrap_or((given, "0"));
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         if !digits(whole) || !digits(part) || part.len() > DECIMALS {
@@ -114,12 +119,18 @@ mod tests {
 
     #[test]
     fn an_amount_is_text_and_comes_back_as_it_was() {
-        for (text, micros) in [("2.50", 2_500_000), ("0.000001", 1), ("10", 10_000_000), ("1000000", USD_MAX)] {
+        for (text, micros) in [("2.50", 2_500_000), ("0.000001", 1), ("10", 10_000_000), ("1000000", USD_MAX)]
+        {
             assert_eq!(text.parse(), Ok(Usd(micros)));
             assert_eq!(Usd(micros).to_string().parse(), Ok(Usd(micros)));
         }
-        assert_eq!((Usd(2_500_000).to_string(), Usd(1).to_string()), ("2.50".to_owned(), "0.000001".to_owned()));
-        for bad in ["", "0", "-1", "1,5", "1.", ".5", "1e3", "0.0000001", "1000000.01", "99999999999999999999", "$5"] {
+        assert_eq!(
+            (Usd(2_500_000).to_string(), Usd(1).to_string()),
+            ("2.50".to_owned(), "0.000001".to_owned())
+        );
+        for bad in
+            ["", "0", "-1", "1,5", "1.", ".5", "1e3", "0.0000001", "1000000.01", "99999999999999999999", "$5"]
+        {
             assert!(bad.parse::<Usd>().is_err(), "{bad}");
         }
         assert!(serde_json::from_str::<Usd>("2.5").is_err(), "a number is none");

@@ -43,9 +43,8 @@ pub enum Unattended {
 
 impl PermissionConfig {
     pub(crate) fn compiled(&self) -> Result<Vec<Rule>, String> {
-        let compiled = |(at, rule)| {
-            Rule::of_config(rule).map_err(|why| format!("permissions.rules[{at}]: {why}"))
-        };
+        let compiled =
+            |(at, rule)| Rule::of_config(rule).map_err(|why| format!("permissions.rules[{at}]: {why}"));
         self.rules.iter().enumerate().map(compiled).collect()
     }
 

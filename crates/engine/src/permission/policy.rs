@@ -65,7 +65,11 @@ pub(crate) fn command_of(ask: &PermissionAsk) -> Option<String> {
     let given = ["command", "cmd", "script"].iter().find_map(|name| ask.arguments.get(name))?;
     match given {
         serde_json::Value::String(line) => Some(line.clone()),
-        serde_json::Value::Array(words) => words.iter().map(|word| word.as_str().map(quoted)).collect::<Option<Vec<_>>>().map(|words| words.join(" ")),
+        serde_json::Value::Array(words) => words
+            .iter()
+            .map(|word| word.as_str().map(quoted))
+            .collect::<Option<Vec<_>>>()
+            .map(|words| words.join(" ")),
         _ => None,
     }
 }
@@ -120,9 +124,7 @@ fn unanswered(category: ToolCategory, setting: Setting<'_>) -> Judgement {
     match setting.agent.map(|agent| agent.unattended).unwrap_or_default() {
         Unattended::Wait => Judgement::Wait,
         Unattended::Allow => decided(true, "unattended", "nobody watches, and this agent may do it then"),
-        Unattended::Deny => {
-            decided(false, "unattended", "nobody watches who could allow it; do without it")
-        }
+        Unattended::Deny => decided(false, "unattended", "nobody watches who could allow it; do without it"),
     }
 }
 
@@ -154,7 +156,12 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn ask(tool: &str, category: ToolCategory, arguments: serde_json::Value, paths: &[&str]) -> PermissionAsk {
+    fn ask(
+        tool: &str,
+        category: ToolCategory,
+        arguments: serde_json::Value,
+        paths: &[&str],
+    ) -> PermissionAsk {
         PermissionAsk {
             tool: tool.to_owned(),
             category,
@@ -171,7 +178,12 @@ mod tests {
         .unwrap()
     }
 
-    fn judged(ask: PermissionAsk, agent: &AgentConfig, permissions: &PermissionConfig, watched: bool) -> Judgement {
+    fn judged(
+        ask: PermissionAsk,
+        agent: &AgentConfig,
+        permissions: &PermissionConfig,
+        watched: bool,
+    ) -> Judgement {
         let ask = classified(ask);
         let name = "claude".parse().unwrap();
         let command = command_of(&ask);
@@ -244,13 +256,23 @@ mod tests {
     fn what_decides_how_agents_work_is_administration_whatever_tool_does_it() {
         let edits = [".claude/settings.json", "sub/.codex/config.toml", ".MCP.json", ".coditect/x"];
         for path in edits {
-            assert_eq!(classified(ask("Write", ToolCategory::Edit, json!({}), &[path])).category, ToolCategory::Admin, "{path}");
+            assert_eq!(
+                classified(ask("Write", ToolCategory::Edit, json!({}), &[path])).category,
+                ToolCategory::Admin,
+                "{path}"
+            );
         }
-        for line in ["echo x > .claude/settings.json", "cp h .git/hooks/pre-push", "coditect permission allow x"] {
+        for line in
+            ["echo x > .claude/settings.json", "cp h .git/hooks/pre-push", "coditect permission allow x"]
+        {
             let ask = ask("Bash", ToolCategory::Shell, json!({ "command": line }), &[]);
             assert_eq!(classified(ask).category, ToolCategory::Admin, "{line}");
         }
-        for (category, path) in [(ToolCategory::Edit, ".github/ci.yml"), (ToolCategory::Edit, ".gitignore"), (ToolCategory::Read, ".mcp.json")] {
+        for (category, path) in [
+            (ToolCategory::Edit, ".github/ci.yml"),
+            (ToolCategory::Edit, ".gitignore"),
+            (ToolCategory::Read, ".mcp.json"),
+        ] {
             assert_eq!(classified(ask("x", category, json!({}), &[path])).category, category, "{path}");
         }
     }

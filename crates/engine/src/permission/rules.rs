@@ -119,9 +119,8 @@ impl Rule {
         // What administers agents is allowed only by a rule that says so.
         let means_admin = matches!(self.tool, ToolTest::Category(ToolCategory::Admin))
             || self.category == Some(ToolCategory::Admin);
-        let admin = asked.category != ToolCategory::Admin
-            || self.effect != PermissionEffect::Allow
-            || means_admin;
+        let admin =
+            asked.category != ToolCategory::Admin || self.effect != PermissionEffect::Allow || means_admin;
         let fits = |path: &RepoPath| self.paths.iter().any(|test| test.fits(path.as_str()));
         let paths = match self.effect {
             _ if self.paths.is_empty() => true,

@@ -6,8 +6,8 @@
 
 /// Words that begin a piece of shell grammar instead of a command.
 const CONTROL: [&str; 20] = [
-    "if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "in", "select",
-    "function", "time", "coproc", "!", "[[", "{",
+    "if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "in",
+    "select", "function", "time", "coproc", "!", "[[", "{",
 ];
 /// What makes a line unclear outside of quotes.
 const UNCLEAR: [char; 17] =
@@ -57,12 +57,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn quoted(
-        &mut self,
-        chars: &mut impl Iterator<Item = char>,
-        end: char,
-        unclear: &[char],
-    ) -> Option<()> {
+    fn quoted(&mut self, chars: &mut impl Iterator<Item = char>, end: char, unclear: &[char]) -> Option<()> {
         let word = self.word.get_or_insert_default();
         for c in chars {
             if c == end {
@@ -116,7 +111,10 @@ mod tests {
         for (line, commands) in [
             ("cargo test", vec!["cargo·test"]),
             ("  git  commit -m 'it; works && $HOME' ", vec!["git·commit·-m·it; works && $HOME"]),
-            ("cd src && cargo test || echo \"no\"; ls | wc -l", vec!["cd·src", "cargo·test", "echo·no", "ls", "wc·-l"]),
+            (
+                "cd src && cargo test || echo \"no\"; ls | wc -l",
+                vec!["cd·src", "cargo·test", "echo·no", "ls", "wc·-l"],
+            ),
             ("a\nb\n\n", vec!["a", "b"]),
             ("ec'h'o x", vec!["echo·x"]),
         ] {
@@ -127,11 +125,37 @@ mod tests {
     #[test]
     fn whatever_could_do_more_is_unclear() {
         for line in [
-            "", " ", "cargo test $(rm x)", "cargo test `rm x`", "cargo test > f", "cargo test < f", "cargo test & rm x",
-            "cargo test 2>&1", "X=1 cargo test", "cargo test $X", "cargo test \\; rm", "(rm x)", "{ rm x; }",
-            "if true; then rm x; fi", "! true", "cargo test 'open", "cargo test \"$(rm x)\"", "cargo test \"`rm`\"",
-            "ls *", "ls ~", "echo # comment", "a && ", "; a", "a ;; b", "a |& b", "a\rb", "time rm", "a\0b", "x <<< y",
-            "''", "\"\" rm",
+            "",
+            " ",
+            "cargo test $(rm x)",
+            "cargo test `rm x`",
+            "cargo test > f",
+            "cargo test < f",
+            "cargo test & rm x",
+            "cargo test 2>&1",
+            "X=1 cargo test",
+            "cargo test $X",
+            "cargo test \\; rm",
+            "(rm x)",
+            "{ rm x; }",
+            "if true; then rm x; fi",
+            "! true",
+            "cargo test 'open",
+            "cargo test \"$(rm x)\"",
+            "cargo test \"`rm`\"",
+            "ls *",
+            "ls ~",
+            "echo # comment",
+            "a && ",
+            "; a",
+            "a ;; b",
+            "a |& b",
+            "a\rb",
+            "time rm",
+            "a\0b",
+            "x <<< y",
+            "''",
+            "\"\" rm",
         ] {
             assert_eq!(read(line), None, "{line:?}");
         }
@@ -139,7 +163,14 @@ mod tests {
 
     #[test]
     fn traces_are_found_through_wrappings() {
-        for line in ["rm -rf x", "sudo /bin/rm -rf x", "bash -c 'rm -rf x'", "a;rm -rf x", "$(rm -rf x)", "x=`rm -rf x`"] {
+        for line in [
+            "rm -rf x",
+            "sudo /bin/rm -rf x",
+            "bash -c 'rm -rf x'",
+            "a;rm -rf x",
+            "$(rm -rf x)",
+            "x=`rm -rf x`",
+        ] {
             let words = traces(line);
             assert!(words.windows(2).any(|two| two[0] == "rm" && two[1] == "-rf"), "{line}: {words:?}");
         }

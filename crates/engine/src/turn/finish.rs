@@ -108,7 +108,8 @@ impl TurnDriver {
             None => (None, 0, self.used),
         };
         // The answers say where their figures are from; the run's own sum does not.
-        let usage = if self.used.is_empty() { crate::cost::marked(&self.participant, usage) } else { self.used };
+        let usage =
+            if self.used.is_empty() { crate::cost::marked(&self.participant, usage) } else { self.used };
         let outcome = self.verdict.clone().or(said).unwrap_or_else(|| {
             let how = match (exit.signal, exit.code) {
                 (Some(signal), _) => format!("the run was killed by signal {signal}"),

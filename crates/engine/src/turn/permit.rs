@@ -77,8 +77,7 @@ impl TurnDriver {
             Judgement::Free => Ok(Some(Reply::Permitted { allowed: true, reason: String::new() })),
             Judgement::Decided { allowed, by, reason } => {
                 let decision = self.decision(permission.id, allowed, by, &reason);
-                let events =
-                    vec![Event::PermissionRequested(permission), Event::PermissionDecided(decision)];
+                let events = vec![Event::PermissionRequested(permission), Event::PermissionDecided(decision)];
                 self.record(events).await?;
                 Ok(Some(Reply::Permitted { allowed, reason }))
             }
@@ -200,7 +199,13 @@ impl TurnDriver {
         }
     }
 
-    fn decision(&self, permission: PermissionId, allowed: bool, by: &str, reason: &str) -> PermissionDecision {
+    fn decision(
+        &self,
+        permission: PermissionId,
+        allowed: bool,
+        by: &str,
+        reason: &str,
+    ) -> PermissionDecision {
         PermissionDecision {
             permission,
             session: self.participant.session,

@@ -7,8 +7,8 @@ use crate::writer::{self, Edit, INTENT};
 use agent::{Reply, Request, RunCommand};
 use bus::LockRequest;
 use model::{
-    Channel, Claim, Event, FileChange, LockMode, ParticipantStatus, PlannedTask, Proposal,
-    QUESTION_MAX, Question, Refusal, RefusedEdit, RepoPath, StrayFiles, TaskKind,
+    Channel, Claim, Event, FileChange, LockMode, ParticipantStatus, PlannedTask, Proposal, QUESTION_MAX,
+    Question, Refusal, RefusedEdit, RepoPath, StrayFiles, TaskKind,
 };
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -111,6 +111,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         ended: None,
         verdict: None,
         used: Usage::default(),
+        ahead: 0,
         sight,
         shell_open: false,
     };

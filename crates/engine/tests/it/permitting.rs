@@ -48,9 +48,7 @@ fn decision(view: &PermissionView, allow: bool, scope: PermissionScope) -> NewDe
 
 /// By the run's number of its request: whether it was allowed.
 fn answers(scene: &Scene) -> Vec<(u64, bool)> {
-    let answer = |reply: &Value| {
-        Some((reply["id"].as_u64()?, reply["result"]["Ok"]["allowed"].as_bool()?))
-    };
+    let answer = |reply: &Value| Some((reply["id"].as_u64()?, reply["result"]["Ok"]["allowed"].as_bool()?));
     let mut all: Vec<(u64, bool)> = scene.heard().iter().filter_map(answer).collect();
     all.sort_unstable();
     all
@@ -70,7 +68,8 @@ async fn a_question_waits_in_the_inbox_until_somebody_decides_about_exactly_that
     assert_eq!(scene.engine().status().unwrap().needs_input, 1);
 
     let id = asked.permission.id;
-    let other = NewDecision { arguments_hash: "00".to_owned(), ..decision(&asked, true, PermissionScope::Once) };
+    let other =
+        NewDecision { arguments_hash: "00".to_owned(), ..decision(&asked, true, PermissionScope::Once) };
     let refused = scene.engine().decide_permission(&call(), id, other).await.unwrap_err();
     assert_eq!(refused.code, "permission_changed");
     let yes = decision(&asked, true, PermissionScope::Once);
@@ -108,7 +107,10 @@ async fn a_decision_for_the_session_decides_what_is_like_it_now_and_later_and_no
     assert_eq!(rules[0].command.as_deref(), Some("=make"));
 
     scene.engine().remove_permission_rule(&call(), rules[0].id).await.unwrap();
-    assert_eq!(scene.engine().remove_permission_rule(&call(), rules[0].id).await.unwrap_err().code, "not_found");
+    assert_eq!(
+        scene.engine().remove_permission_rule(&call(), rules[0].id).await.unwrap_err().code,
+        "not_found"
+    );
     let third = scene.prompt(session, "third", &[]).await.unwrap();
     waiting(&scene, 1).await;
     scene.engine().cancel_task(&call(), third.task.id).await.unwrap();
@@ -146,15 +148,22 @@ async fn rules_and_defaults_answer_without_asking() {
     let by: Vec<String> = scene
         .events()
         .into_iter()
-        .filter_map(|event| if let Event::PermissionDecided(decision) = event { Some(decision.by) } else { None })
+        .filter_map(
+            |event| if let Event::PermissionDecided(decision) = event { Some(decision.by) } else { None },
+        )
         .collect();
-    assert_eq!(by, ["rule", "rule", "unattended", "nobody_watches"], "what goes ahead by itself is not written down");
+    assert_eq!(
+        by,
+        ["rule", "rule", "unattended", "nobody_watches"],
+        "what goes ahead by itself is not written down"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_administers_agents_is_asked_about_while_somebody_watches() {
     let scene = Scene::scripted(json!({})).await;
-    let edit = asks(1, "Write", "edit", json!({ "file_path": ".claude/settings.json" }), &[".claude/settings.json"]);
+    let edit =
+        asks(1, "Write", "edit", json!({ "file_path": ".claude/settings.json" }), &[".claude/settings.json"]);
     scene.script(&[json!({ "event": "ready" }), edit], 1, &[ended()]);
     let watching = scene.engine().watching();
     let (session, task) = prompted(&scene).await;

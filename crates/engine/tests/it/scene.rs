@@ -78,7 +78,8 @@ impl Scene {
         std::fs::write(&executable, GUARD).unwrap();
         std::fs::set_permissions(&executable, std::fs::Permissions::from_mode(0o755)).unwrap();
         let model = Scripted::start(ScriptedOptions::default()).unwrap();
-        let mut scene = Self { executable, dir, repo: TempRepo::with(&[("a.txt", "one\n")]), model, engine: None };
+        let mut scene =
+            Self { executable, dir, repo: TempRepo::with(&[("a.txt", "one\n")]), model, engine: None };
         scene.configure_with(more);
         scene.open().await;
         scene
@@ -89,7 +90,9 @@ impl Scene {
         let lines = |events: &[serde_json::Value]| -> String {
             events.iter().map(|event| format!("{event}\n")).collect()
         };
-        for (name, text) in [("script", lines(first)), ("replies", replies.to_string()), ("then", lines(then))] {
+        for (name, text) in
+            [("script", lines(first)), ("replies", replies.to_string()), ("then", lines(then))]
+        {
             std::fs::write(self.dir.path().join(name), text).unwrap();
         }
     }

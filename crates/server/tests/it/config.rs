@@ -25,7 +25,9 @@ fn the_engines_defaults_fit_the_schema_and_fill_it() {
 #[test]
 fn what_the_schema_allows_the_engine_reads() {
     let agents = json!({ "fast": { "vendor": "openai", "model": "m", "api_key_env": "K" } });
-    for config in [json!({}), json!({ "agents": agents }), json!({ "limits": { "queue_depth": 3 } }), careful()] {
+    for config in
+        [json!({}), json!({ "agents": agents }), json!({ "limits": { "queue_depth": 3 } }), careful()]
+    {
         let schema = protocol::config_schema();
         assert_eq!(mismatch(&schema, &schema, &config), None, "{config}");
         assert!(serde_json::from_value::<engine::Config>(config.clone()).is_ok(), "{config}");

@@ -153,7 +153,8 @@ async fn permissions_and_costs(house: &House, contract: &mut Contract, session: 
     let id = text(&open["items"][0]["id"]);
     let shown = contract.check("get_permission", &house.get(&format!("/permissions/{id}")).await);
     assert_eq!((&shown["arguments"], &shown["decision"]), (&json!({ "command": "make" }), &Value::Null));
-    let decision = json!({ "allow": true, "scope": "repo", "arguments_hash": shown["arguments_hash"], "reason": "" });
+    let decision =
+        json!({ "allow": true, "scope": "repo", "arguments_hash": shown["arguments_hash"], "reason": "" });
     let decide = house.post(&format!("/permissions/{id}/decide"), decision.clone()).await;
     let decided = contract.check("decide_permission", &decide);
     assert_eq!((&decided["decision"]["allowed"], &decided["decision"]["by"]), (&json!(true), &json!("user")));

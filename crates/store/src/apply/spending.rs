@@ -64,20 +64,7 @@ pub(super) fn counted(db: &Connection, record: &Record, answer: &ModelAnswer) ->
     run(
         db,
         &ADD_TO_TASK,
-        params![
-            task,
-            day,
-            agent,
-            answer.model,
-            session,
-            input,
-            output,
-            read,
-            write,
-            cost,
-            sources,
-            SUM_MAX
-        ],
+        params![task, day, agent, answer.model, session, input, output, read, write, cost, sources, SUM_MAX],
     )?;
     Ok(())
 }

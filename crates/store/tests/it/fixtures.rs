@@ -5,8 +5,8 @@
 
 use crate::workspace::{Workspace, commit, keyed};
 use model::{
-    Actor, AgentName, Answer, Block, Board, BoardRemoved, Channel, Checkpoint, Claim, CostSource, Driver, Event,
-    FileChange, JournalRepair, LockChange, LockMode, LockPhase, MergedPlan, MergedTask, Message,
+    Actor, AgentName, Answer, Block, Board, BoardRemoved, Channel, Checkpoint, Claim, CostSource, Driver,
+    Event, FileChange, JournalRepair, LockChange, LockMode, LockPhase, MergedPlan, MergedTask, Message,
     MessageDraft, ModelAnswer, ModelCall, Notice, Participant, ParticipantId, ParticipantStatus, Plan,
     PlanEnd, PlanId, PlanMerge, PlanStall, PlanTest, PlannedTask, Proposal, Question, RefusedEdit,
     Registration, RegistrationEnd, RegistrationId, RegistrationPhase, Repo, RepoId, RepoPath, RepoRemoved,

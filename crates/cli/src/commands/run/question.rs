@@ -80,7 +80,9 @@ impl Desk {
                 let text = format!("asks for permission: {}", permission.summary);
                 context.screen.say_of(&who, Paint::Warm, &text);
                 context.screen.say(&permission::exactly(permission));
-                context.screen.say("y, or n and why; `y session`, `y repo` and `y always` also allow what is like it:");
+                context
+                    .screen
+                    .say("y, or n and why; `y session`, `y repo` and `y always` also allow what is like it:");
             }
         }
         let typing = tokio::task::spawn_blocking(|| {

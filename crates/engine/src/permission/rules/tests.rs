@@ -29,13 +29,27 @@ fn of_edit(rules: &[Rule], category: ToolCategory, paths: &[&str]) -> Option<Per
 
 #[test]
 fn the_first_words_allow_a_command_and_nothing_that_is_hung_onto_it() {
-    let rules = rules(&[serde_json::json!({ "tool": "shell", "command": "cargo test", "decision": "allow" })]);
+    let rules =
+        rules(&[serde_json::json!({ "tool": "shell", "command": "cargo test", "decision": "allow" })]);
     assert_eq!(of_shell(&rules, "cargo test --all 'x; y'"), Some(Allow));
     assert_eq!(of_shell(&rules, "cargo test && cargo test -p a"), Some(Allow), "each of them is allowed");
     for line in [
-        "cargo testify", "cargo", "cargo test; rm -rf /", "cargo test && rm x", "cargo test || rm x", "cargo test | sh",
-        "cargo test $(rm x)", "cargo test `rm x`", "cargo test\nrm x", "cargo test > /etc/passwd", "cargo test & rm x",
-        "cargo test <(rm x)", "X=1 cargo test", "cargo test \\\n; rm", "echo cargo test", "sudo cargo test",
+        "cargo testify",
+        "cargo",
+        "cargo test; rm -rf /",
+        "cargo test && rm x",
+        "cargo test || rm x",
+        "cargo test | sh",
+        "cargo test $(rm x)",
+        "cargo test `rm x`",
+        "cargo test\nrm x",
+        "cargo test > /etc/passwd",
+        "cargo test & rm x",
+        "cargo test <(rm x)",
+        "X=1 cargo test",
+        "cargo test \\\n; rm",
+        "echo cargo test",
+        "sudo cargo test",
     ] {
         assert_eq!(of_shell(&rules, line), None, "{line:?}");
     }
@@ -60,11 +74,22 @@ fn what_is_denied_is_found_wherever_it_stands() {
         serde_json::json!({ "tool": "shell", "command": "git push", "decision": "deny" }),
         serde_json::json!({ "tool": "shell", "command": "curl *", "decision": "ask" }),
     ]);
-    for line in ["git push", "cd x && git push -f", "bash -c 'git push'", "$(git push)", "/usr/bin/git push", "env git push"] {
+    for line in [
+        "git push",
+        "cd x && git push -f",
+        "bash -c 'git push'",
+        "$(git push)",
+        "/usr/bin/git push",
+        "env git push",
+    ] {
         assert_eq!(of_shell(&rules, line), Some(Deny), "{line}");
     }
     assert_eq!(of_shell(&rules, "sh -c \"curl x\""), Some(Ask));
-    assert_eq!(of_shell(&rules, "git pull $X"), Some(Allow), "whoever allows every shell allows unclear lines");
+    assert_eq!(
+        of_shell(&rules, "git pull $X"),
+        Some(Allow),
+        "whoever allows every shell allows unclear lines"
+    );
 }
 
 #[test]
@@ -76,7 +101,11 @@ fn the_rule_that_says_more_decides_and_of_equals_the_one_that_asks() {
     ]);
     assert_eq!(of_edit(&more, ToolCategory::Edit, &["src/a.rs"]), Some(Allow));
     assert_eq!(of_edit(&more, ToolCategory::Edit, &["src/secret/a.rs"]), Some(Ask));
-    assert_eq!(of_edit(&more, ToolCategory::Edit, &["src/a.rs", "docs/a.md"]), Some(Ask), "all must be allowed");
+    assert_eq!(
+        of_edit(&more, ToolCategory::Edit, &["src/a.rs", "docs/a.md"]),
+        Some(Ask),
+        "all must be allowed"
+    );
     let same = rules(&[
         serde_json::json!({ "tool": "edit", "decision": "allow" }),
         serde_json::json!({ "tool": "edit", "decision": "ask" }),
@@ -86,7 +115,10 @@ fn the_rule_that_says_more_decides_and_of_equals_the_one_that_asks() {
 
 #[test]
 fn what_administers_agents_is_allowed_by_its_name_only() {
-    for general in [serde_json::json!({ "decision": "allow" }), serde_json::json!({ "tool": "Write", "decision": "allow" })] {
+    for general in [
+        serde_json::json!({ "decision": "allow" }),
+        serde_json::json!({ "tool": "Write", "decision": "allow" }),
+    ] {
         assert_eq!(of_edit(&rules(&[general]), ToolCategory::Admin, &[".mcp.json"]), None);
     }
     let named = rules(&[serde_json::json!({ "tool": "admin", "paths": [".mcp.json"], "decision": "allow" })]);
@@ -127,7 +159,8 @@ fn any_rule() -> impl Strategy<Value = Rule> {
 }
 
 fn any_line() -> impl Strategy<Value = String> {
-    let word = prop::sample::select(vec!["git", "log", "rm", "x", "&&", ";", "|", "$(", ")", "`", ">", "'", "\n"]);
+    let word =
+        prop::sample::select(vec!["git", "log", "rm", "x", "&&", ";", "|", "$(", ")", "`", ">", "'", "\n"]);
     prop::collection::vec(word, 1..8).prop_map(|words| words.join(" "))
 }
 
