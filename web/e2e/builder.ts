@@ -8,6 +8,7 @@ import type {
   Notice,
   Participant,
   ParticipantStatus,
+  Permission,
   Plan,
   Presence,
   Repo,
@@ -34,6 +35,7 @@ export interface World {
   tasks: Task[];
   messages: Message[];
   plans: Plan[];
+  permissions: Permission[];
   checkpoints: Checkpoint[];
   repos: Repo[];
   agents: Agent[];
@@ -53,6 +55,7 @@ export const usage = (input: number, output: number, micros: number): Usage => (
   cache_read_tokens: Math.round(input * 0.6),
   cache_write_tokens: 0,
   cost_micros: micros,
+  cost_source: micros > 0 ? 'table' : 'none',
 });
 
 const turnOf = (task: Task, agent: string | null): string =>
@@ -64,6 +67,7 @@ export class Builder {
     tasks: [],
     messages: [],
     plans: [],
+    permissions: [],
     checkpoints: [],
     repos: [],
     agents: [],

@@ -177,6 +177,27 @@ function workOf(b: Builder, session: Session, plan: Plan): void {
     plan: plan.id,
   });
 
+  const shell = session.participants[3];
+  b.world.permissions.push({
+    id: id('prm', 1),
+    short_id: 'prm0000001',
+    session: session.id,
+    task: evaluation.id,
+    turn: id('trn', 78),
+    participant: shell?.id ?? '',
+    tool: 'Bash',
+    category: 'shell',
+    summary: 'Run the overflow tests with a fresh lock file',
+    arguments: {
+      command: 'cargo update && cargo test --test overflow -- --nocapture',
+      timeout: 120_000,
+    },
+    paths: ['Cargo.lock', 'tests/overflow.rs'],
+    arguments_hash: '7c1d',
+    requested_at: b.ago(9),
+    decision: null,
+  });
+
   const held = b.lock(session, 'claude', 'src/parser.rs', 14);
   b.lock(session, 'codex', 'tests/overflow.rs', 44);
   b.lock(session, 'kimi', 'docs/**', 130, 'shared');

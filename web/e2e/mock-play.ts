@@ -249,6 +249,30 @@ export class Play {
     return task;
   }
 
+  /** As the daemon: the first decision counts, and only about what was shown. */
+  decide(wanted: string, allowed: boolean, hash: string): { status: number; body: unknown } | null {
+    const permission = this.world.permissions.find((one) => one.id === wanted);
+    if (!permission) return null;
+    if (permission.arguments_hash !== hash) {
+      const error = { code: 'permission_changed', message: 'the arguments are others', hint: 'look again' };
+      return { status: 409, body: { error } };
+    }
+    this.world.permissions = this.world.permissions.filter((one) => one !== permission);
+    const { session, participant, turn } = permission;
+    const decision = {
+      permission: wanted,
+      session,
+      participant,
+      turn,
+      allowed,
+      scope: 'once',
+      by: 'user',
+      reason: '',
+    };
+    this.stream.emit('permission.decided', session, 'user', decision);
+    return { status: 200, body: permission };
+  }
+
   cancel(task: Task): Task {
     const session = this.world.sessions.find((one) => one.id === task.session);
     if (!session) return task;

@@ -157,6 +157,12 @@ export function routes(world: World, play: Play, stream: MockStream) {
         return found ? ok(play.answer(found, String(body.answer))) : null;
       },
     ],
+    ['GET', /^\/permissions$/, () => page(world.permissions)],
+    [
+      'POST',
+      /^\/permissions\/([^/]+)\/decide$/,
+      ([id = ''], _, body) => play.decide(id, body.allow === true, String(body.arguments_hash)),
+    ],
     ['GET', /^\/agents$/, () => page(world.agents)],
     ['GET', /^\/locks$/, () => ok({ items: world.locks, waits: world.waits })],
     ['DELETE', /^\/locks\/(\d+)$/, ([token]) => ok(play.breakLock(Number(token)))],

@@ -66,6 +66,18 @@ function changesOf(kind: string, payload: Body, ts: string): Change[] {
         ['removed', 'draft', payload.turn, null],
         ['created', 'message', payload.id, payload],
       ];
+    case 'permission.requested':
+      return [['created', 'permission', payload.id, payload], session()];
+    case 'permission.decided':
+      return [
+        [
+          'patched',
+          'permission',
+          payload.permission,
+          { session: payload.session, decision: { allowed: payload.allowed, by: payload.by } },
+        ],
+        session(),
+      ];
     case 'plan.created':
       return [['created', 'plan', payload.id, payload]];
     case 'lock.changed':

@@ -68,6 +68,7 @@ function emptyWorld(full: World): World {
     tasks: [],
     messages: [],
     plans: [],
+    permissions: [],
     checkpoints: [],
     repos: [],
     locks: [],

@@ -2,6 +2,7 @@
 
 mod agent;
 mod completions;
+mod cost;
 mod daemon;
 mod data;
 mod demo;
@@ -12,6 +13,7 @@ mod init;
 mod join;
 mod lock;
 mod msg;
+mod permission;
 mod repo;
 mod run;
 mod session;
@@ -47,6 +49,11 @@ pub(crate) enum Command {
     /// Pieces of wanted work
     #[command(subcommand)]
     Task(task::Task),
+    /// What agents have to be allowed, and the rules that answers leave behind
+    #[command(subcommand)]
+    Permission(permission::Permission),
+    /// What work has cost, by agent, model, task, session or day
+    Cost(cost::Cost),
     /// The configured agents
     #[command(subcommand)]
     Agent(agent::Agent),
@@ -97,6 +104,8 @@ pub(crate) fn run(context: &Context, command: Command) -> Outcome {
         Command::Daemon(command) => command.run(context),
         Command::Session(command) => command.run(context),
         Command::Task(command) => command.run(context),
+        Command::Permission(command) => command.run(context),
+        Command::Cost(command) => command.run(context),
         Command::Agent(command) => command.run(context),
         Command::Join(command) => command.run(context),
         Command::Leave(command) => command.run(context),

@@ -105,6 +105,8 @@ fn turns(kind: &str) -> bool {
     matches!(
         kind,
         "task.input_requested"
+            | "permission.requested"
+            | "permission.decided"
             | "task.completed"
             | "task.failed"
             | "task.canceled"
@@ -122,6 +124,6 @@ mod tests {
     #[test]
     fn what_is_worth_a_look_is_a_kind_of_event() {
         let known = model::Event::KINDS.iter().filter(|kind| turns(kind)).count();
-        assert_eq!(known, 8, "a name above is not one of the journal's");
+        assert_eq!(known, 10, "a name above is not one of the journal's");
     }
 }

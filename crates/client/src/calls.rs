@@ -8,10 +8,11 @@ use crate::client::{Ask, Client, Fresh};
 use crate::{ClientError, path};
 use protocol::Method::{Delete, Get, Patch, Post};
 use protocol::{
-    Agent, ChannelCount, Checkpoint, ConfigVersion, DataReport, EventPage, EventQuery, Finding, InboxQuery,
-    Landed, Launch, LiveTurn, Lock, LockTable, Message, MessageQuery, NewAnswer, NewExport, NewLanding,
-    NewLock, NewNotice, NewPlan, NewPrompt, NewRepo, NewRestore, NewSession, NewSteer, Notice, NoticeQuery,
-    Page, Participant, Plan, Presence, Receipt, RemovedWorktree, Repo, RepoPatch, RestoredFile, Session,
+    Agent, ChannelCount, Checkpoint, ConfigVersion, CostQuery, CostReport, DataReport, EventPage, EventQuery,
+    Finding, InboxQuery, Landed, Launch, LiveTurn, Lock, LockTable, Message, MessageQuery, NewAnswer,
+    NewDecision, NewExport, NewLanding, NewLock, NewNotice, NewPlan, NewPrompt, NewRepo, NewRestore,
+    NewSession, NewSteer, Notice, NoticeQuery, Page, Participant, Permission, PermissionQuery,
+    PermissionRule, Plan, Presence, Receipt, RemovedWorktree, Repo, RepoPatch, RestoredFile, Session,
     SessionPatch, SessionQuery, Status, Stopping, Task, TaskQuery, Version, Worktree, WorktreeRemoval,
 };
 
@@ -136,6 +137,36 @@ impl Client {
     /// Ends a plan, its tasks and its tests.
     pub async fn cancel_plan(&self, id: &str, key: Key<'_>) -> Result<Plan, ClientError> {
         self.ask(Ask::new(Post, path::under("plans", id, "/cancel")).key(key)).await
+    }
+
+    pub async fn permissions(&self, query: &PermissionQuery) -> Result<Page<Permission>, ClientError> {
+        self.ask(Ask::new(Get, path::with_query("/permissions", query)?)).await
+    }
+
+    pub async fn permission(&self, id: &str) -> Result<Permission, ClientError> {
+        self.ask(Ask::new(Get, path::under("permissions", id, ""))).await
+    }
+
+    /// Allows or denies what was asked; the first decision counts.
+    pub async fn decide_permission(
+        &self,
+        id: &str,
+        new: &NewDecision,
+        key: Key<'_>,
+    ) -> Result<Permission, ClientError> {
+        self.ask(Ask::new(Post, path::under("permissions", id, "/decide")).body(new)?.key(key)).await
+    }
+
+    pub async fn permission_rules(&self) -> Result<Page<PermissionRule>, ClientError> {
+        self.ask(Ask::new(Get, "/permission-rules")).await
+    }
+
+    pub async fn remove_permission_rule(&self, id: &str, key: Key<'_>) -> Result<(), ClientError> {
+        self.ask(Ask::new(Delete, path::under("permission-rules", id, "")).key(key)).await
+    }
+
+    pub async fn cost(&self, query: &CostQuery) -> Result<CostReport, ClientError> {
+        self.ask(Ask::new(Get, path::with_query("/cost", query)?)).await
     }
 
     pub async fn checkpoints(&self, session: &str) -> Result<Page<Checkpoint>, ClientError> {

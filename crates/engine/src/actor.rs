@@ -3,6 +3,7 @@
 //! It reads what is to be done from the store and keeps in memory only what is alive: which
 //! participant is in a turn, and how to reach that turn. So a restart is a start.
 
+use crate::budget;
 use crate::engine::Shared;
 use crate::plan;
 use crate::steer::Taken;
@@ -13,6 +14,7 @@ use model::{
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use store::ParticipantRow;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +22,11 @@ use tokio_util::sync::CancellationToken;
 /// Mail that may wait for one session's actor.
 const MAILBOX: usize = 256;
 /// Mail that may wait for one turn: an answer, a cancel.
-const TURN_MAILBOX: usize = 8;
+/// All answers that one turn can wait for fit at once.
+const TURN_MAILBOX: usize = 2 * model::PERMISSIONS_OPEN_MAX;
+
+/// Longest pause between two looks at the day, while somebody waits for the next one.
+const LOOK_AT_THE_DAY: Duration = Duration::from_secs(15 * 60);
 
 /// What is told to a session's actor.
 #[derive(Debug)]
@@ -38,6 +44,14 @@ pub(crate) enum Mail {
         task: TaskId,
         turn: model::TurnId,
         answer: String,
+    },
+    /// What a turn asked for was decided.
+    Permitted {
+        task: TaskId,
+        turn: model::TurnId,
+        permission: model::PermissionId,
+        allowed: bool,
+        reason: String,
     },
     TurnOver(ParticipantId),
     /// The plan has ended by order: what it still does is to end, too.
@@ -77,6 +91,7 @@ impl Shared {
                     turns: HashMap::new(),
                     moving: HashMap::new(),
                     failures: HashMap::new(),
+                    waits_for_day: false,
                 };
                 self.tasks.spawn(actor.run());
                 sender
@@ -118,6 +133,8 @@ struct SessionActor {
     moving: HashMap<PlanId, Moving>,
     /// How often in a row a plan's step has failed.
     failures: HashMap<PlanId, u32>,
+    /// Somebody waits for the next day's budget.
+    waits_for_day: bool,
 }
 
 /// A plan with a step under way.
@@ -134,9 +151,11 @@ impl SessionActor {
             if let Err(error) = self.look(news).await {
                 tracing::error!(session = %self.session, %error, "cannot see what is to be done");
             }
+            let next_day = self.until_next_day();
             let mail = tokio::select! {
                 () = self.shared.stopping.cancelled() => return,
                 mail = self.mail.recv() => mail,
+                () = tokio::time::sleep(next_day), if self.waits_for_day => Some(Mail::Look),
             };
             news = true;
             match mail {
@@ -155,6 +174,15 @@ impl SessionActor {
                 Some(Mail::Cancel(task)) => self.tell_turns(task, |_| TurnMail::Cancel),
                 Some(Mail::Answer { task, turn, answer }) => {
                     self.tell_turns(task, |_| TurnMail::Answer { turn, answer: answer.clone() });
+                }
+                Some(Mail::Permitted { task, turn, permission, allowed, reason }) => {
+                    let reason = || reason.clone();
+                    self.tell_turns(task, |_| TurnMail::Permitted {
+                        turn,
+                        permission,
+                        allowed,
+                        reason: reason(),
+                    });
                 }
             }
         }
@@ -205,13 +233,17 @@ impl SessionActor {
                 if self.turns.contains_key(&participant) {
                     continue;
                 }
-                if let Err(refusal) = start::endpoint(&self.shared, &seat.participant) {
+                let ready = start::endpoint(&self.shared, &seat.participant).map(drop);
+                if let Err(refusal) =
+                    ready.and_then(|()| start::budget(&self.shared, &row.task, &seat.participant))
+                {
                     held.entry(participant).or_insert(refusal);
                     continue;
                 }
                 self.start_turn(Order { task: row.task.clone(), participant, attempt: target.attempt });
             }
         }
+        self.waits_for_day = held.values().any(|refusal| refusal.code == budget::EXCEEDED);
         let changes = self.holding(&seats, &held);
         self.shared.held.set(session, held.into_values().collect());
         if !changes.is_empty() {
@@ -236,6 +268,13 @@ impl SessionActor {
             (due != said).then_some(Event::ParticipantStatusChanged(change))
         };
         idle.filter_map(change).collect()
+    }
+
+    /// How long a budget of the day may still stand in the way. The clock may be set meanwhile, so it is looked at now and then.
+    fn until_next_day(&self) -> Duration {
+        let now = self.shared.now();
+        let millis = now.next_day().as_millis().saturating_sub(now.as_millis());
+        Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(LOOK_AT_THE_DAY)
     }
 
     fn start_turn(&mut self, order: Order) {

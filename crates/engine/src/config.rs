@@ -1,5 +1,11 @@
 //! Configuration: one versioned snapshot, read per request and never captured.
 
+mod budget;
+mod permission;
+
+pub use budget::{AgentBudget, BudgetConfig, Usd};
+pub use permission::{PermissionConfig, PermissionPreset, Unattended};
+
 use llm::Secret;
 use model::{AgentName, Driver, Isolation, Vendor};
 use serde::{Deserialize, Serialize};
@@ -23,6 +29,8 @@ pub struct Config {
     pub limits: Limits,
     pub server: ServerConfig,
     pub bus: BusConfig,
+    pub permissions: PermissionConfig,
+    pub budgets: BudgetConfig,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +70,12 @@ pub struct AgentConfig {
     /// Added to the agent's system prompt.
     #[serde(default)]
     pub instructions: String,
+    /// What happens to calls that no rule speaks of.
+    #[serde(default)]
+    pub permissions: PermissionPreset,
+    /// What becomes of a question while nobody watches.
+    #[serde(default)]
+    pub unattended: Unattended,
 }
 
 fn native() -> Driver {
@@ -171,6 +185,8 @@ impl Default for Config {
             limits: Limits::default(),
             server: ServerConfig::default(),
             bus: BusConfig::default(),
+            permissions: PermissionConfig::default(),
+            budgets: BudgetConfig::default(),
         }
     }
 }
@@ -224,6 +240,8 @@ fn default_agents() -> BTreeMap<AgentName, AgentConfig> {
                 sandbox_writable: Vec::new(),
                 context_window,
                 instructions: String::new(),
+                permissions: PermissionPreset::default(),
+                unattended: Unattended::default(),
             };
             Some((name.parse().ok()?, config))
         })
@@ -338,6 +356,8 @@ fn check(config: &Config) -> Result<(), String> {
             return Err(format!("agents.{name}.base_url must start with http:// or https://"));
         }
     }
+    config.permissions.check()?;
+    config.budgets.check()?;
     check_bus(&config.bus)
 }
 
@@ -473,6 +493,12 @@ mod tests {
         for (text, what) in [
             (r#"{"limits":{"max_runs":0}}"#.to_owned(), "limits.max_runs must be between"),
             (r#"{"limits":{"lock_ttl_seconds":10000001}}"#.to_owned(), "limits.lock_ttl_seconds"),
+            (
+                r#"{"permissions":{"rules":[{"paths":["../x"],"decision":"allow"}]}}"#.to_owned(),
+                "permissions.rules[0]",
+            ),
+            (r#"{"budgets":{"warn_percent":0}}"#.to_owned(), "budgets.warn_percent must be between"),
+            (r#"{"budgets":{"agents":{"kimi":{"day_tokens":0}}}}"#.to_owned(), "more than 0"),
             (agent(r#""model":"","api_key_env":"K""#), "agents.claude.model is empty"),
             (agent(r#""model":"m","api_key_env":"K","base_url":"ftp://x""#), "base_url must start with http"),
         ] {

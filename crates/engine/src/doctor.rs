@@ -53,7 +53,28 @@ impl Engine {
                 }
             }
         };
-        agents.into_iter().map(finding).collect()
+        let unpriced = self.unpriced();
+        agents.into_iter().map(finding).chain(unpriced).collect()
+    }
+
+    /// Agents of which nobody says what they cost: budgets in dollars do not see them.
+    fn unpriced(&self) -> Vec<Finding> {
+        let snapshot = self.config();
+        let unknown = |(name, agent): (&model::AgentName, &crate::AgentConfig)| {
+            // This one says itself what its answers cost.
+            let says = agent.driver == model::Driver::Claude;
+            let known = says || llm::price_of(agent.vendor, &agent.model, 0).is_some();
+            (!known).then(|| Finding {
+                severity: Severity::Warning,
+                check: "agent_price",
+                message: format!(
+                    "no price is known for {} of {name}: its costs count as nothing, also for budgets in dollars",
+                    agent.model
+                ),
+                hint: Some("set a budget of tokens (budgets.day_tokens), which needs no price".to_owned()),
+            })
+        };
+        snapshot.config.agents.iter().filter_map(unknown).collect()
     }
 }
 

@@ -23,7 +23,7 @@ use model::{
     WorkspaceDir,
 };
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use store::{Commit, CommitError, OpenReport, Opening, Receipt, Store, StoreOptions, View};
@@ -101,6 +101,8 @@ pub(crate) struct Shared {
     house: Mutex<Option<Janitor>>,
     /// To other machines.
     pub(crate) bridge: Crossing,
+    /// How many watch what happens.
+    pub(crate) watching: Arc<AtomicU32>,
     failed: watch::Sender<Option<String>>,
     dropped: AtomicU64,
     started_at: Timestamp,
@@ -152,6 +154,8 @@ impl Engine {
         let (running, waiting, usage) = shared.store.read(|view| {
             let waiting = view.tasks_in_state(&[model::TaskState::InputRequired])?.len();
             let waiting = waiting + shared.held.reasons().len();
+            let permissions = usize::try_from(view.count_open_permissions(None)?).unwrap_or(usize::MAX);
+            let waiting = waiting.saturating_add(permissions);
             Ok((view.running_turns()?.len(), waiting, view.total_usage()?))
         })?;
         Ok(Status {
@@ -371,6 +375,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         user: user.id,
         house: Mutex::default(),
         bridge: Crossing::default(),
+        watching: Arc::default(),
         failed: watch::Sender::new(None),
         dropped: AtomicU64::new(0),
     };

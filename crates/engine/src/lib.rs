@@ -8,9 +8,11 @@ mod actor;
 mod agent;
 mod aside;
 mod bridge;
+mod budget;
 mod call;
 mod checkpoint;
 mod config;
+mod cost;
 mod credential;
 mod data;
 mod doctor;
@@ -27,6 +29,7 @@ mod merge;
 mod message;
 mod notice;
 mod outbox;
+mod permission;
 mod places;
 mod plan;
 mod recovery;
@@ -40,12 +43,17 @@ mod task;
 mod test_report;
 mod turn;
 mod view;
+mod watching;
 mod worktree;
 mod writer;
 
 pub use bus::{AckRule, Durability, Receipt};
 pub use call::{Call, Caller, Key};
-pub use config::{AgentConfig, BusConfig, Config, ConfigError, Limits, ServerConfig, Snapshot};
+pub use config::{
+    AgentBudget, AgentConfig, BudgetConfig, BusConfig, Config, ConfigError, Limits, PermissionConfig,
+    PermissionPreset, ServerConfig, Snapshot, Unattended, Usd,
+};
+pub use cost::{SPENDING_ROWS_MAX, Spending, SpendingBy, SpendingRow};
 pub use doctor::{Finding, Severity};
 pub use engine::{Engine, EngineOptions, Environment, StartReport};
 pub use event::{EventEntry, EventsPage};
@@ -54,6 +62,8 @@ pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::NewLock;
 pub use message::{MessagePage, NewPrompt};
 pub use notice::NewNotice;
+pub use permission::rules::PermissionRuleConfig;
+pub use permission::{NewDecision, PermissionView};
 pub use plan::NewPlan;
 pub use repo::{NewRepo, RepoChange};
 pub use session::{NewSession, SessionFilter};
@@ -61,3 +71,4 @@ pub use view::{
     AgentView, DataReport, LandedView, ParticipantView, PlanView, RemovedView, RepoView, RestoredView,
     SandboxView, SessionView, Status, TargetView, TaskView, TurnView, WaitView, WorktreeView,
 };
+pub use watching::Watching;

@@ -8,6 +8,7 @@ mod tests;
 use crate::actor::Mail;
 use crate::checkpoint;
 use crate::engine::Shared;
+use crate::permission;
 use crate::turn::finish::Ending;
 use crate::{worktree, writer};
 use model::{
@@ -26,6 +27,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<Vec<String>, Refusal
         said.extend(adopt_edit(shared, &row).await?);
         said.push(end_turn(shared, row).await?);
     }
+    close_permissions(shared).await?;
     end_runs(shared).await?;
     rewind_plans(shared).await;
     mend_statuses(shared).await?;
@@ -137,6 +139,13 @@ async fn rewind_plans(shared: &Arc<Shared>) {
             tracing::warn!(plan = %row.plan.id, %error, "commits that were not recorded stay");
         }
     }
+}
+
+/// No turn runs, so nobody waits for an answer any more.
+async fn close_permissions(shared: &Arc<Shared>) -> Result<(), Refusal> {
+    let open = shared.store.read(|view| view.open_permissions(None))?;
+    let events = permission::over(open, "turn_ended", "the turn that asked is over");
+    if events.is_empty() { Ok(()) } else { conclude(shared, events).await }
 }
 
 /// Runs whose turn was never begun.

@@ -241,6 +241,7 @@ fn session_view(view: &View<'_>, row: SessionRow) -> Result<SessionView, Refusal
     let participants: Vec<ParticipantView> = participants.collect();
     let tasks = view.tasks_in_state(&[TaskState::InputRequired])?;
     let asked = tasks.iter().filter(|task| task.task.session == session).count();
+    let permissions = usize::try_from(view.count_open_permissions(Some(session))?).unwrap_or(0);
     let paused = participants.iter().filter(|seat| seat.status == ParticipantStatus::Paused).count();
     Ok(SessionView {
         short_id: session.short(),
@@ -248,7 +249,7 @@ fn session_view(view: &View<'_>, row: SessionRow) -> Result<SessionView, Refusal
         archived: row.archived_at.is_some(),
         participants,
         usage: view.session_usage(session)?,
-        needs_input: u32::try_from(asked + paused).unwrap_or(u32::MAX),
+        needs_input: u32::try_from(asked + paused + permissions).unwrap_or(u32::MAX),
         updated_at: row.updated_at,
         session: row.session,
     })

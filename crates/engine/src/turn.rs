@@ -7,6 +7,7 @@ mod apart;
 pub(crate) mod detail;
 pub(crate) mod finish;
 mod lock_requests;
+mod permit;
 mod serve;
 pub(crate) mod start;
 mod vendor;
@@ -14,6 +15,7 @@ mod vendor;
 use crate::engine::Shared;
 use crate::steer::Taken;
 use crate::strays::Sight;
+use crate::{budget, cost};
 use agent::{RunEvent, RunHandle, TextKind};
 use bus::BusError;
 use lock_requests::LockRequests;
@@ -62,6 +64,12 @@ pub(crate) enum TurnMail {
         turn: TurnId,
         answer: String,
     },
+    Permitted {
+        turn: TurnId,
+        permission: model::PermissionId,
+        allowed: bool,
+        reason: String,
+    },
 }
 
 /// A turn that runs.
@@ -80,6 +88,10 @@ struct TurnDriver {
     lock_requests: LockRequests,
     /// Request id of the question that waits for the user, and since when.
     question: Option<(u64, Instant)>,
+    /// What somebody has to allow.
+    permits: permit::Permits,
+    /// Since when the turn waits for a person; its own time stands still then.
+    still_since: Option<Instant>,
     deadline: Instant,
     drafted: (usize, usize),
     /// By path, what was in the files that the vendor's program may change; none when there was no file.
@@ -94,6 +106,8 @@ struct TurnDriver {
     /// What we decided before it could say anything.
     verdict: Option<TurnOutcome>,
     used: Usage,
+    /// Reckoned cost of which the vendor has not spoken yet.
+    ahead: u64,
     /// On the worktree it may edit.
     sight: Option<Sight>,
     /// It works in a worktree of its own, where everything is its work.
@@ -157,6 +171,8 @@ impl TurnDriver {
         loop {
             let answer_limit = Duration::from_secs(limits.answer_deadline_seconds);
             let deadline = self.question.map_or(self.deadline, |(_, since)| since + answer_limit);
+            let stands_still = self.question.is_none() && !self.permits.is_empty();
+            let permit_deadline = self.permits.oldest().unwrap_or(deadline) + answer_limit;
             tokio::select! {
                 event = self.handle.events.recv() => match event {
                     None | Some(RunEvent::Exited(_)) => return Ok(()),
@@ -186,7 +202,12 @@ impl TurnDriver {
                     let silent = format!("the agent said nothing for {} s", limits.stall_seconds);
                     self.end_as(failed("stalled", &silent));
                 }
-                () = tokio::time::sleep_until(deadline) => self.end_as(failed("deadline", "the turn's time was over")),
+                () = tokio::time::sleep_until(permit_deadline), if !self.permits.is_empty() => {
+                    self.permits_overdue(answer_limit).await?;
+                }
+                () = tokio::time::sleep_until(deadline), if !stands_still => {
+                    self.end_as(failed("deadline", "the turn's time was over"));
+                }
                 () = stopping.cancelled(), if self.verdict.is_none() => {
                     self.end_as(failed("daemon_stopped", "the daemon was stopped"));
                 }
@@ -196,7 +217,10 @@ impl TurnDriver {
 
     /// Silence means something only while the agent waits for nobody.
     fn may_stall(&self) -> bool {
-        self.verdict.is_none() && self.question.is_none() && self.lock_requests.is_empty()
+        self.verdict.is_none()
+            && self.question.is_none()
+            && self.permits.is_empty()
+            && self.lock_requests.is_empty()
     }
 
     async fn hear(&mut self, event: RunEvent) -> Result<(), Refusal> {
@@ -221,11 +245,7 @@ impl TurnDriver {
                 self.record(vec![Event::ModelCalled(call)]).await
             }
             RunEvent::ModelAnswered { usage, latency_ms, retries } => {
-                self.used += usage;
-                let (vendor, model) = (self.participant.vendor, self.participant.model.clone());
-                let (session, turn, run) = (self.participant.session, self.turn, self.run);
-                let answer = ModelAnswer { session, turn, run, vendor, model, usage, latency_ms, retries };
-                self.record(vec![Event::ModelAnswered(answer)]).await
+                self.model_answered(usage, latency_ms, retries).await
             }
             RunEvent::Message { role, blocks, usage, latency_ms } => {
                 self.message(role, blocks, usage, latency_ms).await
@@ -252,6 +272,34 @@ impl TurnDriver {
                 Ok(())
             }
         }
+    }
+
+    /// Records what was used and what it cost, and ends the turn when that was more than it may cost.
+    async fn model_answered(&mut self, usage: Usage, latency_ms: u64, retries: u32) -> Result<(), Refusal> {
+        let usage = cost::marked(&self.participant, usage);
+        self.used += usage;
+        // A figure of the vendor's is about all before it.
+        self.ahead =
+            if usage.cost_micros > 0 { 0 } else { self.ahead + cost::ahead(&self.participant, &usage) };
+        let ahead = self.ahead;
+        let (vendor, model) = (self.participant.vendor, self.participant.model.clone());
+        let (session, turn, run) = (self.participant.session, self.turn, self.run);
+        let answer = ModelAnswer { session, turn, run, vendor, model, usage, latency_ms, retries };
+        let budgets = self.shared.config.snapshot().config.budgets.clone();
+        let account = start::account(&self.shared, &self.order.task, &self.participant);
+        let (seat, of, bounds) = (self.participant.clone(), account.clone(), budgets.clone());
+        let command = move |view: &store::View<'_>| {
+            let mut events = budget::warnings(view, &bounds, &of, &seat, &answer)?;
+            events.insert(0, Event::ModelAnswered(answer));
+            Ok(events)
+        };
+        self.shared.commit(self.actor(), None, command).await?;
+        let beyond = self.shared.store.read(|view| budget::gone_beyond(view, &budgets, &account, ahead))?;
+        if let Some(refusal) = beyond.filter(|_| self.verdict.is_none()) {
+            let hint = refusal.hint.unwrap_or_default();
+            self.end_as(failed(budget::EXCEEDED, &format!("{}; {hint}", refusal.message)));
+        }
+        Ok(())
     }
 
     async fn message(
@@ -293,7 +341,10 @@ impl TurnDriver {
             TurnMail::Cancel => self.end_as(TurnOutcome::Canceled),
             TurnMail::Steer { text, taken } => self.steer(text, taken),
             TurnMail::Answer { turn, answer } if turn == self.turn => self.answered(answer).await?,
-            TurnMail::Answer { .. } => {}
+            TurnMail::Permitted { turn, permission, allowed, reason } if turn == self.turn => {
+                self.permitted(permission, allowed, reason).await?;
+            }
+            TurnMail::Answer { .. } | TurnMail::Permitted { .. } => {}
         }
         Ok(())
     }
@@ -307,6 +358,8 @@ impl TurnDriver {
         }
         self.verdict = Some(outcome);
         self.question = None;
+        self.permits.clear();
+        self.still_since = None;
         self.deadline = Instant::now() + CANCEL_GRACE;
         if self.handle.send(agent::RunCommand::Cancel).is_err() {
             self.handle.stop();

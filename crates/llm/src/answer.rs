@@ -6,7 +6,7 @@
 use crate::conversation::{seal, seal_redacted};
 use crate::{Answer, LlmError, Price, Stop, price_of};
 use genai::chat::{ContentPart, StopReason, StreamEnd, ToolCall};
-use model::{Block, Entropy, Usage, Vendor};
+use model::{Block, CostSource, Entropy, Usage, Vendor};
 use serde_json::{Value, json};
 
 /// Longest answer that is taken, in bytes of text, thinking and arguments.
@@ -117,9 +117,13 @@ impl Reader<'_> {
             cache_read_tokens,
             cache_write_tokens,
             cost_micros: 0,
+            cost_source: CostSource::None,
         };
         let price = self.price.or_else(|| price_of(self.vendor, self.model, prompt));
-        usage.cost_micros = price.map_or(0, |price| price.cost_micros(&usage));
+        if let Some(price) = price {
+            usage.cost_micros = price.cost_micros(&usage);
+            usage.cost_source = CostSource::Table;
+        }
         usage
     }
 }

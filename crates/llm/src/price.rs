@@ -160,7 +160,7 @@ mod tests {
             output_tokens: 200,
             cache_read_tokens: 10_000,
             cache_write_tokens: 400,
-            cost_micros: 0,
+            ..Usage::default()
         };
         assert_eq!(price.cost_micros(&usage), 5000 + 5000 + 5000 + 2500);
         assert_eq!(price.cost_micros(&Usage { cache_read_tokens: 1, ..Usage::default() }), 1);

@@ -1,11 +1,12 @@
 //! Events: committed facts, named in the past tense. This enum is the journal's whole vocabulary.
 
 use crate::{
-    AgentName, AgentNameError, Board, BoardId, Checkpoint, FileChange, FileRestored, LockChange, MergedPlan,
-    Message, MessageDraft, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus,
-    Permission, PermissionDecision, Plan, PlanId, Proposal, RefusedEdit, Registration, RegistrationId, Repo,
-    RepoId, Run, RunExit, RunId, Session, SessionId, StrayFiles, Task, TaskId, TestReport, Turn, TurnId,
-    TurnOutcome, Usage, User, Vendor, VendorRecords,
+    AgentName, AgentNameError, Board, BoardId, BudgetWarning, Checkpoint, FileChange, FileRestored,
+    LockChange, MergedPlan, Message, MessageDraft, Notice, Opening, Outline, Participant, ParticipantId,
+    ParticipantStatus, Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval, Plan, PlanId,
+    Proposal, RefusedEdit, Registration, RegistrationId, Repo, RepoId, Run, RunExit, RunId, Session,
+    SessionId, StrayFiles, Task, TaskId, TestReport, Turn, TurnId, TurnOutcome, Usage, User, Vendor,
+    VendorRecords,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -138,6 +139,11 @@ events! {
     TurnEnded(TurnEnd) "turn.ended",
     PermissionRequested(Permission) "permission.requested",
     PermissionDecided(PermissionDecision) "permission.decided",
+    /// A decision reaches beyond the one call.
+    PermissionRuleAdded(PermissionRule) "permission.rule_added",
+    PermissionRuleRemoved(PermissionRuleRemoval) "permission.rule_removed",
+    /// Work comes near what it may cost.
+    BudgetWarned(BudgetWarning) "budget.warned",
     RunStarted(Run) "run.started",
     RunExited(RunExit) "run.exited",
     MessageAppended(Message) "message.appended",
@@ -348,6 +354,9 @@ impl Event {
             Self::TurnEnded(e) => Some(e.session),
             Self::PermissionRequested(e) => Some(e.session),
             Self::PermissionDecided(e) => Some(e.session),
+            Self::PermissionRuleAdded(e) => e.session,
+            Self::PermissionRuleRemoved(e) => e.session,
+            Self::BudgetWarned(e) => Some(e.session),
             Self::RunStarted(e) => Some(e.session),
             Self::RunExited(e) => Some(e.session),
             Self::MessageAppended(e) => Some(e.session),

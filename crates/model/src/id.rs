@@ -161,6 +161,7 @@ kinds! {
     NoticeId Notice "ntc",
     ParticipantId Participant "par",
     PermissionId Permission "prm",
+    PermissionRuleId PermissionRule "rul",
     PlanId Plan "pln",
     RegistrationId Registration "reg",
     RepoId Repo "rep",

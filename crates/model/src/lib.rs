@@ -11,6 +11,7 @@
 mod agent;
 mod ambient;
 mod board;
+mod budget;
 mod checkpoint;
 mod cursor;
 mod event;
@@ -35,6 +36,7 @@ mod user;
 pub use agent::{AGENT_NAME_MAX, AgentName, AgentNameError, Driver, Isolation, Vendor};
 pub use ambient::{Clock, Entropy};
 pub use board::Board;
+pub use budget::{BudgetKind, BudgetUnit, BudgetWarning};
 pub use checkpoint::Checkpoint;
 pub use cursor::Cursor;
 pub use event::{
@@ -44,16 +46,19 @@ pub use event::{
 };
 pub use id::{
     BoardId, CheckpointId, Id, IdError, Kind as IdKind, MessageId, NoticeId, ParticipantId, PermissionId,
-    PlanId, RegistrationId, RepoId, RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId, TurnId, UserId,
+    PermissionRuleId, PlanId, RegistrationId, RepoId, RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId,
+    TurnId, UserId,
 };
 pub use layout::{DEFAULT_WORKSPACE, DataRoot, WorkspaceDir};
 pub use lock::{Lock, LockChange, LockMode, LockPhase};
-pub use message::{Block, Message, MessageDraft, PROMPT_MAX, Role, Usage};
+pub use message::{Block, CostSource, Message, MessageDraft, PROMPT_MAX, Role, Usage};
 pub use notice::{CHANNEL_MAX, Channel, Envelope, NOTICE_PAYLOAD_MAX, Notice};
 pub use path::{REPO_PATH_MAX, RepoPath, RepoPathError};
 pub use permission::{
-    PERMISSION_ARGUMENTS_MAX, PERMISSION_PATHS_MAX, PERMISSION_SUMMARY_MAX, Permission, PermissionAsk,
-    PermissionDecision, PermissionScope, ToolCategory,
+    PERMISSION_ARGUMENTS_MAX, PERMISSION_PATHS_MAX, PERMISSION_REASON_MAX, PERMISSION_RULES_MAX,
+    PERMISSION_SUMMARY_MAX, PERMISSION_TOOL_MAX, PERMISSIONS_OPEN_MAX, Permission, PermissionAsk,
+    PermissionDecision, PermissionEffect, PermissionRule, PermissionRuleRemoval, PermissionScope,
+    ToolCategory,
 };
 pub use plan::{
     Claim, MergedPlan, MergedTask, PLANNED_DEPENDENCIES_MAX, PLANNED_FILES_MAX, PLANNED_INSTRUCTIONS_MAX,

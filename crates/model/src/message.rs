@@ -109,8 +109,53 @@ pub struct Usage {
     pub output_tokens: u64,
     pub cache_read_tokens: u64,
     pub cache_write_tokens: u64,
-    /// Millionths of a US dollar, by our own price table; 0 when the model has no price there.
+    /// Millionths of a US dollar; 0 when nobody knows a price.
     pub cost_micros: u64,
+    /// Who says so. Records of before the field have `none`.
+    #[serde(default)]
+    pub cost_source: CostSource,
+}
+
+/// Where the figure of a cost is from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CostSource {
+    /// Nobody said: no price is known, or nothing was used.
+    #[default]
+    None,
+    /// Reckoned from the tokens by our dated table of list prices.
+    Table,
+    /// The vendor's own figure.
+    Vendor,
+    /// A sum of figures from different sources.
+    Mixed,
+}
+
+impl CostSource {
+    pub const ALL: [Self; 4] = [Self::None, Self::Table, Self::Vendor, Self::Mixed];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Table => "table",
+            Self::Vendor => "vendor",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+impl Usage {
+    /// All tokens, cached or not, in and out.
+    pub fn tokens(&self) -> u64 {
+        [self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_tokens]
+            .into_iter()
+            .fold(0, u64::saturating_add)
+    }
+
+    /// Nothing was used.
+    pub fn is_empty(&self) -> bool {
+        self.tokens() == 0 && self.cost_micros == 0
+    }
 }
 
 /// Text of a message that is still being written, kept so that a crash loses at most a second of it.

@@ -2,7 +2,9 @@
 //!
 //! Invariant: an approval holds for exactly the arguments that were asked about; `arguments_hash` binds it to them.
 
-use crate::{ParticipantId, PermissionId, RepoPath, SessionId, TaskId, TurnId};
+use crate::{
+    ParticipantId, PermissionId, PermissionRuleId, RepoId, RepoPath, SessionId, TaskId, Timestamp, TurnId,
+};
 use serde::{Deserialize, Serialize};
 
 /// Longest sentence that says what is asked, in bytes.
@@ -11,6 +13,14 @@ pub const PERMISSION_SUMMARY_MAX: usize = 1024;
 pub const PERMISSION_ARGUMENTS_MAX: usize = 256 * 1024;
 /// Most paths that one question names.
 pub const PERMISSION_PATHS_MAX: usize = 256;
+/// Longest name of a tool, in bytes.
+pub const PERMISSION_TOOL_MAX: usize = 256;
+/// Longest reason given with a decision, in bytes.
+pub const PERMISSION_REASON_MAX: usize = 1024;
+/// Most questions that one turn may have open at the same time: its sub-agents ask side by side.
+pub const PERMISSIONS_OPEN_MAX: usize = 32;
+/// Most rules that decisions may leave behind in one workspace.
+pub const PERMISSION_RULES_MAX: usize = 1000;
 
 /// What a tool does, as far as permissions are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,4 +122,72 @@ pub struct PermissionDecision {
     pub by: String,
     /// What the agent is told of a denial.
     pub reason: String,
+}
+
+/// What a rule says of the calls it fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PermissionEffect {
+    Allow,
+    Ask,
+    Deny,
+}
+
+impl PermissionEffect {
+    pub const ALL: [Self; 3] = [Self::Allow, Self::Ask, Self::Deny];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Ask => "ask",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// A rule that a decision left behind, because its scope reaches beyond the one call.
+///
+/// The three patterns are read alike: `=text` is exactly that text, everything else is as in config.json.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PermissionRule {
+    pub id: PermissionRuleId,
+    /// Never `Once`.
+    pub scope: PermissionScope,
+    /// The only session it holds in, when the scope is `Session`.
+    pub session: Option<SessionId>,
+    /// The only repo it holds in, when the scope is `Repo`.
+    pub repo: Option<RepoId>,
+    pub tool: String,
+    /// What the call was that the decision was about; a rule holds for that category alone.
+    pub category: ToolCategory,
+    pub paths: Vec<String>,
+    pub command: Option<String>,
+    pub effect: PermissionEffect,
+    /// The question that was decided.
+    pub permission: PermissionId,
+    pub created_at: Timestamp,
+}
+
+/// A rule holds no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PermissionRuleRemoval {
+    pub rule: PermissionRuleId,
+    pub session: Option<SessionId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_the_serde_words() {
+        fn check<T: Serialize>(all: &[T], word: impl Fn(&T) -> &'static str) {
+            for one in all {
+                assert_eq!(serde_json::to_string(one).unwrap(), format!("\"{}\"", word(one)));
+            }
+        }
+        check(&ToolCategory::ALL, |one| one.as_str());
+        check(&PermissionScope::ALL, |one| one.as_str());
+        check(&PermissionEffect::ALL, |one| one.as_str());
+    }
 }

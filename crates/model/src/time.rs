@@ -20,6 +20,17 @@ impl Timestamp {
     pub const fn as_millis(self) -> i64 {
         self.0
     }
+
+    /// The day in UTC, as in `2026-01-31`.
+    pub fn day(self) -> String {
+        let (year, month, day) = date(self.0.div_euclid(DAY_MS));
+        format!("{year:04}-{month:02}-{day:02}")
+    }
+
+    /// When the next day begins in UTC.
+    pub const fn next_day(self) -> Self {
+        Self((self.0.div_euclid(DAY_MS) + 1) * DAY_MS)
+    }
 }
 
 const DAY_MS: i64 = 86_400_000;
@@ -143,6 +154,7 @@ mod tests {
         assert_eq!(at.to_string(), "2026-01-31T14:23:01.123Z");
         assert_eq!("2026-01-31T14:23:01.123Z".parse(), Ok(at));
         assert!("yesterday".parse::<Timestamp>().is_err());
+        assert_eq!((at.day().as_str(), at.next_day().day().as_str()), ("2026-01-31", "2026-02-01"));
     }
 
     /// What the general reader and writer make of it.

@@ -1,6 +1,8 @@
 //! Turns: one participant's work on a task, from prompt until the agent reports its end.
 
-use crate::{ParticipantId, RepoId, RepoPath, RunId, SessionId, TaskId, Timestamp, TurnId, Usage};
+use crate::{
+    CostSource, ParticipantId, RepoId, RepoPath, RunId, SessionId, TaskId, Timestamp, TurnId, Usage,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,10 +161,35 @@ impl std::iter::Sum for Usage {
 impl std::ops::AddAssign for Usage {
     /// Stops at the end of the numbers: what a provider claims must not bring a sum down.
     fn add_assign(&mut self, more: Self) {
+        self.cost_source = match (self.is_empty(), more.is_empty()) {
+            (_, true) => self.cost_source,
+            (true, false) => more.cost_source,
+            (false, false) if self.cost_source == more.cost_source => self.cost_source,
+            (false, false) => CostSource::Mixed,
+        };
         self.input_tokens = self.input_tokens.saturating_add(more.input_tokens);
         self.output_tokens = self.output_tokens.saturating_add(more.output_tokens);
         self.cache_read_tokens = self.cache_read_tokens.saturating_add(more.cache_read_tokens);
         self.cache_write_tokens = self.cache_write_tokens.saturating_add(more.cache_write_tokens);
         self.cost_micros = self.cost_micros.saturating_add(more.cost_micros);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_knows_whether_its_figures_are_of_one_source() {
+        let of = |cost_source| Usage { output_tokens: 1, cost_source, ..Usage::default() };
+        let nothing = Usage { cost_source: CostSource::Vendor, ..Usage::default() };
+        let sum = |all: &[Usage]| all.iter().copied().sum::<Usage>().cost_source;
+        let (vendor, table, none) = (of(CostSource::Vendor), of(CostSource::Table), of(CostSource::None));
+        assert_eq!(sum(&[]), CostSource::None);
+        assert_eq!(sum(&[nothing, table, nothing]), CostSource::Table);
+        assert_eq!(sum(&[vendor, vendor]), CostSource::Vendor);
+        assert_eq!(sum(&[vendor, table]), CostSource::Mixed);
+        assert_eq!(sum(&[none, table]), CostSource::Mixed, "a part of it has no price");
+        assert_eq!(sum(&[vendor, table, table]), CostSource::Mixed);
     }
 }

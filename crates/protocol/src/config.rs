@@ -15,6 +15,8 @@ pub struct Config {
     pub limits: Option<Limits>,
     pub server: Option<ServerConfig>,
     pub bus: Option<BusConfig>,
+    pub permissions: Option<PermissionConfig>,
+    pub budgets: Option<BudgetConfig>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -46,6 +48,97 @@ pub struct AgentConfig {
     pub context_window: Option<u64>,
     /// Added to the agent's system prompt.
     pub instructions: Option<String>,
+    /// What happens to calls that no rule speaks of. `ask` (the default): reads and edits go ahead, everything else
+    /// asks. `edits`: reads and edits go ahead, everything else is denied and nobody is asked. `all`: everything goes
+    /// ahead that does not administer agents.
+    #[schema(value_type = Option<words::PermissionPreset>)]
+    pub permissions: Option<PermissionPreset>,
+    /// What becomes of a question while nobody watches: it waits (the default), is denied or allowed. What administers
+    /// agents is denied then in any case.
+    #[schema(value_type = Option<words::Unattended>)]
+    pub unattended: Option<Unattended>,
+}
+
+/// What happens to calls that no rule speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PermissionPreset {
+    Ask,
+    Edits,
+    All,
+}
+
+impl PermissionPreset {
+    pub const ALL: [Self; 3] = [Self::Ask, Self::Edits, Self::All];
+}
+
+/// What becomes of a question while nobody watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unattended {
+    Deny,
+    Wait,
+    Allow,
+}
+
+impl Unattended {
+    pub const ALL: [Self; 3] = [Self::Deny, Self::Wait, Self::Allow];
+}
+
+/// What agents may do without asking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PermissionConfig {
+    /// At most 256. `deny` wins; else the rule that says most about the call; of two that say as much, the one that asks.
+    pub rules: Option<Vec<PermissionRuleConfig>>,
+    /// By category, for calls that no rule speaks of; goes before the agents' presets.
+    pub default: Option<BTreeMap<ToolCategoryName, PermissionEffectName>>,
+    /// Somebody looks at the inbox even when neither a page nor a follower is connected.
+    pub watched: Option<bool>,
+}
+
+/// `read`, `edit`, `shell`, `network`, `mcp` or `admin`.
+pub type ToolCategoryName = String;
+/// `allow`, `ask` or `deny`.
+pub type PermissionEffectName = String;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PermissionRuleConfig {
+    /// A category, or a glob over the vendor's names of tools, as in `mcp__github__*`; none: every tool.
+    pub tool: Option<String>,
+    /// Globs over paths of the worktree. To allow, every path of the call must be among them; to deny or ask, one.
+    pub paths: Option<Vec<String>>,
+    /// Of a shell command, its first words, as in `cargo test`; or a glob over the whole, as in `git log*`; or `=` and the
+    /// exact line.
+    pub command: Option<String>,
+    /// Only calls of this agent.
+    pub agent: Option<String>,
+    #[schema(value_type = words::PermissionEffect)]
+    pub decision: model::PermissionEffect,
+}
+
+/// What work may cost. An amount is dollars as text, as in `"2.50"`; days are those of UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetConfig {
+    pub task_usd: Option<String>,
+    pub session_usd: Option<String>,
+    pub day_usd: Option<String>,
+    pub task_tokens: Option<u64>,
+    pub session_tokens: Option<u64>,
+    pub day_tokens: Option<u64>,
+    /// The share of a budget, in percent, from which on one is warned: 1 to 100. None means 80.
+    pub warn_percent: Option<u32>,
+    /// By name.
+    pub agents: Option<BTreeMap<String, AgentBudget>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgentBudget {
+    pub day_usd: Option<String>,
+    pub day_tokens: Option<u64>,
 }
 
 /// Bounds of what one workspace takes on.

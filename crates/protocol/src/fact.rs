@@ -68,6 +68,12 @@ pub enum Fact {
     PermissionRequested(PermissionRecord),
     #[serde(rename = "permission.decided")]
     PermissionDecided(PermissionDecision),
+    #[serde(rename = "permission.rule_added")]
+    PermissionRuleAdded(PermissionRuleRecord),
+    #[serde(rename = "permission.rule_removed")]
+    PermissionRuleRemoved(PermissionRuleRemoval),
+    #[serde(rename = "budget.warned")]
+    BudgetWarned(BudgetWarning),
     #[serde(rename = "run.started")]
     RunStarted(Run),
     #[serde(rename = "run.exited")]
@@ -316,10 +322,40 @@ payloads! {
         participant: String,
         allowed: bool,
         scope: words::PermissionScope,
-        /// `user`, `rule`, `nobody_watches`, `deadline` or `turn_ended`.
+        /// `user`, `rule`, `unattended`, `nobody_watches`, `deadline` or `turn_ended`.
         by: String,
         /// What the agent is told of a denial.
         reason: String,
+    }
+    /// A rule as a decision left it behind.
+    PermissionRuleRecord {
+        id: String,
+        scope: words::PermissionScope,
+        session: Option<String>,
+        repo: Option<String>,
+        tool: String,
+        category: words::ToolCategory,
+        paths: Vec<String>,
+        command: Option<String>,
+        effect: words::PermissionEffect,
+        permission: String,
+        #[schema(format = DateTime)]
+        created_at: String,
+    }
+    PermissionRuleRemoval { rule: String, session: Option<String> }
+    /// Work comes near what it may cost.
+    BudgetWarning {
+        session: String,
+        task: String,
+        turn: String,
+        participant: String,
+        agent: String,
+        budget: words::BudgetKind,
+        unit: words::BudgetUnit,
+        /// In millionths of a US dollar, or in tokens.
+        spent: u64,
+        /// As `spent`.
+        limit: u64,
     }
     /// A plan as it was created.
     PlanRecord {

@@ -11,6 +11,7 @@
 mod agent;
 mod checkpoint;
 pub mod config;
+mod cost;
 mod daemon;
 mod data;
 mod error;
@@ -26,6 +27,7 @@ mod openapi;
 mod operation;
 mod page;
 mod participant;
+mod permission;
 mod plan;
 mod proof;
 mod registration;
@@ -41,6 +43,7 @@ pub mod ws;
 
 pub use agent::{Agent, Sandbox};
 pub use checkpoint::Checkpoint;
+pub use cost::{CostBy, CostQuery, CostReport, CostRow};
 pub use daemon::{
     API_REVISION, ConfigVersion, DaemonInfo, Finding, HEALTH_PATH, Launch, LaunchQuery, Severity, Status,
     Stopping, Version,
@@ -53,10 +56,11 @@ pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::{Lock, LockChange, LockTable, LockWait, NewLock, ReleaseQuery};
 pub use message::{Block, Message, MessageQuery, NewPrompt, Usage};
 pub use model::{
-    Actor, AgentName, BoardId, Channel, CheckpointId, Clock, Cursor, DataRoot, Driver, Entropy, Event,
-    LockMode, LockPhase, MessageId, ParticipantId, ParticipantStatus, PlanId, PlanState, RegistrationId,
-    RegistrationPhase, RepoId, RepoPath, Role, RunId, SessionId, SessionState, TaskId, TaskKind, TaskState,
-    Timestamp, TurnId, Vendor,
+    Actor, AgentName, BoardId, Channel, CheckpointId, Clock, CostSource, Cursor, DataRoot, Driver, Entropy,
+    Event, LockMode, LockPhase, MessageId, ParticipantId, ParticipantStatus, PermissionEffect, PermissionId,
+    PermissionRuleId, PermissionScope, PlanId, PlanState, RegistrationId, RegistrationPhase, RepoId,
+    RepoPath, Role, RunId, SessionId, SessionState, TaskId, TaskKind, TaskState, Timestamp, ToolCategory,
+    TurnId, Vendor,
 };
 pub use notice::{AckRule, ChannelCount, Durability, InboxQuery, NewNotice, Notice, NoticeQuery, Receipt};
 pub use openapi::{config_schema, event_schema, openapi};
@@ -66,6 +70,7 @@ pub use operation::{
 };
 pub use page::{Page, page_size};
 pub use participant::Participant;
+pub use permission::{Decision, NewDecision, Permission, PermissionQuery, PermissionRule};
 pub use plan::{
     Claim, MergedPlan, MergedTask, NewPlan, Plan, PlannedTask, Proposal, RefusedEdit, TestReport,
 };

@@ -8,7 +8,7 @@ use crate::operation::{
     Operation,
 };
 use crate::words;
-use model::{AgentName, MessageId, ParticipantId, Role, SessionId, TaskId, Timestamp, TurnId};
+use model::{AgentName, CostSource, MessageId, ParticipantId, Role, SessionId, TaskId, Timestamp, TurnId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -76,15 +76,34 @@ pub struct Usage {
     pub output_tokens: u64,
     pub cache_read_tokens: u64,
     pub cache_write_tokens: u64,
-    /// Millionths of a US dollar, by the price table of the daemon; 0 when the model has no price there.
+    /// Millionths of a US dollar; 0 when nobody knows a price.
     pub cost_micros: u64,
+    /// `vendor`: the vendor's own figure; `table`: reckoned from the daemon's list prices; `mixed`: a sum of both, or a
+    /// part of it has no price; `none`: no price is known.
+    #[schema(value_type = words::CostSource)]
+    pub cost_source: CostSource,
+}
+
+impl Usage {
+    /// All tokens, cached or not, in and out.
+    pub fn tokens(&self) -> u64 {
+        [self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_tokens]
+            .into_iter()
+            .fold(0, u64::saturating_add)
+    }
 }
 
 impl From<model::Usage> for Usage {
     fn from(usage: model::Usage) -> Self {
-        let model::Usage { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_micros } =
-            usage;
-        Self { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_micros }
+        let model::Usage {
+            input_tokens,
+            output_tokens,
+            cache_read_tokens,
+            cache_write_tokens,
+            cost_micros,
+            cost_source,
+        } = usage;
+        Self { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_micros, cost_source }
     }
 }
 

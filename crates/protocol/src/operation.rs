@@ -203,6 +203,8 @@ pub fn operations() -> Vec<Operation> {
         crate::message::operations(),
         crate::task::operations(),
         crate::plan::operations(),
+        crate::permission::operations(),
+        crate::cost::operations(),
         crate::checkpoint::operations(),
         crate::agent::operations(),
         crate::lock::operations(),

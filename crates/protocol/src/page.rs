@@ -55,7 +55,8 @@ pub fn page_size(wish: Option<usize>) -> Result<usize, Refusal> {
         None => Ok(PAGE_DEFAULT),
         Some(n) if (1..=PAGE_MAX).contains(&n) => Ok(n),
         Some(n) => {
-            Err(Refusal::invalid("limit_out_of_range", format!("limit {n} is not between 1 and {PAGE_MAX}")))
+            let message = format!("limit {n} is not between 1 and {PAGE_MAX}");
+            Err(Refusal::invalid("limit_out_of_range", message).hint("ask for fewer, and go on from `next`"))
         }
     }
 }

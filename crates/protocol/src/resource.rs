@@ -9,8 +9,9 @@
 //! the session tells that they may have moved, and the client reads them again.
 
 use crate::{
-    Checkpoint, FileChange, LockChange, MergedPlan, Message, Notice, Participant, Plan, Proposal, Question,
-    RefusedEdit, Registration, Repo, Run, Session, Task, TestReport, Turn, TurnOutcome, Usage,
+    Checkpoint, Decision, FileChange, LockChange, MergedPlan, Message, Notice, Participant, Permission,
+    PermissionRule, Plan, Proposal, Question, RefusedEdit, Registration, Repo, Run, Session, Task,
+    TestReport, Turn, TurnOutcome, Usage,
 };
 use model::{Cursor, Event, LockPhase, PlanState, Role, SessionId, TaskId, TaskState, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,7 @@ pub enum Noun {
     Plan,
     Proposal,
     Permission,
+    PermissionRule,
     FileChange,
     RefusedEdit,
     Checkpoint,
@@ -110,13 +112,25 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         | Event::FileRestored(_)
         | Event::JournalRepaired(_)
         | Event::TurnRecorded(_)
-        | Event::TurnOutlined(_) => {}
+        | Event::TurnOutlined(_)
+        | Event::BudgetWarned(_) => {}
         Event::ParticipantOpened(e) => {
             let body = json!({ "session": e.session, "vendor_session": e.vendor_session });
             changes.patched(Noun::Participant, e.participant, body);
         }
-        Event::PermissionRequested(e) => changes.created(Noun::Permission, e.id, e),
-        Event::PermissionDecided(e) => changes.patched(Noun::Permission, e.permission, e),
+        Event::PermissionRequested(e) => {
+            changes.created(Noun::Permission, e.id, Permission::asked(e.clone(), ts));
+            changes.session(e.session, json!({}));
+        }
+        Event::PermissionDecided(e) => {
+            let body = json!({ "session": e.session, "decision": Decision::new(e.clone(), ts) });
+            changes.patched(Noun::Permission, e.permission, body);
+            changes.session(e.session, json!({}));
+        }
+        Event::PermissionRuleAdded(e) => {
+            changes.created(Noun::PermissionRule, e.id, PermissionRule::from(e.clone()));
+        }
+        Event::PermissionRuleRemoved(e) => changes.removed(Noun::PermissionRule, e.rule),
         Event::ModelAnswered(e) => changes.session(e.session, json!({})),
         Event::TaskSubmitted(_)
         | Event::TaskStarted(_)

@@ -1,6 +1,7 @@
 //! Schemas of the model's plain enums. The words come from the enums themselves, so that the
 //! document cannot say another word than the wire.
 
+use crate::{config, cost};
 use serde::Serialize;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{RefOr, schema};
@@ -12,14 +13,14 @@ fn words<T: Serialize>(values: &[T]) -> RefOr<Schema> {
 }
 
 macro_rules! words {
-    ($($name:ident),+ $(,)?) => {$(
-        /// Schema of the model's enum of the same name.
+    ($home:ident: $($name:ident),+ $(,)?) => {$(
+        /// Schema of the enum of the same name.
         #[derive(Debug, Serialize)]
         pub enum $name {}
 
         impl PartialSchema for $name {
             fn schema() -> RefOr<Schema> {
-                words(&model::$name::ALL)
+                words(&$home::$name::ALL)
             }
         }
 
@@ -27,13 +28,20 @@ macro_rules! words {
     )+};
 }
 
+words!(cost: CostBy);
+words!(config: PermissionPreset, Unattended);
 words!(
+    model:
+    BudgetKind,
+    BudgetUnit,
+    CostSource,
     Driver,
     Isolation,
     LockMode,
     LockPhase,
     OutlineState,
     ParticipantStatus,
+    PermissionEffect,
     PermissionScope,
     PlanState,
     RegistrationPhase,

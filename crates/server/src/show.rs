@@ -3,8 +3,8 @@
 use crate::app::App;
 use engine::{
     AgentView, DataReport, Delta, DeltaKind, EventEntry, Finding, LandedView, LiveTurn, ParticipantView,
-    PlanView, Receipt, RemovedView, RepoView, RestoredView, SessionView, Severity, Status, TargetView,
-    TaskView, TurnView, WaitView, WorktreeView,
+    PermissionView, PlanView, Receipt, RemovedView, RepoView, RestoredView, SessionView, Severity, Status,
+    TargetView, TaskView, TurnView, WaitView, WorktreeView,
 };
 use model::Refusal;
 use std::sync::atomic::Ordering;
@@ -80,6 +80,14 @@ pub(crate) fn plan(view: PlanView) -> protocol::Plan {
         text: view.text,
         tasks: view.tasks.into_iter().map(task).collect(),
         ..view.plan.into()
+    }
+}
+
+pub(crate) fn permission(view: PermissionView) -> protocol::Permission {
+    let decided = view.decision.zip(view.decided_at);
+    protocol::Permission {
+        decision: decided.map(|(decision, at)| protocol::Decision::new(decision, at)),
+        ..protocol::Permission::asked(view.permission, view.requested_at)
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) fn accept(app: Arc<App>, request: Request) -> Result<Response, Failur
 async fn serve(app: Arc<App>, socket: Socket, token: &Token) {
     // Counted here: between the look and the upgrade others may have come.
     let Some(counted) = Counted::below(&app.figures.watchers, app.options.bounds.watchers) else { return };
+    // Whoever follows could answer what an agent asks.
+    let _watching = app.engine.watching();
     let (mut sink, mut stream) = socket.split();
     let outbox = Outbox::new(limits::WS_QUEUE_MESSAGES, limits::WS_QUEUE_BYTES);
     let deadline = app.options.bounds.ws_write_deadline;

@@ -11,11 +11,13 @@ mod lock;
 mod message;
 mod model_call;
 mod notice;
+mod permission;
 mod plan;
 mod registration;
 mod repo;
 mod run;
 mod session;
+mod spending;
 mod task;
 mod turn;
 mod user;
@@ -36,11 +38,13 @@ pub(crate) const STATEMENTS: &[&[crate::statement::Statement]] = &[
     model_call::SESSION_STATEMENTS,
     model_call::MESSAGE_STATEMENTS,
     notice::STATEMENTS,
+    permission::STATEMENTS,
     plan::STATEMENTS,
     registration::STATEMENTS,
     repo::STATEMENTS,
     run::STATEMENTS,
     session::STATEMENTS,
+    spending::STATEMENTS,
     task::STATEMENTS,
     turn::STATEMENTS,
     user::STATEMENTS,
@@ -85,7 +89,11 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::TurnEnded(end) => turn::ended(db, record, end),
         Event::RunStarted(run) => run::started(db, record, run),
         Event::RunExited(exit) => run::exited(db, record, exit),
-        Event::ModelAnswered(answer) => model_call::counted(db, answer),
+        Event::ModelAnswered(answer) => model_call::counted(db, record, answer),
+        Event::PermissionRequested(asked) => permission::requested(db, record, asked),
+        Event::PermissionDecided(decision) => permission::decided(db, record, decision),
+        Event::PermissionRuleAdded(rule) => permission::rule_added(db, record, rule),
+        Event::PermissionRuleRemoved(removal) => permission::rule_removed(db, removal),
         Event::PlanCreated(plan) => plan::created(db, record, plan),
         Event::PlanProposed(proposal) => plan::proposed(db, record, proposal),
         Event::PlanMerged(merge) => plan::merged(db, record, merge),
@@ -108,8 +116,7 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         | Event::FileRestored(_)
         | Event::TurnRecorded(_)
         | Event::TurnOutlined(_)
-        | Event::PermissionRequested(_)
-        | Event::PermissionDecided(_) => Ok(()),
+        | Event::BudgetWarned(_) => Ok(()),
     }
 }
 
@@ -136,6 +143,9 @@ fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
         | Event::TurnRecorded(_)
         | Event::PermissionRequested(_)
         | Event::PermissionDecided(_)
+        | Event::PermissionRuleAdded(_)
+        | Event::PermissionRuleRemoved(_)
+        | Event::BudgetWarned(_)
         | Event::TaskSubmitted(_)
         | Event::TaskStarted(_)
         | Event::TaskInputRequested(_)

@@ -1,7 +1,7 @@
 //! How values of the model are written into columns and read back.
 
 use crate::StoreError;
-use model::{Cursor, Timestamp};
+use model::{CostSource, Cursor, Timestamp, Usage};
 use rusqlite::Row;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -79,6 +79,34 @@ pub(crate) fn small(row: &Row<'_>, column: &'static str) -> Result<u32, StoreErr
 /// The position of the event behind the row, from its `epoch` and `seq`.
 pub(crate) fn cursor(row: &Row<'_>) -> Result<Cursor, StoreError> {
     Ok(Cursor { epoch: unsigned(row, "epoch")?, seq: unsigned(row, "seq")? })
+}
+
+/// Where a usage's cost is from, as a bit that sums keep by `OR`. What used nothing is of no source.
+pub(crate) fn source_bits(usage: &Usage) -> i64 {
+    match usage.cost_source {
+        _ if usage.is_empty() => 0,
+        CostSource::Table => 1,
+        CostSource::Vendor => 2,
+        CostSource::None => 4,
+        CostSource::Mixed => 3,
+    }
+}
+
+/// A usage from the six columns of a sum.
+pub(crate) fn usage(row: &Row<'_>) -> Result<Usage, StoreError> {
+    Ok(Usage {
+        input_tokens: unsigned(row, "input_tokens")?,
+        output_tokens: unsigned(row, "output_tokens")?,
+        cache_read_tokens: unsigned(row, "cache_read_tokens")?,
+        cache_write_tokens: unsigned(row, "cache_write_tokens")?,
+        cost_micros: unsigned(row, "cost_micros")?,
+        cost_source: match row.get::<_, i64>("cost_sources")? {
+            0 | 4 => CostSource::None,
+            1 => CostSource::Table,
+            2 => CostSource::Vendor,
+            _ => CostSource::Mixed,
+        },
+    })
 }
 
 fn malformed(column: &'static str, reason: impl Display) -> StoreError {

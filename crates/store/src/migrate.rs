@@ -35,6 +35,16 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0004_vendor_sessions",
         sql: include_str!("../migrations/sessions/0004_vendor_sessions.sql"),
     },
+    Migration {
+        number: 5,
+        name: "sessions/0005_permissions",
+        sql: include_str!("../migrations/sessions/0005_permissions.sql"),
+    },
+    Migration {
+        number: 6,
+        name: "sessions/0006_spending",
+        sql: include_str!("../migrations/sessions/0006_spending.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[Migration {

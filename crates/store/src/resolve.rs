@@ -78,6 +78,8 @@ short_ids! {
     ParticipantId "participant" Sessions "participants" "participant_id" PARTICIPANT_ID PARTICIPANT_PREFIX;
     TaskId "task" Sessions "tasks" "task_id" TASK_ID TASK_PREFIX;
     TurnId "turn" Sessions "turns" "turn_id" TURN_ID TURN_PREFIX;
+    PermissionId "permission" Sessions "permissions" "permission_id" PERMISSION_ID PERMISSION_PREFIX;
+    PermissionRuleId "permission rule" Sessions "permission_rules" "rule_id" RULE_ID RULE_PREFIX;
     PlanId "plan" Sessions "plans" "plan_id" PLAN_ID PLAN_PREFIX;
     CheckpointId "checkpoint" Sessions "checkpoints" "checkpoint_id" CHECKPOINT_ID CHECKPOINT_PREFIX;
     RepoId "repo" Sessions "repos" "repo_id" REPO_ID REPO_PREFIX;

@@ -105,9 +105,9 @@ statements! { QUERIES in Sessions {
     );
     SESSION_SEQ = "SELECT seq FROM sessions WHERE session_id = ?1";
     SESSION_STATUS = "SELECT status FROM sessions WHERE session_id = ?1";
-    SESSION_USAGE = "SELECT input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_micros
+    SESSION_USAGE = "SELECT input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_micros, cost_sources
         FROM sessions WHERE session_id = ?1";
-    TOTAL_USAGE = "SELECT input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_micros
+    TOTAL_USAGE = "SELECT input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_micros, cost_sources
         FROM spent WHERE only = 1";
     ACTIVE_SESSION = "SELECT session_id, workspace_id, agent_states, current_task, file_locks,
         context_snapshot, last_activity, checkpoint_ref FROM active_sessions WHERE session_id = ?1";
@@ -173,12 +173,12 @@ impl View<'_> {
 
     /// The sum over the session's model calls.
     pub fn session_usage(&self, id: SessionId) -> Result<Usage, StoreError> {
-        Ok(self.row(&SESSION_USAGE, [id.to_string()], read_usage)?.unwrap_or_default())
+        Ok(self.row(&SESSION_USAGE, [id.to_string()], column::usage)?.unwrap_or_default())
     }
 
     /// The sum over all sessions, archived ones too.
     pub fn total_usage(&self) -> Result<Usage, StoreError> {
-        Ok(self.row(&TOTAL_USAGE, [], read_usage)?.unwrap_or_default())
+        Ok(self.row(&TOTAL_USAGE, [], column::usage)?.unwrap_or_default())
     }
 
     /// None for an archived session.
@@ -238,16 +238,6 @@ impl View<'_> {
     pub fn live_participants(&self) -> Result<Vec<ParticipantRow>, StoreError> {
         self.rows(&PARTICIPANTS_LIVE, [], read_participant)
     }
-}
-
-fn read_usage(row: &Row<'_>) -> Result<Usage, StoreError> {
-    Ok(Usage {
-        input_tokens: column::unsigned(row, "input_tokens")?,
-        output_tokens: column::unsigned(row, "output_tokens")?,
-        cache_read_tokens: column::unsigned(row, "cache_read_tokens")?,
-        cache_write_tokens: column::unsigned(row, "cache_write_tokens")?,
-        cost_micros: column::unsigned(row, "cost_micros")?,
-    })
 }
 
 fn read_session(row: &Row<'_>) -> Result<SessionRow, StoreError> {

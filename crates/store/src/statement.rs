@@ -70,12 +70,14 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         crate::lock::QUERIES,
         crate::message::QUERIES,
         crate::notice::QUERIES,
+        crate::permission::QUERIES,
         crate::plan::QUERIES,
         crate::registration::QUERIES,
         crate::repo::QUERIES,
         crate::resolve::QUERIES,
         crate::run::QUERIES,
         crate::session::QUERIES,
+        crate::spending::QUERIES,
         crate::task::QUERIES,
         crate::turn::QUERIES,
         crate::turn::ANSWER_QUERIES,
@@ -137,11 +139,12 @@ mod tests {
     /// Read whole by purpose: they hold a handful of rows each, made by hand by a person.
     const SMALL_TABLES: [&str; 3] = ["users", "boards", "repos"];
     /// Indexes over only the rows that are open now, which may be walked through.
-    const OPEN_ROWS: [&str; 6] = [
+    const OPEN_ROWS: [&str; 7] = [
         "participants_live",
         "tasks_open",
         "turns_running",
         "runs_running",
+        "permissions_open",
         "plans_open",
         "registrations_open",
     ];

@@ -37,7 +37,7 @@ fn payload(kind: &str) -> Value {
         Some("message" | "model") => message(kind),
         Some("plan") => plan(kind),
         Some("file" | "edit" | "checkpoint") => change(kind),
-        Some("permission") => permission(kind),
+        Some("permission" | "budget") => permission(kind),
         Some("registration" | "lock" | "notice") => bus(kind),
         Some("journal") => json!({ "side_file": "torn-2-1.bin", "torn_bytes": 17, "previous_epoch": 2 }),
         _ => Value::Null,
@@ -53,6 +53,16 @@ fn permission(kind: &str) -> Value {
                 "arguments": { "command": "make test" }, "paths": ["Makefile"],
             },
             "arguments_hash": "00cc",
+        }),
+        "permission.rule_added" => json!({
+            "id": id("rul"), "scope": "session", "session": id("ses"), "repo": id("rep"), "tool": "=Bash",
+            "category": "shell", "paths": ["src/**"], "command": "=make test", "effect": "allow",
+            "permission": id("prm"), "created_at": AT,
+        }),
+        "permission.rule_removed" => json!({ "rule": id("rul"), "session": id("ses") }),
+        "budget.warned" => json!({
+            "session": id("ses"), "task": id("tsk"), "turn": id("trn"), "participant": id("par"),
+            "agent": "claude", "budget": "day", "unit": "usd", "spent": 8_100_000, "limit": 10_000_000,
         }),
         _ => json!({
             "permission": id("prm"), "session": id("ses"), "turn": id("trn"), "participant": id("par"),
@@ -150,7 +160,7 @@ fn turn(kind: &str) -> Value {
 fn usage() -> Value {
     json!({
         "input_tokens": 120, "output_tokens": 30, "cache_read_tokens": 7, "cache_write_tokens": 5,
-        "cost_micros": 900,
+        "cost_micros": 900, "cost_source": "table",
     })
 }
 

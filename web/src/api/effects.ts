@@ -18,6 +18,7 @@ import type {
   Notice,
   Page,
   Participant,
+  Permission,
   Plan,
   Proposal,
   ResourceFrame,
@@ -165,6 +166,9 @@ export class Effects {
       case 'plan':
         this.upsert(keys.plans((body as Plan).session), id, body as Partial<Plan>, action === 'created');
         break;
+      case 'permission':
+        this.permission(id, body as Permission);
+        break;
       case 'proposal':
         this.proposal(body as Proposal);
         break;
@@ -262,6 +266,12 @@ export class Effects {
           : plan,
       ),
     );
+  }
+
+  /** Only what waits is kept: what is decided is over. */
+  private permission(id: string, body: Permission): void {
+    this.upsert(keys.permissions, id, body, body.id === id);
+    this.editPage<Permission>(keys.permissions, (all) => all.filter((one) => one.decision === null));
   }
 
   private notice(notice: Notice): void {

@@ -401,6 +401,108 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/permissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what agents ask to be allowed. */
+        get: operations["list_permissions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/permissions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what is asked, and what was decided. */
+        get: operations["get_permission"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/permissions/{id}/decide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Allows or denies; the first one counts. */
+        post: operations["decide_permission"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/permission-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the rules that decisions left behind. */
+        get: operations["list_permission_rules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/permission-rules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a rule away. */
+        delete: operations["remove_permission_rule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cost": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reckons what was used, and what it cost. */
+        get: operations["get_cost"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/{id}/checkpoints": {
         parameters: {
             query?: never;
@@ -862,14 +964,21 @@ export interface components {
             cache_write_tokens: number;
             /**
              * Format: int64
-             * @description Millionths of a US dollar, by the price table of the daemon; 0 when the model has no price there.
+             * @description Millionths of a US dollar; 0 when nobody knows a price.
              */
             cost_micros: number;
+            /**
+             * @description `vendor`: the vendor's own figure; `table`: reckoned from the daemon's list prices; `mixed`: a sum of both, or a
+             *     part of it has no price; `none`: no price is known.
+             */
+            cost_source: components["schemas"]["CostSource"];
             /** Format: int64 */
             input_tokens: number;
             /** Format: int64 */
             output_tokens: number;
         };
+        /** @enum {string} */
+        CostSource: "none" | "table" | "vendor" | "mixed";
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         FindingPage: {
             items: components["schemas"]["Finding"][];
@@ -1310,6 +1419,107 @@ export interface components {
             agents?: string[];
             /** @description At most 256 KiB. */
             prompt: string;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        PermissionPage: {
+            items: components["schemas"]["Permission"][];
+            next: null | string;
+        };
+        /** @description An agent wants to do something that somebody has to allow. */
+        Permission: {
+            /** @description The call's arguments, exactly. */
+            arguments: unknown;
+            /** @description What an approval is bound to: give back the one you saw. */
+            arguments_hash: string;
+            category: components["schemas"]["ToolCategory"];
+            decision: components["schemas"]["Decision"] | null;
+            id: string;
+            participant: string;
+            /** @description Files of the worktree it is about, as far as they are known. */
+            paths: string[];
+            /** Format: date-time */
+            requested_at: string;
+            session: string;
+            short_id: string;
+            /** @description What is asked in one sentence. */
+            summary: string;
+            task: string;
+            /** @description The tool by the vendor's name. */
+            tool: string;
+            turn: string;
+        };
+        /** @enum {string} */
+        ToolCategory: "read" | "edit" | "shell" | "network" | "mcp" | "admin";
+        /** @description What was decided. */
+        Decision: {
+            allowed: boolean;
+            /** @description `user`, `rule`, `unattended`, `nobody_watches`, `deadline` or `turn_ended`. */
+            by: string;
+            /** Format: date-time */
+            decided_at: string;
+            /** @description What the agent is told of a denial. */
+            reason: string;
+            scope: components["schemas"]["PermissionScope"];
+        };
+        /** @enum {string} */
+        PermissionScope: "once" | "session" | "repo" | "always";
+        /** @description Body of `POST /permissions/{id}/decide`. */
+        NewDecision: {
+            allow: boolean;
+            /** @description `arguments_hash` of the permission as you saw it. Another one is refused with `permission_changed`. */
+            arguments_hash: string;
+            /** @description What the agent is told of a denial. At most 1,024 bytes. */
+            reason?: string;
+            scope?: components["schemas"]["PermissionScope"] | null;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        PermissionRulePage: {
+            items: components["schemas"]["PermissionRule"][];
+            next: null | string;
+        };
+        /** @description A rule that a decision left behind. `=text` is exactly that text; other patterns are as in config.json. */
+        PermissionRule: {
+            category: components["schemas"]["ToolCategory"];
+            command: string | null;
+            /** Format: date-time */
+            created_at: string;
+            effect: components["schemas"]["PermissionEffect"];
+            id: string;
+            paths: string[];
+            /** @description The question that was decided. */
+            permission: string;
+            repo: string | null;
+            scope: components["schemas"]["PermissionScope"];
+            session: string | null;
+            short_id: string;
+            tool: string;
+        };
+        /** @enum {string} */
+        PermissionEffect: "allow" | "ask" | "deny";
+        /** @description What was used, in rows. */
+        CostReport: {
+            by: components["schemas"]["CostBy"];
+            /** @description The day the list prices are of that stand in where a vendor gave no figure. */
+            prices_as_of: string;
+            /** @description The costliest first; of days, the newest. At most 200; the total is of all. */
+            rows: components["schemas"]["CostRow"][];
+            /** @description The first day that counts, in UTC; none: all of them. */
+            since: string | null;
+            total: components["schemas"]["Usage"];
+        };
+        /** @enum {string} */
+        CostBy: "session" | "task" | "agent" | "model" | "day";
+        CostRow: {
+            /**
+             * Format: int64
+             * @description Answers of models.
+             */
+            calls: number;
+            /** @description Id of the session or task, name of the agent or model, or the day. Empty: nobody knows whose it was. */
+            key: string;
+            /** @description Title of the session or task. */
+            title: string | null;
+            usage: components["schemas"]["Usage"];
         };
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         CheckpointPage: {
@@ -1862,6 +2072,18 @@ export interface components {
             payload: components["schemas"]["PermissionDecision"];
         } | {
             /** @constant */
+            kind: "permission.rule_added";
+            payload: components["schemas"]["PermissionRuleRecord"];
+        } | {
+            /** @constant */
+            kind: "permission.rule_removed";
+            payload: components["schemas"]["PermissionRuleRemoval"];
+        } | {
+            /** @constant */
+            kind: "budget.warned";
+            payload: components["schemas"]["BudgetWarning"];
+        } | {
+            /** @constant */
             kind: "run.started";
             payload: components["schemas"]["Run"];
         } | {
@@ -2129,7 +2351,7 @@ export interface components {
         };
         PermissionDecision: {
             allowed: boolean;
-            /** @description `user`, `rule`, `nobody_watches`, `deadline` or `turn_ended`. */
+            /** @description `user`, `rule`, `unattended`, `nobody_watches`, `deadline` or `turn_ended`. */
             by: string;
             participant: string;
             permission: string;
@@ -2138,6 +2360,45 @@ export interface components {
             scope: components["schemas"]["PermissionScope"];
             session: string;
             turn: string;
+        };
+        /** @description A rule as a decision left it behind. */
+        PermissionRuleRecord: {
+            category: components["schemas"]["ToolCategory"];
+            command: string | null;
+            /** Format: date-time */
+            created_at: string;
+            effect: components["schemas"]["PermissionEffect"];
+            id: string;
+            paths: string[];
+            permission: string;
+            repo: string | null;
+            scope: components["schemas"]["PermissionScope"];
+            session: string | null;
+            tool: string;
+        };
+        PermissionRuleRemoval: {
+            rule: string;
+            session: string | null;
+        };
+        /** @description Work comes near what it may cost. */
+        BudgetWarning: {
+            agent: string;
+            budget: components["schemas"]["BudgetKind"];
+            /**
+             * Format: int64
+             * @description As `spent`.
+             */
+            limit: number;
+            participant: string;
+            session: string;
+            /**
+             * Format: int64
+             * @description In millionths of a US dollar, or in tokens.
+             */
+            spent: number;
+            task: string;
+            turn: string;
+            unit: components["schemas"]["BudgetUnit"];
         };
         /** @description A supervised operating-system process behind a participant. */
         Run: {
@@ -2359,9 +2620,9 @@ export interface components {
             tool: string;
         };
         /** @enum {string} */
-        ToolCategory: "read" | "edit" | "shell" | "network" | "mcp" | "admin";
+        BudgetKind: "task" | "session" | "agent_day" | "day";
         /** @enum {string} */
-        PermissionScope: "once" | "session" | "repo" | "always";
+        BudgetUnit: "usd" | "tokens";
         StrayFile: {
             /** @description Who, other than the turn's own agent, had the file locked. */
             locked_by: string | null;
@@ -2523,7 +2784,7 @@ export interface components {
         /** @enum {string} */
         Action: "created" | "patched" | "removed";
         /** @enum {string} */
-        Noun: "user" | "board" | "repo" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "permission" | "file_change" | "refused_edit" | "checkpoint" | "registration" | "lock" | "notice";
+        Noun: "user" | "board" | "repo" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "permission" | "permission_rule" | "file_change" | "refused_edit" | "checkpoint" | "registration" | "lock" | "notice";
         /** @enum {string} */
         DeltaKind: "text" | "thinking";
     };
@@ -3475,6 +3736,210 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_permissions: {
+        parameters: {
+            query?: {
+                /** @description `open` (oldest first, always whole) or `all` (newest first). */
+                state?: string;
+                /** @description Only those of this session, by id or short id. */
+                session?: string;
+                /** @description Of `all`: `next` of the page before. */
+                before?: string;
+                /** @description Of `all`: 1 to 200; 50 without. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_permission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Permission"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    decide_permission: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDecision"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Permission"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_permission_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionRulePage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    remove_permission_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_cost: {
+        parameters: {
+            query?: {
+                /** @description `session`, `task`, `agent`, `model` or `day`; `agent` without. */
+                by?: string;
+                /** @description The first day, as in `2026-01-31` (UTC). */
+                since?: string;
+                /** @description Only this session, by id or short id. */
+                session?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CostReport"];
                 };
             };
             /** @description It was not done. */

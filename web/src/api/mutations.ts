@@ -1,6 +1,7 @@
 /** What the page can ask the daemon to do. Each refusal is said aloud; nothing fails silently. */
 import { useMutation, useQueryClient, type QueryKey } from '@tanstack/react-query';
 import { ApiError, client, once, take } from './client';
+import type { Permission, PermissionScope } from './nouns';
 import { keys } from './queries';
 import { say } from '@/components/toast';
 
@@ -107,6 +108,29 @@ export const useAnswer = () =>
         }),
       ),
     ({ session }) => taskKeys(session),
+  );
+
+/** A decision is about what was shown: the hash goes back with it. */
+export const useDecide = () =>
+  useOrder(
+    ({
+      permission,
+      allow,
+      scope,
+      reason,
+    }: {
+      permission: Permission;
+      allow: boolean;
+      scope: PermissionScope;
+      reason: string;
+    }) =>
+      take(
+        client.POST('/api/v1/permissions/{id}/decide', {
+          params: { path: { id: permission.id }, ...once() },
+          body: { allow, scope, reason, arguments_hash: permission.arguments_hash },
+        }),
+      ),
+    ({ permission }) => [keys.permissions, keys.sessions, keys.session(permission.session)],
   );
 
 export const useCancelTask = () =>

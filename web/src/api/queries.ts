@@ -20,6 +20,7 @@ export const keys = {
   repos: ['repos'] as const,
   locks: ['locks'] as const,
   notices: ['notices'] as const,
+  permissions: ['permissions'] as const,
   receipts: (notice: number) => ['receipts', notice] as const,
   registrations: ['registrations'] as const,
 };
@@ -124,6 +125,13 @@ export const locksQuery = queryOptions({
 export const noticesQuery = queryOptions({
   queryKey: keys.notices,
   queryFn: ({ signal }) => take(client.GET('/api/v1/notices', { signal, params: { query: { limit: 200 } } })),
+  select: (page) => page.items,
+});
+
+/** What agents have to be allowed and nobody has decided yet, oldest first. */
+export const permissionsQuery = queryOptions({
+  queryKey: keys.permissions,
+  queryFn: ({ signal }) => take(client.GET('/api/v1/permissions', { signal })),
   select: (page) => page.items,
 });
 

@@ -103,6 +103,13 @@ export const COMMANDS: readonly Command[] = [
     run: focusOn('answer'),
   },
   {
+    id: 'session.permit',
+    title: 'Decide the open permission',
+    category: 'Session',
+    keys: 'p',
+    run: focusOn('permission'),
+  },
+  {
     id: 'session.stop',
     title: 'Stop running tasks',
     category: 'Session',

@@ -2,7 +2,7 @@
 import { Link, useParams } from '@tanstack/react-router';
 import { useQuery } from '@tanstack/react-query';
 import { LayoutList, Lock, Plus, Search } from 'lucide-react';
-import { locksQuery, sessionsQuery } from '@/api/queries';
+import { locksQuery, permissionsQuery, sessionsQuery } from '@/api/queries';
 import type { Session } from '@/api/nouns';
 import { explain } from '@/api/mutations';
 import { Button } from '@/components/button';
@@ -63,11 +63,14 @@ function NavRow({
   icon: Icon,
   children,
   badge,
+  asks = 0,
 }: {
   to: '/' | '/coord';
   icon: typeof Lock;
   children: string;
   badge?: number | undefined;
+  /** How many permissions wait for a decision. */
+  asks?: number;
 }) {
   return (
     <Link
@@ -79,6 +82,12 @@ function NavRow({
     >
       <Icon size={14} aria-hidden />
       <span className="flex-1">{children}</span>
+      {asks > 0 && (
+        <span className="rounded-full bg-accent px-1.5 text-2xs font-semibold text-accent-ink">
+          {asks}
+          <span className="sr-only"> {asks === 1 ? 'permission' : 'permissions'} to decide</span>
+        </span>
+      )}
       {badge ? <span className="text-2xs text-faint">{badge}</span> : null}
     </Link>
   );
@@ -88,6 +97,7 @@ export function Rail() {
   const deeds = useDeeds();
   const sessions = useQuery(sessionsQuery);
   const locks = useQuery(locksQuery);
+  const waiting = useQuery(permissionsQuery).data?.length ?? 0;
   const { id } = useParams({ strict: false });
   const groups = sessions.data ? grouped(sessions.data) : null;
 
@@ -119,7 +129,7 @@ export function Rail() {
         </button>
       </div>
       <nav aria-label="Screens" className="flex flex-col gap-px px-2">
-        <NavRow to="/" icon={LayoutList}>
+        <NavRow to="/" icon={LayoutList} asks={waiting}>
           Mission control
         </NavRow>
         <NavRow to="/coord" icon={Lock} badge={locks.data?.items.length}>

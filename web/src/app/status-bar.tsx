@@ -5,7 +5,7 @@ import { CircleHelp, Keyboard, Lock, Moon, Sun } from 'lucide-react';
 import { useConnection, type Phase } from '@/api/connection';
 import { locksQuery, sessionsQuery, statusQuery } from '@/api/queries';
 import { IconButton } from '@/components/button';
-import { dollars, many } from '@/components/figures';
+import { cost, many } from '@/components/figures';
 import { Age } from '@/components/time';
 import { Tip } from '@/components/tip';
 import { grouped } from '@/features/session/groups';
@@ -77,7 +77,7 @@ export function StatusBar() {
       </Link>
       {status && (
         <Tip side="top" text="Cost of all sessions">
-          <span className="px-1.5 max-sm:hidden">{dollars(status.usage.cost_micros)}</span>
+          <span className="px-1.5 max-sm:hidden">{cost(status.usage)}</span>
         </Tip>
       )}
       <IconButton

@@ -1,9 +1,20 @@
 /** Money, tokens and changed lines, always in the same few characters. */
 
+import type { Usage } from '@/api/nouns';
+
 export function dollars(micros: number): string {
   if (micros <= 0) return '$0.00';
   if (micros < 10_000) return '<$0.01';
   return `$${(micros / 1_000_000).toFixed(2)}`;
+}
+
+/** What it cost, and how sure that is: `~` by list prices, `≥` a part has no known price, `?` none has. */
+export function cost(usage: Usage): string {
+  const amount = dollars(usage.cost_micros);
+  if (usage.cost_source === 'table') return `~${amount}`;
+  if (usage.cost_source === 'mixed') return `≥${amount}`;
+  const used = usage.input_tokens + usage.output_tokens > 0;
+  return usage.cost_source === 'none' && used && usage.cost_micros === 0 ? '?' : amount;
 }
 
 /** `812`, `12.4k`, `1.2M`. */

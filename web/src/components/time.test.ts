@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { capsOf } from './keys';
-import { dollars, many, short } from './figures';
+import { cost, dollars, many, short } from './figures';
 import { age, elapsed } from './time';
 
 it.each([
@@ -43,4 +43,22 @@ it('writes keys as they stand on the keyboard', () => {
   expect(capsOf('g h')).toEqual([['G'], ['H']]);
   expect(capsOf('Alt+Digit1')).toEqual([['Alt', '1']]);
   expect(capsOf('Shift+?')).toEqual([['?']]);
+});
+
+it('an amount says how sure it is', () => {
+  const of = (cost_source: 'none' | 'table' | 'vendor' | 'mixed', cost_micros: number) =>
+    cost({
+      input_tokens: 1,
+      output_tokens: 1,
+      cache_read_tokens: 0,
+      cache_write_tokens: 0,
+      cost_micros,
+      cost_source,
+    });
+  expect([of('vendor', 2e6), of('table', 2e6), of('mixed', 2e6), of('none', 0)]).toEqual([
+    '$2.00',
+    '~$2.00',
+    '≥$2.00',
+    '?',
+  ]);
 });

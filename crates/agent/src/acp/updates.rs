@@ -7,7 +7,8 @@ use super::terminal::Terminals;
 use crate::run::wire::{RunEvent, TextKind};
 use llm::price_of;
 use model::{
-    Block, OutlineState, OutlineStep, ParticipantStatus, RepoPath, Role, ToolCategory, Usage, Vendor,
+    Block, CostSource, OutlineState, OutlineStep, ParticipantStatus, RepoPath, Role, ToolCategory, Usage,
+    Vendor,
 };
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
@@ -256,14 +257,15 @@ impl Updates {
                 output_tokens: number(count, "outputTokens"),
                 cache_read_tokens: number(count, "cachedReadTokens"),
                 cache_write_tokens: number(count, "cachedWriteTokens"),
-                cost_micros: 0,
+                ..Usage::default()
             }
         } else {
             Usage { input_tokens: self.context?, ..Usage::default() }
         };
-        usage.cost_micros = match self.cost {
-            Some(cost) => micros(cost - self.paid),
-            None => price_of(vendor, model, usage.input_tokens).map_or(0, |price| price.cost_micros(&usage)),
+        (usage.cost_micros, usage.cost_source) = match self.cost {
+            Some(cost) => (micros(cost - self.paid), CostSource::Vendor),
+            None => price_of(vendor, model, usage.input_tokens)
+                .map_or((0, CostSource::None), |price| (price.cost_micros(&usage), CostSource::Table)),
         };
         Some(usage)
     }

@@ -7,7 +7,7 @@
 //! Invariant: the answers of a turn add up to what Claude Code says the turn has used.
 
 use super::wire::{ApiUsage, ModelUsage, SessionUsage, Verdict};
-use model::Usage;
+use model::{CostSource, Usage};
 
 #[derive(Debug, Default)]
 pub(super) struct Spending {
@@ -53,7 +53,11 @@ impl Spending {
 
     /// The answer is complete.
     pub(super) fn answered(&mut self) -> Usage {
-        let answer = std::mem::take(&mut self.answer);
+        let mut answer = std::mem::take(&mut self.answer);
+        if self.before.is_some() {
+            // Its price is in the rest; nobody is to reckon another one.
+            answer.cost_source = CostSource::Vendor;
+        }
         self.said += answer;
         answer
     }
@@ -77,9 +81,10 @@ impl Spending {
                 self.said.cache_write_tokens,
             ),
             cost_micros: rest(now.cost_micros, before.cost_micros, self.said.cost_micros),
+            cost_source: CostSource::Vendor,
         };
         self.said += rest;
-        (rest != Usage::default()).then_some(rest)
+        (!rest.is_empty()).then_some(rest)
     }
 }
 
@@ -129,7 +134,13 @@ mod tests {
         sum += streamed(&mut spending, 110, 3);
         // A sub-agent used 40 and 5 more.
         sum += spending.rest(&verdict(250, 15, 0.0125)).unwrap();
-        let all = Usage { input_tokens: 250, output_tokens: 15, cost_micros: 12_500, ..Usage::default() };
+        let all = Usage {
+            input_tokens: 250,
+            output_tokens: 15,
+            cost_micros: 12_500,
+            cost_source: CostSource::Vendor,
+            ..Usage::default()
+        };
         assert_eq!(sum, all);
         assert_eq!(spending.rest(&verdict(250, 15, 0.0125)), None, "it is said once");
     }

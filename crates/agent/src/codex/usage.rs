@@ -1,7 +1,7 @@
 //! What a thread used: Codex counts over the whole life of a thread, we say what each answer used.
 
 use llm::price_of;
-use model::{Usage, Vendor};
+use model::{CostSource, Usage, Vendor};
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -46,11 +46,11 @@ impl Counters {
             output_tokens: self.output,
             cache_read_tokens: self.cached,
             cache_write_tokens: self.written,
-            cost_micros: 0,
+            ..Usage::default()
         };
-        let cost_micros =
-            price_of(Vendor::Openai, model, self.input).map_or(0, |price| price.cost_micros(&usage));
-        Usage { cost_micros, ..usage }
+        let (cost_micros, cost_source) = price_of(Vendor::Openai, model, self.input)
+            .map_or((0, CostSource::None), |price| (price.cost_micros(&usage), CostSource::Table));
+        Usage { cost_micros, cost_source, ..usage }
     }
 }
 

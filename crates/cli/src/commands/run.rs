@@ -4,7 +4,7 @@ mod question;
 mod summary;
 
 use super::session::seated;
-use super::{Outcome, repo, task};
+use super::{Outcome, permission, repo, task};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::follow::{Follower, Step};
@@ -13,7 +13,7 @@ use clap::Args;
 use client::Client;
 use model::{AgentName, PlanState};
 use protocol::{NewPlan, NewSession, Plan, RepoPatch, Session};
-use question::Desk;
+use question::{Asked, Desk};
 
 /// Longest title made from a prompt, in characters.
 const TITLE_MAX: usize = 60;
@@ -95,7 +95,7 @@ pub(super) enum Ended {
     /// The plan is completed or failed.
     Plan(Box<Plan>),
     /// An agent asks and nobody is there to answer.
-    Question(Box<Plan>, protocol::Question),
+    Asked(Box<Plan>, Asked),
 }
 
 /// Follows the plan until it has ended, and answers what is asked.
@@ -113,11 +113,11 @@ async fn attend(
             if matches!(plan.state, PlanState::Completed | PlanState::Failed) {
                 return Ok(Ended::Plan(Box::new(plan)));
             }
-            let asked: Vec<_> = plan.tasks.iter().filter_map(|task| task.question.clone()).collect();
+            let asked = question::all(client, &plan).await?;
             match asked.first() {
                 Some(first) if !context.may_ask() => {
                     let first = first.clone();
-                    return Ok(Ended::Question(Box::new(plan), first));
+                    return Ok(Ended::Asked(Box::new(plan), first));
                 }
                 _ => desk.take(asked),
             }
@@ -127,23 +127,28 @@ async fn attend(
             step = follower.next() => {
                 // The desk says the questions itself, one after the other.
                 if let Step::Event { record, saying: Some(saying) } = step?
-                    && !(record.kind == "task.input_requested" && context.may_ask())
+                    && !(is_asked(&record.kind) && context.may_ask())
                 {
                     saying.say(&context.screen);
                 }
             }
             answer = desk.answered() => match answer {
-                Some((question, answer)) => question::send(context, client, &question, answer).await?,
+                Some((asked, answer)) => question::send(context, client, &asked, answer).await?,
                 None => {
                     // The keyboard is gone; what is still asked is answered elsewhere.
                     let plan = client.plan(&id).await?.value;
-                    if let Some(first) = plan.tasks.iter().find_map(|task| task.question.clone()) {
-                        return Ok(Ended::Question(Box::new(plan), first));
+                    if let Some(first) = question::all(client, &plan).await?.into_iter().next() {
+                        return Ok(Ended::Asked(Box::new(plan), first));
                     }
                 }
             },
         }
     }
+}
+
+/// The desk says these itself.
+fn is_asked(kind: &str) -> bool {
+    matches!(kind, "task.input_requested" | "permission.requested")
 }
 
 fn detached(context: &Context, session: &Session, plan: &Plan) -> Outcome {
@@ -164,8 +169,11 @@ fn interrupted(session: &Session, plan: &Plan) -> Failure {
 }
 
 /// What an agent asks when nobody is there, and how to go on.
-fn unanswered(context: &Context, session: &Session, asked: &protocol::Question) {
-    context.screen.say(&task::how_to_answer(&asked.task.short()));
+fn unanswered(context: &Context, session: &Session, asked: &Asked) {
+    context.screen.say(&match asked {
+        Asked::Question(question) => task::how_to_answer(&question.task.short()),
+        Asked::Permission(permission) => permission::how_to_decide(&permission.short_id),
+    });
     context
         .screen
         .say(&format!("then watch on with `coditect session watch {} --until-idle`", session.short_id));

@@ -130,9 +130,33 @@ impl Narrator {
             }
             Event::SessionArchived(_) => ("session".to_owned(), Paint::Dim, "archived".to_owned()),
             Event::LockChanged(change) => return self.lock(change),
-            other => return self.task(other).or_else(|| self.plan(other)),
+            other => {
+                return self.permission(other).or_else(|| self.task(other)).or_else(|| self.plan(other));
+            }
         };
         Some(Saying { who, paint, text })
+    }
+
+    fn permission(&self, event: &Event) -> Option<Saying> {
+        let (participant, paint, text) = match event {
+            Event::PermissionRequested(asked) => {
+                let text = format!("asks for permission {}: {}", asked.id.short(), asked.ask.summary);
+                (asked.participant, Paint::Warm, text)
+            }
+            Event::PermissionDecided(decision) => {
+                let word = if decision.allowed { "allowed" } else { "denied" };
+                let text = format!("permission {} {word} by {}", decision.permission.short(), decision.by);
+                (decision.participant, Paint::Note, text)
+            }
+            Event::BudgetWarned(warning) => {
+                let share = warning.spent.saturating_mul(100) / warning.limit.max(1);
+                let text =
+                    format!("has used {share} % of its {} budget", warning.budget.as_str().replace('_', " "));
+                (warning.participant, Paint::Warm, text)
+            }
+            _ => return None,
+        };
+        Some(Saying { who: self.agent(participant), paint, text })
     }
 
     fn lock(&mut self, change: &model::LockChange) -> Option<Saying> {

@@ -4,6 +4,7 @@
 use super::{Order, TurnDriver, detail, start};
 use crate::checkpoint;
 use crate::engine::Shared;
+use crate::permission;
 use crate::task::canceled_dependents;
 use agent::{RunCommand, RunExitStatus};
 use model::{
@@ -111,6 +112,9 @@ impl TurnDriver {
             Some((outcome, iterations, usage)) => (Some(outcome), iterations, usage),
             None => (None, 0, self.used),
         };
+        // The answers say where their figures are from; the run's own sum does not.
+        let usage =
+            if self.used.is_empty() { crate::cost::marked(&self.participant, usage) } else { self.used };
         let outcome = self.verdict.clone().or(said).unwrap_or_else(|| {
             let how = match (exit.signal, exit.code) {
                 (Some(signal), _) => format!("the run was killed by signal {signal}"),
@@ -182,12 +186,15 @@ impl Ending {
         let status =
             StatusChange { session: self.end.session, participant: self.end.participant, status, detail };
         let decided = self.task_event(view)?;
+        let unanswered = view.open_permissions_of_turn(self.end.turn)?;
         let dependents = match &decided {
             Some(Event::TaskFailed(_) | Event::TaskCanceled(_)) => canceled_dependents(view, self.task.id)?,
             _ => Vec::new(),
         };
         let mut events: Vec<Event> = self.exit.map(Event::RunExited).into_iter().collect();
         events.extend(self.checkpoint.map(Event::CheckpointCreated));
+        // Nothing is open that nobody waits for.
+        events.extend(permission::over(unanswered, "turn_ended", "the turn that asked is over"));
         events.push(Event::TurnEnded(self.end));
         events.extend(decided);
         events.extend(dependents);

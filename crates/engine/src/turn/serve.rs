@@ -7,8 +7,8 @@ use crate::writer::{self, Edit, INTENT};
 use agent::{Reply, Request, RunCommand};
 use bus::LockRequest;
 use model::{
-    Channel, Claim, Event, FileChange, LockMode, ParticipantStatus, PermissionAsk, PlannedTask, Proposal,
-    QUESTION_MAX, Question, Refusal, RefusedEdit, RegistrationId, RepoPath, StrayFiles, TaskKind,
+    Channel, Claim, Event, FileChange, LockMode, ParticipantStatus, PlannedTask, Proposal, QUESTION_MAX,
+    Question, Refusal, RefusedEdit, RegistrationId, RepoPath, StrayFiles, TaskKind,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,7 +36,12 @@ impl TurnDriver {
             },
             Request::Propose { tasks } => self.propose(tasks).await,
             Request::Notice { channel, text } => self.notice(&channel, text).await,
-            Request::Permit { ask } => self.permit(*ask).await,
+            Request::Permit { ask } => match self.permit(id, *ask).await {
+                Ok(Some(reply)) => Ok(reply),
+                // Answered when somebody has decided.
+                Ok(None) => return Ok(()),
+                Err(refusal) => Err(refusal),
+            },
         };
         // A stopped store ends the turn; every other refusal is the model's to deal with.
         if let Err(refusal) = &answer
@@ -48,7 +53,7 @@ impl TurnDriver {
         Ok(())
     }
 
-    fn reply(&self, id: u64, result: Result<Reply, Refusal>) {
+    pub(super) fn reply(&self, id: u64, result: Result<Reply, Refusal>) {
         if let Err(error) = self.handle.send(RunCommand::Reply { id, result }) {
             tracing::debug!(run = %self.run, %error, "the run did not hear its answer");
         }
@@ -302,13 +307,14 @@ impl TurnDriver {
         self.record(vec![Event::TaskInputRequested(asked), Event::ParticipantStatusChanged(change)]).await?;
         self.status = (status, Some(question));
         self.question = Some((id, Instant::now()));
+        self.stand_still();
         Ok(())
     }
 
     /// The answer is committed already; the run goes on with it.
     pub(super) async fn answered(&mut self, answer: String) -> Result<(), Refusal> {
-        let Some((id, since)) = self.question.take() else { return Ok(()) };
-        self.deadline += since.elapsed();
+        let Some((id, _)) = self.question.take() else { return Ok(()) };
+        self.go_on();
         self.set_status(ParticipantStatus::Thinking, None).await?;
         self.reply(id, Ok(Reply::Answer { text: answer }));
         Ok(())
@@ -330,11 +336,6 @@ impl TurnDriver {
         let channel: Channel = channel.parse().map_err(|error: String| Refusal::invalid("channel", error))?;
         self.publish(channel, serde_json::json!({ "text": text, "agent": self.agent() })).await?;
         Ok(Reply::Accepted)
-    }
-
-    async fn permit(&mut self, ask: PermissionAsk) -> Result<Reply, Refusal> {
-        tracing::info!(run = %self.run, tool = ask.tool, "nobody can be asked for permission");
-        Ok(Reply::Permitted { allowed: false, reason: "nobody can be asked for permission".to_owned() })
     }
 
     async fn publish(&self, channel: Channel, payload: serde_json::Value) -> Result<(), Refusal> {

@@ -4,6 +4,7 @@
 use super::apart::Apart;
 use super::lock_requests::LockRequests;
 use super::{DEADLINE_GRACE, Order, TurnDriver};
+use crate::budget::{self, Account};
 use crate::engine::Shared;
 use crate::{AgentConfig, Caller, LiveTurn, fork, instructions, worktree};
 use agent::{BashPolicy, Begin, Launch, LaunchError, McpServer, Program, RunLimits, Start};
@@ -11,7 +12,7 @@ use bus::{Liveness, NewRegistration};
 use llm::{Endpoint, Thinking};
 use model::{
     Actor, AgentName, Driver, Event, Participant, ParticipantStatus, Refusal, RefusalKind, RegistrationId,
-    Repo, Run, RunId, Session, StatusChange, TaskKind, TaskRef, TaskState, Turn, Usage, Vendor,
+    Repo, Run, RunId, Session, StatusChange, Task, TaskKind, TaskRef, TaskState, Turn, Usage, Vendor,
 };
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ pub(super) struct Scene {
 /// None when the task is not to be done any more.
 pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<TurnDriver>, Refusal> {
     let mut scene = scene(shared, order)?;
+    budget(shared, &order.task, &scene.participant)?;
     let apart = Apart::settle(shared, order, &mut scene).await?;
     let limits = shared.config.snapshot().config.limits.clone();
     let (run, registration) = (shared.new_id(), shared.new_id());
@@ -92,6 +94,8 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         tokens: HashMap::new(),
         lock_requests: LockRequests::default(),
         question: None,
+        permits: super::permit::Permits::default(),
+        still_since: None,
         deadline: Instant::now() + Duration::from_secs(limits.turn_deadline_seconds) + DEADLINE_GRACE,
         drafted: (0, 0),
         bases: HashMap::new(),
@@ -101,6 +105,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         ended: None,
         verdict: None,
         used: Usage::default(),
+        ahead: 0,
         sight,
         lent: apart.lent,
         unsandboxed,
@@ -285,9 +290,21 @@ pub(crate) fn endpoint(shared: &Shared, participant: &Participant) -> Result<End
     Ok(Endpoint { vendor: agent.vendor, base_url: agent.base_url.clone(), api_key: key })
 }
 
+/// Refuses work of which a budget leaves nothing.
+pub(crate) fn budget(shared: &Shared, task: &Task, seat: &Participant) -> Result<(), Refusal> {
+    let snapshot = shared.config.snapshot();
+    let account = account(shared, task, seat);
+    let used_up = shared.store.read(|view| budget::used_up(view, &snapshot.config.budgets, &account))?;
+    used_up.map_or(Ok(()), Err)
+}
+
+pub(super) fn account(shared: &Shared, task: &Task, seat: &Participant) -> Account {
+    Account { session: task.session, task: task.id, agent: seat.agent.clone(), day: shared.now().day() }
+}
+
 /// What somebody has to give the daemon before the agent can work; until then its tasks wait.
 pub(super) fn is_to_be_waited_for(refusal: &Refusal) -> bool {
-    [NOT_CONFIGURED, MISSING_KEY, OTHER_VERSION].contains(&refusal.code.as_ref())
+    [NOT_CONFIGURED, MISSING_KEY, OTHER_VERSION, budget::EXCEEDED].contains(&refusal.code.as_ref())
 }
 
 pub(crate) fn not_configured(agent: &AgentName) -> Refusal {

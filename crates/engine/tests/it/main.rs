@@ -1,11 +1,15 @@
 //! The engine with everything real: store, bus, git, processes, and a model that plays a script.
 
 #[cfg(test)]
+mod budgeting;
+#[cfg(test)]
 mod coordinating;
 #[cfg(test)]
 mod driven;
 #[cfg(test)]
 mod ending;
+#[cfg(test)]
+mod permitting;
 #[cfg(test)]
 mod prompting;
 #[cfg(test)]

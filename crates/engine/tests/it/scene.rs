@@ -27,7 +27,32 @@ const AGENTS: [(&str, Vendor); 5] = [
     (KEYLESS, Vendor::Openai),
 ];
 
+/// Says what the real guard says, holds the lock the real guard holds, writes to the daemon what the test put into `script`,
+/// keeps the answers in `heard`, writes what is in `then` after as many of them as `replies` says, and ends when it is told.
+const GUARD: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+while [ "$1" != "--liveness" ]; do shift; done
+exec 9<>"$2"
+flock 9
+echo '{"guard":"ready","wire":2}'
+cat "$here/script"
+waits=$(cat "$here/replies")
+[ "$waits" -eq 0 ] && cat "$here/then"
+while IFS= read -r line; do
+    case "$line" in
+        *'"command":"reply"'*)
+            printf '%s\n' "$line" >> "$here/heard"
+            waits=$((waits - 1))
+            [ "$waits" -eq 0 ] && cat "$here/then" ;;
+        *'"command":"cancel"'*) exit 1 ;;
+        *'"command":"leave"'*) exit 0 ;;
+    esac
+done
+"#;
+
 pub(crate) struct Scene {
+    /// What runs are made of: the real program, or the script of [`GUARD`].
+    executable: PathBuf,
     dir: tempfile::TempDir,
     pub(crate) repo: TempRepo,
     pub(crate) model: Scripted,
@@ -38,10 +63,62 @@ impl Scene {
     pub(crate) async fn new(files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let model = Scripted::start(ScriptedOptions::default()).unwrap();
-        let mut scene = Self { dir, repo: TempRepo::with(files), model, engine: None };
+        let executable = PathBuf::from(env!("CARGO_BIN_EXE_engine-under-test"));
+        let mut scene = Self { executable, dir, repo: TempRepo::with(files), model, engine: None };
         scene.configure(serde_json::json!({}));
         scene.open().await;
         scene
+    }
+
+    /// With runs that do what [`Self::script`] says, and `more` in config.json.
+    pub(crate) async fn scripted(more: serde_json::Value) -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let executable = dir.path().join("guard");
+        std::fs::write(&executable, GUARD).unwrap();
+        std::fs::set_permissions(&executable, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let model = Scripted::start(ScriptedOptions::default()).unwrap();
+        let mut scene =
+            Self { executable, dir, repo: TempRepo::with(&[("a.txt", "one\n")]), model, engine: None };
+        scene.configure_with(more);
+        scene.open().await;
+        scene
+    }
+
+    /// What the next runs say, and what they say after so many answers.
+    pub(crate) fn script(&self, first: &[serde_json::Value], replies: usize, then: &[serde_json::Value]) {
+        let lines = |events: &[serde_json::Value]| -> String {
+            events.iter().map(|event| format!("{event}\n")).collect()
+        };
+        for (name, text) in
+            [("script", lines(first)), ("replies", replies.to_string()), ("then", lines(then))]
+        {
+            std::fs::write(self.dir.path().join(name), text).unwrap();
+        }
+    }
+
+    /// The answers that runs have heard, in their order.
+    pub(crate) fn heard(&self) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(self.dir.path().join("heard")).unwrap_or_default();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Writes config.json with `more` beside the agents; `more.agent` is in each of them.
+    pub(crate) fn configure_with(&self, mut more: serde_json::Value) {
+        self.configure(serde_json::json!({}));
+        let path = self.root().config();
+        let mut config: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let of_agents = more.as_object_mut().unwrap().remove("agent");
+        for (name, value) in more.as_object().unwrap() {
+            config[name] = value.clone();
+        }
+        for agent in config["agents"].as_object_mut().unwrap().values_mut() {
+            for (name, value) in of_agents.iter().flat_map(|fields| fields.as_object().unwrap()) {
+                agent[name] = value.clone();
+            }
+        }
+        std::fs::write(path, config.to_string()).unwrap();
     }
 
     /// Writes config.json with these limits.
@@ -93,7 +170,7 @@ impl Scene {
             workspace: "default".to_owned(),
             clock: Arc::new(bus::system::SystemClock),
             entropy: Arc::new(bus::system::SystemEntropy),
-            executable: PathBuf::from(env!("CARGO_BIN_EXE_engine-under-test")),
+            executable: self.executable.clone(),
             environment: Arc::new(environment),
             version: "0.0.0-test",
         };

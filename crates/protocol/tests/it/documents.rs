@@ -117,7 +117,8 @@ fn body_is_described(document: &Value, resource: &Resource) {
         Noun::Checkpoint => "Checkpoint",
         Noun::FileChange => "FileChange",
         Noun::RefusedEdit => "RefusedEdit",
-        Noun::Permission => "PermissionRecord",
+        Noun::Permission => "Permission",
+        Noun::PermissionRule => "PermissionRule",
         Noun::User | Noun::Board | Noun::Draft => return,
     };
     if resource.action == Action::Created {

@@ -33,6 +33,11 @@ fn each_kind_of_event_changes_its_resources() {
     check("plan.completed", &[(Patched, Noun::Plan)]);
     check("registration.ended", &[(Removed, Noun::Registration)]);
     check("notice.published", &[(Created, Noun::Notice)]);
+    check("permission.requested", &[(Created, Noun::Permission), (Patched, Noun::Session)]);
+    check("permission.decided", &[(Patched, Noun::Permission), (Patched, Noun::Session)]);
+    check("permission.rule_added", &[(Created, Noun::PermissionRule)]);
+    check("permission.rule_removed", &[(Removed, Noun::PermissionRule)]);
+    check("budget.warned", &[]);
     check("journal.repaired", &[]);
 }
 

@@ -2,6 +2,7 @@
 
 mod agent;
 mod checkpoint;
+mod cost;
 mod daemon;
 mod data;
 mod event;
@@ -9,6 +10,7 @@ mod file;
 mod lock;
 mod message;
 mod notice;
+mod permission;
 mod plan;
 mod registration;
 mod repo;
@@ -25,6 +27,8 @@ pub(crate) fn bind(binder: Binder) -> Binder {
         message::bind,
         task::bind,
         plan::bind,
+        permission::bind,
+        cost::bind,
         checkpoint::bind,
         agent::bind,
         lock::bind,

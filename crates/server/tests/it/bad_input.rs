@@ -189,6 +189,41 @@ async fn ids_of_nothing_are_not_found_for_every_noun() {
 }
 
 #[tokio::test]
+async fn permissions_costs_and_rules_that_are_none_change_nothing() {
+    let scene = Scene::set().await;
+    let house = &scene.house;
+    let fine = json!({ "allow": true, "arguments_hash": "00" });
+    for id in ["zzzzzzzzzz".to_owned(), format!("prm_{NOBODY}")] {
+        scene.refused(house.ask("GET", &format!("/permissions/{id}")), 404, "not_found").await;
+        let decide = house.ask("POST", &format!("/permissions/{id}/decide"));
+        scene.refused(decide.json(&fine), 404, "not_found").await;
+    }
+    for malformed in [
+        json!({}),
+        json!({ "allow": "yes", "arguments_hash": "00" }),
+        json!({ "allow": true }),
+        json!({ "allow": true, "arguments_hash": "00", "scope": "forever" }),
+        json!({ "allow": true, "arguments_hash": "00", "for": "me" }),
+    ] {
+        let decide = house.ask("POST", &format!("/permissions/prm_{NOBODY}/decide"));
+        scene.refused(decide.json(&malformed), 400, "body_malformed").await;
+    }
+    for id in ["zzzzzzzzzz".to_owned(), format!("rul_{NOBODY}")] {
+        scene.refused(house.ask("DELETE", &format!("/permission-rules/{id}")), 404, "not_found").await;
+    }
+    for (path, status, code) in [
+        ("/permissions?state=closed", 400, "unknown_state"),
+        ("/permissions?session=zzzzzzzzzz", 404, "not_found"),
+        ("/permissions?state=all&limit=0", 400, "limit_out_of_range"),
+        ("/cost?by=mood", 400, "unknown_by"),
+        ("/cost?since=yesterday", 400, "not_a_day"),
+        ("/cost?session=zzzzzzzzzz", 404, "not_found"),
+    ] {
+        scene.refused(house.ask("GET", path), status, code).await;
+    }
+}
+
+#[tokio::test]
 async fn a_short_id_of_two_is_not_taken_for_either() {
     let mut scene = Scene::set().await;
     let house = &scene.house;

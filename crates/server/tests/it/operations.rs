@@ -53,6 +53,7 @@ async fn every_operation_is_answered_as_described() {
     whole_workspace(&house, &mut contract).await;
     let session = one_session(&house, &mut contract).await;
     tasks_and_plans(&house, &mut contract, &session).await;
+    permissions_and_costs(&house, &mut contract, &session).await;
     locks_and_notices(&house, &mut contract).await;
     the_end(&mut house, &mut contract, &session).await;
     let left: Vec<&&str> = contract.open.keys().collect();
@@ -136,6 +137,39 @@ async fn tasks_and_plans(house: &House, contract: &mut Contract, session: &str) 
     assert_eq!(canceled["state"], json!("failed"));
     let states: Vec<_> = canceled["tasks"].as_array().unwrap().iter().map(|task| &task["state"]).collect();
     assert!(states.iter().all(|state| **state == json!("canceled")), "{states:?}");
+}
+
+async fn permissions_and_costs(house: &House, contract: &mut Contract, session: &str) {
+    let ask = json!({
+        "tool": "Bash", "category": "shell", "summary": "run `make`", "arguments": { "command": "make" }, "paths": [],
+    });
+    let asks = json!({ "event": "request", "id": 1, "request": { "request": "permit", "ask": ask } });
+    house.script(&[json!({ "event": "ready" }), asks]);
+    let prompt = json!({ "text": "Make it", "targets": ["claude"] });
+    let task = house.post(&format!("/sessions/{session}/messages"), prompt).await.json();
+    house.until("/permissions", |open| open["items"].as_array().is_some_and(|items| items.len() == 1)).await;
+    let path = format!("/permissions?session={session}&state=open");
+    let open = contract.check("list_permissions", &house.get(&path).await);
+    let id = text(&open["items"][0]["id"]);
+    let shown = contract.check("get_permission", &house.get(&format!("/permissions/{id}")).await);
+    assert_eq!((&shown["arguments"], &shown["decision"]), (&json!({ "command": "make" }), &Value::Null));
+    let decision =
+        json!({ "allow": true, "scope": "repo", "arguments_hash": shown["arguments_hash"], "reason": "" });
+    let decide = house.post(&format!("/permissions/{id}/decide"), decision.clone()).await;
+    let decided = contract.check("decide_permission", &decide);
+    assert_eq!((&decided["decision"]["allowed"], &decided["decision"]["by"]), (&json!(true), &json!("user")));
+    let again = house.post(&format!("/permissions/{id}/decide"), decision).await;
+    assert_eq!((again.status, again.code().as_str()), (409, "permission_decided"));
+    let all = house.get("/permissions?state=all&limit=1").await.json();
+    assert_eq!((&all["items"][0]["id"], &all["next"]), (&json!(id), &Value::Null));
+    let rules = contract.check("list_permission_rules", &house.get("/permission-rules").await);
+    assert_eq!(rules["items"][0]["command"], json!("=make"));
+    let rule = format!("/permission-rules/{}", text(&rules["items"][0]["short_id"]));
+    contract.check("remove_permission_rule", &house.ask("DELETE", &rule).send(house.address).await);
+    assert_eq!(house.get("/permission-rules").await.json()["items"], json!([]));
+    let cost = contract.check("get_cost", &house.get(&format!("/cost?by=day&session={session}")).await);
+    assert_eq!((&cost["by"], &cost["rows"]), (&json!("day"), &json!([])));
+    house.ask("POST", &format!("/tasks/{}/cancel", text(&task["id"]))).send(house.address).await;
 }
 
 async fn locks_and_notices(house: &House, contract: &mut Contract) {
@@ -234,6 +268,7 @@ async fn a_task_tells_when_its_turns_were_and_what_they_used() {
     let session = house.session().await;
     let usage = json!({
         "input_tokens": 1000, "output_tokens": 20, "cache_read_tokens": 0, "cache_write_tokens": 0, "cost_micros": 77,
+        "cost_source": "table",
     });
     let answered = json!({ "event": "model_answered", "usage": usage, "latency_ms": 5, "retries": 0 });
     house.script(&[json!({ "event": "ready" }), answered, asks("Go on?")]);

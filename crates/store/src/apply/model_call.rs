@@ -1,5 +1,6 @@
 //! Model calls: each one in messages.db, their sums with the session and the participant in sessions.db.
 
+use super::spending::{self, SUM_MAX};
 use super::{at, seq};
 use crate::statement::{row, run, statements};
 use crate::{StoreError, column};
@@ -7,19 +8,18 @@ use journal::Record;
 use model::{ModelAnswer, ModelCall};
 use rusqlite::{Connection, params};
 
-/// Where a sum stops growing: far above any bill, and far enough below the integer's end to add a figure to.
-const SUM_MAX: i64 = 1 << 62;
-
 statements! { SESSION_STATEMENTS in Sessions {
     ADD_USAGE = "UPDATE sessions
         SET input_tokens = min(input_tokens + ?2, ?7), output_tokens = min(output_tokens + ?3, ?7),
             cache_read_tokens = min(cache_read_tokens + ?4, ?7),
-            cache_write_tokens = min(cache_write_tokens + ?5, ?7), cost_micros = min(cost_micros + ?6, ?7)
+            cache_write_tokens = min(cache_write_tokens + ?5, ?7), cost_micros = min(cost_micros + ?6, ?7),
+            cost_sources = cost_sources | ?8
         WHERE session_id = ?1";
     ADD_SPENT = "UPDATE spent
         SET input_tokens = min(input_tokens + ?1, ?6), output_tokens = min(output_tokens + ?2, ?6),
             cache_read_tokens = min(cache_read_tokens + ?3, ?6),
-            cache_write_tokens = min(cache_write_tokens + ?4, ?6), cost_micros = min(cost_micros + ?5, ?6)
+            cache_write_tokens = min(cache_write_tokens + ?4, ?6), cost_micros = min(cost_micros + ?5, ?6),
+            cost_sources = cost_sources | ?7
         WHERE only = 1";
     SET_CONTEXT = "UPDATE participants SET context_used = ?2
         WHERE participant_id = (SELECT participant_id FROM turns WHERE turn_id = ?1)";
@@ -38,18 +38,12 @@ statements! { MESSAGE_STATEMENTS in Messages {
 
 /// Adds to the session's sums, and notes how full the participant's context is: what went in, cached or not, and
 /// what came out.
-pub(super) fn counted(db: &Connection, answer: &ModelAnswer) -> Result<(), StoreError> {
-    let usage = answer.usage;
-    let [input, output, read, write, cost] = [
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cache_read_tokens,
-        usage.cache_write_tokens,
-        usage.cost_micros,
-    ]
-    .map(column::figure);
-    run(db, &ADD_USAGE, params![answer.session.to_string(), input, output, read, write, cost, SUM_MAX])?;
-    run(db, &ADD_SPENT, params![input, output, read, write, cost, SUM_MAX])?;
+pub(super) fn counted(db: &Connection, record: &Record, answer: &ModelAnswer) -> Result<(), StoreError> {
+    let [input, output, read, write, cost] = spending::figures(&answer.usage);
+    let (session, sources) = (answer.session.to_string(), column::source_bits(&answer.usage));
+    run(db, &ADD_USAGE, params![session, input, output, read, write, cost, SUM_MAX, sources])?;
+    run(db, &ADD_SPENT, params![input, output, read, write, cost, SUM_MAX, sources])?;
+    spending::counted(db, record, answer)?;
     run(db, &SET_CONTEXT, params![answer.turn.to_string(), input + output + read + write])?;
     Ok(())
 }

@@ -5,8 +5,8 @@
 
 use crate::workspace::{Workspace, commit, keyed};
 use model::{
-    Actor, AgentName, Answer, Block, Board, BoardRemoved, Channel, Checkpoint, Claim, Driver, Event,
-    FileChange, JournalRepair, LockChange, LockMode, LockPhase, MergedPlan, MergedTask, Message,
+    Actor, AgentName, Answer, Block, Board, BoardRemoved, Channel, Checkpoint, Claim, CostSource, Driver,
+    Event, FileChange, JournalRepair, LockChange, LockMode, LockPhase, MergedPlan, MergedTask, Message,
     MessageDraft, ModelAnswer, ModelCall, Notice, Participant, ParticipantId, ParticipantStatus, Plan,
     PlanEnd, PlanId, PlanMerge, PlanStall, PlanTest, PlannedTask, Proposal, Question, RefusedEdit,
     Registration, RegistrationEnd, RegistrationId, RegistrationPhase, Repo, RepoId, RepoPath, RepoRemoved,
@@ -83,6 +83,7 @@ const USAGE: Usage = Usage {
     cache_read_tokens: 100,
     cache_write_tokens: 50,
     cost_micros: 24_000,
+    cost_source: CostSource::Table,
 };
 
 impl World {

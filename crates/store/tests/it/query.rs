@@ -252,6 +252,7 @@ fn participants_and_usage_follow_the_model_calls() {
                 cache_read_tokens: 200,
                 cache_write_tokens: 100,
                 cost_micros: 48_000,
+                cost_source: model::CostSource::Table,
             };
             assert_eq!(view.session_usage(history.session)?, usage);
             assert_eq!(view.session_usage(history.child)?, Usage::default());

@@ -51,6 +51,22 @@ function say(kind: string, payload: Payload): Omit<Sentence, 'agent'> | null {
       return payload.kind === 'propose' ? null : plain(`Task: ${firstLine(payload.title)}`);
     case 'task.input_requested':
       return plain(`asks: ${firstLine(payload.question)}`, null, 'warn');
+    case 'permission.requested':
+      return plain(
+        `asks to be allowed: ${firstLine((payload.ask as Payload | undefined)?.summary)}`,
+        null,
+        'warn',
+      );
+    case 'permission.decided':
+      return payload.allowed === true
+        ? plain(`Permission given by ${text(payload.by)}`)
+        : plain(`Permission denied by ${text(payload.by)}`, null, 'warn');
+    case 'permission.rule_added':
+      return plain(`Rule: ${text(payload.effect)} ${text(payload.tool).replace(/^=/, '')}`);
+    case 'permission.rule_removed':
+      return plain('Rule removed');
+    case 'budget.warned':
+      return plain(`is near its ${text(payload.budget).replace('_', ' ')} budget`, null, 'warn');
     case 'task.completed':
       return plain(`Task done: ${firstLine(payload.text)}`, null, 'good');
     case 'task.failed':

@@ -4,16 +4,17 @@ import { useQuery } from '@tanstack/react-query';
 import { Circle, CircleCheck } from 'lucide-react';
 import { useEffect } from 'react';
 import { explain } from '@/api/mutations';
-import { agentsQuery, locksQuery, openTasksQuery, sessionsQuery } from '@/api/queries';
-import type { Session, Task } from '@/api/nouns';
+import { agentsQuery, locksQuery, openTasksQuery, permissionsQuery, sessionsQuery } from '@/api/queries';
+import type { Permission, Session, Task } from '@/api/nouns';
 import { Centre } from '@/app/centre';
 import { CommandLine, Empty, Skeleton, Trouble } from '@/components/empty';
-import { dollars } from '@/components/figures';
+import { cost } from '@/components/figures';
 import { Section } from '@/components/section';
 import { Age } from '@/components/time';
 import { AgentName, Glyph } from '@/features/agent/identity';
 import { ActivityFeed } from '@/features/event/feed';
 import { LockList } from '@/features/lock/list';
+import { PermissionBox } from '@/features/permission/box';
 import { grouped } from '@/features/session/groups';
 import { AnswerBox } from '@/features/task/answer';
 import { Running } from './running';
@@ -21,24 +22,46 @@ import { StartBox } from './start-box';
 
 const RECENT = 8;
 
-function Inbox({ needing, questions }: { needing: Session[]; questions: Task[] }) {
+function SessionLink({ session }: { session: Session | undefined }) {
+  return (
+    session && (
+      <Link data-row to="/s/$id" params={{ id: session.short_id }} className="hover:underline">
+        {session.title}
+      </Link>
+    )
+  );
+}
+
+function Inbox({
+  needing,
+  questions,
+  permissions,
+}: {
+  needing: Session[];
+  questions: Task[];
+  permissions: Permission[];
+}) {
   const failed = needing.filter((session) => session.state === 'failed');
   return (
     <ul className="flex flex-col gap-2 px-4 pb-2">
+      {permissions.map((permission) => {
+        const session = needing.find((one) => one.id === permission.session);
+        const seat = session?.participants.find((one) => one.id === permission.participant);
+        return (
+          <li key={permission.id}>
+            <PermissionBox
+              permission={permission}
+              agent={seat?.agent ?? 'agent'}
+              context={<SessionLink session={session} />}
+            />
+          </li>
+        );
+      })}
       {questions.map((task) => {
         const session = needing.find((one) => one.id === task.session);
         return (
           <li key={task.id}>
-            <AnswerBox
-              task={task}
-              context={
-                session && (
-                  <Link data-row to="/s/$id" params={{ id: session.short_id }} className="hover:underline">
-                    {session.title}
-                  </Link>
-                )
-              }
-            />
+            <AnswerBox task={task} context={<SessionLink session={session} />} />
           </li>
         );
       })}
@@ -87,7 +110,7 @@ function Recent({ sessions }: { sessions: Session[] }) {
                 <Glyph key={one.id} hue={one.vendor} size={12} label={one.agent} />
               ))}
             </span>
-            <span className="w-14 text-right text-xs text-muted">{dollars(session.usage.cost_micros)}</span>
+            <span className="w-14 text-right text-xs text-muted">{cost(session.usage)}</span>
             <Age since={session.updated_at} className="w-8 text-right text-xs text-faint" />
           </Link>
         </li>
@@ -136,6 +159,7 @@ function Inspector() {
 export function Mission() {
   const sessions = useQuery(sessionsQuery);
   const open = useQuery(openTasksQuery);
+  const permissions = useQuery(permissionsQuery).data ?? [];
   const groups = sessions.data ? grouped(sessions.data) : null;
   const questions = open.data?.filter((task) => task.state === 'input_required') ?? [];
   const needs = groups?.needs.length ?? 0;
@@ -167,7 +191,7 @@ export function Mission() {
           )}
           {groups && needs > 0 && (
             <Section title="Needs you" count={needs}>
-              <Inbox needing={groups.needs} questions={questions} />
+              <Inbox needing={groups.needs} questions={questions} permissions={permissions} />
             </Section>
           )}
           {groups && running.length > 0 && (

@@ -9,7 +9,7 @@ import { openTasksQuery } from '@/api/queries';
 import type { Participant, Session, Task } from '@/api/nouns';
 import { NARROW, REORDER } from '@/app/deeds';
 import { useMedia } from '@/app/use-media';
-import { dollars } from '@/components/figures';
+import { cost } from '@/components/figures';
 import { Elapsed } from '@/components/time';
 import { AgentName } from '@/features/agent/identity';
 import { isLive, StatusWord } from '@/features/agent/status';
@@ -99,7 +99,7 @@ function RunningRow({ row, rowsOfSession }: { row: Row; rowsOfSession: number })
       <td className={`${cell} text-right`}>{since && <Elapsed since={since} />}</td>
       {rowsOfSession > 0 && (
         <td rowSpan={rowsOfSession} className="py-1 text-right align-baseline text-muted">
-          {dollars(session.usage.cost_micros)}
+          {cost(session.usage)}
         </td>
       )}
     </tr>
@@ -120,7 +120,7 @@ function NarrowRow({ row, first }: { row: Row; first: boolean }) {
           className="flex items-baseline gap-2 pt-2"
         >
           <span className="min-w-0 flex-1 truncate font-medium">{session.title}</span>
-          <span className="text-xs text-muted">{dollars(session.usage.cost_micros)}</span>
+          <span className="text-xs text-muted">{cost(session.usage)}</span>
         </Link>
       )}
       <span className="flex items-baseline gap-2">

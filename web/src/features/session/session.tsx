@@ -5,13 +5,21 @@ import { Tabs } from 'radix-ui';
 import { useCallback, useEffect } from 'react';
 import { explain } from '@/api/mutations';
 import { useLive } from '@/api/live';
-import { checkpointsQuery, liveQuery, locksQuery, plansQuery, sessionQuery, tasksQuery } from '@/api/queries';
+import {
+  checkpointsQuery,
+  liveQuery,
+  locksQuery,
+  permissionsQuery,
+  plansQuery,
+  sessionQuery,
+  tasksQuery,
+} from '@/api/queries';
 import type { Checkpoint, Plan, Session, Task } from '@/api/nouns';
 import { Centre } from '@/app/centre';
 import type { SessionTab } from '@/app/deeds';
 import { remember } from '@/app/remember';
 import { Skeleton, Trouble } from '@/components/empty';
-import { dollars, short } from '@/components/figures';
+import { cost, short } from '@/components/figures';
 import { Section } from '@/components/section';
 import { AgentPanel } from '@/features/agent/panel';
 import { ChangesView } from '@/features/change/changes';
@@ -19,6 +27,7 @@ import { ActivityFeed } from '@/features/event/feed';
 import { LockList } from '@/features/lock/list';
 import { Composer, writeInComposer } from '@/features/message/composer';
 import { Transcript } from '@/features/message/transcript';
+import { PermissionBox } from '@/features/permission/box';
 import { PlanView } from '@/features/plan/plan';
 import { AnswerBox } from '@/features/task/answer';
 import { SessionHeader } from './header';
@@ -44,7 +53,7 @@ function Spent({ session }: { session: Session }) {
   return (
     <dl className="grid grid-cols-2 gap-x-4 gap-y-0.5 px-4 text-xs">
       {[
-        ['Cost', dollars(usage.cost_micros)],
+        ['Cost', cost(usage)],
         ['Input', `${short(usage.input_tokens)} tokens`],
         ['Output', `${short(usage.output_tokens)} tokens`],
         ['From cache', `${short(usage.cache_read_tokens)} tokens`],
@@ -108,6 +117,27 @@ function Questions({ tasks }: { tasks: Task[] }) {
   );
 }
 
+/** What has to be allowed, as the questions are: the oldest, and how many come after it. */
+function Permissions({ session }: { session: Session }) {
+  const open = (useQuery(permissionsQuery).data ?? NONE).filter((one) => one.session === session.id);
+  const first = open[0];
+  if (!first) return null;
+  const seat = session.participants.find((one) => one.id === first.participant);
+  return (
+    <section
+      aria-label="Permissions"
+      className="max-h-[60%] shrink-0 overflow-y-auto border-t border-line px-4 py-2"
+    >
+      <PermissionBox
+        key={first.id}
+        permission={first}
+        agent={seat?.agent ?? 'agent'}
+        context={open.length > 1 ? `1 of ${open.length}` : undefined}
+      />
+    </section>
+  );
+}
+
 function Body({ session, checkpoints }: { session: Session; checkpoints: Checkpoint[] }) {
   const navigate = useNavigate();
   const { tab = 'transcript' } = useSearch({ from: '/s/$id' });
@@ -166,6 +196,7 @@ function Body({ session, checkpoints }: { session: Session; checkpoints: Checkpo
       <Tabs.Content value="changes" className="focus-inset min-h-0 flex-1 overflow-y-auto">
         <ChangesView tasks={list} participants={session.participants} checkpoints={checkpoints} />
       </Tabs.Content>
+      <Permissions session={session} />
       <Questions tasks={list} />
       <Composer key={session.id} session={session} />
     </Tabs.Root>

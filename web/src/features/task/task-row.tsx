@@ -12,7 +12,7 @@ import {
 import type { Checkpoint, Plan, Target, Task, TaskKind, Turn, Usage } from '@/api/nouns';
 import { useCancelTask } from '@/api/mutations';
 import { Button, IconButton } from '@/components/button';
-import { dollars, Lines, many, short } from '@/components/figures';
+import { cost, Lines, many, short } from '@/components/figures';
 import { CopyButton } from '@/components/empty';
 import { InlineCode } from '@/components/inline-code';
 import { Clock, Elapsed, elapsed } from '@/components/time';
@@ -56,7 +56,7 @@ function Used({ usage }: { usage: Usage }) {
       title={`${short(usage.input_tokens)} tokens in, ${short(usage.output_tokens)} out${cached}`}
     >
       <span>{short(tokens)} tokens</span>
-      {usage.cost_micros > 0 && <span>{dollars(usage.cost_micros)}</span>}
+      {usage.cost_micros > 0 && <span>{cost(usage)}</span>}
     </span>
   );
 }

@@ -1,13 +1,14 @@
 //! What a run came to.
 
 use super::super::Outcome;
+use super::question::Asked;
 use super::{Ended, unanswered};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::render::{Narrator, Paint, Sheet, money, report, tokens};
 use client::Client;
 use model::{PlanState, TaskState};
-use protocol::{Checkpoint, Plan, Question, Session, TestReport, Usage};
+use protocol::{Checkpoint, Permission, Plan, Question, Session, TestReport, Usage};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -33,6 +34,8 @@ struct Summary {
     elapsed_ms: u64,
     /// What an agent waits to be told, when that is why the command ended.
     question: Option<Question>,
+    /// What an agent has to be allowed, when that is why the command ended.
+    permission: Option<Permission>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -51,9 +54,9 @@ pub(super) async fn show(
     narrator: &Narrator,
     took: Duration,
 ) -> Outcome {
-    let (plan, question) = match ended {
+    let (plan, asked) = match ended {
         Ended::Plan(plan) => (plan, None),
-        Ended::Question(plan, question) => (plan, Some(question)),
+        Ended::Asked(plan, asked) => (plan, Some(asked)),
     };
     let id = session.id.to_string();
     let checkpoints = client.checkpoints(&id).await.map_err(Failure::from)?.items;
@@ -72,12 +75,19 @@ pub(super) async fn show(
         lock_takeovers: narrator.lock_takeovers,
         usage,
         elapsed_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-        question: question.cloned(),
+        question: asked.and_then(|asked| match asked {
+            Asked::Question(question) => Some(question.clone()),
+            Asked::Permission(_) => None,
+        }),
+        permission: asked.and_then(|asked| match asked {
+            Asked::Question(_) => None,
+            Asked::Permission(permission) => Some(permission.as_ref().clone()),
+        }),
     };
     context.screen.show_sheet(&summary, || sheet(&summary))?;
-    Ok(match question {
-        Some(question) => {
-            unanswered(context, session, question);
+    Ok(match asked {
+        Some(asked) => {
+            unanswered(context, session, asked);
             Exit::NeedsInput
         }
         None if summary.ok => Exit::Done,

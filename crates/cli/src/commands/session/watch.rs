@@ -1,12 +1,13 @@
 //! `coditect session watch`: a session as it happens.
 
-use super::super::{Outcome, task};
+use super::super::{Outcome, permission, task};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::follow::{Follower, Step};
 use clap::Args;
 use client::Client;
 use model::{Cursor, PlanState, SessionState, TaskState};
+use protocol::PermissionQuery;
 
 #[derive(Debug, Args)]
 pub(crate) struct Watch {
@@ -51,6 +52,10 @@ async fn idle(context: &Context, client: &Client, session: &str) -> Result<Optio
         let tasks = client.session_tasks(session).await?.value.items;
         for asking in tasks.iter().filter(|task| task.state == TaskState::InputRequired) {
             context.screen.say(&task::how_to_answer(&asking.short_id));
+        }
+        let query = PermissionQuery { session: Some(session.to_owned()), ..PermissionQuery::default() };
+        for waiting in client.permissions(&query).await?.items {
+            context.screen.say(&permission::how_to_decide(&waiting.short_id));
         }
         return Ok(Some(Exit::NeedsInput));
     }
