@@ -2,6 +2,7 @@
 
 mod agent;
 mod completions;
+mod context;
 mod daemon;
 mod data;
 mod demo;
@@ -60,6 +61,9 @@ pub(crate) enum Command {
     /// Notices between sessions; works without a daemon
     #[command(subcommand, visible_alias = "bus")]
     Msg(msg::Msg),
+    /// What the agents of a workspace share, by key; works without a daemon
+    #[command(subcommand)]
+    Context(context::Shared),
     /// Registered git repositories
     #[command(subcommand)]
     Repo(repo::Repo),
@@ -95,6 +99,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Outcome {
         Command::Who(command) => command.run(context),
         Command::Lock(command) => command.run(context),
         Command::Msg(command) => command.run(context),
+        Command::Context(command) => command.run(context),
         Command::Repo(command) => command.run(context),
         Command::Run(command) => command.run(context),
         Command::Demo(command) => Ok(command.run(context)),

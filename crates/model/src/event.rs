@@ -1,11 +1,11 @@
 //! Events: committed facts, named in the past tense. This enum is the journal's whole vocabulary.
 
 use crate::{
-    AgentName, AgentNameError, Board, BoardId, Checkpoint, FileChange, LockChange, MergedPlan, Message,
-    MessageDraft, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus, Permission,
-    PermissionDecision, Plan, PlanId, Proposal, RefusedEdit, Registration, RegistrationId, Repo, RepoId, Run,
-    RunExit, RunId, Session, SessionId, StrayFiles, Task, TaskId, TestReport, Turn, TurnId, TurnOutcome,
-    Usage, User, Vendor, VendorRecords,
+    AgentName, AgentNameError, Board, BoardId, Checkpoint, ContextChange, FileChange, LockChange, MergedPlan,
+    Message, MessageDraft, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus,
+    Permission, PermissionDecision, Plan, PlanId, Proposal, RefusedEdit, Registration, RegistrationId, Repo,
+    RepoId, Run, RunExit, RunId, Session, SessionId, StrayFiles, Task, TaskId, TestReport, Turn, TurnId,
+    TurnOutcome, Usage, User, Vendor, VendorRecords,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -161,6 +161,7 @@ events! {
     RegistrationEnded(RegistrationEnd) "registration.ended",
     LockChanged(LockChange) "lock.changed",
     NoticePublished(Notice) "notice.published",
+    ContextChanged(ContextChange) "context.changed",
     JournalRepaired(JournalRepair) "journal.repaired",
 }
 
@@ -325,6 +326,7 @@ impl Event {
             | Self::RepoChanged(_)
             | Self::RepoRemoved(_)
             | Self::NoticePublished(_)
+            | Self::ContextChanged(_)
             | Self::JournalRepaired(_) => None,
             Self::SessionCreated(session) => Some(session.id),
             Self::SessionRenamed(e) => Some(e.session),

@@ -12,6 +12,7 @@ mod agent;
 mod ambient;
 mod board;
 mod checkpoint;
+mod context;
 mod cursor;
 mod event;
 mod id;
@@ -36,6 +37,9 @@ pub use agent::{AGENT_NAME_MAX, AgentName, AgentNameError, Driver, Isolation, Ve
 pub use ambient::{Clock, Entropy};
 pub use board::Board;
 pub use checkpoint::Checkpoint;
+pub use context::{
+    CONTEXT_ENTRIES_MAX, CONTEXT_KEY_MAX, CONTEXT_VALUE_MAX, ContextChange, ContextEntry, ContextKey,
+};
 pub use cursor::Cursor;
 pub use event::{
     Actor, Answer, BoardRemoved, EVENT_VERSION, Event, EventError, JournalRepair, ModelAnswer, ModelCall,

@@ -11,6 +11,7 @@
 mod agent;
 mod checkpoint;
 pub mod config;
+mod context;
 mod daemon;
 mod data;
 mod error;
@@ -39,6 +40,7 @@ pub mod ws;
 
 pub use agent::Agent;
 pub use checkpoint::Checkpoint;
+pub use context::ContextEntry;
 pub use daemon::{
     API_REVISION, ConfigVersion, DaemonInfo, Finding, HEALTH_PATH, Launch, LaunchQuery, Severity, Status,
     Stopping, Version,

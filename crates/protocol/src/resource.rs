@@ -9,8 +9,9 @@
 //! the session tells that they may have moved, and the client reads them again.
 
 use crate::{
-    Checkpoint, FileChange, LockChange, MergedPlan, Message, Notice, Participant, Plan, Proposal, Question,
-    RefusedEdit, Registration, Repo, Run, Session, Task, TestReport, Turn, TurnOutcome, Usage,
+    Checkpoint, ContextEntry, FileChange, LockChange, MergedPlan, Message, Notice, Participant, Plan,
+    Proposal, Question, RefusedEdit, Registration, Repo, Run, Session, Task, TestReport, Turn, TurnOutcome,
+    Usage,
 };
 use model::{Cursor, Event, LockPhase, PlanState, Role, SessionId, TaskId, TaskState, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,7 @@ pub enum Noun {
     Registration,
     Lock,
     Notice,
+    ContextEntry,
 }
 
 /// What the event means for resources, in the order to apply it.
@@ -107,6 +109,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         Event::NoticePublished(notice) => {
             changes.created(Noun::Notice, notice.id, Notice::from(notice.clone()));
         }
+        Event::ContextChanged(change) => changes.context(change),
         // They carry figures and history, not resources.
         Event::ModelCalled(_)
         | Event::FileStrayed(_)
@@ -178,6 +181,17 @@ impl Changes {
             self.removed(Noun::Draft, turn);
         }
         self.created(Noun::Message, message.id, Message::from(message.clone()));
+    }
+
+    fn context(&mut self, change: &model::ContextChange) {
+        let model::ContextChange { key, value, version, author, agent, changed_at } = change.clone();
+        match value {
+            Some(value) => {
+                let entry = ContextEntry { key: key.clone(), value, version, author, agent, changed_at };
+                self.created(Noun::ContextEntry, key, entry);
+            }
+            None => self.removed(Noun::ContextEntry, key),
+        }
     }
 
     fn lock(&mut self, change: &model::LockChange) {

@@ -118,6 +118,7 @@ fn body_is_described(document: &Value, resource: &Resource) {
         Noun::FileChange => "FileChange",
         Noun::RefusedEdit => "RefusedEdit",
         Noun::Permission => "PermissionRecord",
+        Noun::ContextEntry => "ContextEntry",
         Noun::User | Noun::Board | Noun::Draft => return,
     };
     if resource.action == Action::Created {

@@ -33,6 +33,7 @@ fn each_kind_of_event_changes_its_resources() {
     check("plan.completed", &[(Patched, Noun::Plan)]);
     check("registration.ended", &[(Removed, Noun::Registration)]);
     check("notice.published", &[(Created, Noun::Notice)]);
+    check("context.changed", &[(Created, Noun::ContextEntry)]);
     check("journal.repaired", &[]);
 }
 
