@@ -11,6 +11,7 @@ mod events;
 mod init;
 mod join;
 mod lock;
+mod mcp;
 mod msg;
 mod repo;
 mod run;
@@ -64,6 +65,9 @@ pub(crate) enum Command {
     /// What the agents of a workspace share, by key; works without a daemon
     #[command(subcommand)]
     Context(context::Shared),
+    /// Lend locks, notices, work and shared context to an agent as MCP tools, on stdin and stdout; works without a
+    /// daemon
+    Mcp(mcp::Mcp),
     /// Registered git repositories
     #[command(subcommand)]
     Repo(repo::Repo),
@@ -100,6 +104,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Outcome {
         Command::Lock(command) => command.run(context),
         Command::Msg(command) => command.run(context),
         Command::Context(command) => command.run(context),
+        Command::Mcp(command) => Ok(command.run(context)),
         Command::Repo(command) => command.run(context),
         Command::Run(command) => command.run(context),
         Command::Demo(command) => Ok(command.run(context)),
