@@ -16,6 +16,7 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use std::convert::Infallible;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 type Answer = Response<BoxBody<Bytes, Infallible>>;
 
@@ -28,8 +29,8 @@ pub struct Http {
 }
 
 impl Http {
-    /// A service on an open bus. `place` stands in no folder.
-    pub fn new(place: Place, bus: Bus, body_max: usize) -> Self {
+    /// A service on an open bus. `place` stands in no folder; calls that wait when `draining` comes end with it.
+    pub fn new(place: Place, bus: Bus, body_max: usize, draining: CancellationToken) -> Self {
         let server = Server::of_requests(place, bus);
         // One document per answer: a stream's first, empty event is taken for a broken answer by a vendor's client.
         let config = StreamableHttpServerConfig::default()
@@ -37,7 +38,8 @@ impl Http {
             .with_json_response(true)
             .with_max_request_body_bytes(body_max)
             .disable_allowed_hosts()
-            .disable_allowed_origins();
+            .disable_allowed_origins()
+            .with_cancellation_token(draining);
         let sessions = Arc::new(NeverSessionManager::default());
         Self { service: StreamableHttpService::new(move || Ok(server.clone()), sessions, config), body_max }
     }

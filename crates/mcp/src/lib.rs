@@ -24,6 +24,7 @@ pub mod stdio;
 mod tools;
 
 pub use caller::{Origin, Seat};
+pub use client::Credential;
 pub use http::Http;
 pub use instructions::INSTRUCTIONS;
 pub use server::{CALLS_MAX, Place, Server, WAIT_MAX};

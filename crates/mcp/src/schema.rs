@@ -8,21 +8,46 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
-pub(crate) fn of<T: JsonSchema>() -> JsonObject {
+/// What a tool takes: what may be absent is not required, and that it may be null is not said.
+pub(crate) fn taken<T: JsonSchema>() -> JsonObject {
+    let mut schema = Value::Object(given::<T>());
+    plain(&mut schema);
+    fields(schema)
+}
+
+/// What a tool gives: what is not there is null.
+pub(crate) fn given<T: JsonSchema>() -> JsonObject {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    let schema = SchemaGenerator::new(settings).into_root_schema_for::<T>();
-    let mut schema = schema.to_value();
-    plain(&mut schema);
+    let mut schema = SchemaGenerator::new(settings).into_root_schema_for::<T>().to_value();
+    without_formats(&mut schema);
+    let mut fields = fields(schema);
+    fields.remove("title");
+    // The description is of our type, not of the call.
+    fields.remove("description");
+    fields.entry("properties").or_insert_with(|| Value::Object(JsonObject::new()));
+    fields
+}
+
+fn fields(schema: Value) -> JsonObject {
     match schema {
-        Value::Object(mut fields) => {
-            fields.remove("title");
-            fields.entry("properties").or_insert_with(|| Value::Object(JsonObject::new()));
-            fields
-        }
+        Value::Object(fields) => fields,
         _ => JsonObject::new(),
+    }
+}
+
+fn without_formats(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if fields.get("format").is_some_and(Value::is_string) {
+                fields.remove("format");
+            }
+            fields.values_mut().for_each(without_formats);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_formats),
+        _ => {}
     }
 }
 
@@ -30,9 +55,6 @@ pub(crate) fn of<T: JsonSchema>() -> JsonObject {
 fn plain(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
-            if fields.get("format").is_some_and(Value::is_string) {
-                fields.remove("format");
-            }
             if fields.get("default").is_some_and(Value::is_null) {
                 fields.remove("default");
             }
@@ -77,12 +99,14 @@ mod tests {
 
     #[test]
     fn what_is_optional_is_not_required_and_nothing_is_referred_to() {
-        let schema = Value::Object(of::<Wish>());
+        let schema = Value::Object(taken::<Wish>());
         assert_eq!(schema["required"], json!(["name"]));
         assert_eq!(schema["properties"]["count"]["type"], "integer");
         assert_eq!(schema["properties"]["name"]["description"], "What it is called.");
         let text = schema.to_string();
         assert!(!text.contains("$ref") && !text.contains("null") && !text.contains("format"), "{text}");
         assert!(text.contains("shared"), "{text}");
+        let count = &given::<Wish>()["properties"]["count"];
+        assert_eq!(count["type"], json!(["integer", "null"]), "what is given may be null");
     }
 }

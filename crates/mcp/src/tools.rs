@@ -78,8 +78,8 @@ impl Tool {
             uses: Uses::Bus,
             effect: Effect::Adds,
             idempotent: false,
-            input: schema::of::<I>,
-            output: schema::of::<O>,
+            input: schema::taken::<I>,
+            output: schema::given::<O>,
             run: Box::new(move |call, arguments| Box::pin(async move { run(call, read(arguments)?).await })),
         }
     }
