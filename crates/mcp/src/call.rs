@@ -41,6 +41,11 @@ impl Call {
         self.seat.registration
     }
 
+    /// Whether anybody still waits for what comes of it.
+    pub(crate) fn is_canceled(&self) -> bool {
+        self.canceled.is_cancelled() || self.shared.closing.is_cancelled()
+    }
+
     fn place(&self) -> &Place {
         &self.shared.place
     }

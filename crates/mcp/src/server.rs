@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 /// Longest wait of one call.
 pub const WAIT_MAX: Duration = Duration::from_secs(300);
@@ -76,6 +77,8 @@ pub(crate) struct Shared {
     /// Who called last on stdio; asked for again when it has ended.
     own: Mutex<Option<RegistrationId>>,
     calls: Semaphore,
+    /// The client has gone: nobody waits for anything any more.
+    pub(crate) closing: CancellationToken,
 }
 
 /// The tools, for one client or for all that come by HTTP. Cheap to clone.
@@ -97,7 +100,8 @@ impl Server {
 
     fn new(place: Place, origin: Origin, bus: OnceLock<Bus>) -> Self {
         let (own, calls) = (Mutex::default(), Semaphore::new(CALLS_MAX));
-        Self { shared: Arc::new(Shared { place, origin, bus, own, calls }) }
+        let closing = CancellationToken::new();
+        Self { shared: Arc::new(Shared { place, origin, bus, own, calls, closing }) }
     }
 
     async fn answer(

@@ -13,6 +13,7 @@ use rmcp::transport::Transport;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// Longest message, in bytes: what a request to the daemon may have, too.
 pub const FRAME_MAX: usize = 1024 * 1024;
@@ -31,7 +32,8 @@ pub async fn serve(
     std::thread::Builder::new()
         .name("mcp-stdin".to_owned())
         .spawn(move || read(BufReader::new(input), &told, &queue))?;
-    let running = serve_directly(server, Lines { messages, output }, None);
+    let closing = server.shared.closing.clone();
+    let running = serve_directly(server, Lines { messages, output, closing }, None);
     running.waiting().await.map(drop).map_err(io::Error::other)
 }
 
@@ -41,6 +43,8 @@ type Output = Arc<Mutex<Box<dyn Write + Send>>>;
 struct Lines {
     messages: mpsc::Receiver<ClientJsonRpcMessage>,
     output: Output,
+    /// Calls that wait end when the input does; those that do not wait get their answers out.
+    closing: CancellationToken,
 }
 
 impl Transport<RoleServer> for Lines {
@@ -59,7 +63,11 @@ impl Transport<RoleServer> for Lines {
     }
 
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
-        self.messages.recv().await
+        let message = self.messages.recv().await;
+        if message.is_none() {
+            self.closing.cancel();
+        }
+        message
     }
 
     async fn close(&mut self) -> Result<(), io::Error> {

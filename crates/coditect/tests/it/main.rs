@@ -27,6 +27,12 @@ mod killing;
 #[cfg(test)]
 mod machines;
 #[cfg(test)]
+mod mcp_bad_input;
+#[cfg(test)]
+mod mcp_client;
+#[cfg(test)]
+mod mcp_stdio;
+#[cfg(test)]
 mod offline;
 #[cfg(test)]
 mod parity;

@@ -203,14 +203,14 @@ fn in_line(call: &Call, request: &LockRequest, patience: Duration) -> Result<Vec
     });
     match taken {
         // They came at the moment they were not wanted any more.
-        Ok(acquired) if call.canceled.is_cancelled() => {
+        Ok(acquired) if call.is_canceled() => {
             for lock in acquired.locks.iter().filter(|lock| !before.contains(&lock.token)) {
                 let _ = call.bus.release(lock.token, call.me());
             }
             Err(Failure::canceled())
         }
         Ok(acquired) => Ok(acquired.locks),
-        Err(BusError::Canceled) if call.canceled.is_cancelled() => Err(Failure::canceled()),
+        Err(BusError::Canceled) if call.is_canceled() => Err(Failure::canceled()),
         Err(error) => Err(error.into()),
     }
 }
@@ -221,7 +221,7 @@ fn give_up_when_canceled(call: &Call, over: &tokio_util::sync::CancellationToken
     /// How soon a wait that was taken back leaves the line.
     const LOOK_EVERY: Duration = Duration::from_millis(100);
     while !over.is_cancelled() {
-        if call.canceled.is_cancelled() {
+        if call.is_canceled() {
             // Whoever cannot be taken out leaves when its time is over.
             let _ = call.bus.cancel_waits(call.me());
         }

@@ -257,7 +257,7 @@ fn unread(call: &Call, patience: Duration) -> Result<(Vec<Notice>, bool), Failur
             }
             Err(error) => return Err(error.into()),
         };
-        if call.canceled.is_cancelled() {
+        if call.is_canceled() {
             return Err(Failure::canceled());
         }
         if !page.is_empty() || left.is_zero() {
