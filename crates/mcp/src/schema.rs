@@ -22,7 +22,7 @@ pub(crate) fn given<T: JsonSchema>() -> JsonObject {
         settings.meta_schema = None;
     });
     let mut schema = SchemaGenerator::new(settings).into_root_schema_for::<T>().to_value();
-    without_formats(&mut schema);
+    usual(&mut schema);
     let mut fields = fields(schema);
     fields.remove("title");
     // The description is of our type, not of the call.
@@ -38,15 +38,22 @@ fn fields(schema: Value) -> JsonObject {
     }
 }
 
-fn without_formats(schema: &mut Value) {
+fn usual(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
             if fields.get("format").is_some_and(Value::is_string) {
                 fields.remove("format");
             }
-            fields.values_mut().for_each(without_formats);
+            // Anything at all is `true` as well as `{}`; of a property some clients take only the second, and with the
+            // first the whole list of tools is refused.
+            if let Some(Value::Object(properties)) = fields.get_mut("properties") {
+                for property in properties.values_mut().filter(|property| property.as_bool() == Some(true)) {
+                    *property = Value::Object(JsonObject::new());
+                }
+            }
+            fields.values_mut().for_each(usual);
         }
-        Value::Array(items) => items.iter_mut().for_each(without_formats),
+        Value::Array(items) => items.iter_mut().for_each(usual),
         _ => {}
     }
 }

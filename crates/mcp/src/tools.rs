@@ -194,6 +194,8 @@ mod tests {
                 assert_eq!(described[schema]["type"], "object", "{} {schema}", tool.name);
                 let text = described[schema].to_string();
                 assert!(!text.contains("$ref"), "{} {schema}: {text}", tool.name);
+                let properties = described[schema]["properties"].as_object().unwrap();
+                assert!(properties.values().all(Value::is_object), "{} {schema}: {text}", tool.name);
             }
             let input = &described["inputSchema"];
             assert_eq!(input["additionalProperties"], false, "{}", tool.name);

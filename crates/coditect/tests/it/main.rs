@@ -31,7 +31,11 @@ mod mcp_bad_input;
 #[cfg(test)]
 mod mcp_client;
 #[cfg(test)]
+mod mcp_model;
+#[cfg(test)]
 mod mcp_stdio;
+#[cfg(test)]
+mod mcp_vendors;
 #[cfg(test)]
 mod offline;
 #[cfg(test)]

@@ -130,6 +130,8 @@ struct Waiting {
 #[derive(Debug, Serialize, JsonSchema)]
 struct Taken {
     locks: Vec<Held>,
+    /// What to do now.
+    next: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -138,6 +140,8 @@ struct Released {
     released: Vec<u64>,
     /// Tokens that were not yours any more.
     lost: Vec<u64>,
+    /// What to do now, when some are lost.
+    next: Option<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -183,11 +187,10 @@ async fn acquire(call: Call, wish: Acquire) -> Result<Answer, Failure> {
     let locks: Vec<Held> = taken.await?.into_iter().map(|lock| held(lock, me)).collect();
     let said: Vec<String> =
         locks.iter().map(|lock| format!("{} (token {})", lock.path, lock.token)).collect();
-    let text = format!(
-        "Yours for {ttl} s: {}. Read the files again before you change them; give them back with lock_release.",
-        said.join(", ")
-    );
-    Answer::new(text, Taken { locks })
+    // Some programs show their model the data alone, others the text alone.
+    let next = "Read the files again before you change them; give them back with lock_release.";
+    let text = format!("Yours for {ttl} s: {}. {next}", said.join(", "));
+    Answer::new(text, Taken { locks, next: next.to_owned() })
 }
 
 /// Waits in line until the locks come, the time is over, or the call is taken back.
@@ -242,9 +245,9 @@ async fn release(call: Call, wish: Release) -> Result<Answer, Failure> {
     let given_back = call.blocking(move |call| {
         if all {
             let released = call.bus.release_all(call.me())?.into_iter().map(|lock| lock.token).collect();
-            return Ok(Released { released, lost: Vec::new() });
+            return Ok(Released { released, lost: Vec::new(), next: None });
         }
-        let mut done = Released { released: Vec::new(), lost: Vec::new() };
+        let mut done = Released { released: Vec::new(), lost: Vec::new(), next: None };
         for token in wish.tokens {
             match call.bus.release(token, call.me()) {
                 Ok(()) => done.released.push(token),
@@ -254,13 +257,12 @@ async fn release(call: Call, wish: Release) -> Result<Answer, Failure> {
         }
         Ok(done)
     });
-    let done = given_back.await?;
+    let mut done = given_back.await?;
     let mut text = format!("{} given back.", done.released.len());
     if !done.lost.is_empty() {
-        text += &format!(
-            " Not yours any more: {:?}. Look at those files again before you rely on them.",
-            done.lost
-        );
+        let next = "Look at the files of the lost locks again before you rely on them.";
+        text += &format!(" Not yours any more: {:?}. {next}", done.lost);
+        done.next = Some(next.to_owned());
     }
     Answer::new(text, done)
 }

@@ -146,6 +146,8 @@ struct Claimed {
     expires_at: String,
     /// How often it has been claimed, this time included.
     attempts: u32,
+    /// What to do now.
+    next: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -264,10 +266,11 @@ async fn claim(call: Call, wish: Claim) -> Result<Answer, Failure> {
         from: notice.agent,
         expires_at: claim.expires_at.to_string(),
         attempts: claim.attempts,
+        next: "Lock the files before you change them; end with task_done.".to_owned(),
     };
     let text = format!(
-        "Yours until {} (token {}): {}\nOffered by {}. Lock the files before you change them; end with task_done.",
-        claimed.expires_at, claimed.token, claimed.text, claimed.from
+        "Yours until {} (token {}): {}\nOffered by {}. {}",
+        claimed.expires_at, claimed.token, claimed.text, claimed.from, claimed.next
     );
     Answer::new(text, claimed)
 }
