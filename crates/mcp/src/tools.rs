@@ -207,6 +207,20 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_lists_these_tools_and_no_others() {
+        const MANUAL: &str = include_str!("../../../docs/guide/mcp.md");
+        let listed: Vec<&str> = MANUAL.lines().filter(|line| line.starts_with("| `")).collect();
+        let expected: Vec<String> = tools()
+            .iter()
+            .map(|tool| {
+                let needs = if tool.uses == Uses::Daemon { "a daemon" } else { "nothing" };
+                format!("| `{}` | {} | {needs} |", tool.name, tool.title)
+            })
+            .collect();
+        assert_eq!(listed, expected);
+    }
+
+    #[test]
     fn what_reads_never_replaces() {
         for tool in tools().iter().filter(|tool| tool.effect == Effect::Reads) {
             assert!(tool.idempotent, "{}", tool.name);

@@ -31,6 +31,8 @@ mod mcp_bad_input;
 #[cfg(test)]
 mod mcp_client;
 #[cfg(test)]
+mod mcp_inspector;
+#[cfg(test)]
 mod mcp_model;
 #[cfg(test)]
 mod mcp_stdio;

@@ -31,6 +31,25 @@ fn a_client_finds_the_contract_and_the_tools_that_need_no_daemon() {
 }
 
 #[test]
+fn with_a_daemon_there_are_sessions_too() {
+    let home = Home::new();
+    let mut agent = Agent::start(&home, &[]);
+    assert!(!names(&agent.tools()).contains(&"session_read"));
+    assert_eq!(home.run(&["daemon", "start"]).exit, 0);
+    assert_eq!(names(&agent.tools()), mcp::tools().iter().map(|tool| tool.name).collect::<Vec<_>>());
+    let read = agent.call("session_read", json!({}));
+    assert_eq!((&read.data()["sessions"], read.text()), (&json!([]), "There are no sessions."));
+    assert_eq!(
+        agent.call("session_spawn", json!({ "prompt": "x", "agents": [] })).0["result"]["isError"],
+        true
+    );
+    assert_eq!(agent.call("session_read", json!({ "session": "zzzzzzzz" })).error()["code"], "not_found");
+    assert_eq!(agent.call("task_list", json!({})).data()["tasks"], json!([]));
+    assert_eq!(home.run(&["daemon", "stop"]).exit, 0);
+    assert_eq!(agent.call("session_read", json!({})).code(), "daemon_not_running");
+}
+
+#[test]
 fn what_a_tool_gives_is_what_it_says_it_gives() {
     let home = Home::new();
     let mut agent = Agent::start(&home, &[]);

@@ -14,7 +14,8 @@ use std::process::Command;
 
 /// Where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:9";
-const COPIED: [&str; 4] = ["claude", "codex", "gemini", "kimi"];
+/// All of them have to be there.
+const ALL: [&str; 4] = ["claude", "codex", "gemini", "kimi"];
 
 /// How a program is told where the tools are.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -32,16 +33,13 @@ struct Trial {
 }
 
 /// The programs, or why not.
+#[expect(clippy::disallowed_methods, reason = "what a test may use is told by its caller")]
 fn vendors() -> Option<PathBuf> {
     let variable = "CODITECT_TEST_VENDORS";
-    #[expect(clippy::disallowed_methods, reason = "what a test may use is told by its caller")]
     let folder = std::env::var_os(variable).map(PathBuf::from);
-    let found = folder.filter(|folder| COPIED.iter().all(|name| folder.join("bin").join(name).exists()));
+    let found = folder.filter(|folder| ALL.iter().all(|name| folder.join("bin").join(name).exists()));
     if found.is_none() {
-        #[expect(clippy::print_stderr, reason = "a test that did not run says so")]
-        {
-            eprintln!("SKIPPED: the vendors' own programs: set {variable} or run cargo xtask e2e");
-        }
+        eprintln!("SKIPPED: the vendors' own programs: set {variable} or run cargo xtask e2e");
     }
     found
 }
