@@ -20,7 +20,8 @@ impl Answer {
     }
 }
 
-/// As the protocol has it. A failure is a result, too: the model reads it and goes on.
+/// As the protocol has it. A failure is a result, too: the model reads it and goes on. Its first text is for the model, its
+/// second one, JSON, for programs.
 pub(crate) fn result(outcome: Result<Answer, Failure>) -> CallToolResult {
     match outcome {
         Ok(answer) => {
@@ -28,11 +29,11 @@ pub(crate) fn result(outcome: Result<Answer, Failure>) -> CallToolResult {
             result.structured_content = Some(answer.data);
             result
         }
-        Err(failure) => {
-            let mut result = CallToolResult::error(vec![ContentBlock::text(failure.text())]);
-            result.structured_content = Some(failure.body());
-            result
-        }
+        // Not as data: that has the shape of what the tool gives, and some clients hold errors against it, too.
+        Err(failure) => CallToolResult::error(vec![
+            ContentBlock::text(failure.text()),
+            ContentBlock::text(failure.body().to_string()),
+        ]),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `coditect mcp` and what no client should send: nothing ends the server, and everything that can be answered is.
 
 use crate::command::Home;
-use crate::mcp_client::Agent;
+use crate::mcp_client::{Agent, error_of};
 use model::{CONTEXT_VALUE_MAX, Entropy};
 use serde_json::{Value, json};
 
@@ -129,7 +129,7 @@ fn calls_under_way_are_bounded() {
     let calls: Vec<i64> =
         (0..=mcp::CALLS_MAX).map(|_| agent.begin("notice_wait", json!({ "wait_seconds": 300 }))).collect();
     let refused = agent.until(|message| message["result"]["isError"] == true);
-    assert_eq!(refused["result"]["structuredContent"]["error"]["code"], "too_many_calls");
+    assert_eq!(error_of(&refused["result"])["code"], "too_many_calls");
     for call in calls {
         agent.cancel(call);
     }

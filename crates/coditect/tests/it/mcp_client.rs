@@ -31,21 +31,27 @@ impl Outcome {
     }
 
     /// The error of one that did not; it has a next step in both forms.
-    pub(crate) fn error(&self) -> &Value {
+    pub(crate) fn error(&self) -> Value {
         assert_eq!(self.0["result"]["isError"], true, "{}", self.0);
-        let error = &self.0["result"]["structuredContent"]["error"];
+        let error = error_of(&self.0["result"]);
         assert!(error["next"].is_string(), "{error} has no next step");
         assert!(self.text().contains("Next: "), "{}", self.text());
         error
     }
 
-    pub(crate) fn code(&self) -> &str {
-        self.error()["code"].as_str().unwrap()
+    pub(crate) fn code(&self) -> String {
+        self.error()["code"].as_str().unwrap().to_owned()
     }
 
     pub(crate) fn text(&self) -> &str {
         self.0["result"]["content"][0]["text"].as_str().unwrap()
     }
+}
+
+/// The error of a result that is one.
+pub(crate) fn error_of(result: &Value) -> Value {
+    let text = result["content"][1]["text"].as_str().unwrap_or_default();
+    serde_json::from_str::<Value>(text).unwrap_or_else(|_| panic!("no error: {result}"))["error"].clone()
 }
 
 impl Agent {

@@ -5,6 +5,7 @@
 
 use crate::command::Home;
 use crate::house::program;
+use crate::mcp_client::error_of;
 use mcp::Uses;
 use protocol::DaemonInfo;
 use serde_json::Value;
@@ -49,7 +50,7 @@ fn the_inspector_lists_and_calls_on_stdio() {
     assert_eq!(taken["structuredContent"]["locks"][0]["agent"], "inspector-cli");
     let call = ["--method", "tools/call", "--tool-name", "context_get", "--tool-arg", "key=none"];
     let refused = inspect(&home, &inspector, &[&server[..], &call].concat());
-    assert_eq!(refused["structuredContent"]["error"]["code"], "no_context", "{refused}");
+    assert_eq!(error_of(&refused)["code"], "no_context", "{refused}");
 }
 
 #[test]

@@ -24,7 +24,10 @@ async fn call(house: &House, token: &str, tool: &str, arguments: Value) -> Value
     let answer = send(house, token, "tools/call", json!({ "name": tool, "arguments": arguments })).await;
     let result = &answer["result"];
     assert!(result["content"][0]["text"].is_string(), "{answer}");
-    result["structuredContent"].clone()
+    match result["content"][1]["text"].as_str() {
+        Some(error) => serde_json::from_str(error).unwrap(),
+        None => result["structuredContent"].clone(),
+    }
 }
 
 #[tokio::test]
