@@ -92,15 +92,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         }
         Event::MessageAppended(message) => changes.message(message),
         Event::MessageDrafted(draft) => changes.patched(Noun::Draft, draft.turn, draft),
-        Event::FileModified(change) => {
-            changes.created(Noun::FileChange, cursor, FileChange::from(change.clone()));
-        }
-        Event::EditRefused(edit) => {
-            changes.created(Noun::RefusedEdit, cursor, RefusedEdit::from(edit.clone()));
-        }
-        Event::CheckpointCreated(checkpoint) => {
-            changes.created(Noun::Checkpoint, checkpoint.id, Checkpoint::from(checkpoint.clone()));
-        }
+        Event::FileModified(_) | Event::EditRefused(_) | Event::CheckpointCreated(_) => changes.files(event),
         Event::RegistrationAnnounced(registration) => {
             changes.created(Noun::Registration, registration.id, Registration::from(registration.clone()));
         }
@@ -181,6 +173,22 @@ impl Changes {
             self.removed(Noun::Draft, turn);
         }
         self.created(Noun::Message, message.id, Message::from(message.clone()));
+    }
+
+    fn files(&mut self, event: &Event) {
+        let cursor = self.cursor;
+        match event {
+            Event::FileModified(change) => {
+                self.created(Noun::FileChange, cursor, FileChange::from(change.clone()));
+            }
+            Event::EditRefused(edit) => {
+                self.created(Noun::RefusedEdit, cursor, RefusedEdit::from(edit.clone()));
+            }
+            Event::CheckpointCreated(checkpoint) => {
+                self.created(Noun::Checkpoint, checkpoint.id, Checkpoint::from(checkpoint.clone()));
+            }
+            _ => {}
+        }
     }
 
     fn context(&mut self, change: &model::ContextChange) {
