@@ -44,6 +44,12 @@ fn vendors() -> Option<PathBuf> {
     found
 }
 
+/// The one vendor that is asked for, as `cargo xtask e2e --vendor` does.
+#[expect(clippy::disallowed_methods, reason = "what a test may use is told by its caller")]
+fn only() -> Option<String> {
+    std::env::var("CODITECT_TEST_VENDOR").ok().filter(|name| !name.is_empty())
+}
+
 impl Trial {
     fn new(folder: &std::path::Path, vendor: &'static str, way: Way) -> Self {
         let home = Home::new();
@@ -245,6 +251,9 @@ impl Trial {
 }
 
 fn check(vendor: &'static str) {
+    if only().is_some_and(|only| only != vendor) {
+        return;
+    }
     let Some(folder) = vendors() else { return };
     for way in [Way::Stdio, Way::Http] {
         Trial::new(&folder, vendor, way).run();
