@@ -84,7 +84,10 @@ fn request(input: &mut impl BufRead) -> std::io::Result<Option<(String, Vec<u8>)
     }
     let mut body = vec![0; length];
     input.read_exact(&mut body)?;
-    while chunked {
+    if !chunked {
+        return Ok(Some((target, body)));
+    }
+    loop {
         let mut size = String::new();
         input.read_line(&mut size)?;
         let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);

@@ -25,7 +25,7 @@ async fn call(house: &House, token: &str, tool: &str, arguments: Value) -> Value
     let result = &answer["result"];
     assert!(result["content"][0]["text"].is_string(), "{answer}");
     match result["content"][1]["text"].as_str() {
-        Some(error) => serde_json::from_str(error).unwrap(),
+        Some(error) => serde_json::from_str(error).expect("an error is JSON"),
         None => result["structuredContent"].clone(),
     }
 }
