@@ -1,7 +1,7 @@
 //! What can go wrong on the bus, typed, with the next step where a person reads it.
 
 use crate::lock::Wait;
-use model::{Lock, Refusal, RefusalKind, RegistrationId};
+use model::{ContextEntry, ContextKey, Lock, Refusal, RefusalKind, RegistrationId};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -70,6 +70,15 @@ pub enum BusError {
     NoAnswer { notice: i64, machine: String },
     #[error("there is no notice {0}; it is over, or was never sent")]
     NoNotice(i64),
+    /// The entry is not at the version the change was made from; `present` is what is there.
+    #[error("context entry `{key}` {}, which is not what the change was made from", .present.as_ref().map_or_else(|| "is not there".to_owned(), |entry| format!("is at version {} by {}", entry.version, entry.agent)))]
+    ContextConflict { key: ContextKey, present: Option<Box<ContextEntry>> },
+    #[error("there is no context entry `{0}`")]
+    NoContext(ContextKey),
+    #[error("the value has {bytes} bytes; a context entry holds at most {most}")]
+    ContextTooLarge { bytes: usize, most: usize },
+    #[error("the workspace shares {most} context entries already")]
+    ContextFull { most: usize },
     /// The cursor is beyond the newest notice.
     #[error("cursor {after} is beyond the newest notice, {newest}")]
     CursorAhead { after: i64, newest: i64 },
@@ -193,6 +202,10 @@ impl BusError {
             Self::Claimed { .. } => (Conflict, "claimed"),
             Self::NoAnswer { .. } => (Unavailable, "no_answer"),
             Self::NoNotice(_) => (NotFound, "no_notice"),
+            Self::ContextConflict { .. } => (Conflict, "context_conflict"),
+            Self::NoContext(_) => (NotFound, "no_context"),
+            Self::ContextTooLarge { .. } => (Invalid, "context_too_large"),
+            Self::ContextFull { .. } => (Conflict, "context_full"),
             Self::Invalid(_) => (Invalid, "invalid"),
             Self::Busy(_) => (Busy, "bus_busy"),
             Self::Full => (Full, "disk_full"),
@@ -237,6 +250,12 @@ impl BusError {
             }
             Self::Busy(_) => Some("try again"),
             Self::PayloadTooLarge { .. } => Some("put it into a file of the worktree and send its path"),
+            Self::ContextConflict { .. } => {
+                Some("read the entry, make the change from what is there, and give its version")
+            }
+            Self::NoContext(_) => Some("`coditect context list` shows what is shared"),
+            Self::ContextTooLarge { .. } => Some("put it into a file of the worktree and share its path"),
+            Self::ContextFull { .. } => Some("remove what nobody needs any more with `coditect context rm`"),
             Self::NoNotice(_) => Some("`coditect msg list` shows what is alive"),
             Self::KeyReused { .. } => Some("use a new key for a new notice"),
             Self::Claimed { .. } => Some("look for other work with `coditect msg claim`"),

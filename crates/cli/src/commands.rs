@@ -2,6 +2,7 @@
 
 mod agent;
 mod completions;
+mod context;
 mod cost;
 mod daemon;
 mod data;
@@ -12,6 +13,7 @@ mod file;
 mod init;
 mod join;
 mod lock;
+mod mcp;
 mod msg;
 mod permission;
 mod repo;
@@ -69,6 +71,12 @@ pub(crate) enum Command {
     /// Notices between sessions; works without a daemon
     #[command(subcommand, visible_alias = "bus")]
     Msg(msg::Msg),
+    /// What the agents of a workspace share, by key; works without a daemon
+    #[command(subcommand)]
+    Context(context::Shared),
+    /// Lend locks, notices, work and shared context to an agent as MCP tools, on stdin and stdout; works without a
+    /// daemon
+    Mcp(mcp::Mcp),
     /// Registered git repositories
     #[command(subcommand)]
     Repo(repo::Repo),
@@ -112,6 +120,8 @@ pub(crate) fn run(context: &Context, command: Command) -> Outcome {
         Command::Who(command) => command.run(context),
         Command::Lock(command) => command.run(context),
         Command::Msg(command) => command.run(context),
+        Command::Context(command) => command.run(context),
+        Command::Mcp(command) => Ok(command.run(context)),
         Command::Repo(command) => command.run(context),
         Command::Worktree(command) => command.run(context),
         Command::File(command) => command.run(context),

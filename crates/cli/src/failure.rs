@@ -2,7 +2,7 @@
 //!
 //! Invariant: every failure has a stable code, and says what to do next where there is something to do.
 
-use bus::BusError;
+use bus::{BusError, WorktreeError};
 use client::ClientError;
 use model::Refusal;
 use protocol::{ErrorBody, ErrorDetail, ExitClass, status};
@@ -154,6 +154,12 @@ impl From<Refusal> for Failure {
             correlation: None,
         };
         Self { exit, detail, silent: false }
+    }
+}
+
+impl From<WorktreeError> for Failure {
+    fn from(error: WorktreeError) -> Self {
+        Self::from(error.refusal())
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Host {
     pub daemon: fn(&Host, DaemonRun) -> ExitCode,
     /// `coditect demo`.
     pub demo: fn(&Host, DemoRun) -> ExitCode,
+    /// `coditect mcp`: serves on stdin and stdout until stdin ends.
+    pub mcp: fn(&Host, McpRun) -> ExitCode,
     /// `coditect data restore`: refuses a workspace that has a journal already.
     pub restore: fn(&Host, RestoreRun) -> Result<Restored, Refusal>,
 }
@@ -50,6 +52,16 @@ pub struct DemoRun {
     pub color: bool,
     /// No progress on stderr.
     pub quiet: bool,
+}
+
+/// Where the tools work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct McpRun {
+    pub root: DataRoot,
+    /// Name of the workspace under the root.
+    pub workspace: String,
+    /// Where relative paths begin.
+    pub cwd: PathBuf,
 }
 
 /// An exported journal to bring back.

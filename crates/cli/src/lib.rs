@@ -22,7 +22,7 @@ mod screen;
 mod terminal;
 mod worktree;
 
-pub use host::{DaemonRun, DemoRun, Host, RestoreRun, Restored};
+pub use host::{DaemonRun, DemoRun, Host, McpRun, RestoreRun, Restored};
 pub use reference::reference;
 
 use clap::FromArgMatches;

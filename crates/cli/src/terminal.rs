@@ -3,30 +3,11 @@
 //! A session of a vendor and a terminal that joined are registered with their process; a command below it acts for it,
 //! without being told.
 
-use bus::Bus;
-use model::{Presence, Vitality};
 use std::path::Path;
 
-/// How far up is looked.
-const ANCESTORS_MAX: usize = 64;
+pub(crate) use bus::{ancestors, nearest_above as joined};
 
-/// The processes above this one, the nearest first.
-pub(crate) fn ancestors() -> Vec<u32> {
-    let mut found = Vec::new();
-    let mut next = Some(std::os::unix::process::parent_id());
-    while let Some(pid) = next.filter(|pid| *pid > 0 && found.len() < ANCESTORS_MAX) {
-        found.push(pid);
-        next = parent_of(pid);
-    }
-    found
-}
-
-fn parent_of(pid: u32) -> Option<u32> {
-    number(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?, PARENT)
-}
-
-/// Where proc(5) has the parent and the leader of the session, counted from after the command's name.
-const PARENT: usize = 1;
+/// Where proc(5) has the leader of the session, counted from after the command's name.
 const SESSION: usize = 3;
 
 fn number(stat: &str, field: usize) -> Option<u32> {
@@ -56,39 +37,13 @@ pub(crate) fn device() -> Option<String> {
     })
 }
 
-/// The nearest process above us that is on the bus by itself.
-pub(crate) fn joined(bus: &Bus, not_of: &[&str]) -> Result<Option<Presence>, bus::BusError> {
-    let sessions = bus.sessions()?;
-    let is_one = |one: &&Presence| {
-        one.vitality != Vitality::Dead && !not_of.contains(&one.registration.vendor.as_str())
-    };
-    let all: Vec<&Presence> =
-        sessions.iter().filter(|one| one.registration.pid.is_some()).filter(is_one).collect();
-    if all.is_empty() {
-        return Ok(None);
-    }
-    for pid in ancestors() {
-        let mut here = all.iter().filter(|one| one.registration.pid == Some(pid));
-        // Agents within a session share its process; a command is the session's unless it says otherwise.
-        let found = here.clone().find(|one| one.sub_agent.is_none()).or_else(|| here.next());
-        if let Some(found) = found {
-            return Ok(Some((*found).clone()));
-        }
-    }
-    Ok(None)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn our_parents_are_above_us() {
-        let above = ancestors();
-        assert_eq!(above[0], std::os::unix::process::parent_id());
-        assert!(!above.contains(&std::process::id()));
-        assert_eq!(parent_of(std::process::id()), Some(above[0]));
-        assert!(above.contains(&leader()));
+    fn the_leader_is_above_us() {
+        assert!(ancestors().contains(&leader()));
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(crate) fn host() -> Result<Host, Complaint> {
         environment: environment(),
         daemon: free_daemon,
         demo: crate::demo::run,
+        mcp: crate::mcp::run,
         restore: restore::run,
     })
 }

@@ -8,6 +8,7 @@
 mod daemon;
 mod demo;
 mod host;
+mod mcp;
 mod model_server;
 mod output;
 mod process;

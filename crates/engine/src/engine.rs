@@ -173,6 +173,16 @@ impl Engine {
         })
     }
 
+    /// The bus of this machine, for faces that act on it in a caller's own name.
+    pub fn bus(&self) -> &Bus {
+        &self.shared.bus
+    }
+
+    /// Where the data root is.
+    pub fn data_root(&self) -> &DataRoot {
+        &self.shared.options.data_root
+    }
+
     /// The run a token was minted for, while it lives.
     pub fn authenticate_run(&self, token: &str) -> Option<Caller> {
         self.shared.credentials.caller(token)

@@ -143,7 +143,8 @@ impl Engine {
         self.registration_of(&call.caller)
     }
 
-    pub(crate) fn registration_of(&self, caller: &Caller) -> RegistrationId {
+    /// Who the caller is on the bus.
+    pub fn registration_of(&self, caller: &Caller) -> RegistrationId {
         match caller {
             Caller::User => self.shared.user,
             Caller::Run { registration, .. } => *registration,

@@ -8,7 +8,7 @@ mod tests;
 
 use crate::engine::Shared;
 use bus::{Bell, Doorbell, OutboxRow};
-use model::{Actor, Event, Refusal, RefusalKind, RegistrationId, SessionId};
+use model::{Actor, ContextChange, Event, Notice, Refusal, RefusalKind, RegistrationId, SessionId};
 use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -176,12 +176,13 @@ fn actors(shared: &Shared, rows: &[OutboxRow]) -> Result<Vec<Actor>, Refusal> {
                     (registration.session, &registration.agent)
                 }
                 Event::LockChanged(change) => (change.session, &change.agent),
-                Event::NoticePublished(notice) => {
-                    let session = match sessions.get(&notice.sender) {
+                Event::NoticePublished(Notice { sender, agent, .. })
+                | Event::ContextChanged(ContextChange { author: sender, agent, .. }) => {
+                    let session = match sessions.get(sender) {
                         Some(session) => *session,
-                        None => view.registration(notice.sender)?.and_then(|row| row.registration.session),
+                        None => view.registration(*sender)?.and_then(|row| row.registration.session),
                     };
-                    (session, &notice.agent)
+                    (session, agent)
                 }
                 _ => (None, &String::new()),
             };

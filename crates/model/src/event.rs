@@ -1,11 +1,11 @@
 //! Events: committed facts, named in the past tense. This enum is the journal's whole vocabulary.
 
 use crate::{
-    AgentName, AgentNameError, Board, BoardId, BudgetWarning, Checkpoint, FileChange, FileRestored,
-    LockChange, MergedPlan, Message, MessageDraft, Notice, Opening, Outline, Participant, ParticipantId,
-    ParticipantStatus, Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval, Plan, PlanId,
-    Proposal, RefusedEdit, Registration, RegistrationId, Repo, RepoId, Run, RunExit, RunId, Session,
-    SessionId, StrayFiles, Task, TaskId, TestReport, Turn, TurnId, TurnOutcome, Usage, User, Vendor,
+    AgentName, AgentNameError, Board, BoardId, BudgetWarning, Checkpoint, ContextChange, FileChange,
+    FileRestored, LockChange, MergedPlan, Message, MessageDraft, Notice, Opening, Outline, Participant,
+    ParticipantId, ParticipantStatus, Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval,
+    Plan, PlanId, Proposal, RefusedEdit, Registration, RegistrationId, Repo, RepoId, Run, RunExit, RunId,
+    Session, SessionId, StrayFiles, Task, TaskId, TestReport, Turn, TurnId, TurnOutcome, Usage, User, Vendor,
     VendorRecords,
 };
 use serde::{Deserialize, Serialize};
@@ -168,6 +168,7 @@ events! {
     RegistrationEnded(RegistrationEnd) "registration.ended",
     LockChanged(LockChange) "lock.changed",
     NoticePublished(Notice) "notice.published",
+    ContextChanged(ContextChange) "context.changed",
     JournalRepaired(JournalRepair) "journal.repaired",
 }
 
@@ -333,6 +334,7 @@ impl Event {
             | Self::RepoRemoved(_)
             | Self::FileRestored(_)
             | Self::NoticePublished(_)
+            | Self::ContextChanged(_)
             | Self::JournalRepaired(_) => None,
             Self::SessionCreated(session) => Some(session.id),
             Self::SessionRenamed(e) => Some(e.session),

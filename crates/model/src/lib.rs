@@ -13,6 +13,7 @@ mod ambient;
 mod board;
 mod budget;
 mod checkpoint;
+mod context;
 mod cursor;
 mod event;
 mod id;
@@ -38,6 +39,9 @@ pub use ambient::{Clock, Entropy};
 pub use board::Board;
 pub use budget::{BudgetKind, BudgetUnit, BudgetWarning};
 pub use checkpoint::Checkpoint;
+pub use context::{
+    CONTEXT_ENTRIES_MAX, CONTEXT_KEY_MAX, CONTEXT_VALUE_MAX, ContextChange, ContextEntry, ContextKey,
+};
 pub use cursor::Cursor;
 pub use event::{
     Actor, Answer, BoardRemoved, EVENT_VERSION, Event, EventError, JournalRepair, ModelAnswer, ModelCall,

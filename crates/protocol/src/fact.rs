@@ -118,6 +118,8 @@ pub enum Fact {
     LockChanged(LockChange),
     #[serde(rename = "notice.published")]
     NoticePublished(NoticeRecord),
+    #[serde(rename = "context.changed")]
+    ContextChanged(ContextChange),
     #[serde(rename = "journal.repaired")]
     JournalRepaired(JournalRepair),
 }
@@ -424,6 +426,17 @@ payloads! {
         reply_to: Option<i64>,
         ack_seconds: Option<u32>,
         ack_attempts: Option<u32>,
+    }
+    /// What the agents of a workspace share was set or removed.
+    ContextChange {
+        key: String,
+        /// None: the entry was removed.
+        value: Option<serde_json::Value>,
+        version: u64,
+        author: String,
+        agent: String,
+        #[schema(format = DateTime)]
+        changed_at: String,
     }
     RegistrationEnd {
         registration: String,

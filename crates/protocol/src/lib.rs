@@ -11,6 +11,7 @@
 mod agent;
 mod checkpoint;
 pub mod config;
+mod context;
 mod cost;
 mod daemon;
 mod data;
@@ -43,6 +44,7 @@ pub mod ws;
 
 pub use agent::{Agent, Sandbox};
 pub use checkpoint::Checkpoint;
+pub use context::ContextEntry;
 pub use cost::{CostBy, CostQuery, CostReport, CostRow};
 pub use daemon::{
     API_REVISION, ConfigVersion, DaemonInfo, Finding, HEALTH_PATH, Launch, LaunchQuery, Severity, Status,

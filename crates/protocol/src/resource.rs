@@ -9,9 +9,9 @@
 //! the session tells that they may have moved, and the client reads them again.
 
 use crate::{
-    Checkpoint, Decision, FileChange, LockChange, MergedPlan, Message, Notice, Participant, Permission,
-    PermissionRule, Plan, Proposal, Question, RefusedEdit, Registration, Repo, Run, Session, Task,
-    TestReport, Turn, TurnOutcome, Usage,
+    Checkpoint, ContextEntry, Decision, FileChange, LockChange, MergedPlan, Message, Notice, Participant,
+    Permission, PermissionRule, Plan, Proposal, Question, RefusedEdit, Registration, Repo, Run, Session,
+    Task, TestReport, Turn, TurnOutcome, Usage,
 };
 use model::{Cursor, Event, LockPhase, PlanState, Role, SessionId, TaskId, TaskState, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,7 @@ pub enum Noun {
     Registration,
     Lock,
     Notice,
+    ContextEntry,
 }
 
 /// What the event means for resources, in the order to apply it.
@@ -89,15 +90,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         Event::ParticipantStatusChanged(e) => changes.status(e),
         Event::MessageAppended(message) => changes.message(message),
         Event::MessageDrafted(draft) => changes.patched(Noun::Draft, draft.turn, draft),
-        Event::FileModified(change) => {
-            changes.created(Noun::FileChange, cursor, FileChange::from(change.clone()));
-        }
-        Event::EditRefused(edit) => {
-            changes.created(Noun::RefusedEdit, cursor, RefusedEdit::from(edit.clone()));
-        }
-        Event::CheckpointCreated(checkpoint) => {
-            changes.created(Noun::Checkpoint, checkpoint.id, Checkpoint::from(checkpoint.clone()));
-        }
+        Event::FileModified(_) | Event::EditRefused(_) | Event::CheckpointCreated(_) => changes.files(event),
         Event::RegistrationAnnounced(registration) => {
             changes.created(Noun::Registration, registration.id, Registration::from(registration.clone()));
         }
@@ -106,6 +99,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         Event::NoticePublished(notice) => {
             changes.created(Noun::Notice, notice.id, Notice::from(notice.clone()));
         }
+        Event::ContextChanged(change) => changes.context(change),
         // They carry figures and history, not resources.
         Event::ModelCalled(_)
         | Event::FileStrayed(_)
@@ -196,6 +190,33 @@ impl Changes {
             self.removed(Noun::Draft, turn);
         }
         self.created(Noun::Message, message.id, Message::from(message.clone()));
+    }
+
+    fn files(&mut self, event: &Event) {
+        let cursor = self.cursor;
+        match event {
+            Event::FileModified(change) => {
+                self.created(Noun::FileChange, cursor, FileChange::from(change.clone()));
+            }
+            Event::EditRefused(edit) => {
+                self.created(Noun::RefusedEdit, cursor, RefusedEdit::from(edit.clone()));
+            }
+            Event::CheckpointCreated(checkpoint) => {
+                self.created(Noun::Checkpoint, checkpoint.id, Checkpoint::from(checkpoint.clone()));
+            }
+            _ => {}
+        }
+    }
+
+    fn context(&mut self, change: &model::ContextChange) {
+        let model::ContextChange { key, value, version, author, agent, changed_at } = change.clone();
+        match value {
+            Some(value) => {
+                let entry = ContextEntry { key: key.clone(), value, version, author, agent, changed_at };
+                self.created(Noun::ContextEntry, key, entry);
+            }
+            None => self.removed(Noun::ContextEntry, key),
+        }
     }
 
     fn lock(&mut self, change: &model::LockChange) {

@@ -8,8 +8,8 @@ use engine::{Caller, Engine};
 use model::{RunId, Timestamp};
 use protocol::limits;
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -33,6 +33,8 @@ pub(crate) struct App {
     /// Whatever is still open is dropped.
     pub(crate) closing: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    /// Made when the first call comes.
+    pub(crate) tools: OnceLock<mcp::Http>,
     guesses: Mutex<Bucket>,
     requests: Mutex<Requests>,
 }
@@ -72,6 +74,7 @@ impl App {
             draining: CancellationToken::new(),
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            tools: OnceLock::new(),
         }
     }
 

@@ -115,7 +115,7 @@ impl FromRequest<Arc<App>> for Bare {
     }
 }
 
-async fn read(body: Body, app: &App) -> Result<Bytes, Failure> {
+pub(crate) async fn read(body: Body, app: &App) -> Result<Bytes, Failure> {
     let reading = axum::body::to_bytes(body, limits::BODY_MAX);
     match tokio::time::timeout(app.options.bounds.body_timeout, reading).await {
         Ok(Ok(bytes)) => Ok(bytes),

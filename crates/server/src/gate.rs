@@ -156,7 +156,7 @@ fn identify(app: &App, token: Option<&Token>, peer: &Peer, request: &Request) ->
     Ok(Caller::User)
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let (value, None) = (given.next()?, given.next()) else { return None };
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;

@@ -16,6 +16,7 @@ mod extract;
 mod failure;
 mod gate;
 mod listen;
+mod mcp;
 mod options;
 mod router;
 mod routes;

@@ -8,14 +8,14 @@ use crate::correlate::correlate;
 use crate::extract::Who;
 use crate::failure::Failure;
 use crate::gate::gate;
-use crate::{ServerError, routes, ui};
+use crate::{ServerError, mcp, routes, ui};
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, on};
+use axum::routing::{MethodFilter, any, on};
 use engine::Caller;
 use protocol::{Access, Method, Operation};
 use std::collections::BTreeMap;
@@ -81,6 +81,7 @@ fn filter(method: Method) -> MethodFilter {
 pub(crate) fn router(app: &Arc<App>) -> Result<Router, ServerError> {
     let bound = routes::bind(Binder::new()).finish()?;
     Ok(bound
+        .route(mcp::PATH, any(mcp::answer))
         .method_not_allowed_fallback(|| async {
             Failure::new(
                 StatusCode::METHOD_NOT_ALLOWED,

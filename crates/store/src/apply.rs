@@ -6,6 +6,7 @@
 
 mod board;
 mod checkpoint;
+mod context;
 mod journal;
 mod lock;
 mod message;
@@ -32,6 +33,7 @@ use rusqlite::Connection;
 pub(crate) const STATEMENTS: &[&[crate::statement::Statement]] = &[
     board::STATEMENTS,
     checkpoint::STATEMENTS,
+    context::STATEMENTS,
     journal::STATEMENTS,
     lock::STATEMENTS,
     message::STATEMENTS,
@@ -108,6 +110,7 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::RegistrationEnded(end) => registration::ended(db, record, end),
         Event::LockChanged(change) => lock::changed(db, record, change),
         Event::NoticePublished(notice) => notice::published(db, record, notice),
+        Event::ContextChanged(change) => context::changed(db, record, change),
         Event::JournalRepaired(repair) => journal::repaired(db, record, repair),
         // Conversations are in messages.db alone.
         Event::MessageAppended(_) | Event::MessageDrafted(_) | Event::ModelCalled(_) => Ok(()),
@@ -174,6 +177,7 @@ fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
         | Event::RegistrationEnded(_)
         | Event::LockChanged(_)
         | Event::NoticePublished(_)
+        | Event::ContextChanged(_)
         | Event::JournalRepaired(_) => Ok(()),
     }
 }

@@ -17,6 +17,7 @@ mod column;
 mod commit;
 mod committer;
 mod connection;
+mod context;
 mod doctor;
 mod dump;
 mod error;

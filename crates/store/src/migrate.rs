@@ -45,6 +45,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0006_spending",
         sql: include_str!("../migrations/sessions/0006_spending.sql"),
     },
+    Migration {
+        number: 7,
+        name: "sessions/0007_context",
+        sql: include_str!("../migrations/sessions/0007_context.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[Migration {

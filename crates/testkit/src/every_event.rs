@@ -38,7 +38,7 @@ fn payload(kind: &str) -> Value {
         Some("plan") => plan(kind),
         Some("file" | "edit" | "checkpoint") => change(kind),
         Some("permission" | "budget") => permission(kind),
-        Some("registration" | "lock" | "notice") => bus(kind),
+        Some("registration" | "lock" | "notice" | "context") => bus(kind),
         Some("journal") => json!({ "side_file": "torn-2-1.bin", "torn_bytes": 17, "previous_epoch": 2 }),
         _ => Value::Null,
     }
@@ -271,6 +271,10 @@ fn bus(kind: &str) -> Value {
             "phase": "taken_over", "worktree": "/srv/textkit", "path": "src/lock.rs", "mode": "exclusive",
             "holder": id("reg"), "agent": "claude", "session": id("ses"), "token": 1_099_511_627_777_u64,
             "other": "reg_018f000000007000800000000000000b",
+        }),
+        "context.changed" => json!({
+            "key": "build/flags", "value": { "opt": 2 }, "version": 3, "author": id("reg"), "agent": "claude",
+            "changed_at": AT,
         }),
         _ => json!({
             "id": 7, "sender": id("reg"), "agent": "claude", "channel": "file_conflict",

@@ -2172,6 +2172,10 @@ export interface components {
             payload: components["schemas"]["NoticeRecord"];
         } | {
             /** @constant */
+            kind: "context.changed";
+            payload: components["schemas"]["ContextChange"];
+        } | {
+            /** @constant */
             kind: "journal.repaired";
             payload: components["schemas"]["JournalRepair"];
         };
@@ -2594,6 +2598,18 @@ export interface components {
             /** Format: int32 */
             ttl_seconds: number;
         };
+        /** @description What the agents of a workspace share was set or removed. */
+        ContextChange: {
+            agent: string;
+            author: string;
+            /** Format: date-time */
+            changed_at: string;
+            key: string;
+            /** @description None: the entry was removed. */
+            value: unknown;
+            /** Format: int64 */
+            version: number;
+        };
         JournalRepair: {
             /** Format: int64 */
             previous_epoch: number;
@@ -2784,9 +2800,24 @@ export interface components {
         /** @enum {string} */
         Action: "created" | "patched" | "removed";
         /** @enum {string} */
-        Noun: "user" | "board" | "repo" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "permission" | "permission_rule" | "file_change" | "refused_edit" | "checkpoint" | "registration" | "lock" | "notice";
+        Noun: "user" | "board" | "repo" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "permission" | "permission_rule" | "file_change" | "refused_edit" | "checkpoint" | "registration" | "lock" | "notice" | "context_entry";
         /** @enum {string} */
         DeltaKind: "text" | "thinking";
+        /** @description What the agents of a workspace share under a key. */
+        ContextEntry: {
+            /** @description The author's label. */
+            agent: string;
+            author: string;
+            /** Format: date-time */
+            changed_at: string;
+            key: string;
+            value: unknown;
+            /**
+             * Format: int64
+             * @description Rises with every change of any entry.
+             */
+            version: number;
+        };
     };
     responses: never;
     parameters: never;

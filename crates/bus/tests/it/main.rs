@@ -7,6 +7,7 @@ mod bridge;
 mod claims;
 mod conformance;
 mod contest;
+mod context;
 mod deliveries;
 mod encrypted;
 mod fence;

@@ -92,7 +92,7 @@ impl Home {
         self.command(&self.repo(), args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    fn command(&self, place: &Path, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, place: &Path, args: &[&str]) -> Command {
         let mut command = coditect(self.dir.path());
         command.args(args).current_dir(place);
         command.env("CODITECT_DATA_ROOT", self.data_root().path());

@@ -37,6 +37,18 @@ mod killing;
 #[cfg(test)]
 mod machines;
 #[cfg(test)]
+mod mcp_bad_input;
+#[cfg(test)]
+mod mcp_client;
+#[cfg(test)]
+mod mcp_inspector;
+#[cfg(test)]
+mod mcp_model;
+#[cfg(test)]
+mod mcp_stdio;
+#[cfg(test)]
+mod mcp_vendors;
+#[cfg(test)]
 mod offline;
 #[cfg(test)]
 mod parity;

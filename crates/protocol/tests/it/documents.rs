@@ -119,6 +119,7 @@ fn body_is_described(document: &Value, resource: &Resource) {
         Noun::RefusedEdit => "RefusedEdit",
         Noun::Permission => "Permission",
         Noun::PermissionRule => "PermissionRule",
+        Noun::ContextEntry => "ContextEntry",
         Noun::User | Noun::Board | Noun::Draft => return,
     };
     if resource.action == Action::Created {

@@ -38,6 +38,7 @@ fn each_kind_of_event_changes_its_resources() {
     check("permission.rule_added", &[(Created, Noun::PermissionRule)]);
     check("permission.rule_removed", &[(Removed, Noun::PermissionRule)]);
     check("budget.warned", &[]);
+    check("context.changed", &[(Created, Noun::ContextEntry)]);
     check("journal.repaired", &[]);
 }
 

@@ -14,6 +14,7 @@ mod credentials;
 mod gate;
 #[cfg(test)]
 mod house;
+mod mcp;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]

@@ -6,15 +6,15 @@ use protocol::{API_PREFIX, Access, operations};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 
-struct Run {
-    house: House,
-    token: String,
-    session: String,
-    other: String,
+pub(crate) struct Run {
+    pub(crate) house: House,
+    pub(crate) token: String,
+    pub(crate) session: String,
+    pub(crate) other: String,
 }
 
 impl Run {
-    async fn begin() -> Self {
+    pub(crate) async fn begin() -> Self {
         let house = House::open().await;
         let (session, other) = (house.session().await, house.session().await);
         house.script(&[json!({ "event": "ready" })]);

@@ -570,6 +570,17 @@ impl World {
         ));
     }
 
+    fn context(&self, key: &str, version: u64, value: Option<&str>) -> Event {
+        Event::ContextChanged(model::ContextChange {
+            key: key.parse().unwrap(),
+            value: value.map(Into::into),
+            version,
+            author: self.id_registration(),
+            agent: "claude".to_owned(),
+            changed_at: self.now(),
+        })
+    }
+
     fn finish(&self, commits: &mut Vec<(Actor, Vec<Event>)>, plan: &Plan) {
         let Plan { session, repo, id, .. } = *plan;
         let report = TestReport {
@@ -603,6 +614,14 @@ impl World {
             ttl_seconds: 300,
             envelope: model::Envelope::default(),
         };
+        commits.push((
+            Actor::System,
+            vec![
+                self.context("build/flags", 1, Some("-O2")),
+                self.context("owner", 2, Some("claude")),
+                self.context("owner", 3, None),
+            ],
+        ));
         commits.push((
             Actor::System,
             vec![

@@ -110,6 +110,11 @@ function say(kind: string, payload: Payload): Omit<Sentence, 'agent'> | null {
     case 'notice.published':
       // The change itself is told.
       return payload.channel === 'file_modified' ? null : plain('notice on', payload.channel);
+    case 'context.changed':
+      return plain(
+        payload.value === null ? 'removed from the shared context' : 'set in the shared context',
+        payload.key,
+      );
     case 'run.exited':
       return text(payload.reason) === 'crashed' ? plain('process died', null, 'danger') : null;
     case 'registration.announced':

@@ -1,0 +1,165 @@
+//! Shared context: what the agents of a workspace agree on, by key.
+
+use super::Tool;
+use crate::answer::{Answer, clipped};
+use crate::call::Call;
+use crate::failure::Failure;
+use bus::{BusError, NewContext};
+use model::{ContextEntry, ContextKey};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Most entries one answer lists.
+const LISTED_MAX: usize = 100;
+/// How much of a value a list shows, in characters.
+const SHOWN_MAX: usize = 200;
+
+pub(super) fn tools() -> Vec<Tool> {
+    vec![
+        Tool::new::<_, Entry, _>(
+            "context_get",
+            "Read shared context",
+            "Gives the value all agents of the workspace share under a key, and its version. no_context means \
+             there is none yet.",
+            get,
+        )
+        .reads(),
+        Tool::new::<_, Changed, _>(
+            "context_set",
+            "Write shared context",
+            "Shares a value under a key. Give expected_version, the version you read, or 0 for a new key: then \
+             nothing of others is overwritten, and context_conflict shows what is there instead. The value null \
+             removes the key.",
+            set,
+        )
+        .replaces(),
+        Tool::new::<_, Page, _>(
+            "context_list",
+            "List shared context",
+            "Lists what is shared, in the order of the keys; values are cut short here.",
+            list,
+        )
+        .reads(),
+    ]
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Get {
+    /// 1 to 128 letters, digits, `_`, `-`, `.`, `:` or `/`.
+    key: String,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Set {
+    /// 1 to 128 letters, digits, `_`, `-`, `.`, `:` or `/`.
+    key: String,
+    /// Any JSON of at most 64 KiB; null removes the key.
+    value: Value,
+    /// The version you made the change from; 0: the key must be new. Without it, whatever is there is overwritten.
+    #[serde(default)]
+    expected_version: Option<u64>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct List {
+    /// Only keys that begin so.
+    #[serde(default)]
+    prefix: Option<String>,
+    /// Go on behind this key.
+    #[serde(default)]
+    after: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Entry {
+    key: String,
+    value: Value,
+    version: u64,
+    /// Who set it.
+    agent: String,
+    changed_at: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Changed {
+    key: String,
+    version: u64,
+    /// The key is shared no more.
+    removed: bool,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Short {
+    key: String,
+    version: u64,
+    agent: String,
+    /// The beginning of the value.
+    shown: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Page {
+    entries: Vec<Short>,
+    /// Give it as `after` to read on.
+    next: Option<String>,
+}
+
+fn key(given: &str) -> Result<ContextKey, Failure> {
+    given.parse().map_err(|words: String| Failure::new("bad_key", words, "choose another key"))
+}
+
+fn said(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+async fn get(call: Call, wish: Get) -> Result<Answer, Failure> {
+    let key = key(&wish.key)?;
+    let found = call
+        .blocking(move |call| Ok(call.bus.context(&key)?.ok_or_else(|| BusError::NoContext(key.clone()))?));
+    let ContextEntry { key, value, version, agent, changed_at, .. } = found.await?;
+    let text = format!("{key} (version {version}, by {agent}): {}", said(&value));
+    let entry = Entry { key: key.to_string(), value, version, agent, changed_at: changed_at.to_string() };
+    Answer::new(text, entry)
+}
+
+async fn set(call: Call, wish: Set) -> Result<Answer, Failure> {
+    let new = NewContext {
+        author: call.me(),
+        key: key(&wish.key)?,
+        value: wish.value,
+        expected_version: wish.expected_version,
+    };
+    let change = call.blocking(move |call| Ok(call.bus.set_context(&new)?)).await?;
+    let removed = change.value.is_none();
+    let word = if removed { "is shared no more" } else { "is shared" };
+    let text = format!("{} {word}, version {}.", change.key, change.version);
+    Answer::new(text, Changed { key: change.key.to_string(), version: change.version, removed })
+}
+
+async fn list(call: Call, wish: List) -> Result<Answer, Failure> {
+    let after = wish.after.as_deref().map(key).transpose()?;
+    let prefix = wish.prefix.unwrap_or_default();
+    let reading =
+        call.blocking(move |call| Ok(call.bus.context_entries(&prefix, after.as_ref(), LISTED_MAX)?));
+    let found = reading.await?;
+    let next = (found.len() == LISTED_MAX).then(|| found.last().map(|last| last.key.to_string())).flatten();
+    let entries: Vec<Short> = found
+        .into_iter()
+        .map(|entry| Short {
+            key: entry.key.to_string(),
+            version: entry.version,
+            agent: entry.agent,
+            shown: clipped(&said(&entry.value), SHOWN_MAX),
+        })
+        .collect();
+    let lines: Vec<String> = entries
+        .iter()
+        .map(|one| format!("{} (version {}, by {}): {}", one.key, one.version, one.agent, one.shown))
+        .collect();
+    let text = if lines.is_empty() { "Nothing is shared.".to_owned() } else { lines.join("\n") };
+    Answer::new(text, Page { entries, next })
+}

@@ -1,0 +1,236 @@
+//! Sessions of the studio: start one, prompt it, read it. The daemon does it, under its own rules.
+
+use super::Tool;
+use super::task::Task;
+use crate::answer::{Answer, clipped};
+use crate::call::Call;
+use crate::failure::Failure;
+use model::AgentName;
+use protocol::{Block, Message, MessageQuery, NewPrompt, NewSession, SessionQuery};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Sessions one answer lists.
+const LISTED_MAX: usize = 20;
+/// Messages one answer has.
+const MESSAGES_MAX: usize = 50;
+/// Messages when the call does not say.
+const MESSAGES_DEFAULT: usize = 20;
+/// How much of a message is given, in characters.
+const SHOWN_MAX: usize = 4000;
+
+pub(super) fn tools() -> Vec<Tool> {
+    vec![
+        Tool::new::<_, Spawned, _>(
+            "session_spawn",
+            "Start a session of agents",
+            "Starts a new session of the studio with the agents named and gives it its first prompt, which becomes \
+             a task. Read its state with session_read.",
+            spawn,
+        )
+        .of_daemon(),
+        Tool::new::<_, Task, _>(
+            "session_prompt",
+            "Prompt a session",
+            "Submits a prompt to a session of the studio, which becomes a task for all of its agents or those named.",
+            prompt,
+        )
+        .of_daemon(),
+        Tool::new::<_, Reading, _>(
+            "session_read",
+            "Read a session",
+            "Gives the tasks and the newest messages of a session of the studio; without a session it lists the \
+             newest sessions.",
+            read,
+        )
+        .reads()
+        .of_daemon(),
+    ]
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Spawn {
+    /// What is wanted; at most 256 KiB.
+    prompt: String,
+    /// Names of configured agents, at least one.
+    agents: Vec<String>,
+    /// What the session is called; named after its agents without.
+    #[serde(default)]
+    title: Option<String>,
+    /// Id, short id or slug of a registered repository it works in.
+    #[serde(default)]
+    repo: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Prompt {
+    /// Id or short id of the session.
+    session: String,
+    /// What is wanted; at most 256 KiB.
+    prompt: String,
+    /// Agents of the session; all of them without.
+    #[serde(default)]
+    to: Vec<String>,
+    /// Higher goes first; 0 without.
+    #[serde(default)]
+    priority: Option<i32>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Read {
+    /// Id or short id of the session; without it the newest sessions are listed.
+    #[serde(default)]
+    session: Option<String>,
+    /// How many messages, the newest ones; 1 to 50, 20 without.
+    #[serde(default)]
+    messages: Option<usize>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Spawned {
+    session: Short,
+    task: Task,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Short {
+    id: String,
+    short_id: String,
+    title: String,
+    state: String,
+    agents: Vec<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Said {
+    id: String,
+    role: String,
+    text: String,
+    at: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Reading {
+    /// The one asked for, or the newest ones.
+    sessions: Vec<Short>,
+    tasks: Vec<Task>,
+    /// Oldest first.
+    messages: Vec<Said>,
+}
+
+impl From<protocol::Session> for Short {
+    fn from(session: protocol::Session) -> Self {
+        Self {
+            id: session.id.to_string(),
+            short_id: session.short_id,
+            title: session.title,
+            state: session.state.as_str().to_owned(),
+            agents: session.participants.iter().map(|one| one.agent.to_string()).collect(),
+        }
+    }
+}
+
+impl Short {
+    fn line(&self) -> String {
+        format!("session {} [{}] {} ({})", self.short_id, self.state, self.title, self.agents.join(", "))
+    }
+}
+
+fn said(message: Message) -> Said {
+    let words: Vec<String> = message
+        .blocks
+        .iter()
+        .filter_map(|block| match block {
+            Block::Text { text } => Some(text.clone()),
+            Block::ToolCall { tool, arguments, .. } => Some(format!("[{tool} {arguments}]")),
+            Block::ToolResult { tool, output, is_error, .. } => {
+                let word = if *is_error { "failed" } else { "came to" };
+                Some(format!("[{tool} {word}: {output}]"))
+            }
+            Block::Thinking { .. } | Block::Image { .. } => None,
+        })
+        .collect();
+    Said {
+        id: message.id.to_string(),
+        role: message.role.as_str().to_owned(),
+        text: clipped(&words.join("\n"), SHOWN_MAX),
+        at: message.created_at.to_string(),
+    }
+}
+
+fn agents(given: &[String]) -> Result<Vec<AgentName>, Failure> {
+    given
+        .iter()
+        .map(|name| {
+            name.parse().map_err(|_| {
+                let words = format!("`{name}` is no agent's name");
+                Failure::new("bad_agent", words, "ask the user which agents are configured")
+            })
+        })
+        .collect()
+}
+
+fn new_prompt(text: String, to: &[String], priority: i32) -> Result<NewPrompt, Failure> {
+    if text.len() > model::PROMPT_MAX {
+        let words = format!("a prompt has at most {} bytes", model::PROMPT_MAX);
+        return Err(Failure::new(
+            "prompt_too_long",
+            words,
+            "put it into a file of the repository and name it",
+        ));
+    }
+    Ok(NewPrompt { text, targets: agents(to)?, priority, depends_on: Vec::new() })
+}
+
+async fn spawn(call: Call, wish: Spawn) -> Result<Answer, Failure> {
+    // Looked at before anything is made: a session without its prompt is of no use.
+    let first = new_prompt(wish.prompt, &[], 0)?;
+    let agents = agents(&wish.agents)?;
+    // Whoever is in a session starts a child of it.
+    let parent = call
+        .blocking(|call| Ok(call.bus.registration(call.me())?.and_then(|own| own.session)))
+        .await?
+        .map(|session| session.to_string());
+    let new =
+        NewSession { title: wish.title.unwrap_or_default(), repo: wish.repo, agents, board: None, parent };
+    let daemon = call.daemon();
+    let session = Short::from(daemon.create_session(&new, None).await?);
+    let task = Task::from(daemon.prompt(&session.id, &first, None).await?);
+    Answer::new(format!("{}\n{}", session.line(), task.line()), Spawned { session, task })
+}
+
+async fn prompt(call: Call, wish: Prompt) -> Result<Answer, Failure> {
+    let new = new_prompt(wish.prompt, &wish.to, wish.priority.unwrap_or(0))?;
+    let task = Task::from(call.daemon().prompt(&wish.session, &new, None).await?);
+    Answer::new(task.line(), task)
+}
+
+async fn read(call: Call, wish: Read) -> Result<Answer, Failure> {
+    let wanted = wish.messages.unwrap_or(MESSAGES_DEFAULT);
+    if !(1..=MESSAGES_MAX).contains(&wanted) {
+        let words = format!("1 to {MESSAGES_MAX} messages are given at once");
+        return Err(Failure::new("bad_arguments", words, "ask for fewer messages"));
+    }
+    let daemon = call.daemon();
+    let Some(session) = wish.session else {
+        let query = SessionQuery { limit: Some(LISTED_MAX), ..SessionQuery::default() };
+        let found = daemon.sessions(&query).await?.value.items;
+        let sessions: Vec<Short> = found.into_iter().map(Short::from).collect();
+        let lines: Vec<String> = sessions.iter().map(Short::line).collect();
+        let text = if lines.is_empty() { "There are no sessions.".to_owned() } else { lines.join("\n") };
+        return Answer::new(text, Reading { sessions, tasks: Vec::new(), messages: Vec::new() });
+    };
+    let found = Short::from(daemon.session(&session).await?.value);
+    let tasks = daemon.session_tasks(&found.id).await?.value.items;
+    let query = MessageQuery { before: None, limit: Some(wanted) };
+    let messages = daemon.messages(&found.id, &query).await?.value.items;
+    let tasks: Vec<Task> = tasks.into_iter().map(Task::from).collect();
+    let messages: Vec<Said> = messages.into_iter().map(said).collect();
+    let mut lines = vec![found.line()];
+    lines.extend(tasks.iter().map(Task::line));
+    lines.extend(messages.iter().map(|message| format!("{}: {}", message.role, message.text)));
+    Answer::new(lines.join("\n"), Reading { sessions: vec![found], tasks, messages })
+}

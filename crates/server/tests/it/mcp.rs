@@ -1,0 +1,168 @@
+//! The tools over HTTP: one JSON document per request, behind the gate, in the name of whoever the credential belongs to.
+
+use crate::house::House;
+use crate::runs::Run;
+use crate::wire::{Ask, Reply};
+use protocol::limits::BODY_MAX;
+use serde_json::{Value, json};
+
+fn request(method: &str, params: &Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params })
+}
+
+fn ask(token: &str, body: &Value) -> Ask {
+    Ask::new("POST", "/mcp").bearer(token).header("accept", "application/json, text/event-stream").json(body)
+}
+
+async fn send(house: &House, token: &str, method: &str, params: Value) -> Value {
+    let reply = ask(token, &request(method, &params)).send(house.address).await;
+    assert_eq!(reply.headers["content-type"], "application/json", "{reply:?}");
+    reply.json()
+}
+
+async fn call(house: &House, token: &str, tool: &str, arguments: Value) -> Value {
+    let answer = send(house, token, "tools/call", json!({ "name": tool, "arguments": arguments })).await;
+    let result = &answer["result"];
+    assert!(result["content"][0]["text"].is_string(), "{answer}");
+    match result["content"][1]["text"].as_str() {
+        Some(error) => serde_json::from_str(error).expect("an error is JSON"),
+        None => result["structuredContent"].clone(),
+    }
+}
+
+#[tokio::test]
+async fn a_client_shakes_hands_and_finds_every_tool() {
+    let house = House::open().await;
+    let hello = json!({
+        "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "x", "version": "1" },
+    });
+    let told = send(&house, &house.token, "initialize", hello).await;
+    assert_eq!(told["result"]["protocolVersion"], "2025-06-18", "{told}");
+    assert!(told["result"]["instructions"].as_str().unwrap().contains("lock_acquire"));
+    let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    assert_eq!(ask(&house.token, &ready).send(house.address).await.status, 202);
+    let tools = send(&house, &house.token, "tools/list", json!({})).await;
+    let names: Vec<&str> = tools["result"]["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|tool| tool["name"].as_str())
+        .collect();
+    for name in ["lock_acquire", "notice_wait", "context_set", "who", "session_spawn", "task_cancel"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    // The probe of newer clients, however it is dressed.
+    for params in [json!({}), json!({ "_meta": { "io.modelcontextprotocol/protocolVersion": "2026-07-28" } })]
+    {
+        let probe = send(&house, &house.token, "server/discover", params).await;
+        assert_eq!((&probe["id"], &probe["error"]["code"]), (&json!(7), &json!(-32601)), "{probe}");
+    }
+}
+
+#[tokio::test]
+async fn the_gate_is_the_same_as_everywhere() {
+    let house = House::open().await;
+    let list = request("tools/list", &json!({}));
+    let plain = || Ask::new("POST", "/mcp").header("accept", "application/json, text/event-stream");
+    let checks: [(Ask, u16, &str); 6] = [
+        (plain().json(&list), 401, "unauthorized"),
+        (plain().bearer("wrong").json(&list), 401, "unauthorized"),
+        (ask(&house.token, &list).header("host", "evil.example"), 421, "unknown_host"),
+        (ask(&house.token, &list).header("origin", "http://evil.example"), 403, "foreign_origin"),
+        (plain().bearer(&house.token).raw("text/plain", list.to_string()), 415, "not_json"),
+        (ask(&house.token, &json!({ "x": "y".repeat(BODY_MAX) })), 413, "body_too_large"),
+    ];
+    for (ask, status, code) in checks {
+        let reply: Reply = ask.send(house.address).await;
+        assert_eq!((reply.status, reply.code().as_str()), (status, code), "{reply:?}");
+    }
+    assert_eq!(Ask::get("/mcp").bearer(&house.token).send(house.address).await.status, 405);
+    for body in ["", "{", "[]", "null", "{\"jsonrpc\":\"2.0\"}", &"[".repeat(50_000)] {
+        let bad = plain().bearer(&house.token).raw("application/json", body).send(house.address).await;
+        assert!((400..500).contains(&bad.status), "{body:.20}: {bad:?}");
+    }
+    assert!(send(&house, &house.token, "tools/list", json!({})).await["result"]["tools"].is_array());
+}
+
+#[tokio::test]
+async fn an_agent_calls_in_its_own_name_and_within_its_rights() {
+    let run = Run::begin().await;
+    let house = &run.house;
+    let who = call(house, &run.token, "who", json!({})).await;
+    let me = who["sessions"].as_array().unwrap().iter().find(|one| one["me"] == true).unwrap();
+    assert_eq!(me["name"], "claude", "{who}");
+    let users = house.post("/locks", json!({ "repo": "textkit", "paths": ["README.md"] })).await;
+    assert_eq!(users.status, 201);
+    let tree = house.repo.path().to_str().unwrap();
+    let held =
+        call(house, &run.token, "lock_acquire", json!({ "paths": ["README.md"], "worktree": tree })).await;
+    assert_eq!(held["error"]["code"], "lock_held", "{held}");
+    assert_eq!(held["error"]["present"]["holders"][0]["agent"], "user");
+    // Without a folder named it is the worktree the run works in.
+    let taken = call(house, &run.token, "lock_acquire", json!({ "paths": ["src/a.rs"] })).await;
+    assert_eq!(taken["locks"][0]["agent"], "claude", "{taken}");
+    let listed = house.get("/locks").await.body;
+    assert!(listed.contains("src/a.rs"), "{listed}");
+    let own = call(house, &run.token, "session_read", json!({ "session": run.session })).await;
+    assert_eq!(own["tasks"][0]["state"], "working", "{own}");
+    for (tool, arguments, code) in [
+        ("session_read", json!({ "session": run.other }), "not_your_session"),
+        ("session_read", json!({}), "not_for_agents"),
+        ("session_spawn", json!({ "prompt": "more", "agents": ["claude"] }), "not_for_agents"),
+        ("session_prompt", json!({ "session": run.session, "prompt": "more" }), "not_for_agents"),
+    ] {
+        let refused = call(house, &run.token, tool, arguments.clone()).await;
+        assert_eq!(refused["error"]["code"], code, "{tool} {arguments}: {refused}");
+        assert!(refused["error"]["next"].is_string() || code == "not_your_session", "{refused}");
+    }
+    assert!(call(house, &run.token, "task_list", json!({})).await["tasks"].is_null());
+}
+
+#[tokio::test]
+async fn the_user_spawns_prompts_and_reads_a_session() {
+    let house = House::open().await;
+    let wish = json!({ "prompt": "look around", "agents": ["claude"], "title": "A look" });
+    let made = call(&house, &house.token, "session_spawn", wish).await;
+    assert_eq!(
+        (&made["session"]["title"], &made["session"]["agents"]),
+        (&json!("A look"), &json!(["claude"]))
+    );
+    let session = made["session"]["id"].clone();
+    let wish = json!({ "session": session, "prompt": "and again", "to": ["claude"], "priority": 3 });
+    let task = call(&house, &house.token, "session_prompt", wish).await;
+    assert_eq!(task["session"], session, "{task}");
+    let read = call(&house, &house.token, "session_read", json!({ "session": session })).await;
+    assert_eq!(read["tasks"].as_array().unwrap().len(), 2, "{read}");
+    let words: Vec<&str> =
+        read["messages"].as_array().unwrap().iter().filter_map(|one| one["text"].as_str()).collect();
+    assert!(words.contains(&"look around") && words.contains(&"and again"), "{words:?}");
+    let listed = call(&house, &house.token, "session_read", json!({})).await;
+    assert_eq!(listed["sessions"][0]["id"], session);
+    let tasks = call(&house, &house.token, "task_list", json!({})).await;
+    assert!(tasks["tasks"].as_array().unwrap().iter().any(|one| one["id"] == task["id"]), "{tasks}");
+    let ended = call(&house, &house.token, "task_cancel", json!({ "task": task["id"] })).await;
+    assert_eq!(ended["state"], "canceled", "{ended}");
+    let nobody = json!({ "prompt": "x", "agents": ["nobody"] });
+    let refused = call(&house, &house.token, "session_spawn", nobody).await;
+    assert_eq!(
+        refused["error"]["code"],
+        house.post("/sessions", json!({ "agents": ["nobody"] })).await.code()
+    );
+}
+
+#[tokio::test]
+async fn what_is_shared_by_a_tool_is_journaled() {
+    let house = House::open().await;
+    let set = json!({ "key": "api/shape", "value": [1, 2], "expected_version": 0 });
+    let version = call(&house, &house.token, "context_set", set).await["version"].clone();
+    let told = |events: &Value| {
+        events["items"].as_array().is_some_and(|all| {
+            all.iter().any(|event| {
+                event["kind"] == "context.changed"
+                    && event["payload"]["key"] == "api/shape"
+                    && event["payload"]["version"] == version
+            })
+        })
+    };
+    house.until("/events?after=0.0", told).await;
+}
