@@ -8,7 +8,9 @@
 //! Invariant: when a run's pipe from the daemon closes, every process the run ever started dies,
 //! and its liveness file stays locked until the last of them has.
 
+mod acp;
 mod claude;
+mod codex;
 mod driver;
 mod fence;
 mod guard;

@@ -14,9 +14,15 @@ mod damage;
 mod demo;
 #[cfg(test)]
 mod disk;
+mod driven;
 #[cfg(test)]
 mod driven_claude;
 #[cfg(test)]
+mod driven_codex;
+#[cfg(test)]
+mod driven_gemini;
+#[cfg(test)]
+mod driven_kimi;
 mod ending;
 #[cfg(test)]
 mod file_system;
@@ -40,6 +46,8 @@ mod parity;
 mod privacy;
 #[cfg(test)]
 mod restore;
+#[cfg(test)]
+mod scenario;
 #[cfg(test)]
 mod shell;
 #[cfg(test)]
