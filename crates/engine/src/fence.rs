@@ -67,7 +67,8 @@ pub(crate) fn around(shared: &Shared, yard: &Yard<'_>) -> Result<Result<Fence, S
     // Without a home folder nothing is looked for in it.
     let home = shared.env("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
     let home = home.unwrap_or_else(|| PathBuf::from("/nonexistent"));
-    let own = own_state(yard.agent, &home);
+    // The agent's own environment may send its program elsewhere.
+    let own = own_state(yard.agent, yard.agent.env.get("HOME").map_or(home.as_path(), Path::new));
     let workspace = &shared.workspace;
     let database = workspace.messaging_db();
     let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", database.display()));

@@ -199,7 +199,10 @@ impl TurnDriver {
                 }
                 _ = renewals.tick() => self.renew(ttl).await?,
                 () = tokio::time::sleep_until(self.heard + stall), if self.may_stall() => {
-                    let silent = format!("the agent said nothing for {} s", limits.stall_seconds);
+                    let silent = format!(
+                        "the agent said nothing for {} s; submit the task again, or raise limits.stall_seconds",
+                        limits.stall_seconds
+                    );
                     self.end_as(failed("stalled", &silent));
                 }
                 () = tokio::time::sleep_until(permit_deadline), if !self.permits.is_empty() => {

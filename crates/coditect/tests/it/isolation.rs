@@ -4,6 +4,7 @@ use crate::house::{Daemon, text};
 use crate::kill::Workplace;
 use model::TaskState;
 use serde_json::{Value, json};
+use testkit::vendors::{VendorCli, Vendors};
 
 fn place(isolation: &str) -> (Workplace, Daemon) {
     let place = Workplace::with(&[("claude", json!({ "isolation": isolation }))]);
@@ -118,6 +119,34 @@ fn a_worktree_in_which_somebody_works_is_let_alone() {
     std::fs::write(go, "").unwrap();
     assert_eq!(place.over(&task).0, TaskState::Completed);
     drop(daemon);
+}
+
+#[test]
+fn the_real_claude_code_works_in_a_sandbox() {
+    let Some(vendors) = Vendors::find("Claude Code works in a sandbox") else { return };
+    let models = scripted::Scripted::start(scripted::ScriptedOptions::default()).unwrap();
+    let home = vendors.home(VendorCli::Claude, models.addr());
+    let variables = home.variables().into_iter();
+    let env: serde_json::Map<String, Value> =
+        variables.map(|(name, value)| (name.to_owned(), value.into_string().unwrap().into())).collect();
+    let place = Workplace::with(&[(
+        "claude",
+        json!({
+            "driver": "claude", "isolation": "sandbox", "model": home.model(), "env": env, "base_url": null,
+            "api_key_env": "", "command": [vendors.program(VendorCli::Claude)],
+            "sandbox_writable": [env["HOME"]],
+        }),
+    )]);
+    let _daemon = place.daemon();
+    let agents = place.house.json(&["agent", "list", "--json"]);
+    if agents["items"][0]["sandbox"]["held_by"].is_null() {
+        eprintln!("SKIPPED: nothing holds a sandbox here");
+        return;
+    }
+    let session = done(&place, "[[write note.txt|mine]] [[say done]]");
+    assert!(!place.repo.path().join("note.txt").exists());
+    place.house.json(&["session", "land", &session, "--json"]);
+    assert_eq!(place.repo.read("note.txt"), "mine");
 }
 
 #[test]

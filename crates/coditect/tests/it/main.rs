@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod autostart;
 #[cfg(test)]
+mod broken_vendors;
+#[cfg(test)]
 mod command;
 #[cfg(test)]
 mod daemon;
