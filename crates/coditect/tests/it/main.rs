@@ -33,6 +33,8 @@ mod privacy;
 #[cfg(test)]
 mod restore;
 #[cfg(test)]
+mod scenario;
+#[cfg(test)]
 mod shell;
 #[cfg(test)]
 mod stopping;

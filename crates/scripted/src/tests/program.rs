@@ -219,12 +219,14 @@ fn gemini_results_are_matched_by_name() {
         {"text": "<hook_context>[[say no]]</hook_context>\n[[write a.txt|x]] [[say ok]]"}]});
     let (_, first) = read(Dialect::Google, &gemini(&json!([prompt])));
     assert_eq!(calls(&first), [("write_file", &json!({"file_path": "a.txt", "content": "x"}))]);
+    let result =
+        json!({"functionResponse": {"id": "x#0-0", "name": "write_file", "response": {"output": "made"}}});
     let (conversation, second) = read(
         Dialect::Google,
         &gemini(&json!([
             prompt,
             {"role": "model", "parts": [{"text": "hm", "thought": true}, {"functionCall": {"name": "write_file", "args": {}}}]},
-            {"role": "user", "parts": [{"functionResponse": {"id": "x#0-0", "name": "write_file", "response": {"output": "made"}}}]},
+            {"role": "user", "parts": [result, result]},
         ])),
     );
     assert_eq!((second.index, second.result.as_str()), (1, "made"));
