@@ -8,13 +8,23 @@
 //! Invariant: when a run's pipe from the daemon closes, every process the run ever started dies,
 //! and its liveness file stays locked until the last of them has.
 
+mod claude;
+mod cli;
+mod codex;
+mod gemini;
 mod guard;
+mod hook;
+mod kimi;
 mod native;
 mod processes;
 mod run;
 mod spawn;
 
+pub use cli::{Cli, UnknownCli};
 pub use guard::guard_main;
+pub use hook::{
+    Answer, HOOK_INPUT_MAX, HookError, HookEvent, Moment, Rendered, ToolUse, VENDOR_ID_MAX, looks_like_a_tool,
+};
 pub use native::native_main;
 pub use run::command::{CommandLimits, CommandOutput, CommandSpec, run_command};
 pub use run::handle::{RunControl, RunExitStatus, RunHandle, SendError};

@@ -1,0 +1,3 @@
+//! Kimi Code.
+
+pub(crate) mod hook;
