@@ -1,3 +1,4 @@
 //! Claude Code.
 
+pub(crate) mod connect;
 pub(crate) mod hook;

@@ -1,3 +1,4 @@
 //! Codex.
 
+pub(crate) mod connect;
 pub(crate) mod hook;
