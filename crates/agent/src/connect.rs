@@ -161,7 +161,7 @@ impl FilePlan {
     pub fn connected(&self, present: Option<&str>) -> Result<String, ConnectError> {
         match &self.part {
             Part::Whole(text) => Ok(text.clone()),
-            Part::Toml(block) => toml::with(present.unwrap_or_default(), block).map_err(|why| self.unreadable(why)),
+            Part::Toml(block) => toml::with(present.unwrap_or_default(), block, self.cli).map_err(|why| self.unreadable(why)),
             Part::Json { hooks, server, approved } => {
                 self.json(present, hooks, server.as_ref(), *approved).map_err(|fault| self.unreadable(fault.to_string()))
             }
@@ -172,7 +172,7 @@ impl FilePlan {
     pub fn disconnected(&self, present: &str) -> Result<Option<String>, ConnectError> {
         let left = match &self.part {
             Part::Whole(_) => return Ok(None),
-            Part::Toml(_) => toml::without(present),
+            Part::Toml(_) => toml::without_any(present, self.cli),
             Part::Json { .. } => {
                 self.without_json(present).map_err(|fault| self.unreadable(fault.to_string()))?
             }
