@@ -1,7 +1,7 @@
 //! `coditect connect` and `coditect disconnect`: the vendors' own terminals take part, or do not any more.
 
 use super::Outcome;
-use crate::connection::{Connection, Edit};
+use crate::connection::{Connection, Edit, Standing};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::worktree::Worktree;
@@ -138,11 +138,12 @@ impl Disconnect {
         } else if agreed {
             connection.forget()?;
         }
+        let left = if agreed && connection.scope == Scope::Project { take_out(context)? } else { None };
         if context.screen.json {
             let since: Vec<_> = edits.iter().filter(|edit| edit.changed_since).map(|edit| &edit.path).collect();
             context.screen.document(&json!({
                 "vendor": cli.as_str(), "scope": scope, "changed": changed, "dry_run": self.target.dry_run,
-                "files": listed(&edits), "changed_since": since,
+                "files": listed(&edits), "changed_since": since, "repository_left": left,
             }))?;
             return Ok(Exit::Done);
         }
@@ -151,6 +152,9 @@ impl Disconnect {
             (false, true) => format!("{cli} is not connected ({scope}); nothing to change"),
             (false, false) => "nothing was written".to_owned(),
         });
+        if let Some(top) = left {
+            context.screen.say(&format!("sessions in {top} do not take part any more"));
+        }
         Ok(Exit::Done)
     }
 }
@@ -162,6 +166,18 @@ fn manage(context: &Context) -> Result<Option<String>, Failure> {
     super::init::ensure(context)?;
     bus::manage(&context.workspace().bus(), &top)?;
     Ok(Some(top))
+}
+
+/// Sessions in the checkout around the user take part no more, unless another program is connected there.
+fn take_out(context: &Context) -> Result<Option<String>, Failure> {
+    let connected = |cli| {
+        Connection::new(context, cli, Scope::Project)
+            .and_then(|connection| connection.standing())
+            .is_ok_and(|standing| standing != Standing::Absent)
+    };
+    let top = Worktree::around(&context.cwd).ok().and_then(|worktree| worktree.repo());
+    let Some(top) = top.filter(|_| !Cli::ALL.into_iter().any(connected)) else { return Ok(None) };
+    Ok(bus::forget(&context.workspace().bus(), &top)?.then_some(top))
 }
 
 /// An agent must not change what its own program does.

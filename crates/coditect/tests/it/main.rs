@@ -5,6 +5,8 @@ mod autostart;
 #[cfg(test)]
 mod command;
 #[cfg(test)]
+mod connecting;
+#[cfg(test)]
 mod daemon;
 #[cfg(test)]
 mod damage;
@@ -16,6 +18,8 @@ mod disk;
 mod file_system;
 #[cfg(test)]
 mod guide;
+#[cfg(test)]
+mod hooks;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
