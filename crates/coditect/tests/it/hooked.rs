@@ -99,7 +99,7 @@ fn a_held_file_is_not_written_in_the_most_permissive_mode() {
         let locks = scene.items(&["lock", "list", "--json"]);
         assert_eq!(locks.len(), 1, "{cli:?}: its own went with its turn: {locks:?}");
         let living = scene.items(&["who", "--json"]);
-        assert!(living.iter().all(|one| one["agent"] == "ada" || one["life"] != "alive"), "{cli:?}: {living:?}");
+        assert!(living.iter().all(|one| one["agent"] == "ada" || one["vitality"] != "alive"), "{cli:?}: {living:?}");
     }
 }
 

@@ -19,6 +19,8 @@ mod file_system;
 #[cfg(test)]
 mod guide;
 #[cfg(test)]
+mod hooked;
+#[cfg(test)]
 mod hooks;
 #[cfg(test)]
 mod house;
