@@ -7,8 +7,8 @@
 mod jsonc;
 mod toml;
 
-use crate::{Cli, claude, codex, gemini, kimi};
 pub(crate) use self::toml::quoted as toml_text;
+use crate::{Cli, claude, codex, gemini, kimi};
 use jsonc::Text;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -161,10 +161,12 @@ impl FilePlan {
     pub fn connected(&self, present: Option<&str>) -> Result<String, ConnectError> {
         match &self.part {
             Part::Whole(text) => Ok(text.clone()),
-            Part::Toml(block) => toml::with(present.unwrap_or_default(), block, self.cli).map_err(|why| self.unreadable(why)),
-            Part::Json { hooks, server, approved } => {
-                self.json(present, hooks, server.as_ref(), *approved).map_err(|fault| self.unreadable(fault.to_string()))
+            Part::Toml(block) => {
+                toml::with(present.unwrap_or_default(), block, self.cli).map_err(|why| self.unreadable(why))
             }
+            Part::Json { hooks, server, approved } => self
+                .json(present, hooks, server.as_ref(), *approved)
+                .map_err(|fault| self.unreadable(fault.to_string())),
         }
     }
 
@@ -222,7 +224,9 @@ impl FilePlan {
         let mut text = Text::read(present)?;
         let known = text.get(&["hooks"])?.unwrap_or_default();
         for (event, groups) in known.as_object().filter(|_| !hooks.is_empty()).into_iter().flatten() {
-            let ours = |groups: &Value| groups.as_array().is_some_and(|all| all.iter().any(|one| is_ours(one, self.cli)));
+            let ours = |groups: &Value| {
+                groups.as_array().is_some_and(|all| all.iter().any(|one| is_ours(one, self.cli)))
+            };
             if !ours(groups) {
                 continue;
             }

@@ -29,7 +29,9 @@ pub use hook::{
     Answer, HOOK_INPUT_MAX, HookError, HookEvent, Moment, Rendered, ToolUse, VENDOR_ID_MAX, looks_like_a_tool,
 };
 pub use native::native_main;
-pub use probe::{Installed, Login, ProbeError, Trust, codex_trust, installed, kimi_doctor, login, oldest, update_hint};
+pub use probe::{
+    Installed, Login, ProbeError, Trust, codex_trust, installed, kimi_doctor, login, oldest, update_hint,
+};
 pub use run::command::{CommandLimits, CommandOutput, CommandSpec, run_command};
 pub use run::handle::{RunControl, RunExitStatus, RunHandle, SendError};
 pub use run::launch::{ENV_ALLOWED, Launch, LaunchError, RunLimits, launch, sweep};

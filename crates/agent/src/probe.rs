@@ -104,7 +104,8 @@ pub fn installed(cli: Cli, environment: &BTreeMap<String, String>) -> Option<Ins
         .filter(|folder| !folder.is_empty())
         .map(|folder| Path::new(folder).join(cli.as_str()))
         .find(|program| {
-            std::fs::metadata(program).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+            std::fs::metadata(program)
+                .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
         })?;
     let said = run(&program, &["--version"], environment, VERSION_WAIT).ok();
     let version = said.and_then(|(_, text)| numbers(&text).map(|[a, b, c]| format!("{a}.{b}.{c}")));
@@ -117,7 +118,10 @@ pub fn login(cli: Cli, place: &Surroundings) -> Login {
     let (keys, files): (&[&'static str], Vec<(&'static str, PathBuf)>) = match cli {
         Cli::Claude => (
             &["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"],
-            vec![("its credentials file", place.folder("CLAUDE_CONFIG_DIR", ".claude").join(".credentials.json"))],
+            vec![(
+                "its credentials file",
+                place.folder("CLAUDE_CONFIG_DIR", ".claude").join(".credentials.json"),
+            )],
         ),
         Cli::Codex => (
             &["OPENAI_API_KEY", "CODEX_API_KEY"],
@@ -125,11 +129,17 @@ pub fn login(cli: Cli, place: &Surroundings) -> Login {
         ),
         Cli::Gemini => (
             &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
-            vec![("its credentials file", place.folder("GEMINI_CLI_HOME", "").join(".gemini/oauth_creds.json"))],
+            vec![(
+                "its credentials file",
+                place.folder("GEMINI_CLI_HOME", "").join(".gemini/oauth_creds.json"),
+            )],
         ),
         Cli::Kimi => (
             &["KIMI_MODEL_API_KEY"],
-            vec![("its credentials folder", place.folder("KIMI_CODE_HOME", ".kimi-code").join("credentials"))],
+            vec![(
+                "its credentials folder",
+                place.folder("KIMI_CODE_HOME", ".kimi-code").join("credentials"),
+            )],
         ),
     };
     if let Some(key) = keys.iter().find(|key| set(key)) {
@@ -160,8 +170,10 @@ pub fn codex_trust(
     talk.ask("initialize", &json!({ "clientInfo": client, "capabilities": { "experimentalApi": true } }))?;
     talk.send(&json!({ "method": "initialized" }))?;
     let listed = talk.ask("hooks/list", &json!({ "cwds": [cwd] }))?;
-    let misunderstood = |why: &str| ProbeError::Misunderstood { program: program.to_owned(), why: why.to_owned() };
-    let places = listed.get("data").and_then(Value::as_array).ok_or_else(|| misunderstood("no hooks are listed"))?;
+    let misunderstood =
+        |why: &str| ProbeError::Misunderstood { program: program.to_owned(), why: why.to_owned() };
+    let places =
+        listed.get("data").and_then(Value::as_array).ok_or_else(|| misunderstood("no hooks are listed"))?;
     let mut states = serde_json::Map::new();
     for hook in places.iter().filter_map(|place| place.get("hooks")?.as_array()).flatten() {
         let text = |name: &str| hook.get(name).and_then(Value::as_str);
@@ -260,9 +272,12 @@ fn begin(
 ) -> Result<Child, ProbeError> {
     let mut command = spawn::command(program);
     command.args(args).env_clear().envs(environment).process_group(0);
-    command.stdin(input).stdout(Stdio::piped()).stderr(errors).spawn().map_err(|error| {
-        ProbeError::NotStarted { program: program.to_owned(), why: error.to_string() }
-    })
+    command
+        .stdin(input)
+        .stdout(Stdio::piped())
+        .stderr(errors)
+        .spawn()
+        .map_err(|error| ProbeError::NotStarted { program: program.to_owned(), why: error.to_string() })
 }
 
 /// Ends it with everything it started.
@@ -283,8 +298,10 @@ fn run(
 ) -> Result<(bool, String), ProbeError> {
     let mut child = begin(program, args, environment, Stdio::null(), Stdio::piped())?;
     let (sender, said) = mpsc::channel();
-    let pipes: [Option<Box<dyn Read + Send>>; 2] =
-        [child.stdout.take().map(|pipe| Box::new(pipe) as _), child.stderr.take().map(|pipe| Box::new(pipe) as _)];
+    let pipes: [Option<Box<dyn Read + Send>>; 2] = [
+        child.stdout.take().map(|pipe| Box::new(pipe) as _),
+        child.stderr.take().map(|pipe| Box::new(pipe) as _),
+    ];
     for pipe in pipes.into_iter().flatten() {
         let sender = sender.clone();
         std::thread::spawn(move || {
@@ -325,13 +342,17 @@ mod tests {
     #[test]
     fn a_program_says_its_version_and_is_judged_by_it() {
         let dir = tempfile::tempdir().unwrap();
-        let old = installed(Cli::Claude, &scripted(dir.path(), "claude", "echo '2.0.99 (Claude Code)'")).unwrap();
+        let old =
+            installed(Cli::Claude, &scripted(dir.path(), "claude", "echo '2.0.99 (Claude Code)'")).unwrap();
         assert_eq!((old.version.as_deref(), old.is_too_old(Cli::Claude)), (Some("2.0.99"), Some(true)));
         let new = installed(Cli::Codex, &scripted(dir.path(), "codex", "echo codex-cli 0.169.0")).unwrap();
         assert_eq!((new.version.as_deref(), new.is_too_old(Cli::Codex)), (Some("0.169.0"), Some(false)));
         let mute = installed(Cli::Kimi, &scripted(dir.path(), "kimi", "exit 1")).unwrap();
         assert_eq!((mute.version.as_deref(), mute.is_too_old(Cli::Kimi)), (None, None));
-        assert_eq!(installed(Cli::Gemini, &BTreeMap::from([("PATH".to_owned(), "/nowhere".to_owned())])), None);
+        assert_eq!(
+            installed(Cli::Gemini, &BTreeMap::from([("PATH".to_owned(), "/nowhere".to_owned())])),
+            None
+        );
     }
 
     #[test]

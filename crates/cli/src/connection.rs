@@ -68,7 +68,8 @@ impl From<ConnectError> for Failure {
             ConnectError::UserOnly => "user_only",
             ConnectError::NoProject => "no_worktree",
         };
-        let exit = if matches!(error, ConnectError::Unreadable { .. }) { Exit::Conflict } else { Exit::Usage };
+        let exit =
+            if matches!(error, ConnectError::Unreadable { .. }) { Exit::Conflict } else { Exit::Usage };
         Self::new(exit, code, error.to_string())
     }
 }
@@ -232,7 +233,9 @@ impl<'a> Connection<'a> {
         match self.trust(program, true) {
             Ok(Trust::Given(0)) => Ok(vec!["codex trusted the hooks already".to_owned()]),
             Ok(Trust::Given(count)) => Ok(vec![format!("codex trusts the {count} hooks now")]),
-            Ok(Trust::Missing(count)) => Ok(vec![format!("{count} hooks are not trusted; see /hooks in codex")]),
+            Ok(Trust::Missing(count)) => {
+                Ok(vec![format!("{count} hooks are not trusted; see /hooks in codex")])
+            }
             // What was written is right all the same; the user can do the rest.
             Err(error) => Ok(vec![format!(
                 "codex could not be told to trust the hooks ({error}); do it there with /hooks: it passes over hooks nobody \
@@ -243,7 +246,8 @@ impl<'a> Connection<'a> {
 
     /// Whether Codex would run the hooks; with `give` it is told to.
     pub(crate) fn trust(&self, program: &Path, give: bool) -> Result<Trust, ProbeError> {
-        let file = self.plans.iter().map(|plan| plan.path.as_path()).find(|path| path.ends_with("hooks.json"));
+        let file =
+            self.plans.iter().map(|plan| plan.path.as_path()).find(|path| path.ends_with("hooks.json"));
         let file = file.unwrap_or(Path::new(""));
         let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
         let cwd = self.place.project.as_deref().unwrap_or(&self.context.cwd);
@@ -284,4 +288,3 @@ fn programs(context: &Context) -> Result<Programs, Failure> {
     };
     Ok(Programs { binary: text(&context.host.executable)?, options })
 }
-

@@ -1,4 +1,4 @@
-//! `coditect hook <vendor>`: what a vendor's program asks before and tells after each step of a session.
+//! The command `hook VENDOR`: what a vendor's program asks before and tells after each step of a session.
 //!
 //! It is started by the vendor's program for every step, so it comes before everything that costs time: no runtime, no
 //! configuration, no daemon; stdin, one look at the file system, the bus. Invariant: it always answers in time, and
@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Carries out `coditect hook ARGS`. None when these are not the words a vendor's program was told to call it by; what
+/// Carries out the command `hook`. None when these are not the words a vendor's program was told to call it by; what
 /// is wrong with them is said by whoever reads whole command lines.
 pub fn hook(args: &[OsString], host: &Host) -> Option<ExitCode> {
     let words: Option<Vec<&str>> = args.iter().map(|arg| arg.to_str()).collect();
@@ -58,9 +58,10 @@ fn answer(cli: Cli, host: &Host, root: &DataRoot, here: &Path) -> Rendered {
     let mut input = Vec::new();
     // One byte more shows that it is too long.
     let read = std::io::stdin().lock().take(HOOK_INPUT_MAX as u64 + 1).read_to_end(&mut input);
-    let event = match read.map_err(|error| error.to_string()).and_then(|_| {
-        HookEvent::parse(cli, &input).map_err(|error| error.to_string())
-    }) {
+    let event = match read
+        .map_err(|error| error.to_string())
+        .and_then(|_| HookEvent::parse(cli, &input).map_err(|error| error.to_string()))
+    {
         Ok(event) => event,
         Err(why) => return unread(host, &workspace, &mut places, here, &input, &why),
     };
@@ -77,7 +78,8 @@ fn answer(cli: Cli, host: &Host, root: &DataRoot, here: &Path) -> Rendered {
             None => Ok(Answer::Quiet),
         }
     });
-    let said = said.unwrap_or_else(|error| step.undecided(host, &workspace, driven.map(String::as_str), &error));
+    let said =
+        said.unwrap_or_else(|error| step.undecided(host, &workspace, driven.map(String::as_str), &error));
     event.render(&said)
 }
 

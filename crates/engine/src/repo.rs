@@ -60,11 +60,12 @@ impl Engine {
             Ok(vec![Event::RepoAdded(repo)])
         };
         self.shared.commit(call.actor(), call.key.clone(), command).await?;
-        self.shared.blocking({
-            let path = path.clone();
-            move |shared| bus::manage(&shared.workspace.bus(), &path).map_err(|error| error.refusal())
-        })
-        .await?;
+        self.shared
+            .blocking({
+                let path = path.clone();
+                move |shared| bus::manage(&shared.workspace.bus(), &path).map_err(|error| error.refusal())
+            })
+            .await?;
         let repo = self.shared.store.read(|view| view.repo_by_path(&path))?;
         repo.ok_or_else(|| Refusal::internal("the repo was removed at the same moment"))
     }
@@ -109,7 +110,9 @@ impl Engine {
         let path = self.repo(repo).ok().map(|repo| repo.path);
         self.shared.commit(call.actor(), call.key.clone(), command).await?;
         let forget = move |shared: &Shared| match &path {
-            Some(path) => bus::forget(&shared.workspace.bus(), path).map(drop).map_err(|error| error.refusal()),
+            Some(path) => {
+                bus::forget(&shared.workspace.bus(), path).map(drop).map_err(|error| error.refusal())
+            }
             None => Ok(()),
         };
         self.shared.blocking(forget).await

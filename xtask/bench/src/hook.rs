@@ -55,7 +55,9 @@ pub(crate) fn bench(order: &Order) -> Result<(), String> {
     let folder = scratch::folder(order, "hook-")?;
     let scene = scene(folder.path())?;
     let count = if order.quick { 100 } else { 500 };
-    for case in CASES.iter().filter(|case| order.only.as_ref().is_none_or(|only| case.name.contains(only.as_str()))) {
+    for case in
+        CASES.iter().filter(|case| order.only.as_ref().is_none_or(|only| case.name.contains(only.as_str())))
+    {
         measure(order, &scene, case, count)?;
     }
     Ok(())
@@ -139,7 +141,10 @@ fn after(repo: &Path, turn: usize) -> String {
 /// Starts the hook as a vendor's program does; how long until it has answered and is gone.
 fn hook(order: &Order, scene: &Scene, input: &str) -> Result<Duration, String> {
     let mut command = command(&order.coditect);
-    command.args(["hook", "claude"]).env("CODITECT_DATA_ROOT", scene.root.path()).env("HOME", scene.root.path());
+    command
+        .args(["hook", "claude"])
+        .env("CODITECT_DATA_ROOT", scene.root.path())
+        .env("HOME", scene.root.path());
     fed(command, input)
 }
 

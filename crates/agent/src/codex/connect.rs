@@ -1,7 +1,9 @@
 //! Codex: hooks.json, the server in config.toml, and then its trust, without which it passes over hooks in silence.
 
 use crate::Cli;
-use crate::connect::{ConnectError, Part, Programs, SERVER, Scope, Surroundings, group, hook_seconds, toml_text};
+use crate::connect::{
+    ConnectError, Part, Programs, SERVER, Scope, Surroundings, group, hook_seconds, toml_text,
+};
 use serde_json::Value;
 use std::path::PathBuf;
 

@@ -189,7 +189,9 @@ impl Text {
                 None => {
                     let inner = span.start + 1..span.end - 1;
                     let others = self.text[inner.start..range.start].trim().is_empty()
-                        && self.text[range.end..inner.end].trim_matches([' ', '\t', '\r', '\n', ',']).is_empty();
+                        && self.text[range.end..inner.end]
+                            .trim_matches([' ', '\t', '\r', '\n', ','])
+                            .is_empty();
                     if others {
                         range = inner;
                     }
@@ -216,7 +218,8 @@ impl Text {
 
     /// What one level is indented by.
     fn unit(&self) -> String {
-        let indented = self.text.lines().find(|line| line.starts_with([' ', '\t']) && !line.trim().is_empty());
+        let indented =
+            self.text.lines().find(|line| line.starts_with([' ', '\t']) && !line.trim().is_empty());
         match indented {
             Some(line) => line.chars().take_while(|c| matches!(c, ' ' | '\t')).take(8).collect(),
             None => "  ".to_owned(),
@@ -235,7 +238,8 @@ impl Text {
         let form = serde_json::ser::PrettyFormatter::with_indent(unit.as_bytes());
         let mut serializer = serde_json::Serializer::with_formatter(&mut out, form);
         let written = serde::Serialize::serialize(value, &mut serializer);
-        let text = written.ok().and_then(|()| String::from_utf8(out).ok()).unwrap_or_else(|| value.to_string());
+        let text =
+            written.ok().and_then(|()| String::from_utf8(out).ok()).unwrap_or_else(|| value.to_string());
         text.replace('\n', &format!("{}{indent}", self.newline()))
     }
 }
@@ -376,7 +380,8 @@ impl Reader<'_> {
                 if !escaped {
                     break;
                 }
-                let skipped = self.rest().chars().next().ok_or_else(|| self.fault("a text without an end"))?;
+                let skipped =
+                    self.rest().chars().next().ok_or_else(|| self.fault("a text without an end"))?;
                 self.at += skipped.len_utf8();
             }
         } else {

@@ -21,12 +21,21 @@ fn every_vendor_is_told_in_the_files_it_reads() {
     let paths = |cli, scope| -> Vec<String> {
         plans(cli, scope).iter().map(|plan| plan.path.display().to_string()).collect()
     };
-    assert_eq!(paths(Cli::Claude, Scope::User), ["/home/ada/.claude/settings.json", "/home/ada/.claude.json"]);
+    assert_eq!(
+        paths(Cli::Claude, Scope::User),
+        ["/home/ada/.claude/settings.json", "/home/ada/.claude.json"]
+    );
     assert_eq!(paths(Cli::Claude, Scope::Project), ["/repo/.claude/settings.local.json", "/repo/.mcp.json"]);
-    assert_eq!(paths(Cli::Codex, Scope::User), ["/home/ada/.codex/hooks.json", "/home/ada/.codex/config.toml"]);
+    assert_eq!(
+        paths(Cli::Codex, Scope::User),
+        ["/home/ada/.codex/hooks.json", "/home/ada/.codex/config.toml"]
+    );
     assert_eq!(paths(Cli::Codex, Scope::Project), ["/repo/.codex/hooks.json", "/repo/.codex/config.toml"]);
     assert_eq!(paths(Cli::Gemini, Scope::Project), ["/repo/.gemini/settings.json"]);
-    assert_eq!(paths(Cli::Kimi, Scope::User), ["/home/ada/.kimi-code/config.toml", "/home/ada/.kimi-code/mcp.json"]);
+    assert_eq!(
+        paths(Cli::Kimi, Scope::User),
+        ["/home/ada/.kimi-code/config.toml", "/home/ada/.kimi-code/mcp.json"]
+    );
     assert_eq!(
         plan(Cli::Kimi, Scope::Project, &place(Some("/repo")), &programs()),
         Err(ConnectError::UserOnly)

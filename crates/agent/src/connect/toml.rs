@@ -38,7 +38,8 @@ pub(super) fn without_any(present: &str, cli: Cli) -> String {
 }
 
 fn without(present: &str, cli: Cli, upto: Ours) -> String {
-    let stays = |chunk: &&str| is_ours(chunk, cli).is_none_or(|ours| ours == Ours::Below && upto == Ours::Table);
+    let stays =
+        |chunk: &&str| is_ours(chunk, cli).is_none_or(|ours| ours == Ours::Below && upto == Ours::Table);
     chunks(present).filter(stays).collect()
 }
 
@@ -63,7 +64,8 @@ fn is_ours(chunk: &str, cli: Cli) -> Option<Ours> {
         return Some(Ours::Below);
     }
     let command = || {
-        let line = chunk.lines().find_map(|line| line.trim().strip_prefix("command")?.trim().strip_prefix('='))?;
+        let line =
+            chunk.lines().find_map(|line| line.trim().strip_prefix("command")?.trim().strip_prefix('='))?;
         let item: toml_edit::Value = line.trim().parse().ok()?;
         Some(calls_us(item.as_str()?, cli))
     };
@@ -135,10 +137,13 @@ mod tests {
     #[test]
     fn our_hooks_are_known_without_their_marks() {
         let hook = |path: &str| format!("[[hooks]]\nevent = \"Stop\"\ncommand = \"{path} hook kimi\"\n");
-        let written = format!("[[hooks]]\nevent = \"Stop\"\ncommand = \"mine\"\n\n{}[models.x]\n", hook("/a/coditect"));
+        let written =
+            format!("[[hooks]]\nevent = \"Stop\"\ncommand = \"mine\"\n\n{}[models.x]\n", hook("/a/coditect"));
         assert_eq!(with(&written, &hook("/a/coditect"), Cli::Kimi).unwrap(), written);
         let moved = with(&written, &hook("/b/coditect"), Cli::Kimi).unwrap();
-        assert!(moved.contains("/b/coditect") && !moved.contains("/a/coditect") && moved.contains("\"mine\""));
+        assert!(
+            moved.contains("/b/coditect") && !moved.contains("/a/coditect") && moved.contains("\"mine\"")
+        );
     }
 
     #[test]

@@ -15,8 +15,10 @@ pub(crate) fn parts(
         Scope::User => {
             let home = place.folder("GEMINI_CLI_HOME", "");
             let folder = home.join(".gemini/extensions").join(SERVER);
-            let hooks: serde_json::Map<String, Value> =
-                hooks(programs).into_iter().map(|(event, group)| (event.to_owned(), json!([group]))).collect();
+            let hooks: serde_json::Map<String, Value> = hooks(programs)
+                .into_iter()
+                .map(|(event, group)| (event.to_owned(), json!([group])))
+                .collect();
             let manifest = json!({
                 "name": SERVER,
                 "version": env!("CARGO_PKG_VERSION"),

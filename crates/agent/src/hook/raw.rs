@@ -64,8 +64,7 @@ impl<'a> Raw<'a> {
     pub(crate) fn read(input: &'a [u8]) -> Result<Self, HookError> {
         let unreadable = |error: String| HookError::Unreadable(error);
         let text = std::str::from_utf8(input).map_err(|error| unreadable(error.to_string()))?;
-        let fields: Fields<'a> =
-            serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
+        let fields: Fields<'a> = serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
         let id = |raw| string(raw).filter(|id| !id.is_empty() && id.len() <= VENDOR_ID_MAX);
         Ok(Self {
             event: id(fields.hook_event_name).ok_or(HookError::Missing("hook_event_name"))?,
@@ -82,11 +81,7 @@ impl<'a> Raw<'a> {
 
     /// The call, with nothing known about files yet.
     pub(crate) fn tool(&self) -> ToolUse {
-        ToolUse {
-            name: self.tool.clone().unwrap_or_default(),
-            call: self.call.clone(),
-            ..ToolUse::default()
-        }
+        ToolUse { name: self.tool.clone().unwrap_or_default(), call: self.call.clone(), ..ToolUse::default() }
     }
 
     /// A tool that changes the file in this field.

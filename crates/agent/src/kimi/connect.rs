@@ -16,11 +16,16 @@ pub(crate) fn parts(
     let folder = place.folder("KIMI_CODE_HOME", ".kimi-code");
     let command = toml_text(&programs.hook(Cli::Kimi));
     let hook = |event: &str, matcher: Option<&str>| {
-        let matcher = matcher.map(|matcher| format!("matcher = {}\n", toml_text(matcher))).unwrap_or_default();
-        format!("[[hooks]]\nevent = \"{event}\"\n{matcher}command = {command}\ntimeout = {}\n", hook_seconds())
+        let matcher =
+            matcher.map(|matcher| format!("matcher = {}\n", toml_text(matcher))).unwrap_or_default();
+        format!(
+            "[[hooks]]\nevent = \"{event}\"\n{matcher}command = {command}\ntimeout = {}\n",
+            hook_seconds()
+        )
     };
     let mut block = hook("PreToolUse", Some("Write|Edit|Bash"));
-    let others = ["PostToolUse", "PostToolUseFailure", "SessionStart", "SessionEnd", "UserPromptSubmit", "Stop"];
+    let others =
+        ["PostToolUse", "PostToolUseFailure", "SessionStart", "SessionEnd", "UserPromptSubmit", "Stop"];
     for event in others.into_iter().chain(["SubagentStart", "SubagentStop"]) {
         block.push_str(&hook(event, None));
     }

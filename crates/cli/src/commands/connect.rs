@@ -20,7 +20,9 @@ pub(crate) struct Connect {
 
 /// Takes out what `coditect connect` put in, byte for byte where nobody has changed the file since
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  coditect disconnect claude\n  coditect disconnect codex --project --yes")]
+#[command(
+    after_help = "Examples:\n  coditect disconnect claude\n  coditect disconnect codex --project --yes"
+)]
 pub(crate) struct Disconnect {
     #[command(flatten)]
     target: Target,
@@ -48,7 +50,7 @@ impl Target {
     fn connection<'a>(&self, context: &'a Context) -> Result<Connection<'a>, Failure> {
         let cli: Cli = self.vendor.parse().map_err(|error: agent::UnknownCli| {
             Failure::usage("unknown_vendor", error.to_string())
-                .hint("other agents take part with `coditect join` and `coditect mcp`")
+                .hint("other agents take part with `coditect join`")
         })?;
         Connection::new(context, cli, if self.project { Scope::Project } else { Scope::User })
     }
@@ -57,7 +59,11 @@ impl Target {
     fn agreed(&self, context: &Context, edits: &[Edit]) -> Result<bool, Failure> {
         if !context.screen.json {
             for edit in edits {
-                let since = if edit.changed_since && edit.what() != "made" { " (you changed it; only ours goes)" } else { "" };
+                let since = if edit.changed_since && edit.what() != "made" {
+                    " (you changed it; only ours goes)"
+                } else {
+                    ""
+                };
                 context.screen.say(&format!("{} is {}{since}:", edit.path.display(), edit.what()));
                 for line in edit.diff().lines() {
                     context.screen.say(line);
@@ -118,7 +124,8 @@ impl Connect {
         if agreed {
             context.screen.say(&match managed {
                 Some(top) => format!("sessions in {top} take part"),
-                None => "sessions take part in repositories that were registered: `coditect repo add PATH`".to_owned(),
+                None => "sessions take part in repositories that were registered: `coditect repo add PATH`"
+                    .to_owned(),
             });
         }
         Ok(Exit::Done)
@@ -140,7 +147,8 @@ impl Disconnect {
         }
         let left = if agreed && connection.scope == Scope::Project { take_out(context)? } else { None };
         if context.screen.json {
-            let since: Vec<_> = edits.iter().filter(|edit| edit.changed_since).map(|edit| &edit.path).collect();
+            let since: Vec<_> =
+                edits.iter().filter(|edit| edit.changed_since).map(|edit| &edit.path).collect();
             context.screen.document(&json!({
                 "vendor": cli.as_str(), "scope": scope, "changed": changed, "dry_run": self.target.dry_run,
                 "files": listed(&edits), "changed_since": since, "repository_left": left,

@@ -1,4 +1,4 @@
-//! `coditect hook`, as far as people see it: what vendors' programs call is carried out before the command line is read.
+//! The command `hook`, as far as people see it: what vendors' programs call is carried out before the command line is read.
 
 use super::Outcome;
 use crate::failure::Failure;
@@ -15,7 +15,10 @@ impl Hook {
     pub(crate) fn run(self) -> Outcome {
         Err(match self.vendor.parse::<agent::Cli>() {
             Err(error) => Failure::usage("unknown_vendor", error.to_string()),
-            Ok(cli) => Failure::usage("hook_by_hand", format!("{cli} calls this command and writes a JSON event to its stdin")),
+            Ok(cli) => Failure::usage(
+                "hook_by_hand",
+                format!("{cli} calls this command and writes a JSON event to its stdin"),
+            ),
         }
         .hint("install the hooks with `coditect connect VENDOR`"))
     }

@@ -43,7 +43,8 @@ fn middle<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<(char, &'a str)> {
         if i < old.len() && j < new.len() && old[i] == new[j] {
             all.push((' ', old[i]));
             (i, j) = (i + 1, j + 1);
-        } else if j < new.len() && (i == old.len() || common[i * width + j + 1] > common[(i + 1) * width + j]) {
+        } else if j < new.len() && (i == old.len() || common[i * width + j + 1] > common[(i + 1) * width + j])
+        {
             all.push(('+', new[j]));
             j += 1;
         } else {

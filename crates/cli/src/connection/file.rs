@@ -34,7 +34,8 @@ impl Present {
         };
         let meta = std::fs::metadata(&real).map_err(|error| Failure::file(&real, &error))?;
         if meta.len() > CONFIG_MAX || !meta.is_file() {
-            let words = format!("{} is no file of at most {CONFIG_MAX} bytes; it is left as it is", real.display());
+            let words =
+                format!("{} is no file of at most {CONFIG_MAX} bytes; it is left as it is", real.display());
             return Err(Failure::new(Exit::Conflict, "config_unreadable", words));
         }
         let bytes = std::fs::read(&real).map_err(|error| Failure::file(&real, &error))?;
@@ -45,7 +46,8 @@ impl Present {
         let Some(bytes) = &self.bytes else { return Ok(None) };
         std::str::from_utf8(bytes).map(Some).map_err(|_| {
             let words = format!("{} is not UTF-8; it is left as it is", path.display());
-            Failure::new(Exit::Conflict, "config_unreadable", words).hint("save it as UTF-8, then connect again")
+            Failure::new(Exit::Conflict, "config_unreadable", words)
+                .hint("save it as UTF-8, then connect again")
         })
     }
 
@@ -57,7 +59,10 @@ impl Present {
             Err(error) => return Err(Failure::file(&self.real, &error)),
         };
         if now != self.bytes {
-            let words = format!("{} was changed by somebody else just now; nothing was written to it", self.real.display());
+            let words = format!(
+                "{} was changed by somebody else just now; nothing was written to it",
+                self.real.display()
+            );
             return Err(Failure::new(Exit::Conflict, "config_changed", words).hint("try again"));
         }
         self.become_this(wanted)

@@ -72,7 +72,8 @@ impl Record {
         let path = self.folder.join("originals").join(name);
         let bytes = std::fs::read(&path).map_err(|error| Failure::file(&path, &error))?;
         if hash(&bytes) != *name {
-            let words = format!("{} is damaged, so {} cannot be put back", path.display(), kept.path.display());
+            let words =
+                format!("{} is damaged, so {} cannot be put back", path.display(), kept.path.display());
             return Err(Failure::failed("original_damaged", words)
                 .hint("remove what is ours from the file by hand, then remove the record beside it"));
         }

@@ -127,9 +127,8 @@ impl Call<'_> {
                  another file"
             );
         };
-        let covers = |path: &&String| {
-            bus::Pattern::parse(&lock.path).is_ok_and(|held| held.matches(path.as_str()))
-        };
+        let covers =
+            |path: &&String| bus::Pattern::parse(&lock.path).is_ok_and(|held| held.matches(path.as_str()));
         let path = paths.iter().find(covers).or(paths.first()).map(String::as_str).unwrap_or_default();
         decision::held(now, path, &contended.holders)
     }
@@ -146,8 +145,7 @@ impl Call<'_> {
         let Some(path) = shell::changes(command, place, living.iter().map(|lock| lock.path.as_str())) else {
             return Ok(None);
         };
-        let holders: Vec<Lock> =
-            living.into_iter().filter(|lock| lock.path == path).cloned().collect();
+        let holders: Vec<Lock> = living.into_iter().filter(|lock| lock.path == path).cloned().collect();
         Ok(Some(decision::held(self.clock.now(), path, &holders)))
     }
 
@@ -264,8 +262,12 @@ impl Call<'_> {
 /// What tells a call from the others of its session. Not every vendor numbers them.
 fn call(tool: &ToolUse) -> String {
     tool.call.clone().unwrap_or_else(|| {
-        let text = format!("{}\0{}\0{}", tool.name, tool.paths.join("\0"), tool.command.as_deref().unwrap_or_default());
+        let text = format!(
+            "{}\0{}\0{}",
+            tool.name,
+            tool.paths.join("\0"),
+            tool.command.as_deref().unwrap_or_default()
+        );
         blake3::hash(text.as_bytes()).to_hex().to_string()
     })
 }
-

@@ -89,7 +89,11 @@ pub(super) fn split(key: &str) -> (&str, &str) {
 /// How a file is now.
 pub(super) fn mark(path: &Path) -> Mark {
     let meta = std::fs::symlink_metadata(path).ok()?;
-    Some((meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec()), meta.size(), meta.ino()))
+    Some((
+        meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec()),
+        meta.size(),
+        meta.ino(),
+    ))
 }
 
 fn folder(workspace: &WorkspaceDir) -> PathBuf {
@@ -129,7 +133,8 @@ impl Turn {
         self.memory.pending.truncate(PENDING_MAX);
         let fresh = self.path.with_extension(format!("new.{}", std::process::id()));
         let written = serde_json::to_vec(&self.memory).map_err(std::io::Error::from).and_then(|text| {
-            let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+            let mut file =
+                File::options().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
             file.write_all(&text)?;
             std::fs::rename(&fresh, &self.path)
         });

@@ -38,8 +38,7 @@ impl<'a> Places<'a> {
         }
         let folder = self.workspace.bus();
         let is = |name: Option<&str>| name.is_some_and(|name| bus::is_managed(&folder, name));
-        let found =
-            self.always || is(worktree.top.to_str()) || is(worktree.repo().as_deref());
+        let found = self.always || is(worktree.top.to_str()) || is(worktree.repo().as_deref());
         self.known.insert(worktree.top.clone(), found);
         found
     }
@@ -97,7 +96,8 @@ mod tests {
         bus::manage(&workspace.bus(), repo.to_str().unwrap()).unwrap();
         let mut places = Places::new(&workspace, false);
         let name = repo.to_str().unwrap().to_owned();
-        let mut spot = |from: &Path, given: &str| places.spot(from, given).map(|spot| (spot.worktree, spot.path));
+        let mut spot =
+            |from: &Path, given: &str| places.spot(from, given).map(|spot| (spot.worktree, spot.path));
         let found = |path: &str| Some((name.clone(), path.to_owned()));
         assert_eq!(spot(&repo, "src/new.rs"), found("src/new.rs"));
         assert_eq!(spot(&repo.join("src"), "../x/y/z.rs"), found("x/y/z.rs"));

@@ -12,8 +12,8 @@ const WORDS_MAX: usize = 4096;
 
 /// Programs that change the files they are given.
 const WRITERS: [&str; 19] = [
-    "rm", "mv", "tee", "truncate", "touch", "chmod", "chown", "patch", "shred", "unlink", "ed", "ex", "vi", "vim", "nano",
-    "emacs", "dd", "rmdir", "rustfmt",
+    "rm", "mv", "tee", "truncate", "touch", "chmod", "chown", "patch", "shred", "unlink", "ed", "ex", "vi",
+    "vim", "nano", "emacs", "dd", "rmdir", "rustfmt",
 ];
 /// Programs that read what they are given and write to the last of it.
 const COPIERS: [&str; 4] = ["cp", "install", "ln", "rsync"];
@@ -34,9 +34,8 @@ const WRITERS_WITH: [(&str, &[&str]); 11] = [
 /// Interpreters whose program may be in the command itself.
 const INTERPRETERS: [&str; 7] = ["python", "python3", "node", "perl", "ruby", "php", "deno"];
 /// What such a program says when it writes.
-const WRITE_WORDS: [&str; 11] = [
-    "write", "'w", "\"w", "'a'", "\"a\"", "unlink", "remove", "rename", "truncate", "File.open", "copyfile",
-];
+const WRITE_WORDS: [&str; 11] =
+    ["write", "'w", "\"w", "'a'", "\"a\"", "unlink", "remove", "rename", "truncate", "File.open", "copyfile"];
 /// Subcommands of git that change the files they are given, and everything when given none.
 const GIT_WRITERS: [&str; 12] = [
     "checkout", "restore", "reset", "rm", "mv", "stash", "clean", "apply", "am", "switch", "rebase", "merge",
@@ -73,7 +72,9 @@ impl Wish {
             Self::Named(text) => text.contains(held.trim_end_matches(['*', '/'])),
             Self::Path(path) if path.is_empty() => true,
             Self::Path(path) => {
-                let (Ok(path_of), Ok(held_of)) = (Pattern::parse(path), Pattern::parse(held)) else { return false };
+                let (Ok(path_of), Ok(held_of)) = (Pattern::parse(path), Pattern::parse(held)) else {
+                    return false;
+                };
                 let below = Pattern::parse(&format!("{}/", path.trim_end_matches('/')));
                 path_of.overlaps(&held_of) || below.is_ok_and(|below| below.overlaps(&held_of))
             }
@@ -157,8 +158,7 @@ fn has_write(text: &str) -> bool {
 fn writes(program: &str, arguments: &[String]) -> bool {
     WRITERS.contains(&program)
         || WRITERS_WITH.iter().any(|(name, flags)| {
-            *name == program
-                && arguments.iter().any(|word| flags.iter().any(|flag| word.starts_with(flag)))
+            *name == program && arguments.iter().any(|word| flags.iter().any(|flag| word.starts_with(flag)))
         })
 }
 
@@ -202,7 +202,9 @@ fn git(arguments: &[String], top: &str, here: &str) -> Vec<Wish> {
     match verb {
         "restore" | "rm" | "mv" => named,
         "checkout" if after > 0 || rest.iter().any(|word| word.as_str() == ".") => named,
-        "clean" | "stash" | "reset" | "switch" | "rebase" | "merge" | "am" | "apply" => vec![Wish::Everything],
+        "clean" | "stash" | "reset" | "switch" | "rebase" | "merge" | "am" | "apply" => {
+            vec![Wish::Everything]
+        }
         // `git checkout NAME`: a branch, or a file.
         _ if named.is_empty() => Vec::new(),
         _ => vec![Wish::Everything],

@@ -97,7 +97,9 @@ fn what_the_user_changed_before_a_second_connection_comes_back_too() {
     let home = Home::new();
     write(&home, ".claude/settings.json", "{\"a\":1}\n");
     done(&home, &["connect", "claude"]);
-    let changed = read(&home, ".claude/settings.json").replace("\"a\":1", "\"a\":2").replace(" hook claude", " hook claude --old");
+    let changed = read(&home, ".claude/settings.json")
+        .replace("\"a\":1", "\"a\":2")
+        .replace(" hook claude", " hook claude --old");
     write(&home, ".claude/settings.json", &changed);
     assert_eq!(done(&home, &["connect", "claude"])["changed"], true);
     done(&home, &["disconnect", "claude"]);
@@ -133,7 +135,8 @@ fn what_cannot_be_read_is_left_alone_with_a_typed_error() {
 fn a_link_is_written_through_and_the_mode_stays() {
     let home = Home::new();
     write(&home, "dotfiles/settings.json", "{}\n");
-    std::fs::set_permissions(home.path("dotfiles/settings.json"), std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::fs::set_permissions(home.path("dotfiles/settings.json"), std::fs::Permissions::from_mode(0o640))
+        .unwrap();
     std::fs::create_dir_all(home.path(".claude")).unwrap();
     symlink(home.path("dotfiles/settings.json"), home.path(".claude/settings.json")).unwrap();
     done(&home, &["connect", "claude"]);

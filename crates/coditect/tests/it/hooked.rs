@@ -58,7 +58,8 @@ impl Scene {
 
     /// Ada joins and holds the file.
     fn ada(&self) -> Ada {
-        let child = self.command(&["msg", "tail"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let child =
+            self.command(&["msg", "tail"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let pid = child.id().to_string();
         self.coditect(&["join", "--as", "ada", "--pid", &pid, "--json"]);
         self.coditect(&["lock", "acquire", "held.txt", "--holder", "ada", "--ttl", "600", "--json"]);
@@ -83,7 +84,9 @@ fn heard(asked: &[Exchange], words: &str) -> bool {
 
 #[test]
 fn a_held_file_is_not_written_in_the_most_permissive_mode() {
-    let Some(vendors) = Vendors::find("hooks keep held files as they are, in all four programs") else { return };
+    let Some(vendors) = Vendors::find("hooks keep held files as they are, in all four programs") else {
+        return;
+    };
     for cli in vendors.wanted() {
         let scene = Scene::new(&vendors, cli);
         let _ada = scene.ada();
@@ -99,13 +102,18 @@ fn a_held_file_is_not_written_in_the_most_permissive_mode() {
         let locks = scene.items(&["lock", "list", "--json"]);
         assert_eq!(locks.len(), 1, "{cli:?}: its own went with its turn: {locks:?}");
         let living = scene.items(&["who", "--json"]);
-        assert!(living.iter().all(|one| one["agent"] == "ada" || one["vitality"] != "alive"), "{cli:?}: {living:?}");
+        assert!(
+            living.iter().all(|one| one["agent"] == "ada" || one["vitality"] != "alive"),
+            "{cli:?}: {living:?}"
+        );
     }
 }
 
 #[test]
 fn a_held_file_that_a_command_changes_by_stealth_is_told_to_the_model() {
-    let Some(vendors) = Vendors::find("what hooks cannot stop is noticed, in all four programs") else { return };
+    let Some(vendors) = Vendors::find("what hooks cannot stop is noticed, in all four programs") else {
+        return;
+    };
     for cli in vendors.wanted() {
         let scene = Scene::new(&vendors, cli);
         let _ada = scene.ada();
@@ -129,7 +137,11 @@ fn a_program_that_was_disconnected_is_as_it_was() {
         drop(home);
         let scene = Scene::new(&vendors, cli);
         let said = scene.coditect(&["disconnect", cli.name(), "--yes", "--json"]);
-        assert_eq!((&said["changed"], &said["changed_since"]), (&true.into(), &serde_json::json!([])), "{cli:?}");
+        assert_eq!(
+            (&said["changed"], &said["changed_since"]),
+            (&true.into(), &serde_json::json!([])),
+            "{cli:?}"
+        );
         let text = |path: &Path| std::fs::read_to_string(path).unwrap();
         if let (Some(_), Some(path)) = (before, scene.home.settings()) {
             assert!(!text(&path).contains("coditect"), "{cli:?}: {}", text(&path));

@@ -42,7 +42,11 @@ impl<'a> Session<'a> {
     }
 
     fn write(&self, path: &str) -> Option<String> {
-        denial(&self.tool("PreToolUse", "Write", json!({ "file_path": self.home.repo().join(path), "content": "x" })))
+        denial(&self.tool(
+            "PreToolUse",
+            "Write",
+            json!({ "file_path": self.home.repo().join(path), "content": "x" }),
+        ))
     }
 
     fn bash(&self, command: &str) -> Option<String> {

@@ -48,7 +48,8 @@ fn one(context: &Context, cli: Cli, installed: Option<Installed>) -> Finding {
             }
             Ok(Standing::Drifted) => {
                 words.push(format!("connected ({}) to another binary, or in part", scope.as_str()));
-                wrong = wrong.or(Some((Severity::Warning, "`coditect doctor --repair` connects it again".to_owned())));
+                wrong = wrong
+                    .or(Some((Severity::Warning, "`coditect doctor --repair` connects it again".to_owned())));
             }
             Err(failure) => {
                 words.push(failure.detail.message);
@@ -78,7 +79,9 @@ fn standing(context: &Context, cli: Cli, scope: Scope) -> Result<Standing, Failu
     match Connection::new(context, cli, scope) {
         Ok(connection) => connection.standing(),
         // There is no such connection, or no checkout for one.
-        Err(failure) if matches!(failure.detail.code.as_str(), "user_only" | "no_worktree") => Ok(Standing::Absent),
+        Err(failure) if matches!(failure.detail.code.as_str(), "user_only" | "no_worktree") => {
+            Ok(Standing::Absent)
+        }
         Err(failure) => Err(failure),
     }
 }

@@ -101,7 +101,8 @@ mod tests {
         assert_eq!(said(&json!([1])), "[1]");
         let conflict = json!({ "file": "a", "held": "*", "agents": ["ada", "bob"], "mode": "shared" });
         assert_eq!(said(&conflict), "ada wants `a`, and bob holds `*`");
-        let changed = json!({ "event": "changed_without_lock", "file": "a", "held": "a", "agents": ["ada", "bob"] });
+        let changed =
+            json!({ "event": "changed_without_lock", "file": "a", "held": "a", "agents": ["ada", "bob"] });
         assert_eq!(said(&changed), "ada changed `a` without its lock, and bob holds `a`");
     }
 }
