@@ -68,9 +68,8 @@ fn covered(top: &Path, held: &str, most: usize) -> Vec<String> {
             let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => {
-                    if folders + open.len() < LOOK_FOLDERS_MAX && !PASSED_OVER.contains(&name.as_str()) {
-                        open.push(path);
-                    }
+                    let room = folders + open.len() < LOOK_FOLDERS_MAX;
+                    open.extend(Some(path).filter(|_| room && !PASSED_OVER.contains(&name.as_str())));
                 }
                 Ok(_) if pattern.matches(&path) => found.push(path),
                 _ => {}
