@@ -1,4 +1,12 @@
-//! Claude Code.
+//! Claude Code: driven by its stream of JSON with control requests.
 
 pub(crate) mod connect;
+mod consent;
+mod driver;
 pub(crate) mod hook;
+mod relay;
+mod speech;
+mod spending;
+mod wire;
+
+pub(crate) use driver::Claude;

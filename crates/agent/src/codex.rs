@@ -1,4 +1,12 @@
-//! Codex.
+//! Codex: its app-server, driven.
 
+mod approval;
 pub(crate) mod connect;
+mod driver;
 pub(crate) mod hook;
+mod item;
+mod server;
+mod thread;
+mod usage;
+
+pub(crate) use driver::Codex;

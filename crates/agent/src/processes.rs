@@ -63,7 +63,7 @@ impl Process {
         }
         let mark = format!("CODITECT_RUN={run}");
         let marked = || file("environ").split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes());
-        ((ours && command == Some(b"__native")) || marked()).then_some(Part::Guarded)
+        ((ours && command == Some(b"__drive")) || marked()).then_some(Part::Guarded)
     }
 }
 

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     match args.get(1).and_then(|arg| arg.to_str()) {
         // Before anything that starts a thread or allocates much.
         Some("__guard") => agent::guard_main(rest()),
-        Some("__native") => agent::native_main(rest(), Arc::new(bus::system::SystemEntropy)),
+        Some("__drive") => agent::drive_main(rest(), Arc::new(bus::system::SystemEntropy)),
         Some("__scripted") => model_server::run(rest()),
         Some("__daemon") => tied_daemon(rest().collect()),
         // A vendor's program waits for every answer.

@@ -5,6 +5,7 @@
 
 use crate::engine::Shared;
 use crate::plan;
+use crate::steer::Taken;
 use crate::turn::{self, Order, TurnMail, detail, start};
 use model::{
     Actor, Event, ParticipantId, ParticipantStatus, PlanId, Refusal, SessionId, StatusChange, TaskId,
@@ -27,6 +28,12 @@ pub(crate) enum Mail {
     /// Something new may be ready.
     Look,
     Cancel(TaskId),
+    /// Words for those who work on the task.
+    Steer {
+        task: TaskId,
+        text: String,
+        taken: Taken,
+    },
     Answer {
         task: TaskId,
         turn: model::TurnId,
@@ -141,6 +148,9 @@ impl SessionActor {
                     if let Some(moving) = self.moving.get(&plan) {
                         moving.cancel.cancel();
                     }
+                }
+                Some(Mail::Steer { task, text, taken }) => {
+                    self.tell_turns(task, |_| TurnMail::Steer { text: text.clone(), taken: taken.clone() });
                 }
                 Some(Mail::Cancel(task)) => self.tell_turns(task, |_| TurnMail::Cancel),
                 Some(Mail::Answer { task, turn, answer }) => {

@@ -50,6 +50,12 @@ pub struct AgentConfig {
     pub pass_env: Vec<String>,
     #[serde(default)]
     pub isolation: Isolation,
+    /// Whether an agent with `isolation` at `sandbox` may only work where a sandbox can be held.
+    #[serde(default = "required")]
+    pub sandbox_required: bool,
+    /// Folders and files that are to be writable inside the sandbox besides the usual ones: absolute, or from `~/`.
+    #[serde(default)]
+    pub sandbox_writable: Vec<String>,
     /// Tokens.
     #[serde(default = "default_window")]
     pub context_window: u64,
@@ -60,6 +66,10 @@ pub struct AgentConfig {
 
 fn native() -> Driver {
     Driver::Native
+}
+
+fn required() -> bool {
+    true
 }
 
 fn default_window() -> u64 {
@@ -78,7 +88,9 @@ pub struct Limits {
     pub stall_seconds: u64,
     /// Seconds a question may wait for an answer.
     pub answer_deadline_seconds: u64,
-    /// Model calls in one turn.
+    /// Messages of the conversation that an agent is shown, tools left out, where we make its context.
+    pub history_messages: u32,
+    /// Model calls in one turn of the native driver.
     pub max_iterations: u32,
     /// Attempts of one task, crashes included.
     pub max_attempts: u32,
@@ -170,6 +182,7 @@ impl Default for Limits {
             turn_deadline_seconds: 1800,
             stall_seconds: 600,
             answer_deadline_seconds: 24 * 3600,
+            history_messages: 10,
             max_iterations: 50,
             max_attempts: 3,
             lock_wait_seconds: 300,
@@ -207,6 +220,8 @@ fn default_agents() -> BTreeMap<AgentName, AgentConfig> {
                 env: BTreeMap::new(),
                 pass_env: Vec::new(),
                 isolation: Isolation::Shared,
+                sandbox_required: true,
+                sandbox_writable: Vec::new(),
                 context_window,
                 instructions: String::new(),
             };
@@ -290,6 +305,7 @@ fn check(config: &Config) -> Result<(), String> {
         ("turn_deadline_seconds", limits.turn_deadline_seconds),
         ("stall_seconds", limits.stall_seconds),
         ("answer_deadline_seconds", limits.answer_deadline_seconds),
+        ("history_messages", u64::from(limits.history_messages)),
         ("max_iterations", u64::from(limits.max_iterations)),
         ("max_attempts", u64::from(limits.max_attempts)),
         ("lock_wait_seconds", limits.lock_wait_seconds),
@@ -307,6 +323,13 @@ fn check(config: &Config) -> Result<(), String> {
         }
         if agent.driver == Driver::Native && agent.api_key_env.is_empty() {
             return Err(format!("agents.{name}.api_key_env is empty, and the native driver needs a key"));
+        }
+        for path in &agent.sandbox_writable {
+            if !path.starts_with('/') && !path.starts_with("~/") {
+                return Err(format!(
+                    "agents.{name}.sandbox_writable: `{path}` must be absolute or begin with ~/"
+                ));
+            }
         }
         if let Some(url) = &agent.base_url
             && !url.starts_with("http://")

@@ -1,16 +1,23 @@
 //! What an agent is told: the system prompt of its turns, the prompt of each, and the history it sees.
 
-use crate::Config;
 use crate::checkpoint;
 use crate::engine::Shared;
 use crate::turn::Order;
 use llm::Turn;
-use model::{Block, Message, Participant, Refusal, Repo, Role, TaskKind};
+use model::{AgentName, Block, Driver, Message, Participant, Refusal, Repo, Role, Session, TaskKind};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
+use store::{StoreError, View};
 
-/// Messages of the conversation a new turn begins with.
-const HISTORY_MAX: usize = 60;
+/// How many messages are looked at for each that is shown: those of tools are many, and left out.
+const LOOKED_AT_PER_SHOWN: usize = 20;
+/// Files in which a repository tells agents how work is done in it. The vendors' own programs read them by themselves.
+const CONTEXT_FILES: [&str; 3] = ["AGENTS.md", "CLAUDE.md", "GEMINI.md"];
+/// Bytes of each of them that are told.
+const CONTEXT_FILE_MAX: usize = 32 * 1024;
+/// Changed files that are named.
+const CHANGED_NAMED: usize = 20;
 /// Bytes of a change that a reviewer is shown; the rest it reads in the files.
 const REVIEW_DIFF_MAX: usize = 24 * 1024;
 
@@ -20,13 +27,85 @@ over. When a file is locked by another agent, your edit waits; when a file chang
 again. Do not change files through the shell. Stay within your task. Ask the user only when you cannot decide. When you are \
 done, say in a few sentences what you did.";
 
-/// The part of the system prompt that follows `You are <agent>,`.
-pub(crate) fn system(
-    config: &Config,
+/// The part of the system prompt that follows `You are <agent>,`. Our own loop is told as well what the vendors' programs find
+/// out by themselves: where it is, what state the repository is in, and what the repository says to agents.
+pub(crate) async fn system(
+    shared: &Arc<Shared>,
     participant: &Participant,
     repo: Option<&Repo>,
     kind: TaskKind,
 ) -> String {
+    let snapshot = shared.config.snapshot();
+    let own = snapshot.config.agents.get(&participant.agent).map_or("", |agent| agent.instructions.trim());
+    let mut text = rules(participant.driver, repo, kind);
+    if let (Driver::Native, Some(repo)) = (participant.driver, repo) {
+        let path = repo.path.clone();
+        let found = shared.blocking(move |shared| Ok(surroundings(shared, &path))).await;
+        text.push_str(&found.unwrap_or_default());
+    }
+    if !own.is_empty() {
+        text.push_str("\n\n");
+        text.push_str(own);
+    }
+    text
+}
+
+/// Where the agent is and what it finds there. What cannot be read is left out.
+fn surroundings(shared: &Shared, root: &str) -> String {
+    let mut text = format!("\n\nYou work in {root}.");
+    if let Ok(repository) = checkpoint::open(shared, root) {
+        match repository.branch() {
+            Ok(Some(branch)) => text.push_str(&format!(" The branch is `{branch}`.")),
+            _ => text.push_str(" No branch is checked out."),
+        }
+        if let Ok(Some(head)) = repository.head() {
+            text.push_str(&format!(" HEAD is {head}."));
+        }
+        if let Ok(status) = repository.status(&[]) {
+            let changed: Vec<&str> = status.entries.iter().map(|entry| entry.path.as_str()).collect();
+            text.push_str(&not_committed(&changed));
+        }
+    }
+    let mut told: Vec<String> = Vec::new();
+    for name in CONTEXT_FILES {
+        let Some(content) = context_file(&Path::new(root).join(name)) else { continue };
+        // The same text under several names is one text.
+        if !told.contains(&content) {
+            text.push_str(&format!("\n\n<file name=\"{name}\">\n{}\n</file>", content.trim()));
+            told.push(content);
+        }
+    }
+    text
+}
+
+fn not_committed(changed: &[&str]) -> String {
+    if changed.is_empty() {
+        return " Everything is committed.".to_owned();
+    }
+    let named = changed.iter().take(CHANGED_NAMED).copied().collect::<Vec<_>>().join(", ");
+    let more = changed.len().saturating_sub(CHANGED_NAMED);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!(" Not committed: {named}{more}.")
+}
+
+/// A file of the repository itself; a link may lead anywhere and is passed over.
+fn context_file(path: &Path) -> Option<String> {
+    use std::io::Read;
+    if !std::fs::symlink_metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(CONTEXT_FILE_MAX + 1).unwrap_or(u64::MAX);
+    std::fs::File::open(path).ok()?.take(limit).read_to_end(&mut bytes).ok()?;
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    if text.len() > CONTEXT_FILE_MAX {
+        text.truncate(text.floor_char_boundary(CONTEXT_FILE_MAX));
+        text.push_str("\n… (the rest is in the file)");
+    }
+    (!text.trim().is_empty()).then_some(text)
+}
+
+fn rules(driver: Driver, repo: Option<&Repo>, kind: TaskKind) -> String {
     let mut text = String::from(RULES);
     if let Some(repo) = repo {
         text.push_str(&format!("\n\nThe repository is `{}`; paths are relative to its root.", repo.slug));
@@ -36,6 +115,7 @@ pub(crate) fn system(
     }
     text.push_str(match kind {
         TaskKind::Prompt | TaskKind::Work => "",
+        TaskKind::Propose if driver != Driver::Native => "\n\nIn this turn you only read and propose.",
         TaskKind::Propose => {
             "\n\nIn this turn you only read and propose. Call propose_plan once with the tasks you would do: for each a short \
              name, a title, instructions complete enough for another agent, and every file it changes."
@@ -44,11 +124,6 @@ pub(crate) fn system(
             "\n\nIn this turn you only read and review. Say what is right, what is wrong and what is missing; change nothing."
         }
     });
-    let own = config.agents.get(&participant.agent).map_or("", |agent| agent.instructions.trim());
-    if !own.is_empty() {
-        text.push_str("\n\n");
-        text.push_str(own);
-    }
     text
 }
 
@@ -115,46 +190,110 @@ async fn change_under_review(shared: &Arc<Shared>, order: &Order, repo: &Repo) -
     Ok(format!("\n\nThe change:\n\n```diff\n{text}```\n"))
 }
 
-/// The conversation as this agent saw it: what the user said to all, what it said and did itself, and
-/// what others said. Plans begin with fresh context.
+/// The conversation as this agent saw it, the last messages of it: what the user said to all, what it said itself, and what others
+/// said. What only calls tools, and what tools answered, is left out. Plans begin with fresh context.
 pub(crate) fn history(
     shared: &Shared,
     order: &Order,
+    session: &Session,
     participant: &Participant,
 ) -> Result<Vec<Turn>, Refusal> {
     if order.task.kind != TaskKind::Prompt {
         return Ok(Vec::new());
     }
-    let session = participant.session;
-    let (messages, names) = shared.store.read(|view| {
-        let names: HashMap<_, _> = view
-            .participants(session)?
-            .into_iter()
-            .map(|row| (row.participant.id, row.participant.agent.to_string()))
-            .collect();
-        Ok((view.messages(session, None, HISTORY_MAX)?, names))
+    let shown = shared.config.snapshot().config.limits.history_messages as usize;
+    let mut turns = shared.store.read(|view| {
+        let mut turns =
+            told(view, session, participant, shown, |message| message.task != Some(order.task.id))?;
+        // A fork begins with what was said before it.
+        if let Some(source) = session.forked_from.filter(|_| turns.len() < shown)
+            && let Some(row) = view.session(source)?
+        {
+            let mut before = told(view, &row.session, participant, shown - turns.len(), |message| {
+                message.created_at <= session.created_at
+            })?;
+            before.append(&mut turns);
+            turns = before;
+        }
+        Ok(turns)
     })?;
-    let before = messages.into_iter().filter(|message| message.task != Some(order.task.id));
-    let seen = before.filter_map(|message| as_seen_by(participant, &names, message));
-    Ok(seen.skip_while(|turn| turn.role != Role::User).collect())
+    let first = turns.iter().position(|turn| turn.role == Role::User).unwrap_or(turns.len());
+    turns.drain(..first);
+    Ok(turns)
 }
 
-fn as_seen_by(
+/// The last messages of a session that are shown, as the agent saw them.
+fn told(
+    view: &View<'_>,
+    session: &Session,
     participant: &Participant,
-    names: &HashMap<model::ParticipantId, String>,
+    shown: usize,
+    wanted: impl Fn(&Message) -> bool,
+) -> Result<Vec<Turn>, StoreError> {
+    let names: HashMap<model::ParticipantId, AgentName> = view
+        .participants(session.id)?
+        .into_iter()
+        .map(|row| (row.participant.id, row.participant.agent))
+        .collect();
+    let messages = view.messages(session.id, None, shown.saturating_mul(LOOKED_AT_PER_SHOWN))?;
+    let seen = messages.into_iter().filter(wanted);
+    let mut turns: Vec<Turn> =
+        seen.filter_map(|message| as_seen_by(&participant.agent, &names, message)).collect();
+    turns.drain(..turns.len().saturating_sub(shown));
+    Ok(turns)
+}
+
+/// None when the message is not shown.
+fn as_seen_by(
+    agent: &AgentName,
+    names: &HashMap<model::ParticipantId, AgentName>,
     message: Message,
 ) -> Option<Turn> {
-    match (message.role, message.participant) {
+    let by = message.participant.and_then(|by| names.get(&by));
+    let (role, text) = (message.role, message.text());
+    let said = |role, text| Some(Turn::new(role, vec![Block::Text { text }]));
+    match (role, by) {
         (Role::User, _) => Some(Turn::new(Role::User, message.blocks)),
-        (Role::Assistant | Role::Tool, Some(by)) if by == participant.id => {
-            Some(Turn::new(message.role, message.blocks))
-        }
-        (Role::Assistant, Some(by)) => {
-            let text = message.text();
-            let name = names.get(&by).map_or("another agent", String::as_str);
-            (!text.is_empty())
-                .then(|| Turn::new(Role::User, vec![Block::Text { text: format!("{name} said:\n{text}") }]))
-        }
-        (Role::Tool | Role::System | Role::Assistant, _) => None,
+        (Role::Assistant, _) if text.trim().is_empty() => None,
+        (Role::Assistant, Some(by)) if by == agent => said(Role::Assistant, text),
+        (Role::Assistant, Some(by)) => said(Role::User, format!("{by} said:\n{text}")),
+        (Role::Assistant | Role::Tool | Role::System, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_committed_is_named_as_far_as_there_is_room() {
+        assert_eq!(not_committed(&[]), " Everything is committed.");
+        assert_eq!(not_committed(&["a", "b"]), " Not committed: a, b.");
+        let many: Vec<String> = (0..CHANGED_NAMED + 3).map(|n| format!("f{n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert!(not_committed(&many).ends_with("f19 and 3 more."));
+    }
+
+    #[test]
+    fn a_context_file_is_read_to_its_limit_and_a_link_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("AGENTS.md");
+        assert_eq!(context_file(&path), None);
+        std::fs::write(&path, " \n").unwrap();
+        assert_eq!(context_file(&path), None);
+        std::fs::write(&path, "x".repeat(CONTEXT_FILE_MAX)).unwrap();
+        assert_eq!(context_file(&path).unwrap().len(), CONTEXT_FILE_MAX);
+        std::fs::write(&path, "ä".repeat(CONTEXT_FILE_MAX)).unwrap();
+        assert!(context_file(&path).unwrap().ends_with("(the rest is in the file)"));
+        let link = dir.path().join("CLAUDE.md");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert_eq!(context_file(&link), None);
+    }
+
+    #[test]
+    fn only_our_own_loop_is_told_of_its_tools() {
+        let told = |driver| rules(driver, None, TaskKind::Propose).contains("propose_plan");
+        let telling: Vec<Driver> = Driver::ALL.into_iter().filter(|driver| told(*driver)).collect();
+        assert_eq!(telling, [Driver::Native]);
     }
 }

@@ -58,6 +58,17 @@ impl Engine {
             fork_point: None,
             created_at: now,
         };
+        self.open_session(call, session, agents).await
+    }
+
+    /// Commits a new session with a seat for each agent.
+    pub(crate) async fn open_session(
+        &self,
+        call: &Call,
+        session: Session,
+        agents: Vec<(AgentName, AgentConfig)>,
+    ) -> Result<SessionView, Refusal> {
+        let shared = &self.shared;
         let seats: Vec<Participant> =
             agents.into_iter().map(|(name, agent)| seat(shared, session.id, name, &agent)).collect();
         let command = move |view: &View<'_>| {
@@ -152,7 +163,7 @@ impl Engine {
     }
 
     /// The agents by these names as they are configured now.
-    fn configured(&self, names: &[AgentName]) -> Result<Vec<(AgentName, AgentConfig)>, Refusal> {
+    pub(crate) fn configured(&self, names: &[AgentName]) -> Result<Vec<(AgentName, AgentConfig)>, Refusal> {
         let snapshot = self.shared.config.snapshot();
         let known = || snapshot.config.agents.keys().map(AgentName::as_str).collect::<Vec<_>>().join(", ");
         if names.is_empty() {

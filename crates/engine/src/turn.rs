@@ -3,6 +3,7 @@
 //! Invariant: a started turn ends in the journal, whatever happens to the run: it says so itself,
 //! it dies, its time is over, or the next start of the daemon says it.
 
+mod apart;
 pub(crate) mod detail;
 pub(crate) mod finish;
 mod lock_requests;
@@ -11,6 +12,7 @@ pub(crate) mod start;
 mod vendor;
 
 use crate::engine::Shared;
+use crate::steer::Taken;
 use crate::strays::Sight;
 use agent::{RunEvent, RunHandle, TextKind};
 use bus::BusError;
@@ -51,7 +53,15 @@ pub(crate) struct Order {
 #[derive(Debug, Clone)]
 pub(crate) enum TurnMail {
     Cancel,
-    Answer { turn: TurnId, answer: String },
+    /// Words for the agent; it says through `taken` that it has them.
+    Steer {
+        text: String,
+        taken: Taken,
+    },
+    Answer {
+        turn: TurnId,
+        answer: String,
+    },
 }
 
 /// A turn that runs.
@@ -75,6 +85,8 @@ struct TurnDriver {
     /// By path, what was in the files that the vendor's program may change; none when there was no file.
     bases: HashMap<RepoPath, Option<String>>,
     records: vendor::Records,
+    /// Words that the agent was given and has not taken yet.
+    steering: HashMap<u64, Taken>,
     /// When the run last said anything.
     heard: Instant,
     /// What the run said at its end.
@@ -84,6 +96,10 @@ struct TurnDriver {
     used: Usage,
     /// On the worktree it may edit.
     sight: Option<Sight>,
+    /// It works in a worktree of its own, where everything is its work.
+    lent: bool,
+    /// Why the sandbox it was to have is none.
+    unsandboxed: Option<String>,
     /// A shell was called and its end not heard of yet.
     shell_open: bool,
 }
@@ -152,8 +168,15 @@ impl TurnDriver {
                         }
                     }
                 },
-                Some(done) = self.lock_requests.decided() => self.lock_decided(done).await?,
-                Some(mail) = inbox.recv() => self.mail(mail).await?,
+                Some(done) = self.lock_requests.decided() => {
+                    // Whoever waited for somebody else was not silent; from here on it is its turn again.
+                    self.heard = Instant::now();
+                    self.lock_decided(done).await?;
+                }
+                Some(mail) = inbox.recv() => {
+                    self.heard = Instant::now();
+                    self.mail(mail).await?;
+                }
                 _ = drafts.tick() => {
                     self.draft().await?;
                     self.keep_records().await?;
@@ -212,7 +235,7 @@ impl TurnDriver {
             RunEvent::Outlined { steps } => self.outlined(steps).await,
             RunEvent::Record { line } => self.recorded(line).await,
             RunEvent::Steered { id, taken } => {
-                tracing::debug!(run = %self.run, id, taken, "words for a turn under way");
+                self.steered(id, taken);
                 Ok(())
             }
             RunEvent::Request { id, request } => self.serve(id, request).await,
@@ -268,6 +291,7 @@ impl TurnDriver {
     async fn mail(&mut self, mail: TurnMail) -> Result<(), Refusal> {
         match mail {
             TurnMail::Cancel => self.end_as(TurnOutcome::Canceled),
+            TurnMail::Steer { text, taken } => self.steer(text, taken),
             TurnMail::Answer { turn, answer } if turn == self.turn => self.answered(answer).await?,
             TurnMail::Answer { .. } => {}
         }
@@ -345,6 +369,7 @@ impl TurnDriver {
 
     async fn set_status(&mut self, status: ParticipantStatus, detail: Option<String>) -> Result<(), Refusal> {
         let detail = detail.as_deref().map(detail::short).filter(|detail| !detail.is_empty());
+        let detail = self.told(detail);
         if self.status == (status, detail.clone()) {
             return Ok(());
         }
@@ -365,6 +390,13 @@ impl TurnDriver {
             tracing::debug!(%refusal, "a run's status on the bus");
         }
         Ok(())
+    }
+
+    /// The detail of a status, with the word that must not be overlooked.
+    fn told(&self, detail: Option<String>) -> Option<String> {
+        let Some(reason) = &self.unsandboxed else { return detail };
+        let rest = detail.as_deref().unwrap_or(reason);
+        Some(detail::short(&format!("UNSANDBOXED: {rest}")))
     }
 
     async fn record(&self, events: Vec<Event>) -> Result<(), Refusal> {

@@ -38,6 +38,10 @@ pub struct AgentConfig {
     pub pass_env: Option<Vec<String>>,
     #[schema(value_type = Option<words::Isolation>)]
     pub isolation: Option<model::Isolation>,
+    /// Whether an agent with `isolation` at `sandbox` may only work where a sandbox can be held. True when absent.
+    pub sandbox_required: Option<bool>,
+    /// Folders and files that are to be writable inside the sandbox besides the usual ones: absolute, or from `~/`.
+    pub sandbox_writable: Option<Vec<String>>,
     /// Tokens.
     pub context_window: Option<u64>,
     /// Added to the agent's system prompt.
@@ -56,7 +60,9 @@ pub struct Limits {
     pub stall_seconds: Option<u64>,
     /// Seconds a question may wait for an answer.
     pub answer_deadline_seconds: Option<u64>,
-    /// Model calls in one turn.
+    /// Messages of the conversation that an agent is shown, tools left out, where we make its context.
+    pub history_messages: Option<u32>,
+    /// Model calls in one turn of the native driver.
     pub max_iterations: Option<u32>,
     /// Attempts of one task, crashes included.
     pub max_attempts: Option<u32>,

@@ -135,6 +135,14 @@ pub(crate) fn operations() -> Vec<Operation> {
             .returns::<Session>(),
         op("archive_session", Delete, "/sessions/{id}", User, "Archives a session; nothing is deleted.")
             .returns::<Session>(),
+        op(
+            "fork_session",
+            Post,
+            "/sessions/{id}/fork",
+            User,
+            "Creates a session whose agents know what those of this one know.",
+        )
+        .creates::<Session>(),
         op("list_participants", Get, "/sessions/{id}/participants", Run, "Lists who sits in a session.")
             .lists::<Participant>(),
         op("list_live_turns", Get, "/sessions/{id}/live", Run, "Shows what is being written right now.")

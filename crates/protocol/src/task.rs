@@ -127,6 +127,14 @@ pub struct NewAnswer {
     pub answer: String,
 }
 
+/// Body of `POST /tasks/{id}/steer`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSteer {
+    /// Words for the agents who work on the task, as long as a prompt may be.
+    pub text: String,
+}
+
 /// Which tasks of the workspace to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
@@ -178,6 +186,15 @@ pub(crate) fn operations() -> Vec<Operation> {
         op("answer_task", Post, "/tasks/{id}/answer", User, "Answers what a participant asked.")
             .body::<NewAnswer>()
             .returns::<Task>(),
+        op(
+            "steer_task",
+            Post,
+            "/tasks/{id}/steer",
+            User,
+            "Gives the agents who work on a task words without ending their turns; returns the task in which the words are.",
+        )
+        .body::<NewSteer>()
+        .returns::<Task>(),
     ]
 }
 

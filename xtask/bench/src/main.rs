@@ -3,6 +3,7 @@
 //! Invariant: standard output carries rows and nothing else, one JSON object a line; a case that could not run is a
 //! row too, with `"met":null` and the reason. What is compared runs in the same call, in turns.
 
+mod agents;
 mod bus;
 mod daemon;
 mod history;
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
         return servers::guard(argument);
     }
     if let [name, argument] = arguments.as_slice()
-        && let Some(ended) = bus::body(name, argument)
+        && let Some(ended) = bus::body(name, argument).or_else(|| agents::body(name, argument))
     {
         return ended.map_or_else(
             |why| {
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         scratch: scratch.into(),
     };
     let measured = match name.as_str() {
+        "agents" => agents::bench(&order),
         "bus" => bus::bench(&order),
         "daemon" => daemon::bench(&order),
         "history" => history::bench(&order),

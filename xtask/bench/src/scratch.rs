@@ -36,6 +36,30 @@ pub(crate) fn worked(pid: u32) -> u64 {
 
 /// The same of a process and of all that descend from it.
 pub(crate) fn worked_by_all(root: u32) -> u64 {
+    family(root).into_iter().map(worked).sum()
+}
+
+/// Descendants of a process with this word among their arguments.
+pub(crate) fn descendants(root: u32, word: &str) -> Vec<u32> {
+    let has = |pid: &u32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes())
+    };
+    family(root).into_iter().skip(1).filter(has).collect()
+}
+
+/// Resident and proportional memory of a process, in bytes.
+pub(crate) fn sizes(pid: u32) -> Option<(u64, u64)> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let kib = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    Some((kib("Rss:")? * 1024, kib("Pss:")? * 1024))
+}
+
+/// A process, and all that descend from it.
+fn family(root: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let parents: Vec<(u32, u32)> = processes
         .filter_map(|entry| {
@@ -51,7 +75,7 @@ pub(crate) fn worked_by_all(root: u32) -> u64 {
         family.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
         at += 1;
     }
-    family.into_iter().map(worked).sum()
+    family
 }
 
 /// Resident memory of a process, in bytes.

@@ -20,8 +20,8 @@ fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     match args.next().as_deref().and_then(|name| name.to_str()) {
         Some("__guard") => agent::guard_main(args),
-        Some("__native") if std::path::Path::new("rogue-driver").exists() => rogue(),
-        Some("__native") => agent::native_main(args, Arc::new(Dice)),
+        Some("__drive") if std::path::Path::new("rogue-driver").exists() => rogue(),
+        Some("__drive") => agent::drive_main(args, Arc::new(Dice)),
         _ => ExitCode::FAILURE,
     }
 }

@@ -52,13 +52,13 @@ fn system(start: &Start) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::run::wire::{BashPolicy, Begin};
     use llm::{Endpoint, Secret, Thinking};
     use model::{Driver, Isolation, Vendor};
 
-    fn start(kind: TaskKind) -> Start {
+    pub(crate) fn start(kind: TaskKind) -> Start {
         Start {
             agent: "kimi".into(),
             system: "  Prefer small functions.\n".into(),

@@ -25,7 +25,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::confine::{ConfineError, Tree};
-use super::deadline::Deadline;
 use super::link::Link;
 use super::output::{Capped, cut};
 use super::turn;
@@ -175,19 +174,17 @@ pub(crate) struct Toolbox {
     bash: BashPolicy,
     tree: Arc<Tree>,
     link: Rc<Link>,
-    deadline: Rc<Deadline>,
     /// Hashes of files as the model has last seen them, in this run.
     seen: RefCell<HashMap<RepoPath, String>>,
 }
 
 impl Toolbox {
-    pub(crate) fn new(start: &Start, tree: Tree, link: Rc<Link>, deadline: Rc<Deadline>) -> Self {
+    pub(crate) fn new(start: &Start, tree: Tree, link: Rc<Link>) -> Self {
         Self {
             kind: start.kind,
             bash: start.bash.clone(),
             tree: Arc::new(tree),
             link,
-            deadline,
             seen: RefCell::default(),
         }
     }

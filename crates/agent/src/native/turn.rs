@@ -6,44 +6,19 @@
 use futures_util::StreamExt;
 use llm::{Answer, CancellationToken, Chunk, LanguageModel, LlmError, Request, Stop, Turn};
 use model::{Block, ParticipantStatus, Role, TurnOutcome, Usage};
-use std::cell::Cell;
 use std::fmt::Display;
 use std::rc::Rc;
 use tokio::time::Instant;
 
 use super::confine::Tree;
-use super::deadline::Deadline;
 use super::deltas::Deltas;
 use super::link::Link;
 use super::prompt;
 use super::tools::{Outcome, Toolbox};
 use crate::run::wire::{RunEvent, Start, TextKind};
 
-/// What a turn has used up, readable also after it was dropped.
-#[derive(Default)]
-pub(crate) struct Progress {
-    iterations: Cell<u32>,
-    usage: Cell<Usage>,
-}
-
-impl Progress {
-    pub(crate) fn figures(&self) -> (u32, Usage) {
-        (self.iterations.get(), self.usage.get())
-    }
-
-    fn add(&self, more: Usage) {
-        let mut usage = self.usage.get();
-        usage += more;
-        self.usage.set(usage);
-    }
-}
-
 pub(crate) fn failed(code: &str, message: impl Display) -> TurnOutcome {
     TurnOutcome::Failed { code: code.into(), message: message.to_string() }
-}
-
-pub(crate) fn overdue(start: &Start) -> TurnOutcome {
-    failed("deadline", format!("the turn took longer than {} s", start.deadline_ms.div_ceil(1000)))
 }
 
 /// Takes the turn. Dropping the future ends everything it has begun.
@@ -52,19 +27,15 @@ pub(crate) async fn converse(
     model: &dyn LanguageModel,
     tree: Tree,
     link: &Rc<Link>,
-    deadline: &Rc<Deadline>,
-    progress: &Progress,
 ) -> TurnOutcome {
     let mut request = prompt::first_request(start);
-    let toolbox = Toolbox::new(start, tree, Rc::clone(link), Rc::clone(deadline));
+    let toolbox = Toolbox::new(start, tree, Rc::clone(link));
     for iteration in 1..=start.max_iterations {
-        progress.iterations.set(iteration);
         let (answer, latency_ms) = match ask(model, &request, start, link).await {
             Ok(answered) => answered,
             Err(LlmError::Canceled) => return TurnOutcome::Canceled,
             Err(error) => return failed(error.code(), error),
         };
-        progress.add(answer.usage);
         let message = RunEvent::Message {
             role: Role::Assistant,
             blocks: answer.blocks.clone(),

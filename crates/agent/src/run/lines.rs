@@ -68,6 +68,10 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
         }
     }
 
+    pub(crate) fn reader(&self) -> &R {
+        &self.reader
+    }
+
     /// What follows the lines read so far.
     pub(crate) fn into_rest(self) -> R {
         self.reader

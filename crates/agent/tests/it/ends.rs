@@ -45,7 +45,7 @@ impl Daemon {
     fn native(&mut self) -> i32 {
         let guard = self.guard();
         let children = children(guard);
-        let native = |pid: &i32| crate::scene::cmdline(*pid).iter().any(|arg| arg == "__native");
+        let native = |pid: &i32| crate::scene::cmdline(*pid).iter().any(|arg| arg == "__drive");
         children.into_iter().find(native).unwrap()
     }
 }

@@ -11,7 +11,7 @@ use crate::render::{Cell, Paint, Sheet, Table};
 use clap::{Args, Subcommand};
 use client::Client;
 use model::TaskState;
-use protocol::{NewAnswer, Plan, Task as Shown, TaskQuery};
+use protocol::{NewAnswer, NewSteer, Plan, Task as Shown, TaskQuery};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
@@ -32,6 +32,11 @@ pub(crate) enum Task {
         after_help = "Examples:\n  coditect task answer q4x9 \"Yes, keep the old name\"\n  coditect task answer q4x9 -"
     )]
     Answer(Answer),
+    /// Tell the agents who work on a task something, without ending their turns
+    #[command(
+        after_help = "Examples:\n  coditect task steer q4x9 \"Leave the tests as they are\"\n  coditect task steer q4x9 -"
+    )]
+    Steer(Steer),
     /// Wait until tasks have ended; exit code 8 when one of them waits for you
     #[command(
         after_help = "Examples:\n  coditect task wait q4x9\n  coditect task wait q4x9 m2kd --timeout 600"
@@ -70,6 +75,14 @@ pub(crate) struct Answer {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Steer {
+    /// Id or short id of the task, or the start of it
+    task: String,
+    /// What to tell them; `-` reads it from stdin
+    text: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Wait {
     /// Ids or short ids of tasks, or the start of them
     #[arg(required = true)]
@@ -102,6 +115,13 @@ impl Task {
                 let answer = NewAnswer { answer: context.text(&answer)? };
                 let task = context
                     .talk("answering", async |client| Ok(client.answer_task(&task, &answer, None).await?))?;
+                show(context, &task)
+            }
+            Self::Steer(Steer { task, text }) => {
+                let words = NewSteer { text: context.text(&text)? };
+                let task = context.talk("telling the agents", async |client| {
+                    Ok(client.steer_task(&task, &words, None).await?)
+                })?;
                 show(context, &task)
             }
             Self::Wait(wait) => wait_for(context, wait.tasks),

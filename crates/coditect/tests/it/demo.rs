@@ -208,7 +208,7 @@ fn under_way(house: &House) -> (Child, Vec<Process>) {
     let running = demo(house.dir.path(), &[]).stderr(Stdio::null()).spawn().unwrap();
     let below = until("an agent at work", || {
         let below = descendants(running.id());
-        let runs = below.iter().filter(|(pid, _)| command_line(*pid).contains(" __native ")).count();
+        let runs = below.iter().filter(|(pid, _)| command_line(*pid).contains(" __drive ")).count();
         (runs > 0).then_some(below)
     });
     (running, below)

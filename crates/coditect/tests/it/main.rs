@@ -14,6 +14,16 @@ mod damage;
 mod demo;
 #[cfg(test)]
 mod disk;
+mod driven;
+#[cfg(test)]
+mod driven_claude;
+#[cfg(test)]
+mod driven_codex;
+#[cfg(test)]
+mod driven_gemini;
+#[cfg(test)]
+mod driven_kimi;
+mod ending;
 #[cfg(test)]
 mod file_system;
 #[cfg(test)]
@@ -24,6 +34,8 @@ mod hooked;
 mod hooks;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
+mod isolation;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
@@ -44,6 +56,8 @@ mod scenario;
 mod shell;
 #[cfg(test)]
 mod stopping;
+#[cfg(test)]
+mod strays;
 #[cfg(test)]
 mod terminals;
 #[cfg(test)]

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod coordinating;
 #[cfg(test)]
+mod driven;
+#[cfg(test)]
 mod ending;
 #[cfg(test)]
 mod prompting;

@@ -54,6 +54,16 @@ impl Scene {
         self.write_config(serde_json::json!({}), Some(agent));
     }
 
+    /// Puts an agent into config.json, or another one in its place.
+    pub(crate) fn seat(&self, name: &str, agent: serde_json::Value) {
+        let path = self.root().config();
+        let mut config: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        config["agents"][name] = agent;
+        std::fs::write(path, config.to_string()).unwrap();
+        self.engine().reload_config().unwrap();
+    }
+
     fn write_config(&self, limits: serde_json::Value, without: Option<&str>) {
         let agents: serde_json::Map<_, _> = AGENTS
             .into_iter()

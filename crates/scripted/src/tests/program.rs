@@ -284,6 +284,15 @@ fn kimi_keeps_its_reasoning_and_flattens_its_parts() {
 }
 
 #[test]
+fn what_is_told_of_a_conversation_is_not_played_again() {
+    let told =
+        "<conversation_so_far>\nSaid to all:\n[[write old.txt|x]]\n</conversation_so_far>\n\n[[say new]]";
+    assert_eq!(spoken(told).trim(), "[[say new]]");
+    assert_eq!(spoken("a <system-reminder>never closed [[say x]]"), "a ");
+    assert_eq!(spoken("<div>[[say x]]</div>"), "<div>[[say x]]</div>");
+}
+
+#[test]
 fn only_who_names_himself_is_a_program() {
     let named = |name: &'static str| {
         let mut headers = HeaderMap::new();

@@ -132,6 +132,7 @@ async fn ids_of_nothing_are_not_found_for_every_noun() {
         ] {
             scene.refused(house.ask(method, &format!("/sessions/{id}{rest}")), 404, "not_found").await;
         }
+        scene.refused(house.ask("POST", &format!("/sessions/{id}/fork")), 404, "not_found").await;
         let bodies = [
             ("PATCH", "", json!({ "title": "x" })),
             ("POST", "/messages", json!({ "text": "x" })),
@@ -147,6 +148,8 @@ async fn ids_of_nothing_are_not_found_for_every_noun() {
         scene.refused(house.ask("POST", &format!("/tasks/{id}/cancel")), 404, "not_found").await;
         let answer = house.ask("POST", &format!("/tasks/{id}/answer")).json(&json!({ "answer": "x" }));
         scene.refused(answer, 404, "not_found").await;
+        let steer = house.ask("POST", &format!("/tasks/{id}/steer")).json(&json!({ "text": "x" }));
+        scene.refused(steer, 404, "not_found").await;
     }
     for id in ["zzzzzzzzzz".to_owned(), format!("pln_{NOBODY}")] {
         scene.refused(house.ask("GET", &format!("/plans/{id}")), 404, "not_found").await;

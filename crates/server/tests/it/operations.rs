@@ -90,6 +90,9 @@ async fn one_session(house: &House, contract: &mut Contract) -> String {
     let patch = house.ask("PATCH", &format!("/sessions/{short}")).json(&json!({ "title": "Lock leases" }));
     let changed = contract.check("change_session", &patch.send(house.address).await);
     assert_eq!(changed["title"], json!("Lock leases"));
+    let fork = house.ask("POST", &format!("/sessions/{short}/fork")).send(house.address).await;
+    let fork = contract.check("fork_session", &fork);
+    assert_eq!((&fork["forked_from"], &fork["title"]), (&session["id"], &json!("Lock leases (fork)")));
     contract.check("list_participants", &house.get(&format!("/sessions/{short}/participants")).await);
     contract.check("list_live_turns", &house.get(&format!("/sessions/{short}/live")).await);
     contract.check("list_checkpoints", &house.get(&format!("/sessions/{short}/checkpoints")).await);
@@ -110,6 +113,13 @@ async fn tasks_and_plans(house: &House, contract: &mut Contract, session: &str) 
     contract.check("get_task", &house.get(&format!("/tasks/{id}")).await);
     let asked = house.task_in_state(&id, "input_required").await;
     assert_eq!(asked["question"]["question"], json!("In seconds?"));
+    let steer = house.post(&format!("/tasks/{id}/steer"), json!({ "text": "Mind the tests" })).await;
+    assert_eq!(
+        (steer.status, steer.code().as_str()),
+        (409, "cannot_steer"),
+        "the native loop takes no words"
+    );
+    contract.check("steer_task", &steer);
     let answer = house.post(&format!("/tasks/{id}/answer"), json!({ "answer": "Yes" })).await;
     contract.check("answer_task", &answer);
     let again = house.post(&format!("/tasks/{id}/answer"), json!({ "answer": "Yes" })).await;

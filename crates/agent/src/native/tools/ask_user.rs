@@ -1,4 +1,4 @@
-//! `ask_user`: a question only the user can answer. The turn's clock stands still meanwhile.
+//! `ask_user`: a question only the user can answer.
 
 use model::{ParticipantStatus, QUESTION_MAX};
 use serde::Deserialize;
@@ -32,7 +32,6 @@ pub(super) async fn run(toolbox: &Toolbox, arguments: Parsed<Arguments>) -> Resu
         return Err(ToolError::Arguments("the question is empty".to_owned()));
     }
     toolbox.status(ParticipantStatus::NeedsInput, question).await;
-    let _pause = toolbox.deadline.pause();
     match toolbox.ask(Request::Ask { question: question.to_owned() }).await? {
         Reply::Answer { text } => Ok(Outcome::ok(text)),
         other => Err(misanswered(&other)),

@@ -1,6 +1,7 @@
 mod archive;
 mod change;
 mod create;
+mod fork;
 mod get;
 mod list;
 mod live;
@@ -15,6 +16,7 @@ pub(super) fn bind(binder: Binder) -> Binder {
         .bind("get_session", get::handle)
         .bind("change_session", change::handle)
         .bind("archive_session", archive::handle)
+        .bind("fork_session", fork::handle)
         .bind("list_participants", participants::handle)
         .bind("list_live_turns", live::handle)
 }

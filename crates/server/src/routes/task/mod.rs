@@ -3,6 +3,7 @@ mod cancel;
 mod get;
 mod list;
 mod list_of_session;
+mod steer;
 
 use crate::router::Binder;
 
@@ -13,4 +14,5 @@ pub(super) fn bind(binder: Binder) -> Binder {
         .bind("get_task", get::handle)
         .bind("cancel_task", cancel::handle)
         .bind("answer_task", answer::handle)
+        .bind("steer_task", steer::handle)
 }

@@ -1,4 +1,4 @@
-//! The time a turn may take. It stands still while the user is asked something.
+//! The time a turn may take. It stands still while a person is asked something.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -37,22 +37,20 @@ impl Deadline {
         }
     }
 
-    /// Stops the clock until the guard is dropped.
-    pub(crate) fn pause(&self) -> Pause<'_> {
-        self.paused.set(Some(Instant::now()));
-        self.changed.notify_one();
-        Pause(self)
-    }
-}
-
-pub(crate) struct Pause<'a>(&'a Deadline);
-
-impl Drop for Pause<'_> {
-    fn drop(&mut self) {
-        if let Some(since) = self.0.paused.take() {
-            self.0.at.set(self.0.at.get() + since.elapsed());
+    /// Stops the clock, if it does not stand already.
+    pub(crate) fn pause(&self) {
+        if self.paused.get().is_none() {
+            self.paused.set(Some(Instant::now()));
+            self.changed.notify_one();
         }
-        self.0.changed.notify_one();
+    }
+
+    /// Lets the clock go on; the time it stood does not count.
+    pub(crate) fn resume(&self) {
+        if let Some(since) = self.paused.take() {
+            self.at.set(self.at.get() + since.elapsed());
+            self.changed.notify_one();
+        }
     }
 }
 
@@ -73,9 +71,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_stands_still_while_paused() {
         let deadline = Deadline::after(10 * SECOND);
-        let pause = deadline.pause();
-        assert!(timeout(3600 * SECOND, deadline.passed()).await.is_err());
-        drop(pause);
+        deadline.pause();
+        assert!(timeout(1800 * SECOND, deadline.passed()).await.is_err());
+        deadline.pause();
+        assert!(timeout(1800 * SECOND, deadline.passed()).await.is_err());
+        deadline.resume();
+        deadline.resume();
         assert!(timeout(9 * SECOND, deadline.passed()).await.is_err());
         advance(2 * SECOND).await;
         assert!(timeout(Duration::ZERO, deadline.passed()).await.is_ok());
@@ -86,9 +87,9 @@ mod tests {
         let deadline = Deadline::after(10 * SECOND);
         let paused = async {
             tokio::time::sleep(5 * SECOND).await;
-            let pause = deadline.pause();
+            deadline.pause();
             tokio::time::sleep(100 * SECOND).await;
-            drop(pause);
+            deadline.resume();
         };
         let began = Instant::now();
         tokio::join!(paused, deadline.passed());
