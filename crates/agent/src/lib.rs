@@ -20,8 +20,9 @@ mod guard;
 mod hook;
 mod kimi;
 mod native;
-mod probe;
+
 mod processes;
+mod programs;
 mod run;
 mod spawn;
 
@@ -33,7 +34,7 @@ pub use guard::guard_main;
 pub use hook::{
     Answer, HOOK_INPUT_MAX, HookError, HookEvent, Moment, Rendered, ToolUse, VENDOR_ID_MAX, looks_like_a_tool,
 };
-pub use probe::{
+pub use programs::{
     Installed, Login, ProbeError, Trust, codex_trust, installed, kimi_doctor, login, oldest, update_hint,
 };
 pub use run::command::{CommandLimits, CommandOutput, CommandSpec, run_command};
