@@ -20,7 +20,6 @@ mod guard;
 mod hook;
 mod kimi;
 mod native;
-
 mod processes;
 mod programs;
 mod run;
