@@ -50,7 +50,8 @@ impl Studio {
         std::fs::create_dir_all(house.root.path()).unwrap();
         std::fs::write(house.root.config(), config.to_string()).unwrap();
         let mut command = house.command(&["daemon", "run"]);
-        let daemon = Daemon::start(command.env(KEY, "test-key"));
+        command.env(KEY, "test-key");
+        let daemon = Daemon::start(command);
         let repo = TempRepo::with(&[("kept.txt", "one\ntwo\n")]);
         Some(Self { house, repo, models, agent: cli.name(), home, daemon })
     }
