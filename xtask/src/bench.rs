@@ -11,8 +11,14 @@ use serde_json::Value;
 use std::process::{ExitCode, Stdio};
 
 /// Benches, and whether they start the product's binary.
-const BENCHES: &[(&str, bool)] =
-    &[("agents", true), ("bus", true), ("daemon", true), ("history", false), ("journal", false)];
+const BENCHES: &[(&str, bool)] = &[
+    ("agents", true),
+    ("bus", true),
+    ("daemon", true),
+    ("history", false),
+    ("hook", true),
+    ("journal", false),
+];
 const FLAGS: &[&str] = &["--quick", "--json", "--no-peers", "--install", "--only=<case>"];
 /// Servers the bus is measured beside.
 const PEERS: &[&Tool] = &[&POSTGRES, &NATS, &REDIS];

@@ -1,7 +1,9 @@
 //! Claude Code: driven by its stream of JSON with control requests.
 
+pub(crate) mod connect;
 mod consent;
 mod driver;
+pub(crate) mod hook;
 mod relay;
 mod speech;
 mod spending;

@@ -1,7 +1,9 @@
 //! Codex: its app-server, driven.
 
 mod approval;
+pub(crate) mod connect;
 mod driver;
+pub(crate) mod hook;
 mod item;
 mod server;
 mod thread;

@@ -10,18 +10,32 @@
 
 mod acp;
 mod claude;
+mod cli;
 mod codex;
+mod connect;
 mod driver;
 mod fence;
+mod gemini;
 mod guard;
+mod hook;
+mod kimi;
 mod native;
 mod processes;
+mod programs;
 mod run;
 mod spawn;
 
+pub use cli::{Cli, UnknownCli};
+pub use connect::{CONFIG_MAX, ConnectError, FilePlan, Programs, SERVER, Scope, Surroundings, plan};
 pub use driver::drive_main;
 pub use fence::{Fence, FenceError, FenceReport, Mechanism, probe};
 pub use guard::guard_main;
+pub use hook::{
+    Answer, HOOK_INPUT_MAX, HookError, HookEvent, Moment, Rendered, ToolUse, VENDOR_ID_MAX, looks_like_a_tool,
+};
+pub use programs::{
+    Installed, Login, ProbeError, Trust, codex_trust, installed, kimi_doctor, login, oldest, update_hint,
+};
 pub use run::command::{CommandLimits, CommandOutput, CommandSpec, run_command};
 pub use run::handle::{RunControl, RunExitStatus, RunHandle, SendError};
 pub use run::launch::{ENV_ALLOWED, Launch, LaunchError, RunLimits, launch, sweep};

@@ -27,6 +27,7 @@ mod ledger;
 mod liveness;
 mod lock;
 mod lock_rows;
+mod managed;
 mod mapping;
 mod mirror;
 mod nats;
@@ -69,6 +70,7 @@ pub use lock::{
     Acquired, GLOBS_PER_HOLDER_MAX, LOCK_GLOBS_MAX, LOCK_PATHS_MAX, LOCK_TTL_MAX, LOCKS_PER_HOLDER_MAX,
     LockRequest, Wait,
 };
+pub use managed::{MANAGED_MAX, forget, is_managed, manage, managed};
 pub use nats::{CONNECT_WAIT_MAX, LOGIN_FILE_MAX, NATS_SAFETY_POLL, Nats, QUEUE_PATHS_MAX, SERVERS_MAX};
 pub use notice::{
     ATTEMPTS_MAX, AckRule, Durability, NOTICE_BATCH_MAX, NOTICE_KEY_MAX, NOTICE_PAGE_MAX, NOTICE_TTL_MAX,

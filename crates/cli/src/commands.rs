@@ -2,6 +2,7 @@
 
 mod agent;
 mod completions;
+mod connect;
 mod context;
 mod cost;
 mod daemon;
@@ -10,6 +11,7 @@ mod demo;
 mod doctor;
 mod events;
 mod file;
+mod hook;
 mod init;
 mod join;
 mod lock;
@@ -26,6 +28,7 @@ mod who;
 mod worktree;
 
 pub(crate) use daemon::is_locked;
+pub(crate) use msg::said;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -63,6 +66,8 @@ pub(crate) enum Command {
     Join(join::Join),
     /// Take this terminal off the bus
     Leave(join::Leave),
+    Connect(connect::Connect),
+    Disconnect(connect::Disconnect),
     /// Show the live sessions of every vendor on this machine; works without a daemon
     Who(who::Who),
     /// Claims on files; works without a daemon
@@ -100,6 +105,8 @@ pub(crate) enum Command {
     Doctor(doctor::Doctor),
     /// Completion for your shell
     Completions(completions::Completions),
+    #[command(hide = true)]
+    Hook(hook::Hook),
     /// Versions of the program and of the running daemon
     Version(version::Version),
 }
@@ -117,6 +124,8 @@ pub(crate) fn run(context: &Context, command: Command) -> Outcome {
         Command::Agent(command) => command.run(context),
         Command::Join(command) => command.run(context),
         Command::Leave(command) => command.run(context),
+        Command::Connect(command) => command.run(context),
+        Command::Disconnect(command) => command.run(context),
         Command::Who(command) => command.run(context),
         Command::Lock(command) => command.run(context),
         Command::Msg(command) => command.run(context),
@@ -131,6 +140,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Outcome {
         Command::Events(command) => command.run(context),
         Command::Doctor(command) => command.run(context),
         Command::Completions(command) => command.run(context),
+        Command::Hook(command) => command.run(),
         Command::Version(command) => command.run(context),
     }
 }

@@ -6,11 +6,14 @@
 //! Invariant: stdout carries data and nothing else; everything said to a person goes to stderr.
 
 mod commands;
+mod connection;
 mod context;
+mod decision;
 mod discovery;
 mod failure;
 mod follow;
 mod holder;
+mod hook;
 mod host;
 mod launcher;
 mod line;
@@ -22,6 +25,7 @@ mod screen;
 mod terminal;
 mod worktree;
 
+pub use hook::hook;
 pub use host::{DaemonRun, DemoRun, Host, McpRun, RestoreRun, Restored};
 pub use reference::reference;
 

@@ -29,6 +29,8 @@ fn main() -> ExitCode {
         Some("__drive") => agent::drive_main(rest(), Arc::new(bus::system::SystemEntropy)),
         Some("__scripted") => model_server::run(rest()),
         Some("__daemon") => tied_daemon(rest().collect()),
+        // A vendor's program waits for every answer.
+        Some("hook") if let Some(code) = hook(args.get(2..).unwrap_or_default()) => code,
         _ => match host::host() {
             Ok(host) => {
                 // Inside a run a command holds nothing that the run does not; its mark has to stay readable for
@@ -41,6 +43,11 @@ fn main() -> ExitCode {
             Err(error) => output::complain(&error),
         },
     }
+}
+
+/// `hook VENDOR`; none when it was not called as a vendor's program calls it.
+fn hook(args: &[OsString]) -> Option<ExitCode> {
+    cli::hook(args, &host::host().ok()?)
 }
 
 /// `__daemon DATA_ROOT [PORT]`: a daemon that ends with whoever started it, at the end of its stdin.

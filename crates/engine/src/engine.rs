@@ -123,6 +123,7 @@ impl Engine {
         if let Err(refusal) = shared.blocking(|shared| shared.bridge.follow(shared)).await {
             tracing::error!(%refusal, "the bridge to other machines is down");
         }
+        shared.blocking(crate::repo::take_part).await?;
         recovery::resume(&shared).await?;
         Ok((Self { shared }, report))
     }

@@ -1,6 +1,7 @@
 //! Repos: register, change, remove. Registering adopts a checkout where it is; nothing in it is run
 //! or believed.
 
+use crate::engine::Shared;
 use crate::{Call, Engine, RepoView, checkpoint};
 use model::{Event, Refusal, Repo, RepoId, RepoRemoved, TaskId, TaskState};
 use store::View;
@@ -59,6 +60,12 @@ impl Engine {
             Ok(vec![Event::RepoAdded(repo)])
         };
         self.shared.commit(call.actor(), call.key.clone(), command).await?;
+        self.shared
+            .blocking({
+                let path = path.clone();
+                move |shared| bus::manage(&shared.workspace.bus(), &path).map_err(|error| error.refusal())
+            })
+            .await?;
         let repo = self.shared.store.read(|view| view.repo_by_path(&path))?;
         repo.ok_or_else(|| Refusal::internal("the repo was removed at the same moment"))
     }
@@ -100,7 +107,15 @@ impl Engine {
             }
             Ok(vec![Event::RepoRemoved(RepoRemoved { repo })])
         };
-        self.shared.commit(call.actor(), call.key.clone(), command).await.map(drop)
+        let path = self.repo(repo).ok().map(|repo| repo.path);
+        self.shared.commit(call.actor(), call.key.clone(), command).await?;
+        let forget = move |shared: &Shared| match &path {
+            Some(path) => {
+                bus::forget(&shared.workspace.bus(), path).map(drop).map_err(|error| error.refusal())
+            }
+            None => Ok(()),
+        };
+        self.shared.blocking(forget).await
     }
 
     pub fn repos(&self) -> Result<Vec<Repo>, Refusal> {
@@ -127,6 +142,14 @@ impl Engine {
             None => self.resolve(given),
         }
     }
+}
+
+/// Sessions take part in every registered repo, also in those that were registered before this was written down.
+pub(crate) fn take_part(shared: &Shared) -> Result<(), Refusal> {
+    for repo in shared.store.read(|view| view.repos())? {
+        bus::manage(&shared.workspace.bus(), &repo.path).map_err(|error| error.refusal())?;
+    }
+    Ok(())
 }
 
 fn open_task_in(view: &View<'_>, repo: RepoId) -> Result<Option<TaskId>, Refusal> {

@@ -7,6 +7,7 @@ mod agents;
 mod bus;
 mod daemon;
 mod history;
+mod hook;
 mod journal;
 mod opencode;
 mod process;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         "bus" => bus::bench(&order),
         "daemon" => daemon::bench(&order),
         "history" => history::bench(&order),
+        "hook" => hook::bench(&order),
         "journal" => journal::bench(&order),
         other => Err(format!("no bench `{other}`")),
     };

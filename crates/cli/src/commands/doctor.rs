@@ -1,6 +1,8 @@
 //! `coditect doctor`: what could be wrong on this machine, and what to do about it.
 //!
-//! Invariant: looking changes nothing, and no daemon is started for it.
+//! Invariant: looking changes nothing, and no daemon is started for it; what --repair changes it says.
+
+mod agents;
 
 use super::{Outcome, daemon};
 use crate::context::Context;
@@ -12,14 +14,23 @@ use model::{Presence, Vitality};
 use protocol::{API_REVISION, Finding, Severity};
 use std::os::unix::fs::MetadataExt;
 
-/// Looks at the data root, the bus, the daemon, git and the agents' keys. Changes nothing and starts no daemon.
+/// Looks at the data root, the bus, the daemon, git, the agents' keys and the vendors' programs. Starts no daemon.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  coditect doctor\n  coditect doctor --json")]
-pub(crate) struct Doctor {}
+#[command(after_help = "Examples:\n  coditect doctor --json\n  coditect doctor --repair")]
+pub(crate) struct Doctor {
+    /// First connect again the vendors' programs whose hooks lead to another binary; nothing else is changed
+    #[arg(long)]
+    repair: bool,
+}
 
 impl Doctor {
     pub(crate) fn run(self, context: &Context) -> Outcome {
+        if self.repair {
+            context.not_for_agents("change the configuration of the vendors' programs")?;
+            agents::repair(context)?;
+        }
         let mut findings = vec![data_root(context), config(context), bus(context)];
+        findings.extend(agents::all(context));
         findings.extend(context.block(async { Ok(daemon(context).await) })?);
         let worst = findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok);
         let ok = worst != Severity::Error;

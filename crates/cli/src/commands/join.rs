@@ -109,6 +109,10 @@ impl Join {
             Ok(worktree) => Some(worktree.name()?),
             Err(_) => None,
         };
+        // Where people join, sessions of the vendors' programs take part.
+        if let Some(repo) = Worktree::around(&context.cwd).ok().and_then(|worktree| worktree.repo()) {
+            bus::manage(&context.workspace().bus(), &repo)?;
+        }
         let new = NewRegistration {
             id: None,
             agent,

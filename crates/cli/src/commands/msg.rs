@@ -11,6 +11,8 @@ mod start;
 mod tail;
 mod wait;
 
+pub(crate) use shown::said;
+
 use super::Outcome;
 use crate::context::Context;
 use clap::Subcommand;

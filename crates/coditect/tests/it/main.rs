@@ -7,6 +7,8 @@ mod broken_vendors;
 #[cfg(test)]
 mod command;
 #[cfg(test)]
+mod connecting;
+#[cfg(test)]
 mod daemon;
 #[cfg(test)]
 mod damage;
@@ -28,6 +30,10 @@ mod ending;
 mod file_system;
 #[cfg(test)]
 mod guide;
+#[cfg(test)]
+mod hooked;
+#[cfg(test)]
+mod hooks;
 #[cfg(test)]
 mod house;
 #[cfg(test)]

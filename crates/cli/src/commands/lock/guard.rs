@@ -6,18 +6,15 @@
 use super::super::Outcome;
 use super::Spots;
 use crate::context::Context;
+use crate::decision::{self, ASK_MAX};
 use crate::failure::{Exit, Failure};
 use crate::holder::{Myself, by_name_alone};
-use crate::render::{ahead, span};
-use bus::{Guard as Found, Neighbour, Options, Undecided, Verdict, guard_undecided};
+use bus::{Guard as Found, Options};
 use clap::Args;
 use model::{Lock, RegistrationId};
 use serde_json::{Value, json};
 use std::process::ExitCode;
-use std::time::Duration;
 
-/// Longest wait for the bus before it is decided without it.
-const ASK_MAX: Duration = Duration::from_millis(500);
 /// What hooks understand as "do not".
 const DENIED: u8 = 2;
 
@@ -92,20 +89,7 @@ fn free(path: &str) -> Judged {
 }
 
 fn held(context: &Context, path: &str, locks: Vec<Lock>) -> Judged {
-    let who: Vec<String> = locks
-        .iter()
-        .map(|lock| {
-            let (short, end) = (lock.holder.short(), ahead(context.now(), lock.expires_at));
-            let mode = lock.mode.as_str();
-            format!("{} {short} holds `{}` ({mode}; its lease ends {end})", lock.agent, lock.path)
-        })
-        .collect();
-    let sentence = format!(
-        "do not change `{path}`: {}. Wait with `coditect lock acquire {path} --wait`, or work on another file and \
-         say so: `coditect msg send file_conflict \"I need {path}\" --to {}`",
-        who.join("; "),
-        locks.first().map(|lock| lock.holder.short()).unwrap_or_default()
-    );
+    let sentence = decision::held(context.now(), path, &locks);
     let holders: Vec<protocol::Lock> = locks.into_iter().map(protocol::Lock::from).collect();
     Judged {
         allowed: false,
@@ -115,44 +99,25 @@ fn held(context: &Context, path: &str, locks: Vec<Lock>) -> Judged {
 }
 
 fn undecided(context: &Context, worktree: &str, path: &str, why: &Failure) -> Judged {
-    let ask = Undecided { worktree, path, me: by_name_alone(context), why: &why.detail.message, boot: None };
-    let verdict = guard_undecided(&context.workspace().bus(), &ask, &*context.host.clock);
     let why = &why.detail.message;
-    match verdict {
-        Verdict::Allow { recorded } => {
-            let noted = if recorded { "it is written down" } else { "not even that could be written down" };
-            Judged {
-                allowed: true,
-                sentence: format!(
-                    "the bus cannot say whether `{path}` is free ({why}); nobody else is seen here, so you may, and {noted}"
-                ),
-                document: json!({ "path": path, "allowed": true, "decided": false, "recorded": recorded, "why": why }),
-            }
-        }
-        Verdict::Deny(others) => {
-            let sentence = format!(
-                "do not change `{path}`: the bus cannot say whether it is free ({why}), and {} in this worktree. Try again \
-                 in a moment; `coditect doctor` says what is wrong",
-                neighbours(&others)
-            );
-            let others: Vec<Value> = others
-                .iter()
-                .map(|one| json!({ "short_id": one.short_id, "pid": one.pid, "beat_age_ms": one.beat_age.as_millis() as u64 }))
-                .collect();
-            Judged {
-                allowed: false,
-                document: json!({ "path": path, "allowed": false, "decided": false, "others": others, "why": why, "message": sentence }),
-                sentence,
-            }
-        }
+    let me = by_name_alone(context);
+    let alone = decision::alone(&context.workspace(), &*context.host.clock, (worktree, path), me, why);
+    if alone.allowed {
+        return Judged {
+            allowed: true,
+            sentence: alone.sentence,
+            document: json!({ "path": path, "allowed": true, "decided": false, "recorded": alone.recorded, "why": why }),
+        };
     }
-}
-
-fn neighbours(others: &[Neighbour]) -> String {
-    let name = |one: &Neighbour| match one.pid {
-        Some(pid) => format!("{} (pid {pid}, heard {} ago)", one.short_id, span(one.beat_age)),
-        None => format!("{} (heard {} ago)", one.short_id, span(one.beat_age)),
-    };
-    let names: Vec<String> = others.iter().map(name).collect();
-    format!("{} {}", names.join(", "), if others.len() == 1 { "works" } else { "work" })
+    let others: Vec<Value> = alone
+        .others
+        .iter()
+        .map(|one| json!({ "short_id": one.short_id, "pid": one.pid, "beat_age_ms": one.beat_age.as_millis() as u64 }))
+        .collect();
+    let sentence = alone.sentence;
+    Judged {
+        allowed: false,
+        document: json!({ "path": path, "allowed": false, "decided": false, "others": others, "why": why, "message": sentence }),
+        sentence,
+    }
 }

@@ -8,7 +8,7 @@ use protocol::Notice;
 use serde_json::Value;
 
 /// The text of a notice, or its payload when it is not just a text.
-pub(super) fn said(payload: &Value) -> String {
+pub(crate) fn said(payload: &Value) -> String {
     if let Some(conflict) = conflict(payload) {
         return conflict;
     }
@@ -25,7 +25,10 @@ fn conflict(payload: &Value) -> Option<String> {
     let (file, held) = (payload.get("file")?.as_str()?, payload.get("held")?.as_str()?);
     let (asker, holder) =
         (payload.get("agents")?.get(0)?.as_str()?, payload.get("agents")?.get(1)?.as_str()?);
-    Some(format!("{asker} wants `{file}`, and {holder} holds `{held}`"))
+    let changed = payload.get("event").and_then(Value::as_str) == Some("changed_without_lock");
+    let did = if changed { "changed" } else { "wants" };
+    let how = if changed { " without its lock" } else { "" };
+    Some(format!("{asker} {did} `{file}`{how}, and {holder} holds `{held}`"))
 }
 
 /// One line of a stream, without its speaker.
@@ -98,5 +101,8 @@ mod tests {
         assert_eq!(said(&json!([1])), "[1]");
         let conflict = json!({ "file": "a", "held": "*", "agents": ["ada", "bob"], "mode": "shared" });
         assert_eq!(said(&conflict), "ada wants `a`, and bob holds `*`");
+        let changed =
+            json!({ "event": "changed_without_lock", "file": "a", "held": "a", "agents": ["ada", "bob"] });
+        assert_eq!(said(&changed), "ada changed `a` without its lock, and bob holds `a`");
     }
 }

@@ -1,0 +1,4 @@
+//! Gemini CLI.
+
+pub(crate) mod connect;
+pub(crate) mod hook;

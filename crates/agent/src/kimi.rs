@@ -1,0 +1,4 @@
+//! Kimi Code.
+
+pub(crate) mod connect;
+pub(crate) mod hook;

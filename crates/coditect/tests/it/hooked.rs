@@ -1,0 +1,153 @@
+//! The vendors' real programs with our hooks in them: a held file stays as it is in the most permissive mode, and the
+//! model is told why and who it is.
+
+use crate::house::coditect;
+use scripted::{Exchange, Scripted, ScriptedOptions};
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use testkit::TempRepo;
+use testkit::vendors::{Permission, VendorCli, VendorHome, Vendors};
+
+/// A program connected in a repository of its own.
+struct Scene {
+    server: Scripted,
+    repo: TempRepo,
+    home: VendorHome,
+    data: tempfile::TempDir,
+    bin: std::path::PathBuf,
+}
+
+/// Somebody to hold a file, for as long as the test runs.
+struct Ada(Child);
+
+impl Drop for Ada {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Scene {
+    fn new(vendors: &Vendors, cli: VendorCli) -> Self {
+        let server = Scripted::start(ScriptedOptions::default()).unwrap();
+        let repo = TempRepo::with(&[("held.txt", "as it was\n"), ("free.txt", "one\n")]);
+        let home = vendors.home(cli, server.addr());
+        let scene = Self { server, repo, home, data: tempfile::tempdir().unwrap(), bin: vendors.bin() };
+        let said = scene.coditect(&["connect", cli.name(), "--yes", "--json"]);
+        assert_eq!(said["changed"], true, "{cli:?}: {said}");
+        scene
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = coditect(self.home.path());
+        command.envs(self.home.variables()).current_dir(self.repo.path()).args(args);
+        // Connecting asks the vendors' own programs.
+        let path = std::env::join_paths(
+            std::iter::once(self.bin.clone()).chain(std::env::split_paths(&testkit::search_path())),
+        );
+        command.env("PATH", path.unwrap()).env("CODITECT_DATA_ROOT", self.data.path());
+        command
+    }
+
+    fn coditect(&self, args: &[&str]) -> Value {
+        let output = self.command(args).output().unwrap();
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{args:?}: {error}: {out} {err}"))
+    }
+
+    /// Ada joins and holds the file.
+    fn ada(&self) -> Ada {
+        let child =
+            self.command(&["msg", "tail"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let pid = child.id().to_string();
+        self.coditect(&["join", "--as", "ada", "--pid", &pid, "--json"]);
+        self.coditect(&["lock", "acquire", "held.txt", "--holder", "ada", "--ttl", "600", "--json"]);
+        Ada(child)
+    }
+
+    fn run(&self, prompt: &str) -> Vec<Exchange> {
+        let mut command = self.home.headless(self.repo.path(), prompt, Permission::Everything, &[]);
+        command.env("CODITECT_DATA_ROOT", self.data.path());
+        self.home.start(command).ended().well();
+        self.server.requests()
+    }
+
+    fn items(&self, args: &[&str]) -> Vec<Value> {
+        self.coditect(args)["items"].as_array().unwrap().clone()
+    }
+}
+
+fn heard(asked: &[Exchange], words: &str) -> bool {
+    asked.iter().any(|exchange| exchange.body.to_string().contains(words))
+}
+
+#[test]
+fn a_held_file_is_not_written_in_the_most_permissive_mode() {
+    let Some(vendors) = Vendors::find("hooks keep held files as they are, in all four programs") else {
+        return;
+    };
+    for cli in vendors.wanted() {
+        let scene = Scene::new(&vendors, cli);
+        let _ada = scene.ada();
+        let asked = scene.run(
+            "[[write held.txt|EVIL\\n]] [[bash echo EVIL > held.txt]] [[bash echo EVIL > hel?.txt]] [[write new.txt|alpha\\n]]",
+        );
+        assert_eq!(scene.repo.read("held.txt"), "as it was\n", "{cli:?}");
+        assert_eq!(scene.repo.read("new.txt"), "alpha\n", "{cli:?}: what nobody holds is written");
+        assert!(heard(&asked, "do not change `held.txt`: ada "), "{cli:?}: the model is told who has it");
+        assert!(heard(&asked, &format!("You are {} ", cli.name())), "{cli:?}: the model is told who it is");
+        let conflicts = scene.items(&["msg", "list", "--channel", "file_conflict", "--json"]);
+        assert_eq!(conflicts[0]["payload"]["agents"], serde_json::json!([cli.name(), "ada"]), "{cli:?}");
+        let locks = scene.items(&["lock", "list", "--json"]);
+        assert_eq!(locks.len(), 1, "{cli:?}: its own went with its turn: {locks:?}");
+        let living = scene.items(&["who", "--json"]);
+        assert!(
+            living.iter().all(|one| one["agent"] == "ada" || one["vitality"] != "alive"),
+            "{cli:?}: {living:?}"
+        );
+    }
+}
+
+#[test]
+fn a_held_file_that_a_command_changes_by_stealth_is_told_to_the_model() {
+    let Some(vendors) = Vendors::find("what hooks cannot stop is noticed, in all four programs") else {
+        return;
+    };
+    for cli in vendors.wanted() {
+        let scene = Scene::new(&vendors, cli);
+        let _ada = scene.ada();
+        let asked = scene.run("[[bash f=held; echo EVIL > $f.txt]] [[read free.txt]]");
+        assert_eq!(scene.repo.read("held.txt"), "EVIL\n", "{cli:?}: no text check sees this");
+        let conflicts = scene.items(&["msg", "list", "--channel", "file_conflict", "--json"]);
+        assert_eq!(conflicts[0]["payload"]["event"], "changed_without_lock", "{cli:?}: {conflicts:?}");
+        // Kimi's model hears nothing before its next prompt.
+        if cli != VendorCli::Kimi {
+            assert!(heard(&asked, "`held.txt` changed while your "), "{cli:?}");
+        }
+    }
+}
+
+#[test]
+fn a_program_that_was_disconnected_is_as_it_was() {
+    let Some(vendors) = Vendors::find("disconnecting leaves the four programs as they were") else { return };
+    for cli in vendors.wanted() {
+        let home = vendors.home(cli, "127.0.0.1:9".parse().unwrap());
+        let before = home.settings().map(|path| std::fs::read(path).unwrap());
+        drop(home);
+        let scene = Scene::new(&vendors, cli);
+        let said = scene.coditect(&["disconnect", cli.name(), "--yes", "--json"]);
+        assert_eq!(
+            (&said["changed"], &said["changed_since"]),
+            (&true.into(), &serde_json::json!([])),
+            "{cli:?}"
+        );
+        let text = |path: &Path| std::fs::read_to_string(path).unwrap();
+        if let (Some(_), Some(path)) = (before, scene.home.settings()) {
+            assert!(!text(&path).contains("coditect"), "{cli:?}: {}", text(&path));
+        }
+        let _ada = scene.ada();
+        scene.run("[[write held.txt|free for all\\n]]");
+        assert_eq!(scene.repo.read("held.txt"), "free for all\n", "{cli:?}: no hook is left");
+    }
+}
