@@ -8,11 +8,16 @@
 //! Invariant: when a run's pipe from the daemon closes, every process the run ever started dies,
 //! and its liveness file stays locked until the last of them has.
 
+mod claude;
+mod codex;
+mod gemini;
 mod guard;
+mod kimi;
 mod native;
 mod processes;
 mod run;
 mod spawn;
+pub mod transcript;
 
 pub use guard::guard_main;
 pub use native::native_main;

@@ -29,6 +29,7 @@ mod run;
 mod session;
 mod task;
 mod time;
+mod transcript;
 mod turn;
 mod user;
 
@@ -71,4 +72,5 @@ pub use turn::{
     FileChange, Opening, Outline, OutlineState, OutlineStep, STRAY_FILES_MAX, StrayFile, StrayFiles, Turn,
     TurnOutcome, VendorRecords,
 };
+pub use transcript::{FileMark, Origin, RawLine, RawReason, TouchedFile, TranscriptImport};
 pub use user::User;
