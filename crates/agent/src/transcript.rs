@@ -11,7 +11,7 @@ mod page;
 
 pub use find::{PLACES_MAX, Place, PlaceError, home, places};
 pub use lines::{LINE_MAX, Lines, RAW_MAX, Step};
-pub use page::{FILES_MAX, Header, Page, Said};
+pub use page::{FILES_MAX, Header, Page, Said, add};
 
 pub(crate) use field::{At, Content, Flat, Text, exit_code};
 
@@ -66,6 +66,11 @@ impl Transcript {
     pub fn page(&mut self) -> &mut Page {
         &mut self.page
     }
+}
+
+/// The vendor behind a word people type.
+pub fn vendor_of(word: &str) -> Option<Vendor> {
+    Vendor::ALL.into_iter().find(|vendor| program(*vendor) == word)
 }
 
 /// The word people type for a vendor's program.

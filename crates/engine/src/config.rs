@@ -23,6 +23,7 @@ pub struct Config {
     pub limits: Limits,
     pub server: ServerConfig,
     pub bus: BusConfig,
+    pub transcripts: TranscriptsConfig,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,6 +128,21 @@ impl AgentConfig {
     }
 }
 
+/// What is read all the time of what the vendors' own programs write down.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TranscriptsConfig {
+    /// Some of `claude`, `codex`, `gemini` and `kimi`; none without a word of yours, for all you say to them is in there.
+    pub mirror: Vec<String>,
+}
+
+impl TranscriptsConfig {
+    /// The vendors whose transcripts are mirrored.
+    pub(crate) fn mirrored(&self) -> Vec<Vendor> {
+        self.mirror.iter().filter_map(|word| agent::transcript::vendor_of(word)).collect()
+    }
+}
+
 impl BusConfig {
     pub fn is_configured(&self) -> bool {
         self.url.is_some() || self.url_env.is_some()
@@ -159,6 +175,7 @@ impl Default for Config {
             limits: Limits::default(),
             server: ServerConfig::default(),
             bus: BusConfig::default(),
+            transcripts: TranscriptsConfig::default(),
         }
     }
 }
@@ -314,6 +331,11 @@ fn check(config: &Config) -> Result<(), String> {
         {
             return Err(format!("agents.{name}.base_url must start with http:// or https://"));
         }
+    }
+    if let Some(word) =
+        config.transcripts.mirror.iter().find(|word| agent::transcript::vendor_of(word).is_none())
+    {
+        return Err(format!("transcripts.mirror has `{word}`; it takes claude, codex, gemini and kimi"));
     }
     check_bus(&config.bus)
 }

@@ -13,6 +13,7 @@ use crate::live::Live;
 use crate::lock::LockAnswers;
 use crate::places::Places;
 use crate::strays::Strays;
+use crate::transcript::{Imports, Mirror};
 use crate::writer::Writers;
 use crate::{Caller, Status, outbox, recovery};
 use bus::{Bus, Janitor, Liveness, NewRegistration};
@@ -97,6 +98,9 @@ pub(crate) struct Shared {
     house: Mutex<Option<Janitor>>,
     /// To other machines.
     pub(crate) bridge: Crossing,
+    /// Transcripts being read.
+    pub(crate) imports: Imports,
+    pub(crate) mirror: Mirror,
     failed: watch::Sender<Option<String>>,
     dropped: AtomicU64,
     started_at: Timestamp,
@@ -118,6 +122,7 @@ impl Engine {
             tracing::error!(%refusal, "the bridge to other machines is down");
         }
         recovery::resume(&shared).await?;
+        shared.mirror.follow(&shared);
         Ok((Self { shared }, report))
     }
 
@@ -129,6 +134,7 @@ impl Engine {
     pub fn reload_config(&self) -> Result<Arc<Snapshot>, ConfigError> {
         let reloaded = self.shared.config.reload()?;
         self.shared.places.look();
+        self.shared.mirror.follow(&self.shared);
         let shared = Arc::clone(&self.shared);
         self.shared.tasks.spawn(async move {
             if let Err(refusal) = shared.blocking(|shared| shared.bridge.follow(shared)).await {
@@ -364,6 +370,8 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         user: user.id,
         house: Mutex::default(),
         bridge: Crossing::default(),
+        imports: Imports::default(),
+        mirror: Mirror::default(),
         failed: watch::Sender::new(None),
         dropped: AtomicU64::new(0),
     };

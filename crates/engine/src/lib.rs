@@ -33,6 +33,7 @@ mod stage;
 mod strays;
 mod task;
 mod test_report;
+mod transcript;
 mod turn;
 mod view;
 mod writer;
@@ -50,6 +51,7 @@ pub use notice::NewNotice;
 pub use plan::NewPlan;
 pub use repo::{NewRepo, RepoChange};
 pub use session::{NewSession, SessionFilter};
+pub use transcript::{IMPORTS_MAX, ImportState, ImportTrouble, ImportView, NewImport, Tally, WATCH_LEASE};
 pub use view::{
     AgentView, DataReport, ParticipantView, PlanView, RepoView, SessionView, Status, TargetView, TaskView,
     TurnView, WaitView,

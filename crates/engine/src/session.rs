@@ -57,6 +57,7 @@ impl Engine {
             forked_from: None,
             fork_point: None,
             created_at: now,
+            origin: None,
         };
         let seats: Vec<Participant> =
             agents.into_iter().map(|(name, agent)| seat(shared, session.id, name, &agent)).collect();

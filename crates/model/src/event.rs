@@ -4,8 +4,8 @@ use crate::{
     AgentName, AgentNameError, Board, BoardId, Checkpoint, FileChange, LockChange, MergedPlan, Message,
     MessageDraft, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus, Permission,
     PermissionDecision, Plan, PlanId, Proposal, RefusedEdit, Registration, RegistrationId, Repo, RepoId, Run,
-    RunExit, RunId, Session, SessionId, StrayFiles, Task, TaskId, TestReport, Turn, TurnId, TurnOutcome,
-    Usage, User, Vendor, VendorRecords,
+    RunExit, RunId, Session, SessionId, StrayFiles, Task, TaskId, TestReport, TranscriptImport, Turn, TurnId,
+    TurnOutcome, Usage, User, Vendor, VendorRecords,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -162,6 +162,8 @@ events! {
     LockChanged(LockChange) "lock.changed",
     NoticePublished(Notice) "notice.published",
     JournalRepaired(JournalRepair) "journal.repaired",
+    /// A piece of a transcript of a vendor's own program was read; what it says is in the same commit.
+    TranscriptImported(TranscriptImport) "transcript.imported",
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -365,6 +367,7 @@ impl Event {
             Self::RegistrationAnnounced(e) => e.session,
             Self::RegistrationEnded(e) => e.session,
             Self::LockChanged(e) => e.session,
+            Self::TranscriptImported(e) => Some(e.session),
         }
     }
 }

@@ -68,9 +68,9 @@ pub use run::{Run, RunExit};
 pub use session::{Participant, ParticipantStatus, Session, SessionState};
 pub use task::{QUESTION_MAX, Task, TaskKind, TaskState, TaskStep, TaskStepError};
 pub use time::{Timestamp, TimestampError};
+pub use transcript::{FileMark, Origin, RawLine, RawReason, TouchedFile, TranscriptImport};
 pub use turn::{
     FileChange, Opening, Outline, OutlineState, OutlineStep, STRAY_FILES_MAX, StrayFile, StrayFiles, Turn,
     TurnOutcome, VendorRecords,
 };
-pub use transcript::{FileMark, Origin, RawLine, RawReason, TouchedFile, TranscriptImport};
 pub use user::User;

@@ -88,6 +88,10 @@ pub enum RawReason {
     TooLong,
 }
 
+impl RawReason {
+    pub const ALL: [Self; 4] = [Self::UnknownRecord, Self::NotJson, Self::NotUtf8, Self::TooLong];
+}
+
 /// A file an agent says it has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TouchedFile {

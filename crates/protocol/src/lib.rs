@@ -71,6 +71,6 @@ pub use registration::{Presence, Registration};
 pub use repo::{NewRepo, Repo, RepoPatch};
 pub use resource::{Action, Noun, Resource, resources};
 pub use run::{Run, RunExit};
-pub use session::{NewSession, Session, SessionPatch, SessionQuery};
+pub use session::{NewSession, Origin, Session, SessionPatch, SessionQuery};
 pub use task::{NewAnswer, Question, Target, Task, TaskQuery};
 pub use turn::{FileChange, Turn, TurnOutcome};

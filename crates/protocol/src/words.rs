@@ -36,6 +36,7 @@ words!(
     ParticipantStatus,
     PermissionScope,
     PlanState,
+    RawReason,
     RegistrationPhase,
     Role,
     SessionState,

@@ -17,6 +17,7 @@ mod repo;
 mod run;
 mod session;
 mod task;
+mod transcript;
 mod turn;
 mod user;
 
@@ -42,6 +43,7 @@ pub(crate) const STATEMENTS: &[&[crate::statement::Statement]] = &[
     run::STATEMENTS,
     session::STATEMENTS,
     task::STATEMENTS,
+    transcript::STATEMENTS,
     turn::STATEMENTS,
     user::STATEMENTS,
 ];
@@ -101,6 +103,7 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::LockChanged(change) => lock::changed(db, record, change),
         Event::NoticePublished(notice) => notice::published(db, record, notice),
         Event::JournalRepaired(repair) => journal::repaired(db, record, repair),
+        Event::TranscriptImported(import) => transcript::imported(db, record, import),
         // Conversations are in messages.db alone.
         Event::MessageAppended(_) | Event::MessageDrafted(_) | Event::ModelCalled(_) => Ok(()),
         // History: nobody asks for it by name.
@@ -162,7 +165,8 @@ fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
         | Event::RegistrationEnded(_)
         | Event::LockChanged(_)
         | Event::NoticePublished(_)
-        | Event::JournalRepaired(_) => Ok(()),
+        | Event::JournalRepaired(_)
+        | Event::TranscriptImported(_) => Ok(()),
     }
 }
 

@@ -37,6 +37,7 @@ mod session;
 mod statement;
 mod store;
 mod task;
+mod transcript;
 mod turn;
 mod user;
 mod view;
@@ -58,5 +59,6 @@ pub use session::{
 };
 pub use store::{ArchiveStatus, OpenReport, Opening, RebuildReport, Store, StoreOptions, StoreReport};
 pub use task::{TargetRow, TaskRow};
+pub use transcript::TranscriptRow;
 pub use turn::TurnRow;
 pub use view::View;

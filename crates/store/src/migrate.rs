@@ -35,6 +35,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0004_vendor_sessions",
         sql: include_str!("../migrations/sessions/0004_vendor_sessions.sql"),
     },
+    Migration {
+        number: 5,
+        name: "sessions/0005_transcripts",
+        sql: include_str!("../migrations/sessions/0005_transcripts.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[Migration {

@@ -77,6 +77,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         crate::run::QUERIES,
         crate::session::QUERIES,
         crate::task::QUERIES,
+        crate::transcript::QUERIES,
         crate::turn::QUERIES,
         crate::turn::ANSWER_QUERIES,
         crate::user::QUERIES,

@@ -24,7 +24,7 @@ pub enum Step {
 
 /// Reads lines and knows what it has read.
 pub struct Lines<R> {
-    input: BufReader<R>,
+    input: Option<BufReader<R>>,
     line: Vec<u8>,
     offset: u64,
     hasher: Hasher,
@@ -39,7 +39,7 @@ impl<R> std::fmt::Debug for Lines<R> {
 impl<R: Read> Lines<R> {
     pub fn new(input: R) -> Self {
         Self {
-            input: BufReader::with_capacity(BUFFER, input),
+            input: Some(BufReader::with_capacity(BUFFER, input)),
             line: Vec::new(),
             offset: 0,
             hasher: Hasher::new(),
@@ -48,7 +48,18 @@ impl<R: Read> Lines<R> {
 
     /// Goes on in the same file, opened again at [`Self::offset`].
     pub fn renew(&mut self, input: R) {
-        self.input = BufReader::with_capacity(BUFFER, input);
+        self.input = Some(BufReader::with_capacity(BUFFER, input));
+    }
+
+    /// Lets go of the file and of all memory but what is needed to go on; until [`Self::renew`] there are no more lines.
+    pub fn pause(&mut self) {
+        self.input = None;
+        self.line = Vec::new();
+    }
+
+    /// What is read from; none while it is paused.
+    pub fn input(&self) -> Option<&R> {
+        self.input.as_ref().map(BufReader::get_ref)
     }
 
     /// The line without its line break.
@@ -71,7 +82,8 @@ impl<R: Read> Lines<R> {
     pub fn next_line(&mut self) -> io::Result<Step> {
         self.line.clear();
         let limit = LINE_MAX as u64 + 1;
-        self.input.by_ref().take(limit).read_until(b'\n', &mut self.line)?;
+        let Some(input) = &mut self.input else { return Ok(Step::End) };
+        input.by_ref().take(limit).read_until(b'\n', &mut self.line)?;
         if self.line.ends_with(b"\n") {
             self.consume();
             return Ok(Step::Line);
@@ -105,8 +117,8 @@ impl<R: Read> Lines<R> {
                 break;
             }
             self.line.clear();
-            let chunk = self.input.by_ref().take(BUFFER as u64).read_until(b'\n', &mut self.line)?;
-            if chunk == 0 {
+            let Some(input) = &mut self.input else { return Ok(Step::End) };
+            if input.by_ref().take(BUFFER as u64).read_until(b'\n', &mut self.line)? == 0 {
                 return Ok(Step::End);
             }
         }

@@ -124,7 +124,8 @@ impl Page {
     }
 }
 
-pub(crate) fn add(sum: &mut Usage, more: &Usage) {
+/// Adds to a sum, which stops growing before it wraps.
+pub fn add(sum: &mut Usage, more: &Usage) {
     sum.input_tokens = sum.input_tokens.saturating_add(more.input_tokens);
     sum.output_tokens = sum.output_tokens.saturating_add(more.output_tokens);
     sum.cache_read_tokens = sum.cache_read_tokens.saturating_add(more.cache_read_tokens);

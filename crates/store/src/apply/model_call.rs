@@ -4,7 +4,7 @@ use super::{at, seq};
 use crate::statement::{row, run, statements};
 use crate::{StoreError, column};
 use journal::Record;
-use model::{ModelAnswer, ModelCall};
+use model::{ModelAnswer, ModelCall, SessionId, Usage};
 use rusqlite::{Connection, params};
 
 /// Where a sum stops growing: far above any bill, and far enough below the integer's end to add a figure to.
@@ -39,19 +39,29 @@ statements! { MESSAGE_STATEMENTS in Messages {
 /// Adds to the session's sums, and notes how full the participant's context is: what went in, cached or not, and
 /// what came out.
 pub(super) fn counted(db: &Connection, answer: &ModelAnswer) -> Result<(), StoreError> {
-    let usage = answer.usage;
-    let [input, output, read, write, cost] = [
+    let [input, output, read, write, cost] = figures(&answer.usage);
+    add_usage(db, answer.session, &answer.usage)?;
+    run(db, &ADD_SPENT, params![input, output, read, write, cost, SUM_MAX])?;
+    run(db, &SET_CONTEXT, params![answer.turn.to_string(), input + output + read + write])?;
+    Ok(())
+}
+
+/// Adds to the session's sums alone.
+pub(super) fn add_usage(db: &Connection, session: SessionId, usage: &Usage) -> Result<(), StoreError> {
+    let [input, output, read, write, cost] = figures(usage);
+    run(db, &ADD_USAGE, params![session.to_string(), input, output, read, write, cost, SUM_MAX])?;
+    Ok(())
+}
+
+fn figures(usage: &Usage) -> [i64; 5] {
+    [
         usage.input_tokens,
         usage.output_tokens,
         usage.cache_read_tokens,
         usage.cache_write_tokens,
         usage.cost_micros,
     ]
-    .map(column::figure);
-    run(db, &ADD_USAGE, params![answer.session.to_string(), input, output, read, write, cost, SUM_MAX])?;
-    run(db, &ADD_SPENT, params![input, output, read, write, cost, SUM_MAX])?;
-    run(db, &SET_CONTEXT, params![answer.turn.to_string(), input + output + read + write])?;
-    Ok(())
+    .map(column::figure)
 }
 
 pub(super) fn called(db: &Connection, record: &Record, call: &ModelCall) -> Result<(), StoreError> {

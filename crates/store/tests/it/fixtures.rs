@@ -112,6 +112,7 @@ impl World {
             forked_from: None,
             fork_point: None,
             created_at: self.now(),
+            origin: None,
         }
     }
 
@@ -613,6 +614,23 @@ impl World {
                     side_file: "torn-1.bin".to_owned(),
                     torn_bytes: 17,
                     previous_epoch: 1,
+                }),
+                Event::TranscriptImported(model::TranscriptImport {
+                    session,
+                    vendor: Vendor::Anthropic,
+                    vendor_session: "77ec4bae".to_owned(),
+                    source: "/home/ada/.claude/projects/a.jsonl".to_owned(),
+                    file: model::FileMark { device: 1, inode: 2, size: 300, modified: 4 },
+                    from: 0,
+                    offset: 290,
+                    prefix_hash: "00ff".to_owned(),
+                    lines: 3,
+                    messages: 1,
+                    passed: 1,
+                    unknown: Vec::new(),
+                    usage: Usage { input_tokens: 7, ..Usage::default() },
+                    files: Vec::new(),
+                    again: false,
                 }),
             ],
         ));
