@@ -8,10 +8,11 @@ use crate::client::{Ask, Client, Fresh};
 use crate::{ClientError, path};
 use protocol::Method::{Delete, Get, Patch, Post};
 use protocol::{
-    Agent, ChannelCount, Checkpoint, ConfigVersion, DataReport, EventPage, EventQuery, Finding, InboxQuery,
-    Launch, LiveTurn, Lock, LockTable, Message, MessageQuery, NewAnswer, NewExport, NewLock, NewNotice,
-    NewPlan, NewPrompt, NewRepo, NewSession, Notice, NoticeQuery, Page, Participant, Plan, Presence, Receipt,
-    Repo, RepoPatch, Session, SessionPatch, SessionQuery, Status, Stopping, Task, TaskQuery, Version,
+    Agent, ChannelCount, Checkpoint, ConfigVersion, DataReport, EventPage, EventQuery, Finding, Import,
+    InboxQuery, Launch, LiveTurn, Lock, LockTable, Message, MessageQuery, NewAnswer, NewExport, NewImport,
+    NewLock, NewNotice, NewPlan, NewPrompt, NewRepo, NewSession, Notice, NoticeQuery, Page, Participant,
+    Plan, Presence, Receipt, Repo, RepoPatch, Session, SessionPatch, SessionQuery, Status, Stopping, Task,
+    TaskQuery, Version,
 };
 
 type Key<'a> = Option<&'a str>;
@@ -66,6 +67,19 @@ impl Client {
 
     pub async fn archive_session(&self, id: &str, key: Key<'_>) -> Result<Session, ClientError> {
         self.ask(Ask::new(Delete, path::under("sessions", id, "")).key(key)).await
+    }
+
+    /// Begins to read transcripts.
+    pub async fn start_import(&self, new: &NewImport, key: Key<'_>) -> Result<Import, ClientError> {
+        self.ask(Ask::new(Post, "/imports").body(new)?.key(key)).await
+    }
+
+    pub async fn import(&self, id: u64) -> Result<Import, ClientError> {
+        self.ask(Ask::new(Get, format!("/imports/{id}"))).await
+    }
+
+    pub async fn cancel_import(&self, id: u64, key: Key<'_>) -> Result<Import, ClientError> {
+        self.ask(Ask::new(Delete, format!("/imports/{id}")).key(key)).await
     }
 
     pub async fn participants(&self, session: &str) -> Result<Page<Participant>, ClientError> {

@@ -30,7 +30,7 @@ pub const IMPORTS_MAX: usize = 4;
 const REMEMBERED_MAX: usize = 32;
 /// Troubles told of one import; the others are counted.
 const TROUBLES_MAX: usize = 50;
-/// A watch that nobody has asked about for this long is over: who began it is gone.
+/// An import that nobody has asked about for this long is over: who began it is gone.
 pub const WATCH_LEASE: Duration = Duration::from_secs(30);
 
 /// What to import.
@@ -83,6 +83,8 @@ pub struct Tally {
     pub again: u64,
     /// Files that end in a line still being written.
     pub torn: u64,
+    /// Files of sessions that were led from here: their sessions have it all.
+    pub linked: u64,
     /// Files without a conversation.
     pub empty: u64,
     /// Files that could not be read.
@@ -267,6 +269,6 @@ impl Job {
     /// True when there is nobody to go on for.
     fn is_over(&self) -> bool {
         let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        self.cancel.is_cancelled() || (self.leased && self.lock().watch && asked.elapsed() > WATCH_LEASE)
+        self.cancel.is_cancelled() || (self.leased && asked.elapsed() > WATCH_LEASE)
     }
 }

@@ -16,6 +16,7 @@ mod data;
 mod error;
 mod event;
 pub mod fact;
+mod import;
 pub mod limits;
 mod live;
 mod lock;
@@ -46,6 +47,7 @@ pub use daemon::{
 pub use data::{DataReport, NewExport};
 pub use error::{DRAINING, ErrorBody, ErrorDetail, ExitClass, INTERNAL_MESSAGE, status};
 pub use event::{EventPage, EventQuery, EventRecord};
+pub use import::{Import, ImportState, ImportTrouble, NewImport};
 pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::{Lock, LockChange, LockTable, LockWait, NewLock, ReleaseQuery};
 pub use message::{Block, Message, MessageQuery, NewPrompt, Usage};

@@ -205,6 +205,7 @@ pub fn operations() -> Vec<Operation> {
         crate::plan::operations(),
         crate::checkpoint::operations(),
         crate::agent::operations(),
+        crate::import::operations(),
         crate::lock::operations(),
         crate::notice::operations(),
         crate::registration::operations(),

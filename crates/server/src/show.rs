@@ -2,8 +2,9 @@
 
 use crate::app::App;
 use engine::{
-    AgentView, DataReport, Delta, DeltaKind, EventEntry, Finding, LiveTurn, ParticipantView, PlanView,
-    Receipt, RepoView, SessionView, Severity, Status, TargetView, TaskView, TurnView, WaitView,
+    AgentView, DataReport, Delta, DeltaKind, EventEntry, Finding, ImportState, ImportView, LiveTurn,
+    ParticipantView, PlanView, Receipt, RepoView, SessionView, Severity, Status, TargetView, TaskView,
+    TurnView, WaitView,
 };
 use model::Refusal;
 use std::sync::atomic::Ordering;
@@ -154,5 +155,43 @@ pub(crate) fn status(app: &App, status: Status) -> protocol::Status {
         refused_credentials: figures.refused_credentials.load(Ordering::Relaxed),
         dropped: status.dropped,
         draining: app.draining.is_cancelled(),
+    }
+}
+
+pub(crate) fn import(view: ImportView) -> protocol::Import {
+    let tally = view.tally;
+    let trouble = |trouble: engine::ImportTrouble| protocol::ImportTrouble {
+        path: trouble.path,
+        message: trouble.message,
+    };
+    protocol::Import {
+        id: view.id,
+        vendor: view.vendor,
+        path: view.path.display().to_string(),
+        watch: view.watch,
+        state: match view.state {
+            ImportState::Reading => protocol::ImportState::Reading,
+            ImportState::Watching => protocol::ImportState::Watching,
+            ImportState::Done => protocol::ImportState::Done,
+            ImportState::Canceled => protocol::ImportState::Canceled,
+            ImportState::Failed => protocol::ImportState::Failed,
+        },
+        files: tally.files,
+        files_done: tally.files_done,
+        bytes: tally.bytes,
+        bytes_done: tally.bytes_done,
+        sessions: tally.sessions,
+        messages: tally.messages,
+        lines: tally.lines,
+        passed: tally.passed,
+        unknown: tally.unknown,
+        unchanged: tally.unchanged,
+        again: tally.again,
+        torn: tally.torn,
+        linked: tally.linked,
+        empty: tally.empty,
+        failed: tally.failed,
+        troubles: view.troubles.into_iter().map(trouble).collect(),
+        started_at: view.started_at,
     }
 }

@@ -1,5 +1,6 @@
 //! `coditect session`: conversations with agents.
 
+mod import;
 mod messages;
 mod new;
 mod prompt;
@@ -52,6 +53,11 @@ pub(crate) enum Session {
         after_help = "Examples:\n  coditect session watch 7k2m\n  coditect session watch 7k2m --until-idle --json"
     )]
     Watch(watch::Watch),
+    /// Read history made outside the studio: transcripts of a vendor's own program
+    #[command(
+        after_help = "Examples:\n  coditect session import claude --all\n  coditect session import codex rollout.jsonl --json\n  coditect session import kimi --all --watch"
+    )]
+    Import(import::Import),
     /// Give a session another title
     #[command(
         after_help = "Examples:\n  coditect session rename 7k2m \"Dark mode\"\n  coditect session rename 7k2m \"Night\" --json"
@@ -96,6 +102,7 @@ impl Session {
             Self::Messages(command) => command.run(context),
             Self::Prompt(command) => command.run(context),
             Self::Watch(command) => command.run(context),
+            Self::Import(command) => command.run(context),
             Self::Rename(Rename { session, title }) => {
                 let patch = SessionPatch { title: Some(title) };
                 let session = context.talk("renaming", async |client| {

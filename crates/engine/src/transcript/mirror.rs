@@ -104,6 +104,7 @@ impl Watched {
                 Ok(Look::Unchanged) => job.count(|tally| tally.unchanged += 1),
                 Ok(Look::Empty) => job.count(|tally| tally.empty += u64::from(first)),
                 Ok(Look::Read(reading)) => self.keep(place.path.clone(), reading),
+                Err(Trouble::Ours) => job.count(|tally| tally.linked += u64::from(first)),
                 Err(Trouble::Canceled) => return,
                 Err(Trouble::Io(error)) => job.trouble(&place.path, error),
                 Err(Trouble::Refused(refusal) | Trouble::Again(refusal)) => {

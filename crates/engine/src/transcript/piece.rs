@@ -11,6 +11,9 @@ use store::{TranscriptRow, View};
 /// The code of a refusal that says somebody else has read on.
 pub(super) const MOVED: &str = "transcript_moved";
 
+/// The code of a refusal that says a participant of ours leads the session.
+pub(super) const OURS: &str = "transcript_ours";
+
 /// What is committed together.
 #[derive(Debug)]
 pub(super) struct Piece {
@@ -96,6 +99,15 @@ impl Piece {
         let mut events = Vec::with_capacity(self.messages.len() + 4);
         let present = view.session(self.session)?;
         if present.is_none() {
+            // A sub-agent is of the session that started it.
+            let own = self.header.session.split('/').next().unwrap_or_default();
+            if view.driven_session(own)?.is_some() {
+                return Err(Refusal::new(
+                    RefusalKind::Conflict,
+                    OURS,
+                    "the session is in the studio already",
+                ));
+            }
             events.push(Event::SessionCreated(self.new_session(view)?));
         }
         self.seat(view, &mut events)?;

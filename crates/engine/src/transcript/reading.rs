@@ -1,6 +1,6 @@
 //! One transcript, from where it was read to, piece by piece into the journal.
 
-use super::piece::{MOVED, Piece, messages, session_id};
+use super::piece::{MOVED, OURS, Piece, messages, session_id};
 use super::{Job, Tally};
 use crate::engine::Shared;
 use agent::transcript::{Lines, Place, RAW_MAX, Said, Step, Transcript, Understanding};
@@ -39,12 +39,18 @@ pub(super) enum Trouble {
     Refused(Refusal),
     Io(std::io::Error),
     Canceled,
+    /// A participant of ours led it: its session has all of it.
+    Ours,
 }
 
 impl From<Refusal> for Trouble {
     fn from(refusal: Refusal) -> Self {
-        let again = refusal.code == MOVED || refusal.kind == RefusalKind::Busy;
-        if again { Self::Again(refusal) } else { Self::Refused(refusal) }
+        match refusal.code.as_ref() {
+            MOVED => Self::Again(refusal),
+            OURS => Self::Ours,
+            _ if refusal.kind == RefusalKind::Busy => Self::Again(refusal),
+            _ => Self::Refused(refusal),
+        }
     }
 }
 

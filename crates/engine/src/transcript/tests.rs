@@ -260,3 +260,23 @@ proptest! {
         prop_assert_eq!(pieces.used(), whole.used());
     }
 }
+
+#[test]
+fn a_session_that_was_led_from_here_is_not_there_twice() {
+    let home = Home::new();
+    let (below, text) = recorded(Vendor::Openai);
+    home.write(&below, text);
+    let (session, participants) = home.stage.session(&["codex"]);
+    let opening = model::Opening {
+        session: session.id,
+        turn: home.stage.shared.new_id(),
+        participant: participants[0].id,
+        vendor_session: "01a1fe07-513e-7d21-be0e-08ca7192c96f".to_owned(),
+        version: None,
+        goes_on: true,
+    };
+    home.stage.commit(vec![Event::ParticipantOpened(opening)]);
+    let view = home.import(Vendor::Openai);
+    assert_eq!((view.tally.linked, view.tally.sessions, view.tally.failed), (1, 0, 0));
+    assert_eq!(home.messages(), []);
+}

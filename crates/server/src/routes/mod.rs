@@ -5,6 +5,7 @@ mod checkpoint;
 mod daemon;
 mod data;
 mod event;
+mod import;
 mod lock;
 mod message;
 mod notice;
@@ -25,6 +26,7 @@ pub(crate) fn bind(binder: Binder) -> Binder {
         plan::bind,
         checkpoint::bind,
         agent::bind,
+        import::bind,
         lock::bind,
         notice::bind,
         registration::bind,
