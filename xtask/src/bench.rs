@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::process::{ExitCode, Stdio};
 
 /// Benches, and whether they start the product's binary.
-const BENCHES: &[(&str, bool)] = &[("bus", true), ("daemon", true), ("history", false), ("journal", false)];
+const BENCHES: &[(&str, bool)] = &[("bus", true), ("daemon", true), ("history", false), ("import", false), ("journal", false)];
 const FLAGS: &[&str] = &["--quick", "--json", "--no-peers", "--install", "--only=<case>"];
 /// Servers the bus is measured beside.
 const PEERS: &[&Tool] = &[&POSTGRES, &NATS, &REDIS];

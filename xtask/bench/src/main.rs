@@ -6,6 +6,7 @@
 mod bus;
 mod daemon;
 mod history;
+mod import;
 mod journal;
 mod opencode;
 mod process;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         "bus" => bus::bench(&order),
         "daemon" => daemon::bench(&order),
         "history" => history::bench(&order),
+        "import" => import::bench(&order),
         "journal" => journal::bench(&order),
         other => Err(format!("no bench `{other}`")),
     };

@@ -19,6 +19,8 @@ mod guide;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod importing;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod killing;
