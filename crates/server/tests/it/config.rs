@@ -8,7 +8,12 @@ fn the_engines_defaults_fit_the_schema_and_fill_it() {
     let schema = protocol::config_schema();
     let defaults = serde_json::to_value(engine::Config::default()).unwrap();
     assert_eq!(mismatch(&schema, &schema, &defaults), None);
-    for (name, section) in [("Limits", "limits"), ("ServerConfig", "server"), ("BusConfig", "bus")] {
+    for (name, section) in [
+        ("Limits", "limits"),
+        ("ServerConfig", "server"),
+        ("BusConfig", "bus"),
+        ("TranscriptsConfig", "transcripts"),
+    ] {
         let described = keys(&schema["$defs"][name]["properties"]);
         assert_eq!(described, keys(&defaults[section]), "{name}");
     }
