@@ -1,3 +1,5 @@
+//! The four readers on what was recorded of the real programs. Invariant: how a transcript is cut or dirtied changes nothing that was said.
+
 use super::*;
 use model::{Block, Role};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Imports into a real store. Invariant: however often and in whatever pieces a transcript is read, the journal says it once.
+
 use super::mirror::run;
 use super::*;
 use crate::stage::Stage;
