@@ -17,6 +17,7 @@ const BENCHES: &[(&str, bool)] = &[
     ("daemon", true),
     ("history", false),
     ("hook", true),
+    ("import", false),
     ("journal", false),
 ];
 const FLAGS: &[&str] = &["--quick", "--json", "--no-peers", "--install", "--only=<case>"];

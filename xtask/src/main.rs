@@ -32,7 +32,7 @@ cargo xtask <command>
                                 run a command beside PostgreSQL and NATS of its own, as far as they are installed
   run [arguments]               build the page and the binary, run `coditect`
   bench <name> [--quick] [--json] [--no-peers] [--install]
-                                measure bus, daemon, history or journal; with --json one object a line. Peers to
+                                measure bus, daemon, history, import or journal; with --json one object a line. Peers to
                                 compare with are fetched into the user's cache folder. Of the bus, --only=<case>
                                 runs the cases with that in their name
 

@@ -7,6 +7,7 @@ pub(crate) mod hook;
 mod relay;
 mod speech;
 mod spending;
+pub(crate) mod transcript;
 mod wire;
 
 pub(crate) use driver::Claude;

@@ -7,6 +7,7 @@ pub(crate) mod hook;
 mod item;
 mod server;
 mod thread;
+pub(crate) mod transcript;
 mod usage;
 
 pub(crate) use driver::Codex;

@@ -24,6 +24,7 @@ mod processes;
 mod programs;
 mod run;
 mod spawn;
+pub mod transcript;
 
 pub use cli::{Cli, UnknownCli};
 pub use connect::{CONFIG_MAX, ConnectError, FilePlan, Programs, SERVER, Scope, Surroundings, plan};

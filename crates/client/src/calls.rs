@@ -9,9 +9,9 @@ use crate::{ClientError, path};
 use protocol::Method::{Delete, Get, Patch, Post};
 use protocol::{
     Agent, ChannelCount, Checkpoint, ConfigVersion, CostQuery, CostReport, DataReport, EventPage, EventQuery,
-    Finding, InboxQuery, Landed, Launch, LiveTurn, Lock, LockTable, Message, MessageQuery, NewAnswer,
-    NewDecision, NewExport, NewLanding, NewLock, NewNotice, NewPlan, NewPrompt, NewRepo, NewRestore,
-    NewSession, NewSteer, Notice, NoticeQuery, Page, Participant, Permission, PermissionQuery,
+    Finding, Import, InboxQuery, Landed, Launch, LiveTurn, Lock, LockTable, Message, MessageQuery, NewAnswer,
+    NewDecision, NewExport, NewImport, NewLanding, NewLock, NewNotice, NewPlan, NewPrompt, NewRepo,
+    NewRestore, NewSession, NewSteer, Notice, NoticeQuery, Page, Participant, Permission, PermissionQuery,
     PermissionRule, Plan, Presence, Receipt, RemovedWorktree, Repo, RepoPatch, RestoredFile, Session,
     SessionPatch, SessionQuery, Status, Stopping, Task, TaskQuery, Version, Worktree, WorktreeRemoval,
 };
@@ -73,6 +73,19 @@ impl Client {
 
     pub async fn archive_session(&self, id: &str, key: Key<'_>) -> Result<Session, ClientError> {
         self.ask(Ask::new(Delete, path::under("sessions", id, "")).key(key)).await
+    }
+
+    /// Begins to read transcripts.
+    pub async fn start_import(&self, new: &NewImport, key: Key<'_>) -> Result<Import, ClientError> {
+        self.ask(Ask::new(Post, "/imports").body(new)?.key(key)).await
+    }
+
+    pub async fn import(&self, id: u64) -> Result<Import, ClientError> {
+        self.ask(Ask::new(Get, format!("/imports/{id}"))).await
+    }
+
+    pub async fn cancel_import(&self, id: u64, key: Key<'_>) -> Result<Import, ClientError> {
+        self.ask(Ask::new(Delete, format!("/imports/{id}")).key(key)).await
     }
 
     pub async fn participants(&self, session: &str) -> Result<Page<Participant>, ClientError> {

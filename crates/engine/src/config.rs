@@ -31,6 +31,7 @@ pub struct Config {
     pub bus: BusConfig,
     pub permissions: PermissionConfig,
     pub budgets: BudgetConfig,
+    pub transcripts: TranscriptsConfig,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,6 +154,21 @@ impl AgentConfig {
     }
 }
 
+/// What is read all the time of what the vendors' own programs write down.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TranscriptsConfig {
+    /// Some of `claude`, `codex`, `gemini` and `kimi`; none without a word of yours, for all you say to them is in there.
+    pub mirror: Vec<String>,
+}
+
+impl TranscriptsConfig {
+    /// The vendors whose transcripts are mirrored.
+    pub(crate) fn mirrored(&self) -> Vec<Vendor> {
+        self.mirror.iter().filter_map(|word| agent::transcript::vendor_of(word)).collect()
+    }
+}
+
 impl BusConfig {
     pub fn is_configured(&self) -> bool {
         self.url.is_some() || self.url_env.is_some()
@@ -187,6 +203,7 @@ impl Default for Config {
             bus: BusConfig::default(),
             permissions: PermissionConfig::default(),
             budgets: BudgetConfig::default(),
+            transcripts: TranscriptsConfig::default(),
         }
     }
 }
@@ -358,6 +375,11 @@ fn check(config: &Config) -> Result<(), String> {
     }
     config.permissions.check()?;
     config.budgets.check()?;
+    if let Some(word) =
+        config.transcripts.mirror.iter().find(|word| agent::transcript::vendor_of(word).is_none())
+    {
+        return Err(format!("transcripts.mirror has `{word}`; it takes claude, codex, gemini and kimi"));
+    }
     check_bus(&config.bus)
 }
 

@@ -14,6 +14,7 @@ use crate::live::Live;
 use crate::lock::LockAnswers;
 use crate::places::Places;
 use crate::strays::Strays;
+use crate::transcript::{Imports, Mirror};
 use crate::writer::Writers;
 use crate::{Caller, Status, outbox, recovery};
 use bus::{Bus, Janitor, Liveness, NewRegistration};
@@ -103,6 +104,9 @@ pub(crate) struct Shared {
     pub(crate) bridge: Crossing,
     /// How many watch what happens.
     pub(crate) watching: Arc<AtomicU32>,
+    /// Transcripts being read.
+    pub(crate) imports: Imports,
+    pub(crate) mirror: Mirror,
     failed: watch::Sender<Option<String>>,
     dropped: AtomicU64,
     started_at: Timestamp,
@@ -125,6 +129,7 @@ impl Engine {
         }
         shared.blocking(crate::repo::take_part).await?;
         recovery::resume(&shared).await?;
+        shared.mirror.follow(&shared);
         Ok((Self { shared }, report))
     }
 
@@ -136,6 +141,7 @@ impl Engine {
     pub fn reload_config(&self) -> Result<Arc<Snapshot>, ConfigError> {
         let reloaded = self.shared.config.reload()?;
         self.shared.places.look();
+        self.shared.mirror.follow(&self.shared);
         let shared = Arc::clone(&self.shared);
         self.shared.tasks.spawn(async move {
             if let Err(refusal) = shared.blocking(|shared| shared.bridge.follow(shared)).await {
@@ -387,6 +393,8 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         house: Mutex::default(),
         bridge: Crossing::default(),
         watching: Arc::default(),
+        imports: Imports::default(),
+        mirror: Mirror::default(),
         failed: watch::Sender::new(None),
         dropped: AtomicU64::new(0),
     };

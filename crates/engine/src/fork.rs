@@ -30,6 +30,7 @@ impl Engine {
             parent: None,
             forked_from: Some(source),
             fork_point: shared.store.read(|view| Ok(view.tasks(source)?.last().map(|row| row.task.id)))?,
+            origin: None,
             created_at: shared.now(),
         };
         self.open_session(call, session, agents).await

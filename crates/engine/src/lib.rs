@@ -41,6 +41,7 @@ mod steer;
 mod strays;
 mod task;
 mod test_report;
+mod transcript;
 mod turn;
 mod view;
 mod watching;
@@ -67,6 +68,7 @@ pub use permission::{NewDecision, PermissionView};
 pub use plan::NewPlan;
 pub use repo::{NewRepo, RepoChange};
 pub use session::{NewSession, SessionFilter};
+pub use transcript::{IMPORTS_MAX, ImportState, ImportTrouble, ImportView, NewImport, Tally, WATCH_LEASE};
 pub use view::{
     AgentView, DataReport, LandedView, ParticipantView, PlanView, RemovedView, RepoView, RestoredView,
     SandboxView, SessionView, Status, TargetView, TaskView, TurnView, WaitView, WorktreeView,

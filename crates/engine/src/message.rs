@@ -5,8 +5,8 @@ use crate::engine::Shared;
 use crate::plan::title_of;
 use crate::{Call, Engine, LiveTurn, TaskView};
 use model::{
-    AgentName, Block, Event, Message, MessageId, PROMPT_MAX, Participant, Refusal, RefusalKind, Role,
-    SessionId, Task, TaskId, TaskKind, TaskState,
+    AgentName, Block, Event, Message, MessageId, Origin, PROMPT_MAX, Participant, Refusal, RefusalKind, Role,
+    SessionId, Task, TaskId, TaskKind, TaskState, Vendor,
 };
 use store::View;
 
@@ -172,6 +172,9 @@ pub(crate) fn targets_of(
     if row.archived_at.is_some() {
         return Err(Refusal::conflict("session_archived", "the session is archived").hint("start a new one"));
     }
+    if let Some(origin) = &row.session.origin {
+        return Err(imported(origin));
+    }
     let seats: Vec<Participant> =
         view.participants(session)?.into_iter().map(|row| row.participant).collect();
     if agents.is_empty() {
@@ -189,6 +192,22 @@ pub(crate) fn targets_of(
         }
     }
     Ok(targets)
+}
+
+/// History has nobody in it who could answer.
+fn imported(origin: &Origin) -> Refusal {
+    let program = agent::transcript::program(origin.vendor);
+    let message = format!("the session is history of {program}, with no agent of ours in it");
+    let own = origin.session.split('/').next().unwrap_or_default();
+    let resume = match origin.vendor {
+        Vendor::Anthropic => format!("claude --resume {own}"),
+        Vendor::Openai => format!("codex resume {own}"),
+        Vendor::Google => format!("gemini --resume {own}"),
+        Vendor::Moonshot => format!("kimi -S {own}"),
+    };
+    Refusal::conflict("session_imported", message).hint(format!(
+        "go on there with `{resume}`, or start a session of your own: `coditect session new --agents {program}`"
+    ))
 }
 
 pub(crate) fn check_queue(

@@ -57,6 +57,7 @@ impl Engine {
             forked_from: None,
             fork_point: None,
             created_at: now,
+            origin: None,
         };
         self.open_session(call, session, agents).await
     }

@@ -104,6 +104,7 @@ impl Stage {
             forked_from: None,
             fork_point: None,
             created_at: shared.now(),
+            origin: None,
         };
         let seats: Vec<Participant> = agents.iter().map(|name| self.participant(session.id, name)).collect();
         let mut events = vec![Event::RepoAdded(repo), Event::SessionCreated(session.clone())];

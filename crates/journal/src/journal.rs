@@ -161,7 +161,10 @@ impl Journal {
     }
 
     fn store_blobs(&mut self, payloads: &[String]) -> Result<Vec<Option<[u8; 32]>>, JournalError> {
-        let threshold = self.options.blob_threshold.min(INLINE_MAX);
+        let mut threshold = self.options.blob_threshold.min(INLINE_MAX);
+        if payloads.iter().filter(|payload| payload.len() > threshold).count() > BLOBS_PER_WRITE {
+            threshold = INLINE_MAX;
+        }
         let large: Vec<&[u8]> =
             payloads.iter().filter(|payload| payload.len() > threshold).map(|p| p.as_bytes()).collect();
         let stored = match self.catalog.blobs.put(&large) {
@@ -353,6 +356,10 @@ impl Drop for Journal {
 
 /// Epochs beyond this one are no journal's: whoever says to have seen one is damaged.
 const EPOCH_MAX: u64 = 1 << 40;
+
+/// Every blob is a file with a sync of its own. A write with more large payloads than this keeps those inline that a line can hold:
+/// they become durable together, with the one sync of the journal.
+const BLOBS_PER_WRITE: usize = 8;
 
 /// The line buffer is kept for the next write up to this size.
 const KEPT_BUFFER: usize = 1024 * 1024;

@@ -5,8 +5,8 @@ use crate::{
     FileRestored, LockChange, MergedPlan, Message, MessageDraft, Notice, Opening, Outline, Participant,
     ParticipantId, ParticipantStatus, Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval,
     Plan, PlanId, Proposal, RefusedEdit, Registration, RegistrationId, Repo, RepoId, Run, RunExit, RunId,
-    Session, SessionId, StrayFiles, Task, TaskId, TestReport, Turn, TurnId, TurnOutcome, Usage, User, Vendor,
-    VendorRecords,
+    Session, SessionId, StrayFiles, Task, TaskId, TestReport, TranscriptImport, Turn, TurnId, TurnOutcome,
+    Usage, User, Vendor, VendorRecords,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -170,6 +170,8 @@ events! {
     NoticePublished(Notice) "notice.published",
     ContextChanged(ContextChange) "context.changed",
     JournalRepaired(JournalRepair) "journal.repaired",
+    /// A piece of a transcript of a vendor's own program was read; what it says is in the same commit.
+    TranscriptImported(TranscriptImport) "transcript.imported",
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -378,6 +380,7 @@ impl Event {
             Self::RegistrationAnnounced(e) => e.session,
             Self::RegistrationEnded(e) => e.session,
             Self::LockChanged(e) => e.session,
+            Self::TranscriptImported(e) => Some(e.session),
         }
     }
 }

@@ -31,6 +31,7 @@ mod run;
 mod session;
 mod task;
 mod time;
+mod transcript;
 mod turn;
 mod user;
 
@@ -76,6 +77,7 @@ pub use run::{Run, RunExit};
 pub use session::{Participant, ParticipantStatus, Session, SessionState};
 pub use task::{QUESTION_MAX, Task, TaskKind, TaskState, TaskStep, TaskStepError};
 pub use time::{Timestamp, TimestampError};
+pub use transcript::{FileMark, Origin, RawLine, RawReason, TouchedFile, TranscriptImport};
 pub use turn::{
     FileChange, FileRestored, Opening, Outline, OutlineState, OutlineStep, STRAY_FILES_MAX, StrayFile,
     StrayFiles, Turn, TurnOutcome, VendorRecords,

@@ -1,7 +1,8 @@
 //! Sessions, the participants in them, and what a participant is doing.
 
 use crate::{
-    AgentName, BoardId, Driver, ParticipantId, RepoId, SessionId, TaskId, TaskState, Timestamp, Vendor,
+    AgentName, BoardId, Driver, Origin, ParticipantId, RepoId, SessionId, TaskId, TaskState, Timestamp,
+    Vendor,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,9 @@ pub struct Session {
     /// The task up to which history was copied.
     pub fork_point: Option<TaskId>,
     pub created_at: Timestamp,
+    /// Set for history that was made outside the studio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// Derived from the session's tasks, never stored on its own.

@@ -17,6 +17,7 @@ pub struct Config {
     pub bus: Option<BusConfig>,
     pub permissions: Option<PermissionConfig>,
     pub budgets: Option<BudgetConfig>,
+    pub transcripts: Option<TranscriptsConfig>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -174,6 +175,14 @@ pub struct Limits {
 pub struct ServerConfig {
     /// TCP port on 127.0.0.1; 0 lets the system choose.
     pub port: Option<u16>,
+}
+
+/// What is read all the time of what the vendors' own programs write down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TranscriptsConfig {
+    /// Some of `claude`, `codex`, `gemini` and `kimi`; none without a word of yours, for all you say to them is in there.
+    pub mirror: Option<Vec<String>>,
 }
 
 /// The bus: the server between machines, without which it is this machine's alone, and how it is listened to.

@@ -5,8 +5,8 @@
 
 use crate::words;
 use crate::{
-    Checkpoint, FileChange, LockChange, MergedPlan, Message, Proposal, Question, RefusedEdit, Registration,
-    Run, RunExit, TestReport, TurnOutcome, Usage,
+    Checkpoint, FileChange, LockChange, MergedPlan, Message, Origin, Proposal, Question, RefusedEdit,
+    Registration, Run, RunExit, TestReport, TurnOutcome, Usage,
 };
 use utoipa::ToSchema;
 
@@ -122,6 +122,8 @@ pub enum Fact {
     ContextChanged(ContextChange),
     #[serde(rename = "journal.repaired")]
     JournalRepaired(JournalRepair),
+    #[serde(rename = "transcript.imported")]
+    TranscriptImported(TranscriptImport),
 }
 
 macro_rules! payloads {
@@ -175,6 +177,8 @@ payloads! {
         fork_point: Option<String>,
         #[schema(format = DateTime)]
         created_at: String,
+        /// Of history that was made outside the studio.
+        origin: Option<Origin>,
     }
     SessionRenamed { session: String, title: String }
     SessionArchived { session: String }
@@ -449,5 +453,51 @@ payloads! {
         side_file: String,
         torn_bytes: u64,
         previous_epoch: u64,
+    }
+    /// A piece of a transcript was read; its messages are in the same commit.
+    TranscriptImport {
+        session: String,
+        vendor: words::Vendor,
+        /// The vendor's name of the session.
+        vendor_session: String,
+        /// Absolute path of the transcript.
+        source: String,
+        file: FileMark,
+        /// Bytes read before, and now.
+        from: u64,
+        offset: u64,
+        /// BLAKE3, in hex, of all bytes before `offset`.
+        prefix_hash: String,
+        lines: u64,
+        messages: u64,
+        /// Lines that say nothing of the conversation.
+        passed: u64,
+        /// Lines nobody understood, as they stand there.
+        unknown: Vec<RawLine>,
+        usage: Usage,
+        files: Vec<TouchedFile>,
+        /// The file was another one before, and was read from its start again.
+        again: bool,
+    }
+    FileMark {
+        device: u64,
+        inode: u64,
+        size: u64,
+        /// Milliseconds since 1970.
+        modified: i64,
+    }
+    RawLine {
+        at: u64,
+        bytes: u64,
+        reason: words::RawReason,
+        text: Option<String>,
+        /// The bytes, of a line that is no text.
+        hex: Option<String>,
+        /// BLAKE3, of a line too long to keep.
+        hash: Option<String>,
+    }
+    TouchedFile {
+        path: String,
+        call: Option<String>,
     }
 }

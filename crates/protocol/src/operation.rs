@@ -207,6 +207,7 @@ pub fn operations() -> Vec<Operation> {
         crate::cost::operations(),
         crate::checkpoint::operations(),
         crate::agent::operations(),
+        crate::import::operations(),
         crate::lock::operations(),
         crate::notice::operations(),
         crate::registration::operations(),

@@ -107,7 +107,8 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         | Event::JournalRepaired(_)
         | Event::TurnRecorded(_)
         | Event::TurnOutlined(_)
-        | Event::BudgetWarned(_) => {}
+        | Event::BudgetWarned(_)
+        | Event::TranscriptImported(_) => {}
         Event::ParticipantOpened(e) => {
             let body = json!({ "session": e.session, "vendor_session": e.vendor_session });
             changes.patched(Noun::Participant, e.participant, body);

@@ -7,7 +7,7 @@ use crate::operation::{
     Operation,
 };
 use crate::{Participant, Usage, words};
-use model::{AgentName, BoardId, RepoId, SessionId, SessionState, TaskId, Timestamp};
+use model::{AgentName, BoardId, RepoId, SessionId, SessionState, TaskId, Timestamp, Vendor};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -45,6 +45,35 @@ pub struct Session {
     pub created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
+    /// Set for history that was made outside the studio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// Where a session came from that a vendor's own program led.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Origin {
+    #[schema(value_type = words::Vendor)]
+    pub vendor: Vendor,
+    /// The vendor's name of the session; of a sub-agent `<session>/<agent>`.
+    pub session: String,
+    /// Absolute path of the transcript it was first read from.
+    pub source: String,
+    /// Where the vendor's program worked.
+    pub cwd: Option<String>,
+    /// The git branch at the session's start.
+    pub branch: Option<String>,
+    /// Version of the vendor's program.
+    pub version: Option<String>,
+    /// The tool call of the parent session that started this sub-agent.
+    pub call: Option<String>,
+}
+
+impl From<model::Origin> for Origin {
+    fn from(origin: model::Origin) -> Self {
+        let model::Origin { vendor, session, source, cwd, branch, version, call } = origin;
+        Self { vendor, session, source, cwd, branch, version, call }
+    }
 }
 
 impl From<model::Session> for Session {
@@ -67,6 +96,7 @@ impl From<model::Session> for Session {
             needs_input: 0,
             created_at: session.created_at,
             updated_at: session.created_at,
+            origin: session.origin.map(Origin::from),
         }
     }
 }

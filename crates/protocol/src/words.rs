@@ -44,6 +44,7 @@ words!(
     PermissionEffect,
     PermissionScope,
     PlanState,
+    RawReason,
     RegistrationPhase,
     Role,
     SessionState,

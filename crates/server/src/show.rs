@@ -2,9 +2,9 @@
 
 use crate::app::App;
 use engine::{
-    AgentView, DataReport, Delta, DeltaKind, EventEntry, Finding, LandedView, LiveTurn, ParticipantView,
-    PermissionView, PlanView, Receipt, RemovedView, RepoView, RestoredView, SessionView, Severity, Status,
-    TargetView, TaskView, TurnView, WaitView, WorktreeView,
+    AgentView, DataReport, Delta, DeltaKind, EventEntry, Finding, ImportState, ImportView, LandedView,
+    LiveTurn, ParticipantView, PermissionView, PlanView, Receipt, RemovedView, RepoView, RestoredView,
+    SessionView, Severity, Status, TargetView, TaskView, TurnView, WaitView, WorktreeView,
 };
 use model::Refusal;
 use std::sync::atomic::Ordering;
@@ -207,4 +207,41 @@ pub(crate) fn removed_worktree(view: RemovedView) -> protocol::RemovedWorktree {
 pub(crate) fn restored_file(view: RestoredView) -> protocol::RestoredFile {
     let RestoredView { path, restored, overwritten, kept_at, holder } = view;
     protocol::RestoredFile { path, restored, overwritten, kept_at, holder }
+}
+pub(crate) fn import(view: ImportView) -> protocol::Import {
+    let tally = view.tally;
+    let trouble = |trouble: engine::ImportTrouble| protocol::ImportTrouble {
+        path: trouble.path,
+        message: trouble.message,
+    };
+    protocol::Import {
+        id: view.id,
+        vendor: view.vendor,
+        path: view.path.display().to_string(),
+        watch: view.watch,
+        state: match view.state {
+            ImportState::Reading => protocol::ImportState::Reading,
+            ImportState::Watching => protocol::ImportState::Watching,
+            ImportState::Done => protocol::ImportState::Done,
+            ImportState::Canceled => protocol::ImportState::Canceled,
+            ImportState::Failed => protocol::ImportState::Failed,
+        },
+        files: tally.files,
+        files_done: tally.files_done,
+        bytes: tally.bytes,
+        bytes_done: tally.bytes_done,
+        sessions: tally.sessions,
+        messages: tally.messages,
+        lines: tally.lines,
+        passed: tally.passed,
+        unknown: tally.unknown,
+        unchanged: tally.unchanged,
+        again: tally.again,
+        torn: tally.torn,
+        linked: tally.linked,
+        empty: tally.empty,
+        failed: tally.failed,
+        troubles: view.troubles.into_iter().map(trouble).collect(),
+        started_at: view.started_at,
+    }
 }

@@ -20,6 +20,7 @@ mod run;
 mod session;
 mod spending;
 mod task;
+mod transcript;
 mod turn;
 mod user;
 
@@ -48,6 +49,7 @@ pub(crate) const STATEMENTS: &[&[crate::statement::Statement]] = &[
     session::STATEMENTS,
     spending::STATEMENTS,
     task::STATEMENTS,
+    transcript::STATEMENTS,
     turn::STATEMENTS,
     user::STATEMENTS,
 ];
@@ -112,6 +114,7 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::NoticePublished(notice) => notice::published(db, record, notice),
         Event::ContextChanged(change) => context::changed(db, record, change),
         Event::JournalRepaired(repair) => journal::repaired(db, record, repair),
+        Event::TranscriptImported(import) => transcript::imported(db, record, import),
         // Conversations are in messages.db alone.
         Event::MessageAppended(_) | Event::MessageDrafted(_) | Event::ModelCalled(_) => Ok(()),
         // History: nobody asks for it by name.
@@ -178,7 +181,8 @@ fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
         | Event::LockChanged(_)
         | Event::NoticePublished(_)
         | Event::ContextChanged(_)
-        | Event::JournalRepaired(_) => Ok(()),
+        | Event::JournalRepaired(_)
+        | Event::TranscriptImported(_) => Ok(()),
     }
 }
 

@@ -442,6 +442,7 @@ mod tests {
                 forked_from: None,
                 fork_point: None,
                 created_at: self.clock.now(),
+                origin: None,
             })
         }
 

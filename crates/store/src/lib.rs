@@ -40,6 +40,7 @@ mod spending;
 mod statement;
 mod store;
 mod task;
+mod transcript;
 mod turn;
 mod user;
 mod view;
@@ -63,5 +64,6 @@ pub use session::{
 pub use spending::{SpendingBy, SpendingRow};
 pub use store::{ArchiveStatus, OpenReport, Opening, RebuildReport, Store, StoreOptions, StoreReport};
 pub use task::{TargetRow, TaskRow};
+pub use transcript::TranscriptRow;
 pub use turn::TurnRow;
 pub use view::View;

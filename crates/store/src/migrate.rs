@@ -50,6 +50,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0007_context",
         sql: include_str!("../migrations/sessions/0007_context.sql"),
     },
+    Migration {
+        number: 8,
+        name: "sessions/0008_transcripts",
+        sql: include_str!("../migrations/sessions/0008_transcripts.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[Migration {

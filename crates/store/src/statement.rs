@@ -80,6 +80,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         crate::session::QUERIES,
         crate::spending::QUERIES,
         crate::task::QUERIES,
+        crate::transcript::QUERIES,
         crate::turn::QUERIES,
         crate::turn::ANSWER_QUERIES,
         crate::user::QUERIES,

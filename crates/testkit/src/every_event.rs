@@ -39,6 +39,16 @@ fn payload(kind: &str) -> Value {
         Some("file" | "edit" | "checkpoint") => change(kind),
         Some("permission" | "budget") => permission(kind),
         Some("registration" | "lock" | "notice" | "context") => bus(kind),
+        Some("transcript") => json!({
+            "session": id("ses"), "vendor": "anthropic", "vendor_session": "77ec4bae/a40825",
+            "source": "/home/ada/.claude/projects/a.jsonl",
+            "file": { "device": 2049, "inode": 77, "size": 4000, "modified": 1_769_869_381_000_i64 },
+            "from": 100, "offset": 3900, "prefix_hash": "00ff", "lines": 12, "messages": 7, "passed": 3,
+            "unknown": [{
+                "at": 210, "bytes": 17, "reason": "not_utf8", "text": "{}", "hex": "ff", "hash": "00ff",
+            }],
+            "usage": usage(), "files": [{ "path": "src/lock.rs", "call": "toolu_2" }], "again": true,
+        }),
         Some("journal") => json!({ "side_file": "torn-2-1.bin", "torn_bytes": 17, "previous_epoch": 2 }),
         _ => Value::Null,
     }
@@ -89,6 +99,10 @@ fn session(kind: &str) -> Value {
             "id": id("ses"), "workspace": "default", "title": "Lock leases", "repo": id("rep"), "board": id("brd"),
             "parent": "ses_018f000000007000800000000000000b", "forked_from": "ses_018f000000007000800000000000000c",
             "fork_point": id("tsk"), "created_at": AT,
+            "origin": {
+                "vendor": "anthropic", "session": "77ec4bae/a40825", "source": "/home/ada/.claude/projects/a.jsonl",
+                "cwd": "/srv/textkit", "branch": "main", "version": "2.1.329", "call": "toolu_1",
+            },
         }),
         "session.renamed" => json!({ "session": id("ses"), "title": "Leases" }),
         "session.archived" => json!({ "session": id("ses") }),

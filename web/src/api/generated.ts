@@ -537,6 +537,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins to read transcripts of a vendor's own program. */
+        post: operations["start_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows how far an import is. */
+        get: operations["get_import"];
+        put?: never;
+        post?: never;
+        /** Ends an import; what it has read stays. */
+        delete: operations["cancel_import"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/locks": {
         parameters: {
             query?: never;
@@ -1036,6 +1071,7 @@ export interface components {
              * @description What waits for you: questions, and agents without their key or configuration.
              */
             needs_input: number;
+            origin: components["schemas"]["Origin"] | null;
             /** @description The session that spawned this one (fresh context). */
             parent: string | null;
             participants: components["schemas"]["Participant"][];
@@ -1080,6 +1116,22 @@ export interface components {
             since: string;
             status: components["schemas"]["ParticipantStatus"];
             vendor: components["schemas"]["Vendor"];
+        };
+        /** @description Where a session came from that a vendor's own program led. */
+        Origin: {
+            /** @description The git branch at the session's start. */
+            branch: string | null;
+            /** @description The tool call of the parent session that started this sub-agent. */
+            call: string | null;
+            /** @description Where the vendor's program worked. */
+            cwd: string | null;
+            /** @description The vendor's name of the session; of a sub-agent `<session>/<agent>`. */
+            session: string;
+            /** @description Absolute path of the transcript it was first read from. */
+            source: string;
+            vendor: components["schemas"]["Vendor"];
+            /** @description Version of the vendor's program. */
+            version: string | null;
         };
         /** @enum {string} */
         Driver: "native" | "claude" | "codex" | "acp";
@@ -1574,6 +1626,96 @@ export interface components {
             held_by: string | null;
             /** @description Why nothing does. */
             reason: string | null;
+        };
+        /** @description Body of `POST /imports`. */
+        NewImport: {
+            /** @description Absolute path of a transcript, or of a folder below which all are meant. */
+            path: string;
+            vendor: components["schemas"]["Vendor"];
+            /** @description Go on when all is read, and read what is added, as long as somebody asks for the import twice a minute. */
+            watch?: boolean;
+        };
+        /** @description Transcripts of a vendor's own program being read into the journal. */
+        Import: {
+            /**
+             * Format: int64
+             * @description Files that were rewritten or exchanged, and read from their start again.
+             */
+            again: number;
+            /** Format: int64 */
+            bytes: number;
+            /** Format: int64 */
+            bytes_done: number;
+            /**
+             * Format: int64
+             * @description Files without a conversation.
+             */
+            empty: number;
+            /**
+             * Format: int64
+             * @description Files that could not be read.
+             */
+            failed: number;
+            /** Format: int64 */
+            files: number;
+            /**
+             * Format: int64
+             * @description Files that were looked at.
+             */
+            files_done: number;
+            /**
+             * Format: int64
+             * @description In the order they began; forgotten when the daemon stops.
+             */
+            id: number;
+            /** Format: int64 */
+            lines: number;
+            /**
+             * Format: int64
+             * @description Files of sessions that were led from here.
+             */
+            linked: number;
+            /** Format: int64 */
+            messages: number;
+            /**
+             * Format: int64
+             * @description Lines that say nothing of the conversation.
+             */
+            passed: number;
+            path: string;
+            /**
+             * Format: int64
+             * @description Sessions that came to be.
+             */
+            sessions: number;
+            /** Format: date-time */
+            started_at: string;
+            state: components["schemas"]["ImportState"];
+            /**
+             * Format: int64
+             * @description Files that end in a line still being written.
+             */
+            torn: number;
+            /** @description What went wrong, the first fifty. */
+            troubles: components["schemas"]["ImportTrouble"][];
+            /**
+             * Format: int64
+             * @description Files with nothing new.
+             */
+            unchanged: number;
+            /**
+             * Format: int64
+             * @description Lines nobody understood; they are kept as they are.
+             */
+            unknown: number;
+            vendor: components["schemas"]["Vendor"];
+            watch: boolean;
+        };
+        /** @enum {string} */
+        ImportState: "reading" | "watching" | "done" | "canceled" | "failed";
+        ImportTrouble: {
+            message: string;
+            path: string;
         };
         /** @description The lock table. */
         LockTable: {
@@ -2178,6 +2320,10 @@ export interface components {
             /** @constant */
             kind: "journal.repaired";
             payload: components["schemas"]["JournalRepair"];
+        } | {
+            /** @constant */
+            kind: "transcript.imported";
+            payload: components["schemas"]["TranscriptImport"];
         };
         /** @description A person. */
         UserRecord: {
@@ -2219,6 +2365,7 @@ export interface components {
             fork_point: string | null;
             forked_from: string | null;
             id: string;
+            origin: components["schemas"]["Origin"] | null;
             parent: string | null;
             repo: string | null;
             title: string;
@@ -2618,6 +2765,40 @@ export interface components {
             /** Format: int64 */
             torn_bytes: number;
         };
+        /** @description A piece of a transcript was read; its messages are in the same commit. */
+        TranscriptImport: {
+            /** @description The file was another one before, and was read from its start again. */
+            again: boolean;
+            file: components["schemas"]["FileMark"];
+            files: components["schemas"]["TouchedFile"][];
+            /**
+             * Format: int64
+             * @description Bytes read before, and now.
+             */
+            from: number;
+            /** Format: int64 */
+            lines: number;
+            /** Format: int64 */
+            messages: number;
+            /** Format: int64 */
+            offset: number;
+            /**
+             * Format: int64
+             * @description Lines that say nothing of the conversation.
+             */
+            passed: number;
+            /** @description BLAKE3, in hex, of all bytes before `offset`. */
+            prefix_hash: string;
+            session: string;
+            /** @description Absolute path of the transcript. */
+            source: string;
+            /** @description Lines nobody understood, as they stand there. */
+            unknown: components["schemas"]["RawLine"][];
+            usage: components["schemas"]["Usage"];
+            vendor: components["schemas"]["Vendor"];
+            /** @description The vendor's name of the session. */
+            vendor_session: string;
+        };
         OutlineStep: {
             state: components["schemas"]["OutlineState"];
             text: string;
@@ -2664,6 +2845,37 @@ export interface components {
             reply_to?: number | null;
             thread?: string | null;
         };
+        FileMark: {
+            /** Format: int64 */
+            device: number;
+            /** Format: int64 */
+            inode: number;
+            /**
+             * Format: int64
+             * @description Milliseconds since 1970.
+             */
+            modified: number;
+            /** Format: int64 */
+            size: number;
+        };
+        RawLine: {
+            /** Format: int64 */
+            at: number;
+            /** Format: int64 */
+            bytes: number;
+            /** @description BLAKE3, of a line too long to keep. */
+            hash: string | null;
+            /** @description The bytes, of a line that is no text. */
+            hex: string | null;
+            reason: components["schemas"]["RawReason"];
+            text: string | null;
+        };
+        TouchedFile: {
+            call: string | null;
+            path: string;
+        };
+        /** @enum {string} */
+        RawReason: "unknown_record" | "not_json" | "not_utf8" | "too_long";
         /** @description Outcome of a maintenance command. */
         DataReport: {
             /** Format: int64 */
@@ -4031,6 +4243,107 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AgentPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    start_import: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewImport"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cancel_import: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
                 };
             };
             /** @description It was not done. */

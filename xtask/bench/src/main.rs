@@ -8,6 +8,7 @@ mod bus;
 mod daemon;
 mod history;
 mod hook;
+mod import;
 mod journal;
 mod opencode;
 mod process;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         "daemon" => daemon::bench(&order),
         "history" => history::bench(&order),
         "hook" => hook::bench(&order),
+        "import" => import::bench(&order),
         "journal" => journal::bench(&order),
         other => Err(format!("no bench `{other}`")),
     };

@@ -63,6 +63,7 @@ impl Story {
             parent,
             forked_from: None,
             fork_point: None,
+            origin: None,
             created_at,
         };
         let agent: AgentName = "claude".parse().map_err(|error| format!("{error}"))?;

@@ -1,5 +1,6 @@
 //! `coditect session`: conversations with agents.
 
+mod import;
 mod land;
 mod messages;
 mod new;
@@ -58,6 +59,11 @@ pub(crate) enum Session {
         after_help = "Examples:\n  coditect session land 7k2m\n  coditect session land 7k2m --agent claude"
     )]
     Land(land::Land),
+    /// Read history made outside the studio: transcripts of a vendor's own program
+    #[command(
+        after_help = "Examples:\n  coditect session import claude --all\n  coditect session import codex rollout.jsonl --json\n  coditect session import kimi --all --watch"
+    )]
+    Import(import::Import),
     /// Give a session another title
     #[command(
         after_help = "Examples:\n  coditect session rename 7k2m \"Dark mode\"\n  coditect session rename 7k2m \"Night\" --json"
@@ -106,6 +112,7 @@ impl Session {
             Self::Prompt(command) => command.run(context),
             Self::Watch(command) => command.run(context),
             Self::Land(command) => command.run(context),
+            Self::Import(command) => command.run(context),
             Self::Rename(Rename { session, title }) => {
                 let patch = SessionPatch { title: Some(title) };
                 let session = context.talk("renaming", async |client| {

@@ -36,6 +36,7 @@ mod hooked;
 mod hooks;
 #[cfg(test)]
 mod house;
+mod importing;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]

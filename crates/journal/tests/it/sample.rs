@@ -76,6 +76,7 @@ impl Story {
             forked_from: None,
             fork_point: None,
             created_at: NOW,
+            origin: None,
         };
         let joined = |id, agent: &str, vendor, model: &str, context_window| {
             by(

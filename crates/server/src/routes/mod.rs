@@ -7,6 +7,7 @@ mod daemon;
 mod data;
 mod event;
 mod file;
+mod import;
 mod lock;
 mod message;
 mod notice;
@@ -31,6 +32,7 @@ pub(crate) fn bind(binder: Binder) -> Binder {
         cost::bind,
         checkpoint::bind,
         agent::bind,
+        import::bind,
         lock::bind,
         notice::bind,
         registration::bind,

@@ -14,6 +14,7 @@ fn the_engines_defaults_fit_the_schema_and_fill_it() {
         ("BusConfig", "bus"),
         ("PermissionConfig", "permissions"),
         ("BudgetConfig", "budgets"),
+        ("TranscriptsConfig", "transcripts"),
     ] {
         let described = keys(&schema["$defs"][name]["properties"]);
         assert_eq!(described, keys(&defaults[section]), "{name}");

@@ -5,7 +5,7 @@ use super::{at, seq};
 use crate::statement::{row, run, statements};
 use crate::{StoreError, column};
 use journal::Record;
-use model::{ModelAnswer, ModelCall};
+use model::{ModelAnswer, ModelCall, SessionId, Usage};
 use rusqlite::{Connection, params};
 
 statements! { SESSION_STATEMENTS in Sessions {
@@ -40,11 +40,19 @@ statements! { MESSAGE_STATEMENTS in Messages {
 /// what came out.
 pub(super) fn counted(db: &Connection, record: &Record, answer: &ModelAnswer) -> Result<(), StoreError> {
     let [input, output, read, write, cost] = spending::figures(&answer.usage);
-    let (session, sources) = (answer.session.to_string(), column::source_bits(&answer.usage));
-    run(db, &ADD_USAGE, params![session, input, output, read, write, cost, SUM_MAX, sources])?;
+    add_usage(db, answer.session, &answer.usage)?;
+    let sources = column::source_bits(&answer.usage);
     run(db, &ADD_SPENT, params![input, output, read, write, cost, SUM_MAX, sources])?;
     spending::counted(db, record, answer)?;
     run(db, &SET_CONTEXT, params![answer.turn.to_string(), input + output + read + write])?;
+    Ok(())
+}
+
+/// Adds to the session's sums alone.
+pub(super) fn add_usage(db: &Connection, session: SessionId, usage: &Usage) -> Result<(), StoreError> {
+    let [input, output, read, write, cost] = spending::figures(usage);
+    let sources = column::source_bits(usage);
+    run(db, &ADD_USAGE, params![session.to_string(), input, output, read, write, cost, SUM_MAX, sources])?;
     Ok(())
 }
 

@@ -113,6 +113,7 @@ impl World {
             forked_from: None,
             fork_point: None,
             created_at: self.now(),
+            origin: None,
         }
     }
 
@@ -634,9 +635,31 @@ impl World {
                     torn_bytes: 17,
                     previous_epoch: 1,
                 }),
+                imported(session),
             ],
         ));
     }
+}
+
+/// A piece of a transcript of a vendor's own program.
+fn imported(session: model::SessionId) -> Event {
+    Event::TranscriptImported(model::TranscriptImport {
+        session,
+        vendor: Vendor::Anthropic,
+        vendor_session: "77ec4bae".to_owned(),
+        source: "/home/ada/.claude/projects/a.jsonl".to_owned(),
+        file: model::FileMark { device: 1, inode: 2, size: 300, modified: 4 },
+        from: 0,
+        offset: 290,
+        prefix_hash: "00ff".to_owned(),
+        lines: 3,
+        messages: 1,
+        passed: 1,
+        unknown: Vec::new(),
+        usage: Usage { input_tokens: 7, ..Usage::default() },
+        files: Vec::new(),
+        again: false,
+    })
 }
 
 macro_rules! ids {
