@@ -256,7 +256,11 @@ impl Claude {
             Said::Result(verdict) => self.ended(&verdict),
             Said::ControlRequest { request_id, request } => self.asked(request_id, request),
             Said::ControlCancelRequest { request_id } => {
-                self.waiting.retain(|_, waiting| waiting.request_id != request_id);
+                let withdrawn = self.waiting.iter().find(|(_, waiting)| waiting.request_id == request_id);
+                if let Some(id) = withdrawn.map(|(id, _)| *id) {
+                    self.waiting.remove(&id);
+                    self.steps.push_back(Step::Withdrawn(id));
+                }
                 Ok(())
             }
             Said::ControlResponse { response } => {

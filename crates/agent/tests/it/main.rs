@@ -5,6 +5,8 @@ mod claude;
 #[cfg(test)]
 mod claude_broken;
 #[cfg(test)]
+mod claude_recorded;
+#[cfg(test)]
 mod claude_trouble;
 #[cfg(test)]
 mod commands;
