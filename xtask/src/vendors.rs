@@ -100,7 +100,7 @@ pub(crate) fn folder(machine: &Machine, report: &mut Report) -> Result<PathBuf, 
     }
     if !machine.may_install() {
         return Err(
-            "the vendors' programs are not installed: cargo xtask e2e --install (350 MB to fetch, 1.2 GB)"
+            "the vendors' programs are not installed: cargo xtask e2e --install (435 MB to fetch, 1.2 GB unpacked)"
                 .into(),
         );
     }

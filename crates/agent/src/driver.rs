@@ -7,7 +7,10 @@
 //! Invariant: a turn ends. Every wait in here is given up when the turn is canceled, its deadline passes, or the vendor's
 //! program is gone; what is left of the program dies with the guard.
 
+pub(crate) mod clearance;
 pub(crate) mod deadline;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub(crate) mod place;
 pub(crate) mod plan;
 pub(crate) mod preamble;
@@ -15,7 +18,9 @@ pub(crate) mod program;
 mod turn;
 mod uplink;
 
+use crate::acp::Acp;
 use crate::claude::Claude;
+use crate::codex::Codex;
 use crate::native::Native;
 use crate::run::lines::{COMMAND_LINE_MAX, EXCERPT_MAX, Line, Lines};
 use crate::run::wire::{Reply, RunCommand, RunEvent, Start};
@@ -175,7 +180,8 @@ fn drive(entropy: Arc<dyn Entropy>) -> Result<(), String> {
         match start.driver {
             Kind::Native => turn::take::<Native>(start, place, commands, stdout).await,
             Kind::Claude => turn::take::<Claude>(start, place, commands, stdout).await,
-            Kind::Codex | Kind::Acp => return Err("there is no such driver yet".to_owned()),
+            Kind::Codex => turn::take::<Codex>(start, place, commands, stdout).await,
+            Kind::Acp => turn::take::<Acp>(start, place, commands, stdout).await,
         }
         Ok(())
     });

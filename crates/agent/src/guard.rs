@@ -23,7 +23,7 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::fence::{Fence, Fenced};
 use crate::processes;
 use crate::run::wire::WIRE_REVISION;
 use crate::spawn;
@@ -90,6 +91,8 @@ struct Orders {
     liveness: OsString,
     grace: Duration,
     limits: Vec<(Resource, u64)>,
+    /// What the driver is kept from; none when it may do what the user may.
+    fence: Option<Fence>,
     /// What to guard instead of a driver.
     command: Vec<OsString>,
 }
@@ -113,6 +116,10 @@ impl Orders {
                 b"--open-files" => orders.limits.push((Resource::Nofile, number()?)),
                 b"--file-bytes" => orders.limits.push((Resource::Fsize, number()?)),
                 b"--memory-bytes" => orders.limits.push((Resource::As, number()?)),
+                b"--fence" => {
+                    let fence = serde_json::from_str(text).map_err(|error| format!("--fence: {error}"))?;
+                    orders.fence = Some(fence);
+                }
                 b"--cpu-seconds" => orders.limits.push((Resource::Cpu, number()?)),
                 _ => return Err(format!("unknown argument {}", name.display())),
             }
@@ -133,6 +140,8 @@ struct Guard {
     /// Somebody wants the run to end.
     ending: Arc<AtomicBool>,
     _liveness: OwnedFd,
+    /// Lets the fenced driver's parent be.
+    _fenced: Option<Fenced>,
 }
 
 impl Guard {
@@ -157,8 +166,9 @@ impl Guard {
             .and_then(|line| writeln!(stdout, "{line}"))
             .and_then(|()| stdout.flush())
             .map_err(|error| format!("nobody listens: {error}"))?;
-        let driver = start_driver(&orders, &bell, &ending)?;
-        Ok(Self { grace: orders.grace, driver, driver_status: None, wake, ending, _liveness: liveness })
+        let (driver, fenced) = start_driver(&orders, &bell, &ending)?;
+        let grace = orders.grace;
+        Ok(Self { grace, driver, driver_status: None, wake, ending, _liveness: liveness, _fenced: fenced })
     }
 
     /// Sleeps until the run is over or is to be over, ends what is left, and gives the exit code.
@@ -302,18 +312,30 @@ fn listen(bell: &UnixStream, ending: &Arc<AtomicBool>) -> std::io::Result<()> {
 }
 
 /// Starts the driver, and a thread that passes our stdin on to it and notices its end.
-fn start_driver(orders: &Orders, bell: &UnixStream, ending: &Arc<AtomicBool>) -> Result<Pid, String> {
-    let mut command = match orders.command.split_first() {
-        None => driver(&orders.run),
-        Some((program, arguments)) => guarded(program, arguments)?,
-    };
-    let mut child = command.spawn().map_err(|error| {
+fn start_driver(
+    orders: &Orders,
+    bell: &UnixStream,
+    ending: &Arc<AtomicBool>,
+) -> Result<(Pid, Option<Fenced>), String> {
+    let cannot = |error: &dyn std::fmt::Display| {
         let program =
             orders.command.first().map_or("the driver".into(), |program| program.display().to_string());
         format!("cannot start {program}: {error}")
-    })?;
-    let driver = Pid::from_child(&child);
-    let mut to_driver = child.stdin.take();
+    };
+    let (pid, mut to_driver, fenced) = match (orders.command.split_first(), &orders.fence) {
+        (None, Some(fence)) => {
+            let mut fenced = fenced(&orders.run, fence).map_err(|error| cannot(&error))?;
+            (Pid::from_child(&fenced.child), fenced.child.stdin.take(), Some(fenced))
+        }
+        (command, _) => {
+            let mut command = match command {
+                None => driver(&orders.run),
+                Some((program, arguments)) => guarded(program, arguments)?,
+            };
+            let mut child = command.spawn().map_err(|error| cannot(&error))?;
+            (Pid::from_child(&child), child.stdin.take(), None)
+        }
+    };
     let mut bell = bell.try_clone().map_err(|error| format!("cannot make a pipe: {error}"))?;
     let ending = Arc::clone(ending);
     std::thread::spawn(move || {
@@ -335,7 +357,23 @@ fn start_driver(orders: &Orders, bell: &UnixStream, ending: &Arc<AtomicBool>) ->
         ending.store(true, Ordering::SeqCst);
         let _ = bell.write_all(&[0]);
     });
-    Ok(driver)
+    Ok((pid, fenced))
+}
+
+/// The driver inside a fence. Our program is passed on as an open file: `/proc/self/exe` would be bubblewrap's, and
+/// the name on disk may be another program's by now.
+fn fenced(run: &str, fence: &Fence) -> Result<Fenced, String> {
+    let program = std::fs::File::open("/proc/self/exe").map_err(|error| error.to_string())?;
+    let program = fcntl_dupfd_cloexec(&program, LIVENESS_FD_MIN).map_err(|error| error.to_string())?;
+    fcntl_setfd(&program, FdFlags::empty()).map_err(|error| error.to_string())?;
+    let path = OsString::from(format!("/proc/self/fd/{}", program.as_raw_fd()));
+    let guard = if fence.counts_anew() { 1 } else { getpid().as_raw_nonzero().get() };
+    let arguments = ["__drive", "--run", run, "--guard", &guard.to_string()].map(OsString::from);
+    let tmp = fence.tmp.clone();
+    let prepare = move |command: &mut Command| {
+        command.env("TMPDIR", tmp).stdin(Stdio::piped());
+    };
+    fence.spawn(&path, &arguments, prepare).map_err(|error| error.to_string())
 }
 
 /// The driver, from this very binary even if its file has been replaced meanwhile. It is told

@@ -8,8 +8,11 @@
 //! Invariant: when a run's pipe from the daemon closes, every process the run ever started dies,
 //! and its liveness file stays locked until the last of them has.
 
+mod acp;
 mod claude;
+mod codex;
 mod driver;
+mod fence;
 mod guard;
 mod native;
 mod processes;
@@ -17,6 +20,7 @@ mod run;
 mod spawn;
 
 pub use driver::drive_main;
+pub use fence::{Fence, FenceError, FenceReport, Mechanism, probe};
 pub use guard::guard_main;
 pub use run::command::{CommandLimits, CommandOutput, CommandSpec, run_command};
 pub use run::handle::{RunControl, RunExitStatus, RunHandle, SendError};

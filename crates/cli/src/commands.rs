@@ -7,6 +7,7 @@ mod data;
 mod demo;
 mod doctor;
 mod events;
+mod file;
 mod init;
 mod join;
 mod lock;
@@ -18,6 +19,7 @@ mod task;
 mod up;
 mod version;
 mod who;
+mod worktree;
 
 pub(crate) use daemon::is_locked;
 
@@ -63,6 +65,12 @@ pub(crate) enum Command {
     /// Registered git repositories
     #[command(subcommand)]
     Repo(repo::Repo),
+    /// Worktrees that are lent to agents
+    #[command(subcommand)]
+    Worktree(worktree::Worktree),
+    /// What agents' files held
+    #[command(subcommand)]
+    File(file::File),
     /// Let agents plan and change a repository together, and watch them
     Run(run::Run),
     /// See four agents repair a small library, with scripted models
@@ -96,6 +104,8 @@ pub(crate) fn run(context: &Context, command: Command) -> Outcome {
         Command::Lock(command) => command.run(context),
         Command::Msg(command) => command.run(context),
         Command::Repo(command) => command.run(context),
+        Command::Worktree(command) => command.run(context),
+        Command::File(command) => command.run(context),
         Command::Run(command) => command.run(context),
         Command::Demo(command) => Ok(command.run(context)),
         Command::Data(command) => command.run(context),

@@ -9,10 +9,10 @@ use crate::{ClientError, path};
 use protocol::Method::{Delete, Get, Patch, Post};
 use protocol::{
     Agent, ChannelCount, Checkpoint, ConfigVersion, DataReport, EventPage, EventQuery, Finding, InboxQuery,
-    Launch, LiveTurn, Lock, LockTable, Message, MessageQuery, NewAnswer, NewExport, NewLock, NewNotice,
-    NewPlan, NewPrompt, NewRepo, NewSession, NewSteer, Notice, NoticeQuery, Page, Participant, Plan,
-    Presence, Receipt, Repo, RepoPatch, Session, SessionPatch, SessionQuery, Status, Stopping, Task,
-    TaskQuery, Version,
+    Landed, Launch, LiveTurn, Lock, LockTable, Message, MessageQuery, NewAnswer, NewExport, NewLanding,
+    NewLock, NewNotice, NewPlan, NewPrompt, NewRepo, NewRestore, NewSession, NewSteer, Notice, NoticeQuery,
+    Page, Participant, Plan, Presence, Receipt, RemovedWorktree, Repo, RepoPatch, RestoredFile, Session,
+    SessionPatch, SessionQuery, Status, Stopping, Task, TaskQuery, Version, Worktree, WorktreeRemoval,
 };
 
 type Key<'a> = Option<&'a str>;
@@ -210,6 +210,41 @@ impl Client {
 
     pub async fn remove_repo(&self, id: &str, key: Key<'_>) -> Result<(), ClientError> {
         self.ask(Ask::new(Delete, path::under("repos", id, "")).key(key)).await
+    }
+
+    pub async fn restore_file(
+        &self,
+        repo: &str,
+        new: &NewRestore,
+        key: Key<'_>,
+    ) -> Result<RestoredFile, ClientError> {
+        self.ask(Ask::new(Post, path::under("repos", repo, "/restore")).body(new)?.key(key)).await
+    }
+
+    pub async fn worktrees(&self) -> Result<Page<Worktree>, ClientError> {
+        self.ask(Ask::new(Get, "/worktrees")).await
+    }
+
+    /// Brings agents' work to the branch that is checked out.
+    pub async fn land_session(
+        &self,
+        session: &str,
+        new: &NewLanding,
+        key: Key<'_>,
+    ) -> Result<Page<Landed>, ClientError> {
+        self.ask(Ask::new(Post, path::under("sessions", session, "/land")).body(new)?.key(key)).await
+    }
+
+    pub async fn remove_worktree(
+        &self,
+        removal: &WorktreeRemoval,
+        key: Key<'_>,
+    ) -> Result<RemovedWorktree, ClientError> {
+        self.ask(Ask::new(Post, "/worktrees/remove").body(removal)?.key(key)).await
+    }
+
+    pub async fn prune_worktrees(&self, key: Key<'_>) -> Result<Page<RemovedWorktree>, ClientError> {
+        self.ask(Ask::new(Post, "/worktrees/prune").key(key)).await
     }
 
     pub async fn events(&self, query: &EventQuery) -> Result<EventPage, ClientError> {

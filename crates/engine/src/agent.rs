@@ -1,6 +1,6 @@
 //! Agents: what is configured, and whether it could work now.
 
-use crate::{AgentView, Engine};
+use crate::{AgentView, Engine, fence};
 
 impl Engine {
     pub fn agents(&self) -> Vec<AgentView> {
@@ -14,6 +14,8 @@ impl Engine {
             context_window: agent.context_window,
             api_key_env: agent.api_key_env.clone(),
             key_present: agent.key(&|name| self.shared.env(name)).is_some(),
+            isolation: agent.isolation,
+            sandbox: fence::state(&self.shared, agent),
         };
         snapshot.config.agents.iter().map(view).collect()
     }

@@ -85,14 +85,64 @@ pub(crate) async fn of_task(
     task: &Task,
     agent: &AgentName,
 ) -> Result<Option<Checkpoint>, Refusal> {
-    let id = task.id;
-    let (changes, reviewers) =
-        shared.store.read_or_refuse(|view| Ok((view.file_changes(id)?, reviewers(view, task)?)))?;
-    let paths: BTreeSet<RepoPath> = changes.into_iter().map(|row| row.change.path).collect();
+    let paths = changed(shared, task)?;
     if paths.is_empty() {
         return Ok(None);
     }
-    let paths: Vec<RepoPath> = paths.into_iter().collect();
+    let (draft, tip) = draft(shared, repo, task, agent, paths)?;
+    let (shared_, path) = (Arc::clone(shared), repo.path.clone());
+    let taken = shared.writers.run(Path::new(&repo.path), move || {
+        let repository = open(&shared_, &path)?;
+        snapshot(&shared_, &repository, tip.as_deref(), draft).map_err(Refusal::from)
+    });
+    taken.await
+}
+
+/// Keeps what is in the worktree of a participant's own, whoever or whatever put it there, and moves its branch to it.
+/// None when nothing changed.
+pub(crate) async fn of_own_worktree(
+    shared: &Arc<Shared>,
+    repo: &Repo,
+    task: &Task,
+    agent: &AgentName,
+) -> Result<Option<Checkpoint>, Refusal> {
+    let edited = changed(shared, task)?;
+    let (draft, _) = draft(shared, repo, task, agent, Vec::new())?;
+    let (shared_, path) = (Arc::clone(shared), repo.path.clone());
+    let taken = shared.writers.run(Path::new(&repo.path), move || {
+        let repository = open(&shared_, &path)?;
+        let dirty: Vec<RepoPath> =
+            repository.status(&[])?.entries.into_iter().map(|entry| entry.path).collect();
+        // Of more files than a commit of ours takes, those that were edited; the others stay as they are.
+        let paths = if dirty.len() > git::PATHS_MAX { edited } else { dirty };
+        let head = repository.head()?;
+        let taken = snapshot(&shared_, &repository, None, Checkpoint { paths, ..draft })?;
+        if let Some(taken) = &taken {
+            let commit: Oid = taken.commit.parse().map_err(Refusal::internal)?;
+            repository.advance(&commit, head.as_ref(), &taken.paths)?;
+        }
+        Ok(taken)
+    });
+    taken.await
+}
+
+/// Paths that the task's turns edited.
+fn changed(shared: &Shared, task: &Task) -> Result<Vec<RepoPath>, Refusal> {
+    let changes = shared.store.read(|view| view.file_changes(task.id))?;
+    let paths: BTreeSet<RepoPath> = changes.into_iter().map(|row| row.change.path).collect();
+    Ok(paths.into_iter().collect())
+}
+
+/// A task's checkpoint but for its commit, and the ref it is put on top of.
+fn draft(
+    shared: &Shared,
+    repo: &Repo,
+    task: &Task,
+    agent: &AgentName,
+    paths: Vec<RepoPath>,
+) -> Result<(Checkpoint, Option<String>), Refusal> {
+    let id = task.id;
+    let reviewers = shared.store.read_or_refuse(|view| reviewers(view, task))?;
     let co_authors: Vec<AgentName> = std::iter::once(agent.clone()).chain(reviewers).collect();
     let git_ref = format!("{REF_PREFIX}tasks/{id}");
     let tip = task.plan.map(plan_ref);
@@ -109,12 +159,7 @@ pub(crate) async fn of_task(
         message,
         created_at: shared.now(),
     };
-    let (shared_, path) = (Arc::clone(shared), repo.path.clone());
-    let taken = shared.writers.run(Path::new(&repo.path), move || {
-        let repository = open(&shared_, &path)?;
-        snapshot(&shared_, &repository, tip.as_deref(), draft).map_err(Refusal::from)
-    });
-    taken.await
+    Ok((draft, tip))
 }
 
 fn snapshot(

@@ -50,6 +50,12 @@ pub struct AgentConfig {
     pub pass_env: Vec<String>,
     #[serde(default)]
     pub isolation: Isolation,
+    /// Whether an agent with `isolation` at `sandbox` may only work where a sandbox can be held.
+    #[serde(default = "required")]
+    pub sandbox_required: bool,
+    /// Folders and files that are to be writable inside the sandbox besides the usual ones: absolute, or from `~/`.
+    #[serde(default)]
+    pub sandbox_writable: Vec<String>,
     /// Tokens.
     #[serde(default = "default_window")]
     pub context_window: u64,
@@ -60,6 +66,10 @@ pub struct AgentConfig {
 
 fn native() -> Driver {
     Driver::Native
+}
+
+fn required() -> bool {
+    true
 }
 
 fn default_window() -> u64 {
@@ -210,6 +220,8 @@ fn default_agents() -> BTreeMap<AgentName, AgentConfig> {
                 env: BTreeMap::new(),
                 pass_env: Vec::new(),
                 isolation: Isolation::Shared,
+                sandbox_required: true,
+                sandbox_writable: Vec::new(),
                 context_window,
                 instructions: String::new(),
             };
@@ -311,6 +323,13 @@ fn check(config: &Config) -> Result<(), String> {
         }
         if agent.driver == Driver::Native && agent.api_key_env.is_empty() {
             return Err(format!("agents.{name}.api_key_env is empty, and the native driver needs a key"));
+        }
+        for path in &agent.sandbox_writable {
+            if !path.starts_with('/') && !path.starts_with("~/") {
+                return Err(format!(
+                    "agents.{name}.sandbox_writable: `{path}` must be absolute or begin with ~/"
+                ));
+            }
         }
         if let Some(url) = &agent.base_url
             && !url.starts_with("http://")

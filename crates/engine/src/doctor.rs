@@ -2,6 +2,7 @@
 
 use crate::Engine;
 use crate::engine::Shared;
+use model::Isolation;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
@@ -75,6 +76,7 @@ fn look(shared: &Shared) -> Vec<Finding> {
         Ok(locks) => good("bus", format!("{} locks held", locks.len())),
         Err(error) => bad("bus", error.to_string(), None),
     });
+    findings.push(sandbox(shared));
     let dropped = shared.bus.outbox_dropped().unwrap_or(0);
     if dropped > 0 {
         let message = format!("{dropped} events of the bus were dropped while no daemon took them");
@@ -94,6 +96,31 @@ fn look(shared: &Shared) -> Vec<Finding> {
         Err(error) => findings.push(bad("repos", error.to_string(), Some("run `coditect data rebuild`"))),
     }
     findings
+}
+
+/// What can hold a sandbox here. Nothing is an error only when an agent is to have one.
+fn sandbox(shared: &Shared) -> Finding {
+    let report = shared.fences();
+    let agents = shared.config.snapshot();
+    let mut wanting = agents.config.agents.iter().filter(|(_, agent)| agent.isolation == Isolation::Sandbox);
+    match (&report.bubblewrap, report.best(), wanting.next()) {
+        (Err(why), Some(mechanism), _) => good("sandbox", format!("held by {} ({why})", mechanism.as_str())),
+        (_, Some(mechanism), _) => good("sandbox", format!("held by {}", mechanism.as_str())),
+        (_, None, Some((name, agent))) => {
+            let what = if agent.sandbox_required { "cannot work" } else { "works UNSANDBOXED" };
+            bad(
+                "sandbox",
+                format!("{name} {what}: {}", report.failure()),
+                Some("install bubblewrap, or a kernel with Landlock"),
+            )
+        }
+        (_, None, None) => Finding {
+            severity: Severity::Warning,
+            check: "sandbox",
+            message: format!("no agent could be sandboxed here: {}", report.failure()),
+            hint: Some("install bubblewrap if you want to set `isolation` to `sandbox`".to_owned()),
+        },
+    }
 }
 
 fn good(check: &'static str, message: String) -> Finding {

@@ -9,6 +9,7 @@ use crate::bridge::Crossing;
 use crate::call::Key;
 use crate::config::{ConfigError, ConfigProvider, Snapshot};
 use crate::credential::Credentials;
+use crate::known::Known;
 use crate::live::Live;
 use crate::lock::LockAnswers;
 use crate::places::Places;
@@ -83,6 +84,9 @@ pub(crate) struct Shared {
     pub(crate) lock_answers: tokio::sync::Mutex<LockAnswers>,
     pub(crate) writers: Writers,
     pub(crate) strays: Strays,
+    pub(crate) known: Known,
+    /// What can hold a sandbox here; found when it is first asked for.
+    pub(crate) fences: OnceLock<agent::FenceReport>,
     /// Every task of the engine is on it, so that shutdown knows when all are over.
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
@@ -319,6 +323,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
     let listening =
         bus::Options { safety_poll: config.snapshot().config.bus.safety_poll(), ..bus::Options::default() };
     let bus = Bus::open_with(&workspace.bus(), clock, entropy, listening).map_err(|error| error.refusal())?;
+    let known = Known::new(workspace.known());
     let scratch = workspace.runs();
     std::fs::create_dir_all(&scratch).map_err(Refusal::internal)?;
     let git = Git::new((options.environment)("PATH").unwrap_or_default(), scratch);
@@ -356,6 +361,8 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         lock_answers: tokio::sync::Mutex::default(),
         writers: Writers::default(),
         strays: Strays::default(),
+        known,
+        fences: OnceLock::new(),
         tasks: TaskTracker::new(),
         stopping: CancellationToken::new(),
         places,

@@ -16,8 +16,11 @@ mod data;
 mod doctor;
 mod engine;
 mod event;
+mod fence;
+mod file;
 mod fork;
 mod instructions;
+mod known;
 mod live;
 mod lock;
 mod merge;
@@ -37,6 +40,7 @@ mod task;
 mod test_report;
 mod turn;
 mod view;
+mod worktree;
 mod writer;
 
 pub use bus::{AckRule, Durability, Receipt};
@@ -45,6 +49,7 @@ pub use config::{AgentConfig, BusConfig, Config, ConfigError, Limits, ServerConf
 pub use doctor::{Finding, Severity};
 pub use engine::{Engine, EngineOptions, Environment, StartReport};
 pub use event::{EventEntry, EventsPage};
+pub use file::{NewRestore, RestorePoint};
 pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::NewLock;
 pub use message::{MessagePage, NewPrompt};
@@ -53,6 +58,6 @@ pub use plan::NewPlan;
 pub use repo::{NewRepo, RepoChange};
 pub use session::{NewSession, SessionFilter};
 pub use view::{
-    AgentView, DataReport, ParticipantView, PlanView, RepoView, SessionView, Status, TargetView, TaskView,
-    TurnView, WaitView,
+    AgentView, DataReport, LandedView, ParticipantView, PlanView, RemovedView, RepoView, RestoredView,
+    SandboxView, SessionView, Status, TargetView, TaskView, TurnView, WaitView, WorktreeView,
 };

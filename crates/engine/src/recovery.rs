@@ -9,7 +9,7 @@ use crate::actor::Mail;
 use crate::checkpoint;
 use crate::engine::Shared;
 use crate::turn::finish::Ending;
-use crate::writer;
+use crate::{worktree, writer};
 use model::{
     Actor, Event, ParticipantStatus, Refusal, RunExit, StatusChange, TaskState, TurnEnd, TurnOutcome,
 };
@@ -62,7 +62,14 @@ async fn adopt_edit(shared: &Arc<Shared>, row: &TurnRow) -> Result<Option<String
     })?;
     let Some(repo) = repo else { return Ok(None) };
     let intent = shared.workspace.runs().join(row.turn.run.to_string()).join(writer::INTENT);
-    let change = shared.blocking(move |_| Ok(writer::unrecorded(&intent, repo.path.as_ref()))).await?;
+    // The edit may have been made in the participant's own worktree.
+    let agent = shared.store.read(|view| view.participant(row.turn.participant))?;
+    let own = agent.map(|row| worktree::folder(shared, session, &row.participant.agent));
+    let looked = shared.blocking(move |_| {
+        let own = own.and_then(|own| writer::unrecorded(&intent, &own));
+        Ok(own.or_else(|| writer::unrecorded(&intent, repo.path.as_ref())))
+    });
+    let change = looked.await?;
     let Some(change) = change.filter(|change| recorded.iter().all(|row| row.change != *change)) else {
         return Ok(None);
     };

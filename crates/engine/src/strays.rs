@@ -70,12 +70,23 @@ pub(crate) struct Found {
     pub(crate) files: Vec<StrayFile>,
     /// How many there are besides.
     pub(crate) more: u32,
+    /// Who else had some of the named files locked: each with the first of them.
+    pub(crate) holders: Vec<(RegistrationId, String, RepoPath)>,
 }
 
 impl Strays {
     fn watched(&self, worktree: &Path) -> Arc<Watched> {
         let mut worktrees = self.worktrees.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(worktrees.entry(worktree.to_owned()).or_default())
+    }
+
+    /// These were changed in good order by somebody other than the writer, on the writer's thread.
+    pub(crate) fn account(&self, worktree: &Path, paths: &[RepoPath]) {
+        let watched = self.watched(worktree);
+        let mut known = watched.known();
+        if known.turns > 0 {
+            known.files.extend(paths.iter().map(|path| (path.clone(), print(worktree, path))));
+        }
     }
 
     /// The writer wrote this, or removed it. To be called on the writer's own thread, so that no look comes in between.
@@ -155,18 +166,23 @@ fn named(shared: &Shared, worktree: &str, own: RegistrationId, strays: Vec<RepoP
         return Found::default();
     }
     let locks = shared.bus.locks(Some(worktree)).unwrap_or_default();
-    let locks: Vec<(Pattern, String)> = locks
+    let locks: Vec<(Pattern, RegistrationId, String)> = locks
         .into_iter()
         .filter(|lock| lock.holder != own && lock.mode == LockMode::Exclusive)
-        .filter_map(|lock| Some((Pattern::parse(&lock.path).ok()?, lock.agent)))
+        .filter_map(|lock| Some((Pattern::parse(&lock.path).ok()?, lock.holder, lock.agent)))
         .collect();
-    let holder = |path: &RepoPath| {
-        locks.iter().find(|(pattern, _)| pattern.matches(path.as_str())).map(|(_, agent)| agent.clone())
+    let mut holders: Vec<(RegistrationId, String, RepoPath)> = Vec::new();
+    let mut holder = |path: &RepoPath| {
+        let (_, id, agent) = locks.iter().find(|(pattern, ..)| pattern.matches(path.as_str()))?;
+        if holders.iter().all(|(known, ..)| known != id) {
+            holders.push((*id, agent.clone(), path.clone()));
+        }
+        Some(agent.clone())
     };
     let more = strays.len().saturating_sub(STRAY_FILES_MAX);
     let named = strays.into_iter().take(STRAY_FILES_MAX);
     let files = named.map(|path| StrayFile { locked_by: holder(&path), path }).collect();
-    Found { files, more: u32::try_from(more).unwrap_or(u32::MAX) }
+    Found { files, more: u32::try_from(more).unwrap_or(u32::MAX), holders }
 }
 
 /// What differs from HEAD, and whether it is a file that was removed.

@@ -3,6 +3,7 @@
 //! Invariant: a started turn ends in the journal, whatever happens to the run: it says so itself,
 //! it dies, its time is over, or the next start of the daemon says it.
 
+mod apart;
 pub(crate) mod detail;
 pub(crate) mod finish;
 mod lock_requests;
@@ -95,6 +96,10 @@ struct TurnDriver {
     used: Usage,
     /// On the worktree it may edit.
     sight: Option<Sight>,
+    /// It works in a worktree of its own, where everything is its work.
+    lent: bool,
+    /// Why the sandbox it was to have is none.
+    unsandboxed: Option<String>,
     /// A shell was called and its end not heard of yet.
     shell_open: bool,
 }
@@ -163,8 +168,15 @@ impl TurnDriver {
                         }
                     }
                 },
-                Some(done) = self.lock_requests.decided() => self.lock_decided(done).await?,
-                Some(mail) = inbox.recv() => self.mail(mail).await?,
+                Some(done) = self.lock_requests.decided() => {
+                    // Whoever waited for somebody else was not silent; from here on it is its turn again.
+                    self.heard = Instant::now();
+                    self.lock_decided(done).await?;
+                }
+                Some(mail) = inbox.recv() => {
+                    self.heard = Instant::now();
+                    self.mail(mail).await?;
+                }
                 _ = drafts.tick() => {
                     self.draft().await?;
                     self.keep_records().await?;
@@ -357,6 +369,7 @@ impl TurnDriver {
 
     async fn set_status(&mut self, status: ParticipantStatus, detail: Option<String>) -> Result<(), Refusal> {
         let detail = detail.as_deref().map(detail::short).filter(|detail| !detail.is_empty());
+        let detail = self.told(detail);
         if self.status == (status, detail.clone()) {
             return Ok(());
         }
@@ -377,6 +390,13 @@ impl TurnDriver {
             tracing::debug!(%refusal, "a run's status on the bus");
         }
         Ok(())
+    }
+
+    /// The detail of a status, with the word that must not be overlooked.
+    fn told(&self, detail: Option<String>) -> Option<String> {
+        let Some(reason) = &self.unsandboxed else { return detail };
+        let rest = detail.as_deref().unwrap_or(reason);
+        Some(detail::short(&format!("UNSANDBOXED: {rest}")))
     }
 
     async fn record(&self, events: Vec<Event>) -> Result<(), Refusal> {

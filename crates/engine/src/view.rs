@@ -1,9 +1,9 @@
 //! What the faces are shown of each noun: the record and what is derived from others.
 
 use model::{
-    AgentName, FileChange, Lock, MergedPlan, Participant, ParticipantId, ParticipantStatus, Plan, PlanState,
-    Proposal, Question, RegistrationId, Repo, Session, SessionState, Task, TaskState, TestReport, Timestamp,
-    Turn, TurnOutcome, Usage, Vendor,
+    AgentName, FileChange, Isolation, Lock, MergedPlan, Participant, ParticipantId, ParticipantStatus, Plan,
+    PlanState, Proposal, Question, RegistrationId, Repo, RepoPath, Session, SessionId, SessionState, Task,
+    TaskState, TestReport, Timestamp, Turn, TurnOutcome, Usage, Vendor,
 };
 
 #[derive(Debug, Clone)]
@@ -96,6 +96,78 @@ pub struct AgentView {
     pub api_key_env: String,
     /// Whether the key is there; never the key.
     pub key_present: bool,
+    pub isolation: Isolation,
+    /// None for an agent that works without one.
+    pub sandbox: Option<SandboxView>,
+}
+
+/// How a sandbox is held here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxView {
+    /// `bubblewrap` or `landlock`; none when nothing holds it: the agent is UNSANDBOXED, or does not work.
+    pub held_by: Option<&'static str>,
+    /// Why nothing does.
+    pub reason: Option<String>,
+}
+
+/// A worktree that is lent to a participant.
+#[derive(Debug, Clone)]
+pub struct WorktreeView {
+    pub session: SessionId,
+    pub session_short: String,
+    pub agent: AgentName,
+    /// The repo's short name.
+    pub repo: String,
+    pub path: String,
+    pub branch: String,
+    /// The commit it stands on.
+    pub head: String,
+    /// Files in it that are not committed.
+    pub dirty: usize,
+    /// Commits of it that are on no branch or tag of the user's.
+    pub unlanded: usize,
+    /// Why it would not be taken away; none when nothing would be lost.
+    pub kept_because: Option<String>,
+}
+
+/// What was landed of a participant's worktree.
+#[derive(Debug, Clone)]
+pub struct LandedView {
+    pub agent: AgentName,
+    /// The user's branch; none when HEAD is detached.
+    pub branch: Option<String>,
+    /// Where it stands now.
+    pub head: String,
+    /// Whether a merge commit was made.
+    pub merged: bool,
+    /// Files that changed in the checkout; none when everything was there already.
+    pub changed: Vec<RepoPath>,
+}
+
+/// What became of a worktree that was to be taken away.
+#[derive(Debug, Clone)]
+pub struct RemovedView {
+    pub session_short: String,
+    pub agent: AgentName,
+    pub path: String,
+    /// Ref of the checkpoint that keeps what was in it and nowhere else.
+    pub kept_as: Option<String>,
+    /// Why it is still there; none when it is gone.
+    pub kept_because: Option<String>,
+}
+
+/// A file whose content was brought back.
+#[derive(Debug, Clone)]
+pub struct RestoredView {
+    pub path: RepoPath,
+    /// Hash of what the file holds now.
+    pub restored: String,
+    /// Hash of what it held before, which is kept as well; none when there was no file.
+    pub overwritten: Option<String>,
+    /// Where that is kept.
+    pub kept_at: Option<String>,
+    /// Whose lock it was written under; none when nobody held one.
+    pub holder: Option<String>,
 }
 
 #[derive(Debug, Clone)]

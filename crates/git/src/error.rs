@@ -27,6 +27,10 @@ pub enum GitError {
     Moved { expected: Option<Oid>, found: Option<Oid> },
     #[error("{commit} cannot be replayed: {} changed on the branch in another way", list(.paths))]
     ReplayConflict { commit: Oid, paths: Vec<RepoPath> },
+    #[error("{commit} cannot be merged: both sides changed {}", list(.paths))]
+    MergeConflict { commit: Oid, paths: Vec<RepoPath> },
+    #[error("the checkout has something of its own in {}", list(.paths))]
+    InTheWay { paths: Vec<RepoPath> },
     #[error("{0} has more than one parent and is no snapshot")]
     NotASnapshot(Oid),
     #[error("`{0}` lies behind a symbolic link")]
@@ -74,6 +78,12 @@ impl GitError {
             Self::Missing(_) => Some("give the path of a checkout that is there"),
             Self::NotARepo(_) => Some("run `git init` there, or give another path"),
             Self::Bare(_) => Some("give the path of a checkout of it"),
+            Self::MergeConflict { .. } => Some(
+                "ask the agent to merge your branch's changes to these files into its work, then land again",
+            ),
+            Self::InTheWay { .. } => {
+                Some("commit, stash or move these files, then land again; nothing was changed")
+            }
             _ => None,
         }
     }
@@ -90,6 +100,8 @@ impl GitError {
             Self::Extension(_) => "repo_extension",
             Self::Moved { .. } => "branch_moved",
             Self::ReplayConflict { .. } => "replay_conflict",
+            Self::MergeConflict { .. } => "merge_conflict",
+            Self::InTheWay { .. } => "checkout_in_the_way",
             Self::NotASnapshot(_) => "not_a_snapshot",
             Self::BeyondSymlink(_) | Self::NotAFile(_) => "path_refused",
             Self::FileTooLarge { .. } => "file_too_large",
@@ -108,7 +120,10 @@ impl From<GitError> for Refusal {
     fn from(error: GitError) -> Self {
         let kind = match &error {
             GitError::GitMissing { .. } | GitError::GitTooOld { .. } => RefusalKind::Unavailable,
-            GitError::Moved { .. } | GitError::ReplayConflict { .. } => RefusalKind::Conflict,
+            GitError::Moved { .. }
+            | GitError::ReplayConflict { .. }
+            | GitError::MergeConflict { .. }
+            | GitError::InTheWay { .. } => RefusalKind::Conflict,
             GitError::TimedOut { .. } => RefusalKind::Busy,
             GitError::Missing(_)
             | GitError::NotARepo(_)

@@ -55,6 +55,15 @@ impl Repository {
         &self.inner.top
     }
 
+    /// The repository's own folder, which its worktrees share.
+    pub fn common_dir(&self) -> &Path {
+        &self.inner.common_dir
+    }
+
+    pub(crate) fn git(&self) -> &Git {
+        &self.inner.git
+    }
+
     /// The commit HEAD stands on; none on an unborn branch.
     pub fn head(&self) -> Result<Option<Oid>, GitError> {
         let answer =
@@ -81,6 +90,28 @@ impl Repository {
             return Ok(None);
         };
         self.call("cat-file").args(["blob", blob.1]).run().map(|answer| Some(answer.stdout))
+    }
+
+    /// Keeps bytes as an object, and gives its id. Without a ref to it git may drop it after some weeks; use
+    /// [`Repository::keep_blob`] for what must stay.
+    fn write_blob(&self, bytes: &[u8]) -> Result<Oid, GitError> {
+        let call = self.call("hash-object").args(["-t", "blob", "-w", "--stdin"]).stdin(bytes);
+        oid("hash-object", &call.run()?.stdout)
+    }
+
+    /// Keeps bytes as an object under a ref below [`REF_PREFIX`].
+    pub fn keep_blob(&self, name: &str, bytes: &[u8]) -> Result<Oid, GitError> {
+        let blob = self.write_blob(bytes)?;
+        self.update_ref(name, &blob)?;
+        Ok(blob)
+    }
+
+    /// The bytes that [`Repository::keep_blob`] kept.
+    pub fn kept_blob(&self, blob: &Oid) -> Result<Vec<u8>, GitError> {
+        match self.call("cat-file").args(["blob", blob.as_str()]).run() {
+            Ok(answer) => Ok(answer.stdout),
+            Err(error) => Err(self.or_no_object(error, blob)),
+        }
     }
 
     /// Points a ref under [`REF_PREFIX`] at a commit, to keep it alive.

@@ -4,6 +4,7 @@
 //! cannot be led outside, into a directory of ours, and git works on the copies with an index of ours.
 
 use crate::commit::{Commit, signature};
+use crate::process::Call;
 use crate::tree::named;
 use crate::{Author, GitError, Oid, Repository};
 use cap_std::ambient_authority;
@@ -152,13 +153,22 @@ impl Repository {
     /// Paths whose attributes name a content filter.
     fn filtered(&self, paths: &BTreeSet<RepoPath>, index: &Path) -> Result<BTreeSet<RepoPath>, GitError> {
         let call = self.call("check-attr").args(["-z", "--stdin", "filter"]).stdin(zero_separated(paths));
-        let answer = call.index(index).run()?;
-        let tokens: Vec<String> = split_zero(&answer.stdout).collect();
-        let filtered = tokens.chunks(3).filter(|triple| {
-            triple.get(2).is_some_and(|value| !matches!(value.as_str(), "unspecified" | "unset" | "set"))
-        });
-        Ok(filtered.filter_map(|triple| triple.first()?.parse().ok()).collect())
+        filter_named(call.index(index))
     }
+
+    /// The same by the user's own index.
+    pub(crate) fn with_filter(&self, paths: &[RepoPath]) -> Result<BTreeSet<RepoPath>, GitError> {
+        filter_named(self.call("check-attr").args(["-z", "--stdin", "filter"]).stdin(zero_separated(paths)))
+    }
+}
+
+fn filter_named(call: Call<'_>) -> Result<BTreeSet<RepoPath>, GitError> {
+    let answer = call.run()?;
+    let tokens: Vec<String> = split_zero(&answer.stdout).collect();
+    let filtered = tokens.chunks(3).filter(|triple| {
+        triple.get(2).is_some_and(|value| !matches!(value.as_str(), "unspecified" | "unset" | "set"))
+    });
+    Ok(filtered.filter_map(|triple| triple.first()?.parse().ok()).collect())
 }
 
 /// True for a file or a link, false for nothing; refuses everything else, and what lies behind a

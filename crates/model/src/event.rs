@@ -1,11 +1,11 @@
 //! Events: committed facts, named in the past tense. This enum is the journal's whole vocabulary.
 
 use crate::{
-    AgentName, AgentNameError, Board, BoardId, Checkpoint, FileChange, LockChange, MergedPlan, Message,
-    MessageDraft, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus, Permission,
-    PermissionDecision, Plan, PlanId, Proposal, RefusedEdit, Registration, RegistrationId, Repo, RepoId, Run,
-    RunExit, RunId, Session, SessionId, StrayFiles, Task, TaskId, TestReport, Turn, TurnId, TurnOutcome,
-    Usage, User, Vendor, VendorRecords,
+    AgentName, AgentNameError, Board, BoardId, Checkpoint, FileChange, FileRestored, LockChange, MergedPlan,
+    Message, MessageDraft, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus,
+    Permission, PermissionDecision, Plan, PlanId, Proposal, RefusedEdit, Registration, RegistrationId, Repo,
+    RepoId, Run, RunExit, RunId, Session, SessionId, StrayFiles, Task, TaskId, TestReport, Turn, TurnId,
+    TurnOutcome, Usage, User, Vendor, VendorRecords,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -155,6 +155,7 @@ events! {
     FileModified(FileChange) "file.modified",
     /// Files changed without the worktree's writer, as far as is known through a shell.
     FileStrayed(StrayFiles) "file.strayed",
+    FileRestored(FileRestored) "file.restored",
     EditRefused(RefusedEdit) "edit.refused",
     CheckpointCreated(Checkpoint) "checkpoint.created",
     RegistrationAnnounced(Registration) "registration.announced",
@@ -324,6 +325,7 @@ impl Event {
             | Self::RepoAdded(_)
             | Self::RepoChanged(_)
             | Self::RepoRemoved(_)
+            | Self::FileRestored(_)
             | Self::NoticePublished(_)
             | Self::JournalRepaired(_) => None,
             Self::SessionCreated(session) => Some(session.id),

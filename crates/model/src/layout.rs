@@ -99,6 +99,16 @@ impl WorkspaceDir {
         self.dir.join("runs")
     }
 
+    /// Worktrees lent to participants, by session and agent.
+    pub fn worktrees(&self) -> PathBuf {
+        self.dir.join("worktrees")
+    }
+
+    /// What files held when they were locked, and what was overwritten, by content hash.
+    pub fn known(&self) -> PathBuf {
+        self.dir.join("known")
+    }
+
     pub fn backups(&self) -> PathBuf {
         self.dir.join("backups")
     }

@@ -68,7 +68,7 @@ pub use session::{Participant, ParticipantStatus, Session, SessionState};
 pub use task::{QUESTION_MAX, Task, TaskKind, TaskState, TaskStep, TaskStepError};
 pub use time::{Timestamp, TimestampError};
 pub use turn::{
-    FileChange, Opening, Outline, OutlineState, OutlineStep, STRAY_FILES_MAX, StrayFile, StrayFiles, Turn,
-    TurnOutcome, VendorRecords,
+    FileChange, FileRestored, Opening, Outline, OutlineState, OutlineStep, STRAY_FILES_MAX, StrayFile,
+    StrayFiles, Turn, TurnOutcome, VendorRecords,
 };
 pub use user::User;

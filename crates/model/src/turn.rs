@@ -1,6 +1,6 @@
 //! Turns: one participant's work on a task, from prompt until the agent reports its end.
 
-use crate::{ParticipantId, RepoPath, RunId, SessionId, TaskId, Timestamp, TurnId, Usage};
+use crate::{ParticipantId, RepoId, RepoPath, RunId, SessionId, TaskId, Timestamp, TurnId, Usage};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +130,21 @@ pub struct StrayFile {
     pub path: RepoPath,
     /// Who, other than the turn's own agent, had the file locked.
     pub locked_by: Option<String>,
+}
+
+/// A known content was written back to a file of a checkout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRestored {
+    pub repo: RepoId,
+    pub path: RepoPath,
+    /// `before_lock` or `last_known`.
+    pub to: String,
+    /// BLAKE3 (hex) of what the file holds now.
+    pub restored: String,
+    /// The same of what it held before, which is kept; none when there was no file.
+    pub overwritten: Option<String>,
+    /// Under whose lock it was written; none when nobody held one.
+    pub holder: Option<String>,
 }
 
 /// Sums over the model calls of a turn.

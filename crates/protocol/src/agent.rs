@@ -2,7 +2,7 @@
 
 use crate::operation::{Access::Run, Method::Get, Operation};
 use crate::words;
-use model::{AgentName, Driver, Vendor};
+use model::{AgentName, Driver, Isolation, Vendor};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -24,6 +24,19 @@ pub struct Agent {
     pub api_key_env: String,
     /// Whether the daemon found a key there. The key itself is never sent.
     pub key_present: bool,
+    #[schema(value_type = words::Isolation)]
+    pub isolation: Isolation,
+    /// How its sandbox is held; none for an agent that works without one.
+    pub sandbox: Option<Sandbox>,
+}
+
+/// How a sandbox is held on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Sandbox {
+    /// `bubblewrap` or `landlock`; none when nothing holds it: the agent is UNSANDBOXED, or does not work.
+    pub held_by: Option<String>,
+    /// Why nothing does.
+    pub reason: Option<String>,
 }
 
 /// What can be done with agents.

@@ -38,6 +38,10 @@ pub struct AgentConfig {
     pub pass_env: Option<Vec<String>>,
     #[schema(value_type = Option<words::Isolation>)]
     pub isolation: Option<model::Isolation>,
+    /// Whether an agent with `isolation` at `sandbox` may only work where a sandbox can be held. True when absent.
+    pub sandbox_required: Option<bool>,
+    /// Folders and files that are to be writable inside the sandbox besides the usual ones: absolute, or from `~/`.
+    pub sandbox_writable: Option<Vec<String>>,
     /// Tokens.
     pub context_window: Option<u64>,
     /// Added to the agent's system prompt.

@@ -98,6 +98,8 @@ pub enum Fact {
     FileModified(FileChange),
     #[serde(rename = "file.strayed")]
     FileStrayed(StrayFiles),
+    #[serde(rename = "file.restored")]
+    FileRestored(FileRestored),
     #[serde(rename = "edit.refused")]
     EditRefused(RefusedEdit),
     #[serde(rename = "checkpoint.created")]
@@ -353,6 +355,18 @@ payloads! {
         path: String,
         /// Who, other than the turn's own agent, had the file locked.
         locked_by: Option<String>,
+    }
+    FileRestored {
+        repo: String,
+        path: String,
+        /// `before_lock` or `last_known`.
+        to: String,
+        /// BLAKE3 (hex) of what the file holds now.
+        restored: String,
+        /// The same of what it held before; none when there was no file.
+        overwritten: Option<String>,
+        /// Under whose lock it was written; none when nobody held one.
+        holder: Option<String>,
     }
     /// A notice as the journal keeps it: what it does not carry is left out.
     NoticeRecord {

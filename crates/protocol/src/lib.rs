@@ -16,6 +16,7 @@ mod data;
 mod error;
 mod event;
 pub mod fact;
+mod file;
 pub mod limits;
 mod live;
 mod lock;
@@ -35,9 +36,10 @@ mod session;
 mod task;
 mod turn;
 pub mod words;
+mod worktree;
 pub mod ws;
 
-pub use agent::Agent;
+pub use agent::{Agent, Sandbox};
 pub use checkpoint::Checkpoint;
 pub use daemon::{
     API_REVISION, ConfigVersion, DaemonInfo, Finding, HEALTH_PATH, Launch, LaunchQuery, Severity, Status,
@@ -46,6 +48,7 @@ pub use daemon::{
 pub use data::{DataReport, NewExport};
 pub use error::{DRAINING, ErrorBody, ErrorDetail, ExitClass, INTERNAL_MESSAGE, status};
 pub use event::{EventPage, EventQuery, EventRecord};
+pub use file::{NewRestore, RestorePoint, RestoredFile};
 pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::{Lock, LockChange, LockTable, LockWait, NewLock, ReleaseQuery};
 pub use message::{Block, Message, MessageQuery, NewPrompt, Usage};
@@ -74,3 +77,4 @@ pub use run::{Run, RunExit};
 pub use session::{NewSession, Session, SessionPatch, SessionQuery};
 pub use task::{NewAnswer, NewSteer, Question, Target, Task, TaskQuery};
 pub use turn::{FileChange, Turn, TurnOutcome};
+pub use worktree::{Landed, NewLanding, RemovedWorktree, Worktree, WorktreeRemoval};

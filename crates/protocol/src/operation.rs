@@ -209,6 +209,8 @@ pub fn operations() -> Vec<Operation> {
         crate::notice::operations(),
         crate::registration::operations(),
         crate::repo::operations(),
+        crate::worktree::operations(),
+        crate::file::operations(),
         crate::event::operations(),
         crate::data::operations(),
     ]

@@ -84,10 +84,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         Event::ParticipantJoined(participant) => {
             changes.created(Noun::Participant, participant.id, Participant::from(participant.clone()));
         }
-        Event::ParticipantStatusChanged(e) => {
-            let body = json!({ "session": e.session, "status": e.status, "detail": e.detail, "since": ts });
-            changes.patched(Noun::Participant, e.participant, body);
-        }
+        Event::ParticipantStatusChanged(e) => changes.status(e),
         Event::MessageAppended(message) => changes.message(message),
         Event::MessageDrafted(draft) => changes.patched(Noun::Draft, draft.turn, draft),
         Event::FileModified(change) => {
@@ -110,6 +107,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         // They carry figures and history, not resources.
         Event::ModelCalled(_)
         | Event::FileStrayed(_)
+        | Event::FileRestored(_)
         | Event::JournalRepaired(_)
         | Event::TurnRecorded(_)
         | Event::TurnOutlined(_) => {}
@@ -150,6 +148,12 @@ struct Changes {
 }
 
 impl Changes {
+    fn status(&mut self, e: &model::StatusChange) {
+        let since = self.ts;
+        let body = json!({ "session": e.session, "status": e.status, "detail": e.detail, "since": since });
+        self.patched(Noun::Participant, e.participant, body);
+    }
+
     fn push(&mut self, action: Action, noun: Noun, id: impl ToString, body: Value) {
         self.out.push(Resource { action, noun, id: id.to_string(), cursor: self.cursor, body });
     }

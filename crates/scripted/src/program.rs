@@ -20,8 +20,9 @@ use serde_json::{Map, Value, json};
 /// What our own client calls itself in `user-agent`.
 const OURS: &str = "coditect/";
 
-/// Elements the programs put around and between what people write.
+/// Elements the programs, and our drivers of them, put around and between what people write.
 const WRAPPERS: &[&str] = &[
+    "conversation_so_far",
     "system-reminder",
     "environment_context",
     "session_context",

@@ -2,8 +2,9 @@
 
 use crate::app::App;
 use engine::{
-    AgentView, DataReport, Delta, DeltaKind, EventEntry, Finding, LiveTurn, ParticipantView, PlanView,
-    Receipt, RepoView, SessionView, Severity, Status, TargetView, TaskView, TurnView, WaitView,
+    AgentView, DataReport, Delta, DeltaKind, EventEntry, Finding, LandedView, LiveTurn, ParticipantView,
+    PlanView, Receipt, RemovedView, RepoView, RestoredView, SessionView, Severity, Status, TargetView,
+    TaskView, TurnView, WaitView, WorktreeView,
 };
 use model::Refusal;
 use std::sync::atomic::Ordering;
@@ -83,8 +84,21 @@ pub(crate) fn plan(view: PlanView) -> protocol::Plan {
 }
 
 pub(crate) fn agent(view: AgentView) -> protocol::Agent {
-    let AgentView { name, vendor, driver, model, base_url, context_window, api_key_env, key_present } = view;
-    protocol::Agent { name, vendor, driver, model, base_url, context_window, api_key_env, key_present }
+    protocol::Agent {
+        name: view.name,
+        vendor: view.vendor,
+        driver: view.driver,
+        model: view.model,
+        base_url: view.base_url,
+        context_window: view.context_window,
+        api_key_env: view.api_key_env,
+        key_present: view.key_present,
+        isolation: view.isolation,
+        sandbox: view.sandbox.map(|sandbox| protocol::Sandbox {
+            held_by: sandbox.held_by.map(str::to_owned),
+            reason: sandbox.reason,
+        }),
+    }
 }
 
 pub(crate) fn wait(view: WaitView) -> protocol::LockWait {
@@ -155,4 +169,34 @@ pub(crate) fn status(app: &App, status: Status) -> protocol::Status {
         dropped: status.dropped,
         draining: app.draining.is_cancelled(),
     }
+}
+
+pub(crate) fn worktree(view: WorktreeView) -> protocol::Worktree {
+    protocol::Worktree {
+        session: view.session,
+        session_short: view.session_short,
+        agent: view.agent,
+        repo: view.repo,
+        path: view.path,
+        branch: view.branch,
+        head: view.head,
+        dirty: view.dirty,
+        unlanded: view.unlanded,
+        kept_because: view.kept_because,
+    }
+}
+
+pub(crate) fn landed(view: LandedView) -> protocol::Landed {
+    let LandedView { agent, branch, head, merged, changed } = view;
+    protocol::Landed { agent, branch, head, merged, changed }
+}
+
+pub(crate) fn removed_worktree(view: RemovedView) -> protocol::RemovedWorktree {
+    let RemovedView { session_short, agent, path, kept_as, kept_because } = view;
+    protocol::RemovedWorktree { session_short, agent, path, kept_as, kept_because }
+}
+
+pub(crate) fn restored_file(view: RestoredView) -> protocol::RestoredFile {
+    let RestoredView { path, restored, overwritten, kept_at, holder } = view;
+    protocol::RestoredFile { path, restored, overwritten, kept_at, holder }
 }

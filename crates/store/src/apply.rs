@@ -105,6 +105,7 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::MessageAppended(_) | Event::MessageDrafted(_) | Event::ModelCalled(_) => Ok(()),
         // History: nobody asks for it by name.
         Event::FileStrayed(_)
+        | Event::FileRestored(_)
         | Event::TurnRecorded(_)
         | Event::TurnOutlined(_)
         | Event::PermissionRequested(_)
@@ -156,6 +157,7 @@ fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
         | Event::PlanFailed(_)
         | Event::FileModified(_)
         | Event::FileStrayed(_)
+        | Event::FileRestored(_)
         | Event::EditRefused(_)
         | Event::CheckpointCreated(_)
         | Event::RegistrationAnnounced(_)

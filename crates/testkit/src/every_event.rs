@@ -230,6 +230,10 @@ fn change(kind: &str) -> Value {
             "session": id("ses"), "task": id("tsk"), "turn": id("trn"), "participant": id("par"),
             "files": [{ "path": "src/lock.rs", "locked_by": "kimi" }], "more": 3,
         }),
+        "file.restored" => json!({
+            "repo": id("rep"), "path": "src/lock.rs", "to": "last_known", "restored": "00bb",
+            "overwritten": "00cc", "holder": "kimi",
+        }),
         "edit.refused" => json!({
             "session": id("ses"), "task": id("tsk"), "turn": id("trn"), "participant": id("par"),
             "claim": { "path": "src/lock.rs", "token": 1_099_511_627_777_u64 }, "code": "stale_base",

@@ -610,6 +610,91 @@ export interface paths {
         patch: operations["change_repo"];
         trace?: never;
     };
+    "/api/v1/worktrees": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the worktrees that are lent to agents. */
+        get: operations["list_worktrees"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/land": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Brings agents' work to the branch that is checked out. */
+        post: operations["land_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/worktrees/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes a worktree away whose work is elsewhere. */
+        post: operations["remove_worktree"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/worktrees/prune": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes away every worktree whose work is elsewhere. */
+        post: operations["prune_worktrees"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/repos/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Writes what a file held back to it, and keeps what it holds now. */
+        post: operations["restore_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -1263,11 +1348,22 @@ export interface components {
              */
             context_window: number;
             driver: components["schemas"]["Driver"];
+            isolation: components["schemas"]["Isolation"];
             /** @description Whether the daemon found a key there. The key itself is never sent. */
             key_present: boolean;
             model: string;
             name: string;
+            sandbox: components["schemas"]["Sandbox"] | null;
             vendor: components["schemas"]["Vendor"];
+        };
+        /** @enum {string} */
+        Isolation: "shared" | "worktree" | "sandbox";
+        /** @description How a sandbox is held on this machine. */
+        Sandbox: {
+            /** @description `bubblewrap` or `landlock`; none when nothing holds it: the agent is UNSANDBOXED, or does not work. */
+            held_by: string | null;
+            /** @description Why nothing does. */
+            reason: string | null;
         };
         /** @description The lock table. */
         LockTable: {
@@ -1543,6 +1639,97 @@ export interface components {
             /** @description `null` forgets the command. */
             test_command?: string[] | null;
         };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        WorktreePage: {
+            items: components["schemas"]["Worktree"][];
+            next: null | string;
+        };
+        /** @description A worktree that is lent to an agent of a session, and what is in it. */
+        Worktree: {
+            agent: string;
+            branch: string;
+            /** @description Files in it that are not committed. */
+            dirty: number;
+            /** @description The commit it stands on. */
+            head: string;
+            /** @description Why it would not be taken away; none when nothing would be lost. */
+            kept_because: string | null;
+            path: string;
+            /** @description The repository's short name. */
+            repo: string;
+            session: string;
+            session_short: string;
+            /** @description Its commits that are on no branch or tag of the user's. */
+            unlanded: number;
+        };
+        /** @description Body of `POST /sessions/{id}/land`. */
+        NewLanding: {
+            /** @description Whose work; without it, that of every agent of the session that has a worktree. */
+            agent?: string | null;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        LandedPage: {
+            items: components["schemas"]["Landed"][];
+            next: null | string;
+        };
+        /** @description What was landed of an agent's worktree. */
+        Landed: {
+            agent: string;
+            /** @description The branch that is checked out; none when HEAD is detached. */
+            branch: string | null;
+            /** @description Files that changed in the checkout; none when everything was there already. */
+            changed: string[];
+            /** @description Where it stands now. */
+            head: string;
+            /** @description Whether both sides had moved, so that a merge commit was made. */
+            merged: boolean;
+        };
+        /** @description Body of `POST /worktrees/remove`. */
+        WorktreeRemoval: {
+            agent: string;
+            /** @description Take it away though work in it is nowhere else; everything is kept as a checkpoint first. */
+            discard?: boolean;
+            /** @description Id or short id of the session, or the start of it. */
+            session: string;
+        };
+        /** @description What became of a worktree that was to be taken away. */
+        RemovedWorktree: {
+            agent: string;
+            /** @description Ref of the checkpoint that keeps what was in it and nowhere else. */
+            kept_as: string | null;
+            /** @description Why it is still there; none when it is gone. */
+            kept_because: string | null;
+            path: string;
+            session_short: string;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        RemovedWorktreePage: {
+            items: components["schemas"]["RemovedWorktree"][];
+            next: null | string;
+        };
+        /** @description Body of `POST /repos/{id}/restore`. */
+        NewRestore: {
+            /** @description Relative to the repository's root. */
+            path: string;
+            to?: components["schemas"]["RestorePoint"];
+        };
+        /**
+         * @description Which of the known contents of a file.
+         * @enum {string}
+         */
+        RestorePoint: "before_lock" | "last_known";
+        /** @description A file that holds again what was known of it. */
+        RestoredFile: {
+            /** @description Under whose lock it was written; none when nobody held one. */
+            holder: string | null;
+            /** @description The file in which that is kept. */
+            kept_at: string | null;
+            /** @description The same of what it held before; none when there was no file. */
+            overwritten: string | null;
+            path: string;
+            /** @description BLAKE3 (hex) of what it holds now. */
+            restored: string;
+        };
         /** @description Events after a cursor. */
         EventPage: {
             items: components["schemas"]["EventRecord"][];
@@ -1733,6 +1920,10 @@ export interface components {
             /** @constant */
             kind: "file.strayed";
             payload: components["schemas"]["StrayFiles"];
+        } | {
+            /** @constant */
+            kind: "file.restored";
+            payload: components["schemas"]["FileRestored"];
         } | {
             /** @constant */
             kind: "edit.refused";
@@ -2061,6 +2252,18 @@ export interface components {
             session: string;
             task: string;
             turn: string;
+        };
+        FileRestored: {
+            /** @description Under whose lock it was written; none when nobody held one. */
+            holder: string | null;
+            /** @description The same of what it held before; none when there was no file. */
+            overwritten: string | null;
+            path: string;
+            repo: string;
+            /** @description BLAKE3 (hex) of what the file holds now. */
+            restored: string;
+            /** @description `before_lock` or `last_known`. */
+            to: string;
         };
         /** @description An edit the worktree's writer refused; nothing was written. */
         RefusedEdit: {
@@ -3824,6 +4027,179 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Repo"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_worktrees: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorktreePage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    land_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewLanding"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LandedPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    remove_worktree: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorktreeRemoval"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovedWorktree"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    prune_worktrees: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovedWorktreePage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    restore_file: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRestore"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestoredFile"];
                 };
             };
             /** @description It was not done. */

@@ -71,6 +71,7 @@ pub async fn run_command(spec: CommandSpec) -> Result<CommandOutput, LaunchError
         env: allowed(&spec.env, &[], spec.run),
         grace: GRACE,
         limits: RunLimits::default(),
+        fence: None,
         argv: &spec.argv,
     };
     if spec.argv.is_empty() {

@@ -16,6 +16,7 @@ use super::handle::{RunControl, RunHandle};
 use super::lines::{COMMAND_LINE_MAX, EVENT_LINE_MAX, EXCERPT_MAX, Line, LineTooLong, Lines, encode};
 use super::supervise::{Supervised, last_words};
 use super::wire::{RunCommand, Start, WIRE_REVISION};
+use crate::fence::Fence;
 use crate::guard::ReadyLine;
 use crate::processes::{self, Part};
 use crate::spawn;
@@ -55,6 +56,8 @@ pub struct Launch {
     /// Time between TERM and KILL when the run is ended.
     pub grace: Duration,
     pub limits: RunLimits,
+    /// What the driver, and all it starts, is kept from; none when it may do what the user may.
+    pub fence: Option<Fence>,
     pub start: Start,
 }
 
@@ -105,8 +108,10 @@ pub async fn launch(launch: Launch) -> Result<RunHandle, LaunchError> {
     let env = environment(&launch)?;
     let start = RunCommand::Start(Box::new(launch.start.clone()));
     let start = encode(&start, COMMAND_LINE_MAX)?;
-    prepare_scratch(&launch.scratch)
-        .map_err(|error| LaunchError::Prepare { path: launch.scratch.clone(), error })?;
+    let folders = [Some(&launch.scratch), launch.fence.as_ref().map(|fence| &fence.tmp)];
+    for folder in folders.into_iter().flatten() {
+        prepare_scratch(folder).map_err(|error| LaunchError::Prepare { path: folder.clone(), error })?;
+    }
     let mut guard = spawn_guard(&launch, env)?;
     let lost = || LaunchError::NotReady("its pipes are missing".into());
     let pid = guard.id().ok_or_else(lost)?;
@@ -188,6 +193,7 @@ fn spawn_guard(launch: &Launch, env: Vec<(String, String)>) -> Result<Child, Lau
         env,
         grace: launch.grace,
         limits: launch.limits,
+        fence: launch.fence.as_ref(),
         argv: &[],
     };
     guarding.spawn()
@@ -203,6 +209,7 @@ pub(super) struct Guarding<'a> {
     pub env: Vec<(String, String)>,
     pub grace: Duration,
     pub limits: RunLimits,
+    pub fence: Option<&'a Fence>,
     /// What is guarded; the driver when empty.
     pub argv: &'a [String],
 }
@@ -226,6 +233,10 @@ impl Guarding<'_> {
             if let Some(limit) = limit {
                 command.args([name, &limit.to_string()]);
             }
+        }
+        if let Some(fence) = self.fence {
+            let fence = serde_json::to_string(fence).map_err(|error| failed(error.into()))?;
+            command.args(["--fence", &fence]);
         }
         if !self.argv.is_empty() {
             command.arg("--").args(self.argv);

@@ -1,5 +1,6 @@
 //! Runs as they are: real processes, real pipes, and a model that plays a script.
 
+mod acp;
 #[cfg(test)]
 mod claude;
 #[cfg(test)]
@@ -9,11 +10,18 @@ mod claude_recorded;
 #[cfg(test)]
 mod claude_trouble;
 #[cfg(test)]
+mod codex;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod daemon;
 #[cfg(test)]
+mod driven;
+#[cfg(test)]
 mod ends;
+#[cfg(test)]
+mod faults;
+mod fence;
 #[cfg(test)]
 mod guard;
 #[cfg(test)]

@@ -68,6 +68,7 @@ impl Scene {
             allow_env: Vec::new(),
             grace: Duration::from_millis(200),
             limits: RunLimits::default(),
+            fence: None,
             start: start("prompt"),
         }
     }

@@ -18,20 +18,30 @@ impl Agent {
         let Self::List = self;
         let agents = context.talk("asking the daemon", async |client| Ok(client.agents().await?))?;
         context.screen.show(&agents, || {
-            Table::of(&["AGENT", "VENDOR", "MODEL", "CONTEXT", "KEY", "ADDRESS"], &agents.items, |agent| {
-                let key = match agent.key_present {
-                    true => Cell::new("present").paint(Paint::Good),
-                    false => Cell::new(format!("{} not set", agent.api_key_env)).paint(Paint::Warm),
-                };
-                vec![
-                    Cell::new(agent.name.as_str()).paint(Paint::Strong),
-                    Cell::new(agent.vendor.as_str()),
-                    Cell::new(&agent.model),
-                    Cell::new(tokens(agent.context_window)).piped(agent.context_window.to_string()),
-                    key,
-                    Cell::maybe(agent.base_url.as_ref()),
-                ]
-            })
+            Table::of(
+                &["AGENT", "VENDOR", "MODEL", "CONTEXT", "KEY", "ISOLATION", "ADDRESS"],
+                &agents.items,
+                |agent| {
+                    let key = match agent.key_present {
+                        true => Cell::new("present").paint(Paint::Good),
+                        false => Cell::new(format!("{} not set", agent.api_key_env)).paint(Paint::Warm),
+                    };
+                    let isolation = match agent.sandbox.as_ref().map(|sandbox| &sandbox.held_by) {
+                        None => Cell::new(agent.isolation.as_str()),
+                        Some(Some(by)) => Cell::new(format!("sandbox ({by})")).paint(Paint::Good),
+                        Some(None) => Cell::new("UNSANDBOXED").paint(Paint::Bad),
+                    };
+                    vec![
+                        Cell::new(agent.name.as_str()).paint(Paint::Strong),
+                        Cell::new(agent.vendor.as_str()),
+                        Cell::new(&agent.model),
+                        Cell::new(tokens(agent.context_window)).piped(agent.context_window.to_string()),
+                        key,
+                        isolation,
+                        Cell::maybe(agent.base_url.as_ref()),
+                    ]
+                },
+            )
         })?;
         Ok(Exit::Done)
     }

@@ -192,7 +192,7 @@ fn looks_like_path(given: &str) -> bool {
 }
 
 /// The canonical path; the daemon stands elsewhere.
-fn absolute(context: &Context, given: &Path) -> Result<String, Failure> {
+pub(super) fn absolute(context: &Context, given: &Path) -> Result<String, Failure> {
     let path = context.path(given);
     let path = path.canonicalize().map_err(|error| Failure::file(&path, &error))?;
     path.into_os_string().into_string().map_err(|path| {

@@ -1,5 +1,6 @@
 //! `coditect session`: conversations with agents.
 
+mod land;
 mod messages;
 mod new;
 mod prompt;
@@ -52,6 +53,11 @@ pub(crate) enum Session {
         after_help = "Examples:\n  coditect session watch 7k2m\n  coditect session watch 7k2m --until-idle --json"
     )]
     Watch(watch::Watch),
+    /// Bring what agents did in worktrees of their own to the branch that is checked out
+    #[command(
+        after_help = "Examples:\n  coditect session land 7k2m\n  coditect session land 7k2m --agent claude"
+    )]
+    Land(land::Land),
     /// Give a session another title
     #[command(
         after_help = "Examples:\n  coditect session rename 7k2m \"Dark mode\"\n  coditect session rename 7k2m \"Night\" --json"
@@ -99,6 +105,7 @@ impl Session {
             Self::Messages(command) => command.run(context),
             Self::Prompt(command) => command.run(context),
             Self::Watch(command) => command.run(context),
+            Self::Land(command) => command.run(context),
             Self::Rename(Rename { session, title }) => {
                 let patch = SessionPatch { title: Some(title) };
                 let session = context.talk("renaming", async |client| {

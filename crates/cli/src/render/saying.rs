@@ -223,6 +223,10 @@ impl Narrator {
                 let text = format!("changed by a shell, without a lock: {}{more}", files.join(", "));
                 (self.agent(strays.participant), Paint::Warm, text)
             }
+            Event::FileRestored(file) => {
+                let text = format!("{} holds again what was known of it", file.path);
+                ("user".to_owned(), Paint::Note, text)
+            }
             Event::PlanCompleted(end) => ("plan".to_owned(), Paint::Good, format!("completed: {}", end.text)),
             Event::PlanFailed(end) => ("plan".to_owned(), Paint::Bad, format!("failed: {}", end.text)),
             _ => return None,

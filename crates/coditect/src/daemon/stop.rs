@@ -19,6 +19,8 @@ pub(crate) enum Reason {
     Asked,
     Terminated,
     Interrupted,
+    /// The terminal it was started in is closed.
+    HungUp,
     /// Whoever it was tied to is gone.
     Untied,
     Failed(String),
@@ -30,6 +32,7 @@ impl Reason {
             Self::Asked => "asked to by a client",
             Self::Terminated => "SIGTERM",
             Self::Interrupted => "SIGINT",
+            Self::HungUp => "SIGHUP: its terminal was closed",
             Self::Untied => "the process that started it has ended",
             Self::Failed(why) => why,
         }
@@ -39,6 +42,8 @@ impl Reason {
 pub(crate) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
+    /// None when whoever started it had it stay when the terminal goes, as nohup does.
+    hangup: Option<Signal>,
     untied: Option<oneshot::Receiver<()>>,
 }
 
@@ -52,11 +57,18 @@ impl StopSignals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: if stays_at_hangup() { None } else { Some(signal(SignalKind::hangup())?) },
             untied,
         })
     }
 
     pub(crate) async fn wait(&mut self) -> Reason {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => drop(hangup.recv().await),
+                None => std::future::pending().await,
+            }
+        };
         let untied = async {
             match &mut self.untied {
                 // Whether it says so or its thread is gone: nobody is there any more.
@@ -67,9 +79,21 @@ impl StopSignals {
         tokio::select! {
             _ = self.terminate.recv() => Reason::Terminated,
             _ = self.interrupt.recv() => Reason::Interrupted,
+            () = hangup => Reason::HungUp,
             () = untied => Reason::Untied,
         }
     }
+}
+
+/// Whether the signal was being ignored when we were started.
+fn stays_at_hangup() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status))
+}
+
+/// The signal is the first, the lowest bit of the mask.
+fn ignores_hangup(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// On a thread of its own, which nothing waits for at the end.
@@ -82,4 +106,19 @@ fn end_of_stdin() -> std::io::Result<oneshot::Receiver<()>> {
         drop(ended);
     })?;
     Ok(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ignores_hangup;
+
+    #[test]
+    fn what_nohup_does_is_read_from_the_mask() {
+        for (mask, ignored) in
+            [("0000000000000000", false), ("0000000000000001", true), ("0000000000001006", false)]
+        {
+            assert_eq!(ignores_hangup(&format!("Name:\tx\nSigIgn:\t{mask}\n")), ignored, "{mask}");
+        }
+        assert!(!ignores_hangup(""));
+    }
 }

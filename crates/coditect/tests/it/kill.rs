@@ -20,16 +20,32 @@ pub(crate) struct Workplace {
 
 impl Workplace {
     pub(crate) fn new() -> Self {
+        Self::with(&[("claude", serde_json::json!({}))])
+    }
+
+    /// Agents by name, each with what its configuration says besides the usual.
+    pub(crate) fn with(agents: &[(&str, serde_json::Value)]) -> Self {
+        Self::within(agents, serde_json::json!({}))
+    }
+
+    /// The same, and what the configuration says of limits.
+    pub(crate) fn within(agents: &[(&str, serde_json::Value)], limits: serde_json::Value) -> Self {
         let house = House::new();
         let models = Scripted::start(ScriptedOptions {
             clock: Some(Arc::new(SystemClock)),
             ..ScriptedOptions::default()
         })
         .unwrap();
-        let config = serde_json::json!({ "agents": { "claude": {
-            "vendor": "anthropic", "model": "claude-sonnet-4-5",
-            "base_url": models.base_url(model::Vendor::Anthropic), "api_key_env": KEY_VARIABLE,
-        } } });
+        let mut config = serde_json::json!({ "agents": {}, "limits": limits });
+        for (name, more) in agents {
+            config["agents"][*name] = serde_json::json!({
+                "vendor": "anthropic", "model": "claude-sonnet-4-5",
+                "base_url": models.base_url(model::Vendor::Anthropic), "api_key_env": KEY_VARIABLE,
+            });
+            for (key, value) in more.as_object().unwrap() {
+                config["agents"][*name][key] = value.clone();
+            }
+        }
         std::fs::create_dir_all(house.root.path()).unwrap();
         std::fs::write(house.root.config(), config.to_string()).unwrap();
         Self { house, repo: TempRepo::with(&[("README.md", "# here\n")]), _models: models }
@@ -49,13 +65,31 @@ impl Workplace {
 
     /// A session whose agent was given something to do.
     pub(crate) fn prompted(&self, text: &str) -> String {
+        let id = self.session("claude");
+        self.prompt(&id, "claude", text);
+        id
+    }
+
+    pub(crate) fn session(&self, agents: &str) -> String {
         let repo = self.repo.path().to_str().unwrap();
         let session =
-            self.house.json(&["session", "new", "work", "--agents", "claude", "--repo", repo, "--json"]);
-        let id = session["id"].as_str().unwrap().to_owned();
-        let prompt = protocol::NewPrompt { text: text.to_owned(), ..protocol::NewPrompt::default() };
-        self.house.api(async |client| client.prompt(&id, &prompt, None).await.unwrap());
-        id
+            self.house.json(&["session", "new", "work", "--agents", agents, "--repo", repo, "--json"]);
+        session["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Gives one agent of the session something to do; the task's id.
+    pub(crate) fn prompt(&self, session: &str, agent: &str, text: &str) -> String {
+        let targets = vec![agent.parse().unwrap()];
+        let prompt = protocol::NewPrompt { text: text.to_owned(), targets, ..protocol::NewPrompt::default() };
+        self.house.api(async |client| client.prompt(session, &prompt, None).await.unwrap()).id.to_string()
+    }
+
+    /// Waits until the task is over; how it ended, and the words to it.
+    pub(crate) fn over(&self, task: &str) -> (model::TaskState, String) {
+        until("the task's end", || {
+            let task = self.house.api(async |client| client.task(task).await.unwrap().value);
+            task.state.is_terminal().then(|| (task.state, task.text.unwrap_or_default()))
+        })
     }
 
     /// Waits until both commands of the prompt run; gives everything below the daemon.

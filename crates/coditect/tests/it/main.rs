@@ -12,14 +12,24 @@ mod damage;
 mod demo;
 #[cfg(test)]
 mod disk;
+mod driven;
 #[cfg(test)]
 mod driven_claude;
+#[cfg(test)]
+mod driven_codex;
+#[cfg(test)]
+mod driven_gemini;
+#[cfg(test)]
+mod driven_kimi;
+mod ending;
 #[cfg(test)]
 mod file_system;
 #[cfg(test)]
 mod guide;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
+mod isolation;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
@@ -35,9 +45,13 @@ mod privacy;
 #[cfg(test)]
 mod restore;
 #[cfg(test)]
+mod scenario;
+#[cfg(test)]
 mod shell;
 #[cfg(test)]
 mod stopping;
+#[cfg(test)]
+mod strays;
 #[cfg(test)]
 mod terminals;
 #[cfg(test)]

@@ -68,6 +68,11 @@ impl TurnDriver {
 
     async fn checkpoint(&self, outcome: &TurnOutcome) -> Result<Option<Checkpoint>, Refusal> {
         match (outcome, &self.repo) {
+            (TurnOutcome::Completed { .. }, Some(repo))
+                if self.lent && start::writes(self.order.task.kind) =>
+            {
+                checkpoint::of_own_worktree(&self.shared, repo, &self.order.task, self.agent()).await
+            }
             (TurnOutcome::Completed { .. }, Some(repo)) if start::writes(self.order.task.kind) => {
                 checkpoint::of_task(&self.shared, repo, &self.order.task, self.agent()).await
             }

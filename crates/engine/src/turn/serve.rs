@@ -8,7 +8,7 @@ use agent::{Reply, Request, RunCommand};
 use bus::LockRequest;
 use model::{
     Channel, Claim, Event, FileChange, LockMode, ParticipantStatus, PermissionAsk, PlannedTask, Proposal,
-    QUESTION_MAX, Question, Refusal, RefusedEdit, RepoPath, StrayFiles, TaskKind,
+    QUESTION_MAX, Question, Refusal, RefusedEdit, RegistrationId, RepoPath, StrayFiles, TaskKind,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -99,6 +99,7 @@ impl TurnDriver {
             Ok(acquired) => {
                 let token = acquired.locks.first().map_or(0, |lock| lock.token);
                 self.tokens.insert(path.clone(), token);
+                self.keep_known(&path).await;
                 self.note_base(&path).await;
                 self.set_status(ParticipantStatus::Editing, Some(path.to_string())).await?;
                 self.reply(id, Ok(Reply::Locked { token }));
@@ -148,6 +149,9 @@ impl TurnDriver {
                 let root = edit.worktree.clone();
                 let change = writer::write(&shared.bus, &*shared.options.entropy, edit)?;
                 shared.strays.wrote(&root, &change.path, Some(&change.after));
+                if let Err(error) = shared.known.edited(&root, &change.path) {
+                    tracing::warn!(%error, path = %change.path, "what an edit made is not known");
+                }
                 Ok(change)
             })
             .await;
@@ -211,6 +215,7 @@ impl TurnDriver {
             "more": found.files.len() - named.len() + found.more as usize,
             "text": "changed by a shell command, without a lock; it is in no commit of the task",
         });
+        self.address_conflict(&found.holders).await;
         let strays = StrayFiles {
             session: self.participant.session,
             task: self.order.task.id,
@@ -224,6 +229,40 @@ impl TurnDriver {
             tracing::warn!(%error, "nobody was told of what a shell changed");
         }
         Ok(())
+    }
+
+    /// Tells both sides by name, each what concerns it and what can be done.
+    async fn address_conflict(&self, holders: &[(RegistrationId, String, RepoPath)]) {
+        for (holder, name, path) in holders {
+            let agent = self.agent();
+            let way_back = format!("`coditect file restore {path}` brings back what {name} had in it");
+            let sides = [
+                (
+                    *holder,
+                    format!("{agent} changed {path} by a shell command while you hold its lock; {way_back}"),
+                ),
+                (
+                    self.registration,
+                    format!(
+                        "you changed {path} by a shell command while {name} holds its lock; leave it to {name}: {way_back}"
+                    ),
+                ),
+            ];
+            for (recipient, text) in sides {
+                let payload = serde_json::json!({
+                    "type": "file_conflict", "agent": agent, "holder": name, "file": path, "text": text,
+                });
+                // From the daemon, which saw it: nobody gets what it said itself.
+                let mut notice = bus::NewNotice::new(self.shared.user, Channel::file_conflict(), payload);
+                notice.recipient = Some(recipient);
+                let told = self.shared.blocking(move |shared| {
+                    shared.bus.publish(notice).map(drop).map_err(|error| error.refusal())
+                });
+                if let Err(error) = told.await {
+                    tracing::warn!(%error, "one side was not told of what a shell changed");
+                }
+            }
+        }
     }
 
     async fn refused(&mut self, path: RepoPath, token: u64, refusal: &Refusal) -> Result<(), Refusal> {

@@ -1,10 +1,11 @@
 //! The beginning of a turn: everything is checked, the run is launched and registered, and the
 //! start is committed.
 
+use super::apart::Apart;
 use super::lock_requests::LockRequests;
 use super::{DEADLINE_GRACE, Order, TurnDriver};
 use crate::engine::Shared;
-use crate::{AgentConfig, Caller, LiveTurn, fork, instructions, strays};
+use crate::{AgentConfig, Caller, LiveTurn, fork, instructions, worktree};
 use agent::{BashPolicy, Begin, Launch, LaunchError, McpServer, Program, RunLimits, Start};
 use bus::{Liveness, NewRegistration};
 use llm::{Endpoint, Thinking};
@@ -39,23 +40,18 @@ pub(super) struct Scene {
 
 /// None when the task is not to be done any more.
 pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<TurnDriver>, Refusal> {
-    let scene = scene(shared, order)?;
+    let mut scene = scene(shared, order)?;
+    let apart = Apart::settle(shared, order, &mut scene).await?;
     let limits = shared.config.snapshot().config.limits.clone();
     let (run, registration) = (shared.new_id(), shared.new_id());
     let scratch = shared.workspace.runs().join(RunId::to_string(&run));
     let worktree = scene.repo.as_ref().map_or_else(|| scratch.join("work"), |repo| PathBuf::from(&repo.path));
-    let caller = Caller::Run {
-        run,
-        registration,
-        participant: scene.participant.id,
-        session: scene.session.id,
-        agent: scene.participant.agent.clone(),
-    };
+    let caller = caller(&scene, run, registration);
     prepare(&scratch, &worktree, scene.repo.is_some())?;
-    let token = shared
-        .credentials
-        .mint(run, caller, &*shared.options.entropy, &scratch)
-        .map_err(|error| Refusal::internal(format!("cannot write the run's credential: {error}")))?;
+    let (fence, unsandboxed) = apart.fence(shared, &scene.participant, &scratch, &worktree).await?;
+    let token = shared.credentials.mint(run, caller, &*shared.options.entropy, &scratch);
+    let token =
+        token.map_err(|error| Refusal::internal(format!("cannot write the run's credential: {error}")))?;
     let env = environment(shared, order, &scene, registration, &token);
     let start =
         instructed(shared, order, &scene, &env).await.inspect_err(|_| shared.credentials.revoke(run))?;
@@ -69,17 +65,15 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         allow_env: Vec::new(),
         grace: GRACE,
         limits: RunLimits::default(),
+        fence,
         start,
     };
     let liveness = launch.liveness.clone();
-    let sight = match scene.repo.as_ref().filter(|_| writes(order.task.kind)) {
-        Some(repo) => Some(strays::watch(shared, repo.path.as_ref()).await),
-        None => None,
-    };
-    let launched = agent::launch(launch).await;
-    let handle = launched
-        .inspect_err(|_| shared.credentials.revoke(run))
-        .map_err(|error| not_launched(shared, &error))?;
+    let sight = apart.sight(shared, order, &scene).await;
+    let handle = agent::launch(launch).await.map_err(|error| {
+        shared.credentials.revoke(run);
+        not_launched(shared, &error)
+    })?;
     if let Err(refusal) = register(shared, &scene, registration, liveness).await {
         handle.stop();
         shared.credentials.revoke(run);
@@ -108,9 +102,16 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         verdict: None,
         used: Usage::default(),
         sight,
+        lent: apart.lent,
+        unsandboxed,
         shell_open: false,
     };
     driver.announce().await.map(|begun| begun.then_some(driver))
+}
+
+fn caller(scene: &Scene, run: RunId, registration: RegistrationId) -> Caller {
+    let (participant, agent) = (scene.participant.id, scene.participant.agent.clone());
+    Caller::Run { run, registration, participant, session: scene.session.id, agent }
 }
 
 fn not_launched(shared: &Shared, error: &LaunchError) -> Refusal {
@@ -145,7 +146,7 @@ async fn instructed(
         driver: scene.participant.driver,
         begin: begin(order, scene),
         program: program(shared, &scene.participant),
-        isolation: agent_config(shared, &scene.participant).map(|agent| agent.isolation).unwrap_or_default(),
+        isolation: worktree::isolation(shared, &scene.participant.agent, order),
         mcp: mcp(shared, &scene.participant, env),
         endpoint,
         model: scene.participant.model.clone(),
@@ -172,7 +173,7 @@ fn begin(order: &Order, scene: &Scene) -> Begin {
     }
 }
 
-fn agent_config(shared: &Shared, participant: &Participant) -> Option<AgentConfig> {
+pub(super) fn agent_config(shared: &Shared, participant: &Participant) -> Option<AgentConfig> {
     shared.config.snapshot().config.agents.get(&participant.agent).cloned()
 }
 
@@ -209,7 +210,8 @@ impl TurnDriver {
             attempt: self.order.attempt,
             started_at,
         };
-        let status = StatusChange { session, participant, status: ParticipantStatus::Starting, detail: None };
+        let detail = self.told(None);
+        let status = StatusChange { session, participant, status: ParticipantStatus::Starting, detail };
         let committed = self
             .shared
             .commit(Actor::System, None, move |view| {

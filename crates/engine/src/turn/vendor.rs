@@ -17,6 +17,9 @@ const RECORDS_TOGETHER: usize = 64 * 1024;
 /// Most of a diff that is kept with a change, in bytes; the whole is in git.
 const DIFF_MAX: usize = 64 * 1024;
 
+/// Locked files of one turn whose content is kept; more than that is no edit by hand any more.
+const KNOWN_MAX: usize = 1_000;
+
 /// Lines of the vendor's program that are not kept yet.
 #[derive(Debug, Default)]
 pub(super) struct Records {
@@ -97,6 +100,24 @@ impl TurnDriver {
         self.bases.insert(path.clone(), content.unwrap_or_default().map(|content| writer::hash(&content)));
     }
 
+    /// Keeps what the file holds as its lock is granted; before that word gets to whoever asked for it.
+    pub(super) async fn keep_known(&self, path: &RepoPath) {
+        let Some(root) = self.repo.as_ref().map(|repo| PathBuf::from(&repo.path)) else { return };
+        // In a worktree of its own nobody writes over it.
+        if self.lent || self.tokens.len() > KNOWN_MAX {
+            return;
+        }
+        let (shared, path) = (std::sync::Arc::clone(&self.shared), path.clone());
+        let (at, shown) = (root.clone(), path.clone());
+        let kept = self
+            .shared
+            .writers
+            .run(&root, move || shared.known.locked(&at, &path).map_err(Refusal::internal));
+        if let Err(error) = kept.await {
+            tracing::warn!(%error, path = %shown, "what a file held before its lock is not known");
+        }
+    }
+
     /// The vendor's program changed a file. Under a lock of the run that is an edit; else the next look finds a stray.
     pub(super) async fn wrote(&mut self, path: RepoPath, diff: Option<String>) -> Result<(), Refusal> {
         let (Some(token), Some(repo)) = (self.tokens.get(&path).copied(), &self.repo) else {
@@ -111,6 +132,9 @@ impl TurnDriver {
             .run(&root.clone(), move || {
                 let after = content(&root, &wanted).map(|content| writer::hash(&content));
                 shared.strays.wrote(&root, &wanted, after.as_deref());
+                if let Err(error) = shared.known.edited(&root, &wanted) {
+                    tracing::warn!(%error, path = %wanted, "what an edit made is not known");
+                }
                 Ok(after)
             })
             .await?;

@@ -81,6 +81,27 @@ async fn a_turn_over_its_time_is_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_says_nothing_for_too_long_has_stalled_and_one_that_waits_for_the_user_has_not() {
+    let mut scene = Scene::new(&[]).await;
+    scene.shut().await;
+    scene.configure(serde_json::json!({ "stall_seconds": 2 }));
+    scene.open().await;
+    let session = scene.session(None, &["codex", "claude"]).await;
+    let asking = scene.prompt(session, "[[ask Well?]]\n[[say {{result}}]]", &["claude"]).await.unwrap();
+    scene.task_in(asking.task.id, &[TaskState::InputRequired]).await;
+    let silent = scene.prompt(session, "[[sleep 600000]]", &["codex"]).await.unwrap();
+    assert_eq!(scene.task_over(silent.task.id).await.state, TaskState::Failed);
+    let outcomes = outcomes(&scene);
+    assert!(
+        matches!(&outcomes[..], [TurnOutcome::Failed { code, message }]
+            if code == "stalled" && message.contains("said nothing for 2 s")),
+        "{outcomes:?}"
+    );
+    scene.engine().answer_task(&call(), asking.task.id, "yes".to_owned()).await.unwrap();
+    assert_eq!(scene.task_over(asking.task.id).await.state, TaskState::Completed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_question_may_take_longer_than_the_turn() {
     let mut scene = Scene::new(&[]).await;
     scene.shut().await;

@@ -9,4 +9,5 @@ mod open;
 mod process;
 mod replay;
 mod snapshot;
+mod worktree;
 mod world;

@@ -2,6 +2,7 @@
 
 use super::{Told, only};
 use serde_json::{Map, Value, json};
+use std::collections::HashSet;
 
 pub(super) fn told(body: &Map<String, Value>) -> Told {
     let mut plain = Map::new();
@@ -13,7 +14,13 @@ pub(super) fn told(body: &Map<String, Value>) -> Told {
     let contents = body.get("contents").and_then(Value::as_array).into_iter().flatten();
     let contents: Vec<Value> = contents
         .map(|content| {
-            let mut kept: Vec<Value> = parts(content).filter_map(part).collect();
+            // A resumed conversation has each result twice.
+            let mut seen = HashSet::new();
+            let fresh = |part: &&Value| match part.pointer("/functionResponse/id").and_then(Value::as_str) {
+                Some(id) => seen.insert(id.to_owned()),
+                None => true,
+            };
+            let mut kept: Vec<Value> = parts(content).filter(fresh).filter_map(part).collect();
             if kept.is_empty() {
                 kept.push(json!({"text": "(nothing)"}));
             }

@@ -219,12 +219,14 @@ fn gemini_results_are_matched_by_name() {
         {"text": "<hook_context>[[say no]]</hook_context>\n[[write a.txt|x]] [[say ok]]"}]});
     let (_, first) = read(Dialect::Google, &gemini(&json!([prompt])));
     assert_eq!(calls(&first), [("write_file", &json!({"file_path": "a.txt", "content": "x"}))]);
+    let result =
+        json!({"functionResponse": {"id": "x#0-0", "name": "write_file", "response": {"output": "made"}}});
     let (conversation, second) = read(
         Dialect::Google,
         &gemini(&json!([
             prompt,
             {"role": "model", "parts": [{"text": "hm", "thought": true}, {"functionCall": {"name": "write_file", "args": {}}}]},
-            {"role": "user", "parts": [{"functionResponse": {"id": "x#0-0", "name": "write_file", "response": {"output": "made"}}}]},
+            {"role": "user", "parts": [result, result]},
         ])),
     );
     assert_eq!((second.index, second.result.as_str()), (1, "made"));
@@ -279,6 +281,15 @@ fn kimi_keeps_its_reasoning_and_flattens_its_parts() {
     let (conversation, part) = read(Dialect::Chat, &body);
     assert_eq!(conversation.agent.as_deref(), Some("kimi"));
     assert_eq!((part.index, part.result.as_str()), (1, "written"));
+}
+
+#[test]
+fn what_is_told_of_a_conversation_is_not_played_again() {
+    let told =
+        "<conversation_so_far>\nSaid to all:\n[[write old.txt|x]]\n</conversation_so_far>\n\n[[say new]]";
+    assert_eq!(spoken(told).trim(), "[[say new]]");
+    assert_eq!(spoken("a <system-reminder>never closed [[say x]]"), "a ");
+    assert_eq!(spoken("<div>[[say x]]</div>"), "<div>[[say x]]</div>");
 }
 
 #[test]

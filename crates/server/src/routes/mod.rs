@@ -5,6 +5,7 @@ mod checkpoint;
 mod daemon;
 mod data;
 mod event;
+mod file;
 mod lock;
 mod message;
 mod notice;
@@ -13,6 +14,7 @@ mod registration;
 mod repo;
 mod session;
 mod task;
+mod worktree;
 
 use crate::router::Binder;
 
@@ -29,6 +31,8 @@ pub(crate) fn bind(binder: Binder) -> Binder {
         notice::bind,
         registration::bind,
         repo::bind,
+        worktree::bind,
+        file::bind,
         event::bind,
         data::bind,
     ];

@@ -63,6 +63,11 @@ impl VendorRun {
         end(self.child.id());
     }
 
+    /// What a person's Ctrl-C does.
+    pub fn interrupt(&self) {
+        signal(self.child.id(), Signal::INT);
+    }
+
     /// Waits for its end; it is killed after [`RUN_LIMIT`], and the test fails.
     pub fn ended(mut self) -> Ended {
         drop(self.child.stdin.take());
@@ -102,9 +107,14 @@ fn read(from: &mut impl Read) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Kills a group; that it has gone already is as good.
+/// Kills a group.
 fn end(leader: u32) {
+    signal(leader, Signal::KILL);
+}
+
+/// That the group has gone already is as good.
+fn signal(leader: u32, signal: Signal) {
     if let Some(group) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
-        let _ = kill_process_group(group, Signal::KILL);
+        let _ = kill_process_group(group, signal);
     }
 }

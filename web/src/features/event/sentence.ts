@@ -75,6 +75,8 @@ function say(kind: string, payload: Payload): Omit<Sentence, 'agent'> | null {
       return plain(`Plan cannot go on yet: ${firstLine(payload.text)}`, null, 'warn');
     case 'file.strayed':
       return plain('changed without a lock', strayed(payload), 'danger');
+    case 'file.restored':
+      return plain('brought back', payload.path, 'good');
     case 'file.modified':
       return plain('changed', payload.path);
     case 'edit.refused':

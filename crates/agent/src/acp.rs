@@ -1,0 +1,11 @@
+//! Agents that speak the Agent Client Protocol, driven: Gemini CLI, Kimi Code, and any other by configuration.
+
+mod driver;
+mod flavor;
+mod link;
+mod options;
+mod session;
+mod terminal;
+mod updates;
+
+pub(crate) use driver::Acp;

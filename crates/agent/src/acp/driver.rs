@@ -1,0 +1,551 @@
+//! The driver of agents that speak the Agent Client Protocol: one session for one turn.
+//!
+//! Invariant: what such an agent writes through us goes to the daemon's writer, under a lock the run holds, from the content it was
+//! made from; and what it asks for is answered once, also when the turn is canceled meanwhile.
+
+use super::flavor::Flavor;
+use super::link::{Answer, Heard, Link};
+use super::terminal::Terminals;
+use super::updates::{Call, Updates, list, text, working};
+use super::{options, session};
+use crate::driver::clearance::{Clearance, Verdict};
+use crate::driver::place::Place;
+use crate::driver::program::VendorProgram;
+use crate::driver::{Driver, DriverError, Step, preamble};
+use crate::run::wire::{Begin, Reply, Request, RunEvent, Start};
+use model::{
+    ParticipantStatus, PermissionAsk, Refusal, RepoPath, TaskKind, ToolCategory, TurnOutcome, Vendor,
+};
+use serde_json::{Value, json};
+use std::collections::{HashMap, VecDeque};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// Our code for an edit that is refused; the protocol's own codes mean other things.
+const REFUSED: i32 = -32001;
+const NOT_FOUND: i32 = -32002;
+const INVALID: i32 = -32602;
+const UNKNOWN: i32 = -32601;
+/// Largest file that is read for an agent, in bytes.
+const READ_MAX: u64 = 4 * 1024 * 1024;
+/// How long after its answer an agent may still say what it used.
+const AFTERTHOUGHT: Duration = Duration::from_millis(300);
+/// How often in one turn an agent is told why something was denied, when its own protocol has no words for that.
+const EXPLANATIONS_MAX: u32 = 2;
+
+pub(crate) struct Acp {
+    link: Link,
+    flavor: Flavor,
+    session: String,
+    place: Place,
+    kind: TaskKind,
+    vendor: Vendor,
+    model: String,
+    own: Option<String>,
+    /// What precedes the first prompt of a session.
+    preamble: Option<String>,
+    updates: Updates,
+    terminals: Terminals,
+    clearance: Clearance<Pending>,
+    /// BLAKE3 of what the agent last saw of a file.
+    seen: HashMap<RepoPath, String>,
+    prompting: Option<u64>,
+    prompted_at: Instant,
+    interrupted: bool,
+    /// Why things were denied, as far as the agent's model does not know.
+    untold: Vec<String>,
+    explanations: u32,
+    /// The turn is over but for what it used.
+    ending: Option<(TurnOutcome, Value, Instant)>,
+    steps: VecDeque<Step>,
+}
+
+/// What waits for the daemon.
+struct Pending {
+    answer: Answer,
+    what: Wanted,
+}
+
+enum Wanted {
+    /// To be allowed an edit that the agent makes itself or hands to us next; the question.
+    Edit(Value),
+    /// To be allowed something else; the question.
+    Permit(Value),
+    /// To have a file written.
+    Write { path: RepoPath, content: String },
+}
+
+impl Driver for Acp {
+    async fn open(start: &Start, place: &Place) -> Result<Self, DriverError> {
+        let flavor = Flavor::of(start);
+        let argv = flavor.argv(start);
+        if argv.is_empty() {
+            let message = "the agent has no `command`; set agents.<name>.command to a program that speaks the Agent Client Protocol";
+            return Err(DriverError::Other {
+                code: "agent_command_missing".to_owned(),
+                message: message.to_owned(),
+            });
+        }
+        let env = flavor.env(start);
+        let env = env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let program = VendorProgram::start(flavor.about(), &argv, env, place)?;
+        let mut link = Link::new(flavor.about(), program);
+        let opened = session::open(&mut link, flavor, start, place).await?;
+        let mut steps: VecDeque<Step> =
+            opened.lines.into_iter().map(|line| Step::Say(RunEvent::Record { line })).collect();
+        let vendor_session = opened.session.clone();
+        steps.push_back(Step::Say(RunEvent::Opened { vendor_session, version: opened.version }));
+        Ok(Self {
+            link,
+            flavor,
+            session: opened.session,
+            place: place.clone(),
+            kind: start.kind,
+            vendor: start.endpoint.vendor,
+            model: start.model.clone(),
+            own: start.mcp.as_ref().map(|mcp| mcp.name.clone()),
+            preamble: (!matches!(start.begin, Begin::Resume { .. })).then(|| preamble::system(start)),
+            updates: Updates::new(flavor),
+            terminals: Terminals::default(),
+            clearance: Clearance::new(),
+            seen: HashMap::new(),
+            prompting: None,
+            prompted_at: Instant::now(),
+            interrupted: false,
+            untold: Vec::new(),
+            explanations: 0,
+            ending: None,
+            steps,
+        })
+    }
+
+    async fn prompt(&mut self, text: &str) -> Result<(), DriverError> {
+        let first = self.preamble.take().map(|words| json!({"type": "text", "text": words}));
+        let blocks: Vec<Value> = first.into_iter().chain([json!({"type": "text", "text": text})]).collect();
+        self.updates.prompted();
+        self.prompted_at = Instant::now();
+        let params = json!({"sessionId": self.session, "prompt": blocks});
+        self.prompting = Some(self.link.call("session/prompt", params).await?);
+        self.steps.push_back(Step::Say(working(ParticipantStatus::Thinking, "")));
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<Step, DriverError> {
+        loop {
+            if let Some(step) = self.steps.pop_front() {
+                return Ok(step);
+            }
+            let due = self.ending.as_ref().map(|(_, _, due)| *due);
+            tokio::select! {
+                biased;
+                heard = self.link.next() => match heard {
+                    Ok(heard) => self.take(heard).await?,
+                    // It has answered; what it used stays unknown.
+                    Err(_) if self.ending.is_some() => self.end(),
+                    Err(error) => return Err(error),
+                },
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.end(),
+            }
+        }
+    }
+
+    async fn reply(&mut self, id: u64, result: Result<Reply, Refusal>) -> Result<(), DriverError> {
+        if let Some(verdict) = self.clearance.reply(id, result) {
+            self.follow(verdict);
+        }
+        Ok(())
+    }
+
+    async fn interrupt(&mut self) -> Result<(), DriverError> {
+        self.interrupted = true;
+        self.terminals.kill_all();
+        // The protocol wants every question answered.
+        for pending in self.clearance.drain() {
+            match pending.what {
+                Wanted::Edit(_) | Wanted::Permit(_) => pending.answer.give(options::canceled()),
+                Wanted::Write { .. } => pending.answer.refuse(REFUSED, "the turn was canceled"),
+            }
+        }
+        self.link.tell("session/cancel", json!({"sessionId": self.session})).await
+    }
+
+    /// The protocol has no words for a turn under way.
+    async fn steer(&mut self, _text: &str) -> Result<bool, DriverError> {
+        Ok(false)
+    }
+
+    async fn stop(mut self) {
+        self.terminals.kill_all();
+        self.link.stop().await;
+    }
+}
+
+impl Acp {
+    fn say(&mut self, events: impl IntoIterator<Item = RunEvent>) {
+        self.steps.extend(events.into_iter().map(Step::Say));
+    }
+
+    async fn take(&mut self, heard: Heard) -> Result<(), DriverError> {
+        match heard {
+            Heard::Line { line, update } => {
+                if !update.is_some_and(|update| update.ends_with("_chunk")) {
+                    self.say([RunEvent::Record { line }]);
+                }
+            }
+            Heard::Notice { method, params } if method == "session/update" => {
+                if text(&params, "sessionId") == Some(self.session.as_str())
+                    && let Some(update) = params.get("update")
+                {
+                    let place = &self.place;
+                    let events = self.updates.hear(update, &self.terminals, &|path| place.editable(path));
+                    self.say(events);
+                    if self.ending.is_some() && text(update, "sessionUpdate") == Some("usage_update") {
+                        self.end();
+                    }
+                }
+            }
+            Heard::Notice { .. } => {}
+            Heard::Asked { method, params, answer } => self.asked(&method, params, answer),
+            Heard::Answered { id, result } if self.prompting == Some(id) => {
+                self.prompting = None;
+                match result {
+                    Ok(result) => self.answered(result).await?,
+                    Err(_) if self.interrupted => self.steps.push_back(Step::Ended(TurnOutcome::Canceled)),
+                    Err(fault) => return Err(session::refused(self.flavor, &fault)),
+                }
+            }
+            Heard::Answered { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// The agent has ended its turn.
+    async fn answered(&mut self, result: Value) -> Result<(), DriverError> {
+        let said = self.updates.flush();
+        self.say(said);
+        let reason = text(&result, "stopReason").unwrap_or_default().to_owned();
+        if !self.interrupted && matches!(reason.as_str(), "end_turn" | "cancelled") && self.explain().await? {
+            self.used(&result);
+            return Ok(());
+        }
+        let failed = |code: &str, message: String| TurnOutcome::Failed { code: code.to_owned(), message };
+        let name = self.flavor.about().name;
+        let outcome = match reason.as_str() {
+            _ if self.interrupted => TurnOutcome::Canceled,
+            "end_turn" => TurnOutcome::Completed { summary: self.updates.summary.clone() },
+            "max_tokens" => {
+                failed("output_limit", format!("{name} stopped at its output limit; ask for less at once"))
+            }
+            "max_turn_requests" => {
+                failed("iteration_cap", format!("{name} stopped at its limit of model calls"))
+            }
+            "refusal" => failed("model_declined", "the model declined to answer".to_owned()),
+            other => failed("vendor_error", format!("{name} ended the turn early ({other})")),
+        };
+        self.ending = Some((outcome, result, Instant::now() + AFTERTHOUGHT));
+        let told = self.ending.as_ref().is_some_and(|(_, result, _)| {
+            result.get("usage").is_some_and(Value::is_object) || result.pointer("/_meta/quota").is_some()
+        });
+        if told || self.interrupted {
+            self.end();
+        }
+        Ok(())
+    }
+
+    /// Says what was used, and the end.
+    fn end(&mut self) {
+        if let Some((outcome, result, _)) = self.ending.take() {
+            self.used(&result);
+            self.steps.push_back(Step::Ended(outcome));
+        }
+    }
+
+    fn used(&mut self, result: &Value) {
+        let Some(usage) = self.updates.usage(result, self.vendor, &self.model) else { return };
+        let latency_ms = u64::try_from(self.prompted_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let prompt_tokens = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens;
+        // The protocol tells of the turn as a whole, not of its calls of the model.
+        self.say([
+            RunEvent::ModelCalled { prompt_tokens, estimated_cost_micros: usage.cost_micros },
+            RunEvent::ModelAnswered { usage, latency_ms, retries: 0 },
+        ]);
+    }
+
+    /// Tells the agent why it was denied what it wanted: all it heard was that somebody said no. False when there is nothing to tell.
+    async fn explain(&mut self) -> Result<bool, DriverError> {
+        let reasons = std::mem::take(&mut self.untold);
+        if reasons.is_empty() || self.explanations == EXPLANATIONS_MAX {
+            return Ok(false);
+        }
+        self.explanations += 1;
+        let words = format!(
+            "Some of what you wanted was denied, not by the user but for a reason:\n- {}\nGo on with what is possible, or say what \
+             you could not do.",
+            reasons.join("\n- ")
+        );
+        self.prompt(&words).await?;
+        Ok(true)
+    }
+
+    fn asked(&mut self, method: &str, params: Value, answer: Answer) {
+        match method {
+            "session/request_permission" => self.permission(params, answer),
+            "fs/write_text_file" => self.write(&params, answer),
+            "fs/read_text_file" => match self.read(&params) {
+                Ok(content) => answer.give(json!({"content": content})),
+                Err((code, why)) => answer.refuse(code, &why),
+            },
+            "terminal/create" => match self.terminals.create(&params, self.place.root()) {
+                Ok(name) => answer.give(json!({"terminalId": name})),
+                Err(why) => answer.refuse(INVALID, &why),
+            },
+            _ if method.starts_with("terminal/") => self.terminals.answer(method, &params, answer),
+            _ => answer.refuse(UNKNOWN, &format!("coditect does not answer `{method}`")),
+        }
+    }
+
+    fn permission(&mut self, params: Value, answer: Answer) {
+        let noted = params.get("toolCall").and_then(|call| self.updates.note(call));
+        let Some((id, call)) = noted else { return answer.give(options::no(&params)) };
+        let told = self.updates.tell(&id);
+        self.say(told);
+        if self.own.as_ref().is_some_and(|own| self.flavor.is_of(&call.tool, own)) {
+            return answer.give(options::once(&params).unwrap_or_else(|| options::no(&params)));
+        }
+        if call.category() == ToolCategory::Edit && !call.paths.is_empty() {
+            let paths = self.may_edit(call.paths.iter().map(String::as_str));
+            let subject = Pending { answer, what: Wanted::Edit(params) };
+            let verdict = match paths {
+                Ok(paths) => self.clearance.edit(subject, paths),
+                Err(why) => Verdict::Refused(subject, why),
+            };
+            return self.follow(verdict);
+        }
+        let request = self.permit(&call);
+        let event = self.clearance.ask(Pending { answer, what: Wanted::Permit(params) }, request);
+        self.say([event]);
+    }
+
+    fn permit(&self, call: &Call) -> Request {
+        let paths = call.paths.iter().filter_map(|path| self.place.editable(path).ok()).collect();
+        let ask = PermissionAsk {
+            tool: call.tool.clone(),
+            category: call.category(),
+            summary: call.summary(),
+            arguments: call.arguments(),
+            paths,
+        };
+        Request::Permit { ask: Box::new(ask) }
+    }
+
+    fn may_edit<'a>(&self, paths: impl IntoIterator<Item = &'a str>) -> Result<Vec<RepoPath>, String> {
+        match self.kind {
+            TaskKind::Prompt | TaskKind::Work => self.place.all_editable(paths),
+            TaskKind::Propose => Err("nothing is to be changed while a plan is made".to_owned()),
+            TaskKind::Review => Err("nothing is to be changed while work is reviewed".to_owned()),
+        }
+    }
+
+    fn write(&mut self, params: &Value, answer: Answer) {
+        let (Some(given), Some(content)) = (text(params, "path"), text(params, "content")) else {
+            return answer.refuse(INVALID, "a file is written with a path and a content");
+        };
+        let verdict = match self.may_edit([given]) {
+            Ok(mut paths) => match paths.pop() {
+                Some(path) => {
+                    let what = Wanted::Write { path: path.clone(), content: content.to_owned() };
+                    self.clearance.edit(Pending { answer, what }, vec![path])
+                }
+                None => return answer.refuse(INVALID, "there is no path"),
+            },
+            Err(why) => {
+                self.untold_unless_told(&why);
+                return answer.refuse(REFUSED, &why);
+            }
+        };
+        self.follow(verdict);
+    }
+
+    fn follow(&mut self, verdict: Verdict<Pending>) {
+        match verdict {
+            Verdict::Ask(event) => self.say([event]),
+            Verdict::Granted(pending) => self.granted(pending),
+            Verdict::Refused(pending, why) => self.denied(pending, &why),
+            Verdict::Answered(pending, reply) => match (&pending.what, reply) {
+                (Wanted::Write { path, .. }, Reply::Written { hash, .. }) => {
+                    self.seen.insert(path.clone(), hash);
+                    self.updates.written.insert(path.clone());
+                    pending.answer.give(json!({}));
+                }
+                (Wanted::Permit(_), Reply::Permitted { allowed: true, .. }) => self.granted(pending),
+                (Wanted::Permit(_), Reply::Permitted { allowed: false, reason }) => {
+                    self.denied(pending, &reason)
+                }
+                _ => self.denied(pending, "the answer was not one to this question"),
+            },
+        }
+    }
+
+    fn granted(&mut self, pending: Pending) {
+        match pending.what {
+            Wanted::Edit(ref params) => match self.stale(params) {
+                Some(why) => self.denied(pending, &why),
+                None => self.allow(pending),
+            },
+            Wanted::Permit(_) => self.allow(pending),
+            Wanted::Write { ref path, ref content } => {
+                let present = match present(&self.place, path) {
+                    Ok(present) => present,
+                    Err(why) => return self.denied(pending, &why),
+                };
+                if present.as_deref() == Some(content.as_bytes()) {
+                    return pending.answer.give(json!({}));
+                }
+                // What the agent saw last is what it made its content from.
+                let base = self.seen.get(path).cloned().or_else(|| present.as_deref().map(hash));
+                let request = Request::Write { path: path.clone(), base, content: content.clone() };
+                let event = self.clearance.ask(pending, request);
+                self.say([event]);
+            }
+        }
+    }
+
+    fn allow(&mut self, pending: Pending) {
+        let (Wanted::Edit(params) | Wanted::Permit(params)) = &pending.what else { return };
+        match options::once(params) {
+            Some(once) => pending.answer.give(once),
+            None => {
+                let no = options::no(params);
+                pending.answer.give(no);
+            }
+        }
+    }
+
+    fn denied(&mut self, pending: Pending, why: &str) {
+        match pending.what {
+            Wanted::Edit(params) | Wanted::Permit(params) => {
+                if !why.is_empty() {
+                    self.untold.push(why.to_owned());
+                }
+                pending.answer.give(options::no(&params));
+            }
+            Wanted::Write { path, .. } => {
+                // It may have changed since; the agent is to look again.
+                self.seen.remove(&path);
+                self.untold_unless_told(why);
+                pending.answer.refuse(REFUSED, why);
+            }
+        }
+    }
+
+    /// Gemini shows its model `[object Object]` for an error of ours.
+    fn untold_unless_told(&mut self, why: &str) {
+        if self.flavor == Flavor::Gemini {
+            self.untold.push(why.to_owned());
+        }
+    }
+
+    /// Why an edit may not be made from what the agent has read: somebody changed the file while its lock was waited for.
+    fn stale(&mut self, params: &Value) -> Option<String> {
+        if !self.flavor.shows_whole_files() {
+            return None;
+        }
+        let call = params.get("toolCall")?;
+        for diff in list(call, "content").filter(|piece| text(piece, "type") == Some("diff")) {
+            let path = self.place.editable(text(diff, "path")?).ok()?;
+            let before = text(diff, "oldText").unwrap_or_default();
+            let present = present(&self.place, &path).ok()?;
+            if present.as_deref().unwrap_or_default() != before.as_bytes() {
+                return Some(format!(
+                    "`{path}` was changed by somebody else meanwhile; read it again and make the edit anew"
+                ));
+            }
+            if let Some(present) = present {
+                self.seen.insert(path, hash(&present));
+            }
+        }
+        None
+    }
+
+    fn read(&mut self, params: &Value) -> Result<String, (i32, String)> {
+        let given = text(params, "path").ok_or_else(|| (INVALID, "there is no path".to_owned()))?;
+        let path = self.place.root().join(given);
+        let content = read(&path)?;
+        let content =
+            String::from_utf8(content).map_err(|_| (INVALID, format!("`{given}` is not a text in UTF-8")))?;
+        let number =
+            |field: &str| params.get(field).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+        let (line, limit) = (number("line"), number("limit"));
+        if line.is_none() && limit.is_none() {
+            if let Ok(path) = self.place.editable(given) {
+                self.seen.insert(path, hash(content.as_bytes()));
+            }
+            return Ok(content);
+        }
+        let from = line.unwrap_or(1).saturating_sub(1);
+        Ok(content.split_inclusive('\n').skip(from).take(limit.unwrap_or(usize::MAX)).collect())
+    }
+}
+
+/// What is in a file of the worktree now; none when there is no such file.
+fn present(place: &Place, path: &RepoPath) -> Result<Option<Vec<u8>>, String> {
+    match read(&place.root().join(path.as_str())) {
+        Ok(content) => Ok(Some(content)),
+        Err((NOT_FOUND, _)) => Ok(None),
+        Err((_, why)) => Err(why),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, (i32, String)> {
+    let shown = path.display();
+    let failed = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => (NOT_FOUND, format!("`{shown}` does not exist")),
+        _ => (INVALID, format!("cannot read `{shown}`: {error}")),
+    };
+    let meta = fs::metadata(path).map_err(failed)?;
+    // A pipe without a writer would hold us for ever.
+    if !meta.is_file() {
+        return Err((INVALID, format!("`{shown}` is not a regular file")));
+    }
+    if meta.len() > READ_MAX {
+        return Err((INVALID, format!("`{shown}` has {} bytes; up to {READ_MAX} are read", meta.len())));
+    }
+    fs::read(path).map_err(failed)
+}
+
+fn hash(content: &[u8]) -> String {
+    blake3::hash(content).to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::fixture::start;
+    use crate::driver::place::tests::Dice;
+    use crate::run::wire::Program;
+    use std::sync::Arc;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_does_not_greet_is_not_waited_for() {
+        let argv = ["bash", "-c", "sleep 1000"].map(str::to_owned).to_vec();
+        let start = Start { program: Some(Program { argv, env: Vec::new() }), ..start() };
+        let place = Place::at(Path::new("/"), Arc::new(Dice)).unwrap();
+        let error = Acp::open(&start, &place).await.err().unwrap();
+        assert_eq!(error.code(), "vendor_silent");
+    }
+
+    #[test]
+    fn what_is_no_file_or_too_large_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name);
+        assert_eq!(read(&file("none")).unwrap_err().0, NOT_FOUND);
+        assert!(read(dir.path()).unwrap_err().1.contains("not a regular file"));
+        for (bytes, fits) in [(READ_MAX, true), (READ_MAX + 1, false)] {
+            fs::File::create(file("large")).unwrap().set_len(bytes).unwrap();
+            assert_eq!(read(&file("large")).is_ok(), fits);
+        }
+    }
+}

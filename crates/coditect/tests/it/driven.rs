@@ -1,0 +1,207 @@
+//! The whole product around one vendor's real program: a daemon, a repository, and what the journal says afterwards.
+
+use crate::house::{Daemon, House, until};
+use client::Client;
+use model::{Cursor, Event, FileChange, Opening, ParticipantStatus, TurnOutcome};
+use protocol::{EventQuery, NewPrompt};
+use scripted::{Scripted, ScriptedOptions};
+use serde_json::json;
+use testkit::TempRepo;
+use testkit::vendors::{VendorCli, VendorHome, Vendors};
+
+/// Where the daemon finds the key for the agent.
+const KEY: &str = "CODITECT_TEST_MODEL_KEY";
+
+pub(crate) struct Studio {
+    house: House,
+    repo: TempRepo,
+    models: Scripted,
+    agent: &'static str,
+    home: VendorHome,
+    daemon: Daemon,
+}
+
+impl Studio {
+    /// None, loudly, where the program is not installed.
+    pub(crate) fn find(cli: VendorCli) -> Option<Self> {
+        let vendors = Vendors::find(&format!("{} works for a daemon", cli.name()))?;
+        if !vendors.wanted().contains(&cli) {
+            return None;
+        }
+        let (vendor, driver) = match cli {
+            VendorCli::Claude => (model::Vendor::Anthropic, "claude"),
+            VendorCli::Codex => (model::Vendor::Openai, "codex"),
+            VendorCli::Gemini => (model::Vendor::Google, "acp"),
+            VendorCli::Kimi => (model::Vendor::Moonshot, "acp"),
+        };
+        let models = Scripted::start(ScriptedOptions::default()).unwrap();
+        let home = vendors.home(cli, models.addr());
+        let env: serde_json::Map<String, serde_json::Value> = home
+            .variables()
+            .into_iter()
+            .filter(|(name, _)| !name.contains("KEY") && !name.contains("BASE_URL") && *name != "PATH")
+            .map(|(name, value)| (name.to_owned(), json!(value.to_str().unwrap())))
+            .collect();
+        let house = House::new();
+        let config = json!({ "agents": { cli.name(): {
+            "vendor": vendor.as_str(), "driver": driver, "model": home.model(), "command": [vendors.program(cli)],
+            "base_url": models.base_url(vendor), "api_key_env": KEY, "env": env,
+        } } });
+        std::fs::create_dir_all(house.root.path()).unwrap();
+        std::fs::write(house.root.config(), config.to_string()).unwrap();
+        let mut command = house.command(&["daemon", "run"]);
+        let daemon = Daemon::start(command.env(KEY, "test-key"));
+        let repo = TempRepo::with(&[("kept.txt", "one\ntwo\n")]);
+        Some(Self { house, repo, models, agent: cli.name(), home, daemon })
+    }
+
+    fn session(&self) -> String {
+        let repo = self.repo.path().to_str().unwrap();
+        let new = ["session", "new", "work", "--agents", self.agent, "--repo", repo, "--json"];
+        self.house.json(&new)["id"].as_str().unwrap().to_owned()
+    }
+
+    fn prompt(&self, session: &str, text: &str) {
+        let prompt = NewPrompt { text: text.to_owned(), ..NewPrompt::default() };
+        self.house.api(async |client| client.prompt(session, &prompt, None).await.unwrap());
+    }
+
+    fn events(&self) -> Vec<Event> {
+        self.house.api(events)
+    }
+
+    /// Waits until so many turns have ended; gives how.
+    fn ended(&self, turns: usize) -> Vec<TurnOutcome> {
+        until("the turns to end", || {
+            let ends: Vec<TurnOutcome> = self
+                .events()
+                .into_iter()
+                .filter_map(|event| if let Event::TurnEnded(end) = event { Some(end.outcome) } else { None })
+                .collect();
+            (ends.len() >= turns).then_some(ends)
+        })
+    }
+
+    fn changes(&self) -> Vec<FileChange> {
+        let change = |event| if let Event::FileModified(change) = event { Some(change) } else { None };
+        self.events().into_iter().filter_map(change).collect()
+    }
+
+    fn openings(&self) -> Vec<Opening> {
+        let opening =
+            |event| if let Event::ParticipantOpened(opening) = event { Some(opening) } else { None };
+        self.events().into_iter().filter_map(opening).collect()
+    }
+
+    fn last_request(&self) -> String {
+        self.models.requests().last().expect("the model was asked").body.to_string()
+    }
+}
+
+async fn events(client: Client) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut after = Cursor::default();
+    loop {
+        let query = EventQuery { after: Some(after.to_string()), session: None, limit: Some(1000) };
+        let page = client.events(&query).await.unwrap();
+        if page.items.is_empty() {
+            return events;
+        }
+        after = page.next;
+        events.extend(
+            page.items.iter().map(|item| Event::parse(&item.kind, &item.payload.to_string()).unwrap()),
+        );
+    }
+}
+
+fn completed(outcome: &TurnOutcome) -> bool {
+    matches!(outcome, TurnOutcome::Completed { .. })
+}
+
+/// A turn that edits, and one that goes on from it: everything about both is in the journal.
+pub(crate) fn works_and_remembers(cli: VendorCli, remembers: bool) {
+    let Some(studio) = Studio::find(cli) else { return };
+    let session = studio.session();
+    studio.prompt(
+        &session,
+        "The word is mellon. [[write new.txt|alpha]] [[edit kept.txt|two|2]] [[say All done.]]",
+    );
+    let ends = studio.ended(1);
+    assert!(completed(&ends[0]), "{ends:?}");
+    assert_eq!(studio.repo.read("new.txt").trim_end(), "alpha");
+    assert_eq!(studio.repo.read("kept.txt"), "one\n2\n");
+    let changes = studio.changes();
+    let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
+    assert_eq!(paths, ["new.txt", "kept.txt"]);
+    assert!(changes.iter().all(|change| change.token > 0), "each edit was made under a lock: {changes:?}");
+    assert_eq!((&changes[0].before, changes[1].before.is_some()), (&None, true));
+    let events = studio.events();
+    let recorded = events.iter().filter(|event| matches!(event, Event::TurnRecorded(_))).count();
+    assert!(recorded > 0, "what the program itself said is kept");
+    let used = events
+        .iter()
+        .any(|event| matches!(event, Event::ModelAnswered(answer) if answer.usage.input_tokens > 0));
+    assert!(used, "what it used is known");
+    assert!(!events.iter().any(|event| matches!(event, Event::FileStrayed(_))), "none of it was stray");
+
+    studio.prompt(&session, "[[say Again.]]");
+    assert!(completed(&studio.ended(2)[1]));
+    let openings = studio.openings();
+    assert_eq!(openings.len(), 2);
+    assert_eq!(openings[0].vendor_session == openings[1].vendor_session, remembers);
+    assert!(studio.last_request().contains("mellon"), "by its own memory, or because it was told again");
+    assert!(studio.home.path().exists());
+    drop(studio.daemon);
+}
+
+/// Two sessions want one file: the second waits, and both edits are made.
+pub(crate) fn waits_for_a_lock(cli: VendorCli) {
+    let Some(studio) = Studio::find(cli) else { return };
+    let (first, second) = (studio.session(), studio.session());
+    studio.prompt(&first, "[[write shared.txt|first]] [[think Slowly.]] [[sleep 4000]] [[say First.]]");
+    until("the first to write", || (!studio.changes().is_empty()).then_some(()));
+    studio.prompt(&second, "[[write shared.txt|second]] [[say Second.]]");
+    let ends = studio.ended(2);
+    assert!(ends.iter().all(completed), "{ends:?}");
+    assert_eq!(studio.repo.read("shared.txt").trim_end(), "second");
+    let events = studio.events();
+    let waits = |event: &Event| matches!(event, Event::ParticipantStatusChanged(change) if change.status == ParticipantStatus::WaitingLock);
+    assert!(events.iter().any(waits), "the second was said to wait");
+    let mut story = Vec::new();
+    for event in &events {
+        match event {
+            Event::FileModified(change) => {
+                story.push(format!("modified {}", change.session == first.parse().unwrap()))
+            }
+            Event::TurnEnded(end) => story.push(format!("ended {}", end.session == first.parse().unwrap())),
+            _ => {}
+        }
+    }
+    assert_eq!(story, ["modified true", "ended true", "modified false", "ended false"]);
+    let tokens: Vec<u64> = studio.changes().iter().map(|change| change.token).collect();
+    assert!(tokens[0] < tokens[1], "{tokens:?}");
+}
+
+/// The program is killed in the middle of a turn: the turn has failed, and nothing is left of it.
+pub(crate) fn a_killed_program_is_noticed(cli: VendorCli) {
+    let Some(studio) = Studio::find(cli) else { return };
+    let session = studio.session();
+    studio.prompt(&session, "[[say Hm.]] [[sleep 60000]]");
+    until("the model to be asked", || (!studio.models.requests().is_empty()).then_some(()));
+    let program = until("the program", || programs(&studio).into_iter().min());
+    crate::house::kill(program, rustix::process::Signal::KILL);
+    let ends = studio.ended(1);
+    assert!(matches!(&ends[0], TurnOutcome::Failed { code, .. } if code == "vendor_died"), "{ends:?}");
+    until("nothing to be left", || programs(&studio).is_empty().then_some(()));
+}
+
+/// Processes that live in the vendor's home.
+fn programs(studio: &Studio) -> Vec<u32> {
+    let mark = format!("HOME={}", studio.home.path().display());
+    let below = crate::house::descendants(studio.daemon.pid());
+    let marked = below.into_iter().map(|(pid, _)| pid).filter(|pid| {
+        let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environ.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+    });
+    marked.collect()
+}

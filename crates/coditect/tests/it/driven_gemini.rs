@@ -1,0 +1,19 @@
+//! A daemon and the real Gemini CLI. Its sessions are too young to be loaded here, so the second turn is told the first.
+
+use crate::driven;
+use testkit::vendors::VendorCli;
+
+#[test]
+fn it_edits_under_locks_and_goes_on() {
+    driven::works_and_remembers(VendorCli::Gemini, false);
+}
+
+#[test]
+fn it_waits_for_a_file_that_another_holds() {
+    driven::waits_for_a_lock(VendorCli::Gemini);
+}
+
+#[test]
+fn its_death_is_noticed() {
+    driven::a_killed_program_is_noticed(VendorCli::Gemini);
+}

@@ -1,0 +1,71 @@
+//! How a turn is kept apart from others, and from the machine.
+
+use super::Order;
+use super::start::{Scene, agent_config, writes};
+use crate::engine::Shared;
+use crate::strays::{self, Sight};
+use crate::{fence, worktree};
+use agent::Fence;
+use model::{Isolation, Participant, Refusal};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub(super) struct Apart {
+    isolation: Isolation,
+    /// It works in a worktree of its own.
+    pub(super) lent: bool,
+    /// The registered checkout.
+    checkout: Option<PathBuf>,
+}
+
+impl Apart {
+    /// Moves the scene to the participant's own worktree, where it has one.
+    pub(super) async fn settle(
+        shared: &Arc<Shared>,
+        order: &Order,
+        scene: &mut Scene,
+    ) -> Result<Self, Refusal> {
+        let isolation = worktree::isolation(shared, &scene.participant.agent, order);
+        let checkout = scene.repo.as_ref().map(|repo| PathBuf::from(&repo.path));
+        let lent = isolation != Isolation::Shared && order.task.plan.is_none();
+        if lent && let Some(repo) = scene.repo.take() {
+            let own = worktree::own(shared, scene.session.id, &scene.participant.agent, repo).await?;
+            scene.repo = Some(own);
+        }
+        Ok(Self { isolation, lent, checkout })
+    }
+
+    /// The fence of a sandboxed run; else, where one was wanted and may be done without, why there is none.
+    pub(super) async fn fence(
+        &self,
+        shared: &Arc<Shared>,
+        participant: &Participant,
+        scratch: &Path,
+        worktree: &Path,
+    ) -> Result<(Option<Fence>, Option<String>), Refusal> {
+        let agent = agent_config(shared, participant).filter(|_| self.isolation == Isolation::Sandbox);
+        let Some(agent) = agent else { return Ok((None, None)) };
+        let (scratch, worktree) = (scratch.to_owned(), worktree.to_owned());
+        let checkout = self.checkout.clone();
+        let held = shared.blocking(move |shared| {
+            let repo = checkout.as_deref();
+            fence::around(
+                shared,
+                &fence::Yard { agent: &agent, worktree: &worktree, scratch: &scratch, repo },
+            )
+        });
+        match held.await? {
+            Ok(fence) => Ok((Some(fence), None)),
+            Err(reason) => {
+                tracing::warn!(agent = %participant.agent, reason, "UNSANDBOXED");
+                Ok((None, Some(reason)))
+            }
+        }
+    }
+
+    /// The look at what shells change. In a worktree of its own an agent's shell is in nobody's way.
+    pub(super) async fn sight(&self, shared: &Arc<Shared>, order: &Order, scene: &Scene) -> Option<Sight> {
+        let repo = scene.repo.as_ref().filter(|_| writes(order.task.kind) && !self.lent)?;
+        Some(strays::watch(shared, repo.path.as_ref()).await)
+    }
+}
