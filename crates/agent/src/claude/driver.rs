@@ -319,8 +319,8 @@ impl Claude {
         match streamed.event {
             // Only the agent's own words are shown as they are written.
             Streaming::ContentBlockDelta { delta } if streamed.parent_tool_use_id.is_none() => match delta {
-                Delta::TextDelta { text } => self.say(RunEvent::Delta { kind: TextKind::Text, text }),
-                Delta::ThinkingDelta { thinking } => {
+                Delta::Text { text } => self.say(RunEvent::Delta { kind: TextKind::Text, text }),
+                Delta::Thinking { thinking } => {
                     self.say(RunEvent::Delta { kind: TextKind::Thinking, text: thinking });
                 }
                 Delta::Other => {}
