@@ -21,6 +21,7 @@ mod driven;
 mod ends;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
 mod fence;
 #[cfg(test)]
 mod guard;
