@@ -525,9 +525,6 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_program_that_never_answers_is_silent() {
         let place = Place::at(std::path::Path::new("/"), Arc::new(Dice)).unwrap();
-        let opened = Claude::open(&start(&["sleep", "1000"]), &place).await.err();
-        // `sleep` dislikes our options; so does `true`, but a shell waits.
-        assert!(matches!(opened, Some(DriverError::Died { .. })), "{opened:?}");
         let opened = Claude::open(&start(&["bash", "-c", "read -r line; read -r line"]), &place).await.err();
         assert_eq!(opened, Some(DriverError::Silent { about: &ABOUT, seconds: HANDSHAKE.as_secs() }));
     }
