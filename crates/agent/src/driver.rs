@@ -81,6 +81,8 @@ pub(crate) trait Driver: Sized {
 pub(crate) enum Step {
     /// Goes to the daemon as it is.
     Say(RunEvent),
+    /// The agent does not wait for the answer to this request any more.
+    Withdrawn(u64),
     /// The turn is over.
     Ended(TurnOutcome),
 }

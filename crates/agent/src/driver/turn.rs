@@ -185,6 +185,11 @@ impl Mediation {
                         verdict = before;
                         self.pass_on(driver, &event).await?
                     }
+                    (Ok(Step::Withdrawn(id)), before) => {
+                        verdict = before;
+                        self.settle(id);
+                        None
+                    }
                     (Ok(Step::Ended(_)) | Err(_), Some((outcome, _))) => return Ok(outcome),
                     (Ok(Step::Ended(outcome)), None) => return Ok(outcome),
                     (Err(error), None) => return Err(error),
@@ -211,9 +216,7 @@ impl Mediation {
         match command {
             RunCommand::Cancel => return Ok(Some(TurnOutcome::Canceled)),
             RunCommand::Reply { id, result } => {
-                if self.questions.remove(&id) && self.questions.is_empty() {
-                    self.deadline.resume();
-                }
+                self.settle(id);
                 driver.reply(id, result).await?;
             }
             RunCommand::Steer { id, text } => self.steer(driver, id, &text).await?,
@@ -249,12 +252,16 @@ impl Mediation {
         let RunEvent::Request { id, .. } = event else {
             return Ok(Some(failed("message_too_long", &too_long.to_string())));
         };
-        self.questions.remove(id);
-        if self.questions.is_empty() {
-            self.deadline.resume();
-        }
+        self.settle(*id);
         driver.reply(*id, Err(Refusal::invalid("too_long", too_long.to_string()))).await?;
         Ok(None)
+    }
+
+    /// Nobody is asked this any more: the clock goes on when it stood for that.
+    fn settle(&mut self, id: u64) {
+        if self.questions.remove(&id) && self.questions.is_empty() {
+            self.deadline.resume();
+        }
     }
 
     /// Hands in the plan that is in the agent's words. None when it was taken, an outcome when the turn ended meanwhile, or why

@@ -6,6 +6,8 @@ mod claude;
 #[cfg(test)]
 mod claude_broken;
 #[cfg(test)]
+mod claude_recorded;
+#[cfg(test)]
 mod claude_trouble;
 #[cfg(test)]
 mod codex;
@@ -19,6 +21,7 @@ mod driven;
 mod ends;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
 mod fence;
 #[cfg(test)]
 mod guard;

@@ -74,7 +74,7 @@ impl Driven {
 
     fn status(&self, session: &str, agent: &str) -> String {
         let shown = self.house.json(&["session", "show", session, "--json"]);
-        let seats = shown["participants"].as_array().unwrap();
+        let seats = shown["session"]["participants"].as_array().unwrap();
         let seat = seats.iter().find(|seat| seat["agent"] == agent).unwrap();
         seat["status"].as_str().unwrap().to_owned()
     }
