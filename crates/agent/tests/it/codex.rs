@@ -141,14 +141,14 @@ async fn an_interrupted_turn_is_canceled_and_the_next_one_remembers() {
     assert!(codex.last_request().contains("mellon"));
     let (_, iterations, usage) = codex.daemon.ended();
     assert_eq!(iterations, 1);
-    let last = codex.daemon.model.requests().last().unwrap().usage.clone().unwrap();
+    let last = codex.daemon.model.requests().last().unwrap().usage.unwrap();
     assert_eq!(usage.input_tokens + usage.cache_read_tokens, last.prompt_tokens);
 
     let fork = codex.fork("[[say Elsewhere.]]");
     codex.play(fork).await;
     assert_ne!(codex.opened(), first);
     assert!(codex.last_request().contains("mellon"));
-    let last = codex.daemon.model.requests().last().unwrap().usage.clone().unwrap();
+    let last = codex.daemon.model.requests().last().unwrap().usage.unwrap();
     let usage = codex.daemon.ended().2;
     assert_eq!(usage.input_tokens + usage.cache_read_tokens, last.prompt_tokens);
 }
