@@ -15,6 +15,8 @@ use std::time::Duration;
 const HANDSHAKE: Duration = Duration::from_secs(60);
 /// How old one of Gemini's sessions is before it may be loaded: the clock minute in which it was made is over then.
 const REST: Duration = Duration::from_secs(60);
+/// A session that is loaded is told once more, also after it is open; its past is over when nothing came for this long.
+const SETTLED: Duration = Duration::from_millis(500);
 /// The mode in which an agent asks before it acts.
 const ASKING: &str = "default";
 
@@ -65,6 +67,15 @@ pub(crate) async fn open(
     let named = session.get("sessionId").and_then(Value::as_str).or(known).map(str::to_owned);
     let named =
         named.ok_or_else(|| DriverError::Garbage { about, what: "a session without an id".to_owned() })?;
+    if method == "session/load" {
+        let past = async {
+            while let Ok(heard) = tokio::time::timeout(SETTLED, link.next()).await {
+                aside.push(heard?);
+            }
+            Ok(())
+        };
+        tokio::time::timeout(HANDSHAKE, past).await.unwrap_or(Ok(()))?;
+    }
     ask_first(link, &named, &session, &mut aside).await?;
     Ok(Opened { session: named, version, lines: records(aside) })
 }

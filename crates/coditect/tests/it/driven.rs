@@ -157,9 +157,12 @@ pub(crate) fn works_and_remembers(cli: VendorCli, remembers: bool) {
 
 /// Two sessions want one file: the second waits, and both edits are made.
 pub(crate) fn waits_for_a_lock(cli: VendorCli) {
+    // Until the second program has started, too; those on Node take their time.
+    let pause = if cli == VendorCli::Codex { 4_000 } else { 20_000 };
     let Some(studio) = Studio::find(cli) else { return };
     let (first, second) = (studio.session(), studio.session());
-    studio.prompt(&first, "[[write shared.txt|first]] [[think Slowly.]] [[sleep 4000]] [[say First.]]");
+    let prompt = format!("[[write shared.txt|first]] [[think Slowly.]] [[sleep {pause}]] [[say First.]]");
+    studio.prompt(&first, &prompt);
     until("the first to write", || (!studio.changes().is_empty()).then_some(()));
     studio.prompt(&second, "[[write shared.txt|second]] [[say Second.]]");
     let ends = studio.ended(2);
