@@ -1,3 +1,5 @@
+//! What rules say of calls, one by one and of any. Invariant: nothing that is hung onto an allowed command is allowed with it.
+
 use super::*;
 use PermissionEffect::{Allow, Ask, Deny};
 use proptest::prelude::*;
