@@ -22,6 +22,8 @@ mod driven_claude;
 #[cfg(test)]
 mod driven_codex;
 #[cfg(test)]
+mod driven_contest;
+#[cfg(test)]
 mod driven_gemini;
 #[cfg(test)]
 mod driven_kimi;

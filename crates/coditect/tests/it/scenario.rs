@@ -5,7 +5,7 @@
 //! Invariant: a scenario knows no vendor. What a stage cannot do it says (`can`), and the scenario that needs it is
 //! SKIPPED there by name; everything else must come out the same.
 
-mod daemon;
+pub(crate) mod daemon;
 mod headless;
 
 use crate::house::until;
@@ -41,6 +41,8 @@ enum Need {
     SubAgents,
     /// Tokens are told for every turn.
     Usage,
+    /// Somebody is asked before the agent runs a command.
+    Approval,
 }
 
 /// One prompt in the conversation. The first begins it, the others go on with it.
@@ -52,6 +54,9 @@ struct Step {
     #[serde(default)]
     fork: bool,
     during: Option<During>,
+    /// The answers to what is asked in this step, in order; there must be as many questions.
+    #[serde(default)]
+    answers: Vec<Answer>,
     ends: Ending,
     /// Part of what the agent says last.
     says: Option<String>,
@@ -83,6 +88,14 @@ enum Ending {
     Completed,
     Canceled,
     Failed,
+}
+
+/// What the agent is told when it asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Allow,
+    Deny,
 }
 
 #[derive(Debug, Deserialize)]
@@ -117,6 +130,8 @@ trait Stage {
     fn begin(&mut self, prompt: &str, fork: bool);
     fn interrupt(&mut self);
     fn kill(&mut self);
+    /// Waits for a question and answers it.
+    fn answer(&mut self, answer: Answer);
     /// Waits for the end of the step.
     fn end(&mut self) -> Ended;
 }
@@ -147,6 +162,9 @@ fn play(text: &str, stage: &mut dyn Stage) {
                 Deed::Interrupt => stage.interrupt(),
                 Deed::Kill => stage.kill(),
             }
+        }
+        for answer in &step.answers {
+            stage.answer(*answer);
         }
         let ended = stage.end();
         let asked = stage.models().requests().split_off(before);
@@ -194,6 +212,18 @@ fn headless(text: &str, cli: VendorCli) {
     }
 }
 
+/// Whether the scenario answers questions. Where it does not, none must be asked.
+fn asks(text: &str) -> bool {
+    let scenario: Scenario = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    scenario.needs.contains(&Need::Approval)
+}
+
+fn driven(text: &str, cli: VendorCli) {
+    if let Some(vendors) = Vendors::find("scenarios on the vendors' programs, driven") {
+        play(text, &mut DaemonStage::driven(&vendors, cli, asks(text)));
+    }
+}
+
 macro_rules! scenarios {
     ($($name:ident,)+) => {
         /// All there are, by the names of their files.
@@ -207,6 +237,26 @@ macro_rules! scenarios {
             #[test]
             fn native() {
                 super::native(TEXT);
+            }
+
+            #[test]
+            fn driven_claude() {
+                super::driven(TEXT, VendorCli::Claude);
+            }
+
+            #[test]
+            fn driven_codex() {
+                super::driven(TEXT, VendorCli::Codex);
+            }
+
+            #[test]
+            fn driven_gemini() {
+                super::driven(TEXT, VendorCli::Gemini);
+            }
+
+            #[test]
+            fn driven_kimi() {
+                super::driven(TEXT, VendorCli::Kimi);
             }
 
             #[test]
@@ -233,6 +283,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    asks_first,
     edits_and_runs,
     forks,
     goes_on,

@@ -1,20 +1,22 @@
 //! A real daemon with one agent as a stage.
 
-use super::{Ended, Ending, Need, Stage};
+use super::{Answer, Ended, Ending, Need, Stage};
 use crate::house::{Daemon, House, command_line, descendants, kill, until};
 use bus::system::SystemClock;
 use model::{TaskState, Vendor};
 use rustix::process::Signal;
 use scripted::{Scripted, ScriptedOptions};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use testkit::TempRepo;
+use testkit::vendors::{VendorCli, VendorHome, Vendors};
 
 const KEY_VARIABLE: &str = "CODITECT_TEST_KEY";
 const AGENT: &str = "ada";
 
-/// The processes that are the agent: those with this in their command lines.
-const NATIVE_LOOP: &str = "__native";
+/// What the command line of our own loop's process has in it.
+const LOOP: [&str; 2] = ["__native", "__drive"];
 
 pub(super) struct DaemonStage {
     // Ended before the house it lives in.
@@ -24,27 +26,67 @@ pub(super) struct DaemonStage {
     repo: TempRepo,
     models: Scripted,
     driver: &'static str,
-    agent_process: &'static str,
+    /// The processes that are the agent: those with any of these in their command lines.
+    agent_process: Vec<String>,
+    /// Keeps the program's own home until the stage is struck.
+    _home: Option<VendorHome>,
     session: Option<String>,
     task: Option<String>,
+}
+
+/// The configuration of an agent that is the vendor's program in that home.
+pub(crate) fn agent(vendors: &Vendors, home: &VendorHome, permissions: &str) -> serde_json::Value {
+    let cli = home.cli();
+    let program = vendors.program(cli).to_str().unwrap().to_owned();
+    let (vendor, driver, more) = match cli {
+        VendorCli::Claude => ("anthropic", "claude", None),
+        VendorCli::Codex => ("openai", "codex", None),
+        VendorCli::Gemini => ("google", "acp", Some("--acp")),
+        VendorCli::Kimi => ("moonshot", "acp", Some("acp")),
+    };
+    let variables = home.variables().into_iter();
+    let env: BTreeMap<&str, String> =
+        variables.map(|(name, value)| (name, value.into_string().unwrap())).collect();
+    let command: Vec<&str> = [program.as_str()].into_iter().chain(more).collect();
+    json!({
+        "vendor": vendor, "driver": driver, "model": home.model(), "command": command, "env": env,
+        "permissions": permissions,
+    })
+}
+
+pub(crate) fn models() -> Scripted {
+    let clock = Some(Arc::new(SystemClock) as Arc<dyn model::Clock>);
+    Scripted::start(ScriptedOptions { clock, ..ScriptedOptions::default() }).unwrap()
 }
 
 impl DaemonStage {
     /// Our own loop, on a scripted model.
     pub(super) fn native() -> Self {
-        let clock = Some(Arc::new(SystemClock) as Arc<dyn model::Clock>);
-        let models = Scripted::start(ScriptedOptions { clock, ..ScriptedOptions::default() }).unwrap();
+        let models = models();
         let agent = json!({
             "vendor": "anthropic", "driver": "native", "model": "claude-sonnet-4-5",
             "base_url": models.base_url(Vendor::Anthropic), "api_key_env": KEY_VARIABLE,
         });
-        Self::with(models, "native", NATIVE_LOOP, &agent)
+        Self::with(models, "native", LOOP.map(str::to_owned).to_vec(), None, &agent)
+    }
+
+    /// The vendor's own program, driven.
+    pub(super) fn driven(vendors: &Vendors, cli: VendorCli, asks: bool) -> Self {
+        let models = models();
+        let home = vendors.home(cli, models.addr());
+        let agent = agent(vendors, &home, if asks { "ask" } else { "all" });
+        let program = vendors.program(cli).to_str().unwrap().to_owned();
+        let real = std::fs::canonicalize(&program).unwrap().to_str().unwrap().to_owned();
+        // Started by a link, by Node, or under a name the program gives itself.
+        let processes = vec![program, real, format!("{}-code", cli.name()), format!("{}-cli", cli.name())];
+        Self::with(models, cli.name(), processes, Some(home), &agent)
     }
 
     fn with(
         models: Scripted,
         driver: &'static str,
-        agent_process: &'static str,
+        agent_process: Vec<String>,
+        home: Option<VendorHome>,
         agent: &serde_json::Value,
     ) -> Self {
         let house = House::new();
@@ -57,7 +99,18 @@ impl DaemonStage {
         let daemon = Daemon::start(command);
         let pid = daemon.pid();
         let repo = TempRepo::new();
-        Self { _daemon: daemon, pid, house, repo, models, driver, agent_process, session: None, task: None }
+        Self {
+            _daemon: daemon,
+            pid,
+            house,
+            repo,
+            models,
+            driver,
+            agent_process,
+            _home: home,
+            session: None,
+            task: None,
+        }
     }
 
     fn task(&self) -> &str {
@@ -72,9 +125,11 @@ impl Stage for DaemonStage {
 
     fn can(&self, need: Need) -> bool {
         match need {
-            // Sessions are not copied yet, and our loop has no tool that starts another agent.
-            Need::Fork | Need::SubAgents => false,
-            Need::Usage => true,
+            // Our loop runs commands without a question, and has no tool that starts another agent.
+            Need::Approval => self.driver != "native",
+            // Gemini's sub-agents do not bring their edits to an end over its protocol.
+            Need::SubAgents => !["native", "gemini"].contains(&self.driver),
+            Need::Fork | Need::Usage => true,
         }
     }
 
@@ -87,14 +142,18 @@ impl Stage for DaemonStage {
     }
 
     fn begin(&mut self, prompt: &str, fork: bool) {
-        assert!(!fork, "what it cannot do it is not asked");
         if self.session.is_none() {
             let repo = self.repo.path().to_str().unwrap();
             let made =
                 self.house.json(&["session", "new", "scenario", "--agents", AGENT, "--repo", repo, "--json"]);
             self.session = Some(made["id"].as_str().unwrap().to_owned());
         }
-        let session = self.session.clone().unwrap();
+        let mut session = self.session.clone().unwrap();
+        if fork {
+            let copy = self.house.api(async |client| client.fork_session(&session, None).await.unwrap());
+            session = copy.id.to_string();
+            self.session = Some(session.clone());
+        }
         let new = protocol::NewPrompt { text: prompt.to_owned(), ..protocol::NewPrompt::default() };
         let task = self.house.api(async |client| client.prompt(&session, &new, None).await.unwrap());
         self.task = Some(task.id.to_string());
@@ -109,17 +168,39 @@ impl Stage for DaemonStage {
         let agents: Vec<u32> = descendants(self.pid)
             .into_iter()
             .map(|(pid, _)| pid)
-            .filter(|pid| command_line(*pid).contains(self.agent_process))
+            .filter(|pid| {
+                let line = command_line(*pid);
+                self.agent_process.iter().any(|process| line.contains(process))
+            })
             .collect();
-        assert!(!agents.is_empty(), "no {} below the daemon", self.agent_process);
+        assert!(!agents.is_empty(), "none of {:?} below the daemon", self.agent_process);
         for pid in agents {
             kill(pid, Signal::KILL);
         }
     }
 
+    fn answer(&mut self, answer: Answer) {
+        let session = self.session.clone().expect("a step is under way");
+        let query = protocol::PermissionQuery { session: Some(session), ..Default::default() };
+        until("a question", || {
+            self.house.api(async |client| {
+                let waiting = client.permissions(&query).await.unwrap().items;
+                let asked = waiting.into_iter().find(|asked| asked.decision.is_none())?;
+                let decision = protocol::NewDecision {
+                    allow: answer == Answer::Allow,
+                    scope: None,
+                    arguments_hash: asked.arguments_hash,
+                    reason: "the scenario says no".to_owned(),
+                };
+                client.decide_permission(&asked.id.to_string(), &decision, None).await.unwrap();
+                Some(())
+            })
+        });
+    }
+
     fn end(&mut self) -> Ended {
         let task = self.task().to_owned();
-        until("the end of the task", || {
+        let ended = until("the end of the task", || {
             let task = self.house.api(async |client| client.task(&task).await.unwrap()).value;
             let ending = match task.state {
                 TaskState::Completed => Ending::Completed,
@@ -129,6 +210,12 @@ impl Stage for DaemonStage {
             };
             let tokens = task.usage.input_tokens + task.usage.output_tokens;
             Some(Ended { ending, text: task.text.unwrap_or_default(), tokens: Some(tokens) })
-        })
+        });
+        // A daemon that did the work with its own loop would come to the same end.
+        for asked in self.models.requests() {
+            let ours = asked.headers.get("user-agent").is_none_or(|name| name.starts_with("coditect/"));
+            assert_eq!(ours, self.driver == "native", "{}: {:?}", self.driver, asked.headers);
+        }
+        ended
     }
 }

@@ -1,6 +1,6 @@
 //! A vendor's own headless program as a stage: one process for each prompt, its conversation found again by its id.
 
-use super::{Ended, Ending, Need, Stage};
+use super::{Answer, Ended, Ending, Need, Stage};
 use scripted::{Scripted, ScriptedOptions};
 use serde_json::Value;
 use testkit::TempRepo;
@@ -108,6 +108,8 @@ impl Stage for HeadlessStage {
     fn can(&self, need: Need) -> bool {
         match (self.home.cli(), need) {
             (VendorCli::Gemini, Need::Fork) | (VendorCli::Kimi, Need::Usage) => false,
+            // Nobody is there to be asked.
+            (_, Need::Approval) => false,
             (_, Need::Fork | Need::SubAgents | Need::Usage) => true,
         }
     }
@@ -136,6 +138,10 @@ impl Stage for HeadlessStage {
     fn kill(&mut self) {
         self.forced = Some(Ending::Failed);
         self.run.as_ref().expect("a step is under way").kill();
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        panic!("nobody is asked, and {answer:?} is nobody's answer");
     }
 
     fn end(&mut self) -> Ended {
