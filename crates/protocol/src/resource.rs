@@ -113,19 +113,10 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
             let body = json!({ "session": e.session, "vendor_session": e.vendor_session });
             changes.patched(Noun::Participant, e.participant, body);
         }
-        Event::PermissionRequested(e) => {
-            changes.created(Noun::Permission, e.id, Permission::asked(e.clone(), ts));
-            changes.session(e.session, json!({}));
-        }
-        Event::PermissionDecided(e) => {
-            let body = json!({ "session": e.session, "decision": Decision::new(e.clone(), ts) });
-            changes.patched(Noun::Permission, e.permission, body);
-            changes.session(e.session, json!({}));
-        }
-        Event::PermissionRuleAdded(e) => {
-            changes.created(Noun::PermissionRule, e.id, PermissionRule::from(e.clone()));
-        }
-        Event::PermissionRuleRemoved(e) => changes.removed(Noun::PermissionRule, e.rule),
+        Event::PermissionRequested(_)
+        | Event::PermissionDecided(_)
+        | Event::PermissionRuleAdded(_)
+        | Event::PermissionRuleRemoved(_) => changes.permission(event),
         Event::ModelAnswered(e) => changes.session(e.session, json!({})),
         Event::TaskSubmitted(_)
         | Event::TaskStarted(_)
@@ -157,6 +148,26 @@ struct Changes {
 }
 
 impl Changes {
+    fn permission(&mut self, event: &Event) {
+        let ts = self.ts;
+        match event {
+            Event::PermissionRequested(e) => {
+                self.created(Noun::Permission, e.id, Permission::asked(e.clone(), ts));
+                self.session(e.session, json!({}));
+            }
+            Event::PermissionDecided(e) => {
+                let body = json!({ "session": e.session, "decision": Decision::new(e.clone(), ts) });
+                self.patched(Noun::Permission, e.permission, body);
+                self.session(e.session, json!({}));
+            }
+            Event::PermissionRuleAdded(e) => {
+                self.created(Noun::PermissionRule, e.id, PermissionRule::from(e.clone()));
+            }
+            Event::PermissionRuleRemoved(e) => self.removed(Noun::PermissionRule, e.rule),
+            _ => {}
+        }
+    }
+
     fn status(&mut self, e: &model::StatusChange) {
         let since = self.ts;
         let body = json!({ "session": e.session, "status": e.status, "detail": e.detail, "since": since });

@@ -16,6 +16,7 @@ mod damage;
 mod demo;
 #[cfg(test)]
 mod disk;
+#[cfg(test)]
 mod driven;
 #[cfg(test)]
 mod driven_claude;
@@ -27,6 +28,7 @@ mod driven_contest;
 mod driven_gemini;
 #[cfg(test)]
 mod driven_kimi;
+#[cfg(test)]
 mod ending;
 #[cfg(test)]
 mod file_system;
@@ -38,6 +40,7 @@ mod hooked;
 mod hooks;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
 mod importing;
 #[cfg(test)]
 mod isolation;

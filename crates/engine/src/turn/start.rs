@@ -51,9 +51,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
     let caller = caller(&scene, run, registration);
     prepare(&scratch, &worktree, scene.repo.is_some())?;
     let (fence, unsandboxed) = apart.fence(shared, &scene.participant, &scratch, &worktree).await?;
-    let token = shared.credentials.mint(run, caller, &*shared.options.entropy, &scratch);
-    let token =
-        token.map_err(|error| Refusal::internal(format!("cannot write the run's credential: {error}")))?;
+    let token = minted(shared, caller, run, &scratch)?;
     let env = environment(shared, order, &scene, registration, &token);
     let start =
         instructed(shared, order, &scene, &env).await.inspect_err(|_| shared.credentials.revoke(run))?;
@@ -76,11 +74,10 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         shared.credentials.revoke(run);
         not_launched(shared, &error)
     })?;
-    if let Err(refusal) = register(shared, &scene, registration, liveness).await {
+    register(shared, &scene, registration, liveness).await.inspect_err(|_| {
         handle.stop();
         shared.credentials.revoke(run);
-        return Err(refusal);
-    }
+    })?;
     let driver = TurnDriver {
         shared: Arc::clone(shared),
         order: order.clone(),
@@ -112,6 +109,16 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         shell_open: false,
     };
     driver.announce().await.map(|begun| begun.then_some(driver))
+}
+
+fn minted(
+    shared: &Shared,
+    caller: Caller,
+    run: RunId,
+    scratch: &std::path::Path,
+) -> Result<PathBuf, Refusal> {
+    let minted = shared.credentials.mint(run, caller, &*shared.options.entropy, scratch);
+    minted.map_err(|error| Refusal::internal(format!("cannot write the run's credential: {error}")))
 }
 
 fn caller(scene: &Scene, run: RunId, registration: RegistrationId) -> Caller {

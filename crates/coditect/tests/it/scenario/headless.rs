@@ -55,7 +55,7 @@ impl HeadlessStage {
         let command = self.home.command(self.repo.path(), &["fork", "--yes", &id]);
         let said = self.home.start(command).ended().well();
         let copy = said.out.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
-        let copy = copy.filter(|word| word.starts_with("session_") && *word != id).last();
+        let copy = copy.filter(|word| word.starts_with("session_") && *word != id).next_back();
         self.conversation = Some(copy.unwrap_or_else(|| panic!("no id in {said:?}")).to_owned());
     }
 
@@ -68,9 +68,9 @@ impl HeadlessStage {
             VendorCli::Kimi => {
                 let index = std::fs::read_to_string(self.home.folder().join("session_index.jsonl"));
                 let index = index.unwrap_or_default();
-                let lines = index.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+                let mut lines = index.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
                 // A copy that was asked for is not the last one it filed under its own steam.
-                self.conversation.clone().or_else(|| lines.last()?["sessionId"].as_str().map(str::to_owned))
+                self.conversation.clone().or_else(|| lines.next_back()?["sessionId"].as_str().map(str::to_owned))
             }
         };
         self.conversation = found.or_else(|| self.conversation.take());
