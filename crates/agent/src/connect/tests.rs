@@ -1,3 +1,5 @@
+//! What connecting changes in each vendor's files, and that disconnecting takes exactly that away.
+
 use super::*;
 
 fn place(project: Option<&str>) -> Surroundings {

@@ -1,3 +1,5 @@
+//! Edits at one spot of a JSON file: everything else stays byte for byte.
+
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;

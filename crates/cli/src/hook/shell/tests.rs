@@ -1,3 +1,5 @@
+//! Which commands name a file to change it, as far as a text tells.
+
 use super::*;
 use proptest::prelude::*;
 

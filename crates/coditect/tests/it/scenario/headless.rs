@@ -54,8 +54,8 @@ impl HeadlessStage {
         let id = self.conversation.clone().expect("there is something to copy");
         let command = self.home.command(self.repo.path(), &["fork", "--yes", &id]);
         let said = self.home.start(command).ended().well();
-        let copy = said.out.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
-        let copy = copy.filter(|word| word.starts_with("session_") && *word != id).next_back();
+        let mut words = said.out.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
+        let copy = words.rfind(|word| word.starts_with("session_") && *word != id);
         self.conversation = Some(copy.unwrap_or_else(|| panic!("no id in {said:?}")).to_owned());
     }
 
@@ -70,7 +70,9 @@ impl HeadlessStage {
                 let index = index.unwrap_or_default();
                 let mut lines = index.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
                 // A copy that was asked for is not the last one it filed under its own steam.
-                self.conversation.clone().or_else(|| lines.next_back()?["sessionId"].as_str().map(str::to_owned))
+                self.conversation
+                    .clone()
+                    .or_else(|| lines.next_back()?["sessionId"].as_str().map(str::to_owned))
             }
         };
         self.conversation = found.or_else(|| self.conversation.take());
