@@ -117,6 +117,7 @@ export class Builder {
       parent: null,
       forked_from: null,
       fork_point: null,
+      origin: null,
       created_at: this.ago(created),
       updated_at: this.ago(Math.min(created, ...seats.map((seat) => seat[2]))),
       state,

@@ -36,6 +36,8 @@ function surroundings(b: Builder): void {
       context_window: one.window,
       api_key_env: `${one.vendor.toUpperCase()}_API_KEY`,
       key_present: true,
+      isolation: 'shared' as const,
+      sandbox: null,
     })),
   );
 }
