@@ -35,7 +35,8 @@ pub use hook::{
     Answer, HOOK_INPUT_MAX, HookError, HookEvent, Moment, Rendered, ToolUse, VENDOR_ID_MAX, looks_like_a_tool,
 };
 pub use programs::{
-    Installed, Login, ProbeError, Trust, codex_trust, installed, kimi_doctor, login, oldest, update_hint,
+    Installed, Login, ProbeError, Trust, codex_trust, find, installed, kimi_doctor, login, oldest,
+    update_hint, usual,
 };
 pub use run::command::{CommandLimits, CommandOutput, CommandSpec, run_command};
 pub use run::handle::{RunControl, RunExitStatus, RunHandle, SendError};

@@ -5,6 +5,7 @@
 
 use crate::connect::Surroundings;
 use crate::{Cli, spawn};
+use model::{Driver, Vendor};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -60,12 +61,12 @@ pub enum ProbeError {
     Refused { program: PathBuf, said: String },
 }
 
-/// The oldest version whose hooks are known to do what is asked of them.
+/// The oldest version whose protocol and hooks are known to do what is asked of them.
 pub const fn oldest(cli: Cli) -> &'static str {
     match cli {
         Cli::Claude => "2.1.0",
-        Cli::Codex => "0.160.0",
-        Cli::Gemini => "0.60.0",
+        Cli::Codex => "0.169.0",
+        Cli::Gemini => "0.61.0",
         Cli::Kimi => "2.1.0",
     }
 }
@@ -96,17 +97,32 @@ fn numbers(text: &str) -> Option<[u64; 3]> {
     })
 }
 
+/// The program a driver starts when the configuration names none.
+pub const fn usual(driver: Driver, vendor: Vendor) -> Option<Cli> {
+    match (driver, vendor) {
+        (Driver::Claude, _) => Some(Cli::Claude),
+        (Driver::Codex, _) => Some(Cli::Codex),
+        (Driver::Acp, Vendor::Google) => Some(Cli::Gemini),
+        (Driver::Acp, Vendor::Moonshot) => Some(Cli::Kimi),
+        (Driver::Native | Driver::Acp, _) => None,
+    }
+}
+
+/// Where a program is: by its path, or by its name in the folders of `path`.
+pub fn find(program: &str, path: &str) -> Option<PathBuf> {
+    let runs = |program: &PathBuf| {
+        std::fs::metadata(program).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    };
+    if program.contains('/') {
+        return Some(PathBuf::from(program)).filter(runs);
+    }
+    let mut folders = path.split(':').filter(|folder| !folder.is_empty());
+    folders.find_map(|folder| Some(Path::new(folder).join(program)).filter(&runs))
+}
+
 /// Finds a vendor's program on the PATH and asks for its version.
 pub fn installed(cli: Cli, environment: &BTreeMap<String, String>) -> Option<Installed> {
-    let path = environment.get("PATH")?;
-    let program = path
-        .split(':')
-        .filter(|folder| !folder.is_empty())
-        .map(|folder| Path::new(folder).join(cli.as_str()))
-        .find(|program| {
-            std::fs::metadata(program)
-                .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-        })?;
+    let program = find(cli.as_str(), environment.get("PATH")?)?;
     let said = run(&program, &["--version"], environment, VERSION_WAIT).ok();
     let version = said.and_then(|(_, text)| numbers(&text).map(|[a, b, c]| format!("{a}.{b}.{c}")));
     Some(Installed { program, version })

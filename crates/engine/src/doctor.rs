@@ -42,7 +42,9 @@ impl Engine {
             return vec![bad("agents", "no agent is configured".into(), Some("add one to config.json"))];
         }
         let finding = |agent: crate::AgentView| {
-            if agent.key_present {
+            if agent.api_key_env.is_empty() {
+                good("agent_key", format!("{} ({}) uses its program's own login", agent.name, agent.model))
+            } else if agent.key_present {
                 good("agent_key", format!("{} ({}) has its key", agent.name, agent.model))
             } else {
                 Finding {
@@ -53,8 +55,37 @@ impl Engine {
                 }
             }
         };
-        let unpriced = self.unpriced();
-        agents.into_iter().map(finding).chain(unpriced).collect()
+        let (programs, unpriced) = (self.programs(), self.unpriced());
+        agents.into_iter().map(finding).chain(programs).chain(unpriced).collect()
+    }
+
+    /// Whether the programs are there that agents are driven by.
+    fn programs(&self) -> Vec<Finding> {
+        let (snapshot, path) = (self.config(), self.shared.env("PATH").unwrap_or_default());
+        let look = |(name, agent): (&model::AgentName, &crate::AgentConfig)| {
+            let usual = agent::usual(agent.driver, agent.vendor);
+            let program = agent.command.first().cloned().or_else(|| Some(usual?.as_str().to_owned()));
+            if agent.driver == model::Driver::Native {
+                return None;
+            }
+            let Some(program) = program else {
+                let message = format!("{name} has no program: its driver knows none for its vendor");
+                return Some(bad("agent_program", message, Some("name it in agents.<name>.command")));
+            };
+            Some(match agent::find(&program, &path) {
+                Some(found) => good("agent_program", format!("{name} is driven by {}", found.display())),
+                None => Finding {
+                    severity: Severity::Warning,
+                    check: "agent_program",
+                    message: format!("{name} cannot work: {program} is not found"),
+                    hint: Some(usual.map_or_else(
+                        || format!("mend agents.{name}.command"),
+                        |cli| format!("{}, or name it in agents.{name}.command", agent::update_hint(cli)),
+                    )),
+                },
+            })
+        };
+        snapshot.config.agents.iter().filter_map(look).collect()
     }
 
     /// Agents of which nobody says what they cost: budgets in dollars do not see them.

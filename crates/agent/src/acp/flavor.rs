@@ -1,6 +1,8 @@
 //! What differs between the agents that speak the protocol: how they are started, what they may be trusted with, what they forget.
 
+use crate::cli::Cli;
 use crate::driver::About;
+use crate::programs::oldest;
 use crate::run::wire::Start;
 use model::{Isolation, Vendor};
 use std::path::PathBuf;
@@ -8,7 +10,7 @@ use std::path::PathBuf;
 static GEMINI: About = About {
     name: "Gemini CLI",
     program: "gemini",
-    oldest: "0.61.0",
+    oldest: oldest(Cli::Gemini),
     install: "install it with `npm install -g @google/gemini-cli@latest`",
     login: "run `gemini` once and log in",
 };
@@ -16,7 +18,7 @@ static GEMINI: About = About {
 static KIMI: About = About {
     name: "Kimi Code",
     program: "kimi",
-    oldest: "2.1.0",
+    oldest: oldest(Cli::Kimi),
     install: "install it with `npm install -g @moonshot-ai/kimi-code@latest`",
     login: "run `kimi login`",
 };

@@ -8,9 +8,11 @@ use super::relay::Relay;
 use super::speech::Speech;
 use super::spending::Spending;
 use super::wire::{self, Asked, Delta, Said, SessionUsage, Streamed, Streaming, System, Verdict};
+use crate::cli::Cli;
 use crate::driver::place::Place;
 use crate::driver::program::{VendorProgram, is_at_least};
 use crate::driver::{About, Driver, DriverError, Step, preamble};
+use crate::programs::oldest;
 use crate::run::wire::{Begin, Reply, Request, RunEvent, Start, TextKind};
 use model::{ParticipantStatus, Refusal, TurnOutcome, Usage};
 use serde_json::{Value, json};
@@ -21,7 +23,7 @@ use tokio::time::Instant;
 static ABOUT: About = About {
     name: "Claude Code",
     program: "claude",
-    oldest: "2.1.0",
+    oldest: oldest(Cli::Claude),
     install: "install it with `npm install -g @anthropic-ai/claude-code`",
     login: "run `claude` in a terminal and log in with /login",
 };

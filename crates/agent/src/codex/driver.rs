@@ -6,10 +6,12 @@
 use super::approval::{self, Approval, Kind, Question, Settled};
 use super::server::{AppServer, Heard, What};
 use super::thread::{Ending, Thread, Told};
+use crate::cli::Cli;
 use crate::driver::clearance::{Clearance, Verdict};
 use crate::driver::place::Place;
 use crate::driver::program::{VendorProgram, is_at_least};
 use crate::driver::{About, Driver, DriverError, Step, preamble};
+use crate::programs::oldest;
 use crate::run::wire::{Begin, Reply, RunEvent, Start};
 use model::{Isolation, Refusal, RepoPath, TaskKind, TurnOutcome};
 use serde_json::{Map, Value, json};
@@ -21,7 +23,7 @@ use std::time::Duration;
 pub(crate) static ABOUT: About = About {
     name: "Codex",
     program: "codex",
-    oldest: "0.169.0",
+    oldest: oldest(Cli::Codex),
     install: "install it with `npm install -g @openai/codex@latest`",
     login: "run `codex login`",
 };
