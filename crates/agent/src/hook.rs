@@ -35,6 +35,8 @@ pub struct HookEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Moment {
     SessionStart,
+    /// In the middle of a turn its history was made shorter: what it was told is to be told again.
+    Compacted,
     /// The user has sent a prompt.
     Prompt,
     BeforeTool(ToolUse),
@@ -121,7 +123,10 @@ impl HookEvent {
     pub fn is_heard(&self) -> bool {
         match self.cli {
             Cli::Claude | Cli::Codex | Cli::Gemini => {
-                matches!(self.moment, Moment::SessionStart | Moment::Prompt | Moment::AfterTool(_))
+                matches!(
+                    self.moment,
+                    Moment::SessionStart | Moment::Compacted | Moment::Prompt | Moment::AfterTool(_)
+                )
             }
             // The others of its hooks are for looking on only.
             Cli::Kimi => matches!(self.moment, Moment::Prompt),

@@ -149,13 +149,19 @@ impl<'a> Connection<'a> {
             record.keep(&edit.path, before.as_deref())?;
         }
         record.write()?;
-        let written = edits.iter().try_for_each(|edit| edit.present.replace(edit.wanted.as_deref()));
+        let mut done = Vec::new();
+        let written = edits.iter().try_for_each(|edit| {
+            edit.present.replace(edit.wanted.as_deref())?;
+            done.push(edit);
+            Ok(())
+        });
         let notes = match written.and_then(|()| self.checked()) {
             Ok(notes) => notes,
             Err(failure) => {
-                for edit in edits {
-                    edit.present.put_back()?;
-                }
+                // All that can be put back is, before it is said what cannot.
+                let back: Vec<_> =
+                    done.iter().map(|edit| edit.present.put_back(edit.wanted.as_deref())).collect();
+                back.into_iter().collect::<Result<(), Failure>>()?;
                 if edits.iter().any(|edit| edit.present.bytes.is_none()) || !record.was_there {
                     record.remove()?;
                 }

@@ -24,6 +24,7 @@ use model::{DEFAULT_WORKSPACE, DataRoot, WorkspaceDir};
 use place::{Places, Spot};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -43,7 +44,16 @@ pub fn hook(args: &[OsString], host: &Host) -> Option<ExitCode> {
     }
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let (root, _) = discovery::data_root(flag.as_deref(), &host.environment, &here).ok()?;
-    let rendered = answer(cli, host, &root, &here);
+    let mut input = Vec::new();
+    // One byte more shows that it is too long.
+    let read = std::io::stdin().lock().take(HOOK_INPUT_MAX as u64 + 1).read_to_end(&mut input);
+    let read = read.map_err(|error| error.to_string());
+    let rendered = catch_unwind(AssertUnwindSafe(|| answer(cli, host, &root, &here, (&input, read))));
+    // A mistake of ours must not look like a yes.
+    let rendered = rendered.unwrap_or_else(|_| {
+        let workspace = root.workspace(DEFAULT_WORKSPACE);
+        unread(host, &workspace, &mut Places::new(&workspace, false), &here, &input, "the hook broke off")
+    });
     let written = std::io::stdout().write_all(rendered.stdout.as_bytes());
     let _ = std::io::stderr().write_all(rendered.stderr.as_bytes());
     // Nobody heard a denial on stdout: the exit code still says it.
@@ -51,19 +61,19 @@ pub fn hook(args: &[OsString], host: &Host) -> Option<ExitCode> {
     Some(ExitCode::from(if unheard { 2 } else { rendered.exit }))
 }
 
-fn answer(cli: Cli, host: &Host, root: &DataRoot, here: &Path) -> Rendered {
+fn answer(
+    cli: Cli,
+    host: &Host,
+    root: &DataRoot,
+    here: &Path,
+    (input, read): (&[u8], Result<usize, String>),
+) -> Rendered {
     let workspace = root.workspace(DEFAULT_WORKSPACE);
     let driven = host.environment.get("CODITECT_REGISTRATION").filter(|id| !id.is_empty());
     let mut places = Places::new(&workspace, driven.is_some());
-    let mut input = Vec::new();
-    // One byte more shows that it is too long.
-    let read = std::io::stdin().lock().take(HOOK_INPUT_MAX as u64 + 1).read_to_end(&mut input);
-    let event = match read
-        .map_err(|error| error.to_string())
-        .and_then(|_| HookEvent::parse(cli, &input).map_err(|error| error.to_string()))
-    {
+    let event = match read.and_then(|_| HookEvent::parse(cli, input).map_err(|error| error.to_string())) {
         Ok(event) => event,
-        Err(why) => return unread(host, &workspace, &mut places, here, &input, &why),
+        Err(why) => return unread(host, &workspace, &mut places, here, input, &why),
     };
     if event.moment == Moment::Other {
         return Rendered::default();

@@ -266,7 +266,7 @@ impl Job {
         }
     }
 
-    /// True when there is nobody to go on for.
+    /// True when there is nobody to go on for. What is read once is read to its end, whoever asks.
     fn is_over(&self) -> bool {
         let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         self.cancel.is_cancelled() || (self.leased && asked.elapsed() > WATCH_LEASE)

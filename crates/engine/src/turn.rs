@@ -20,9 +20,9 @@ use agent::{RunEvent, RunHandle, TextKind};
 use bus::BusError;
 use lock_requests::LockRequests;
 use model::{
-    Actor, AgentName, Block, Driver, Event, Message, MessageDraft, ModelAnswer, ModelCall, Participant,
-    ParticipantStatus, Refusal, RefusalKind, RegistrationId, Repo, RepoPath, Role, RunId, StatusChange, Task,
-    TurnId, TurnOutcome, Usage,
+    Actor, AgentName, Block, CostSource, Driver, Event, Message, MessageDraft, ModelAnswer, ModelCall,
+    Participant, ParticipantStatus, Refusal, RefusalKind, RegistrationId, Repo, RepoPath, Role, RunId,
+    StatusChange, Task, TurnId, TurnOutcome, Usage,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -303,6 +303,21 @@ impl TurnDriver {
             self.end_as(failed(budget::EXCEEDED, &format!("{}; {hint}", refusal.message)));
         }
         Ok(())
+    }
+
+    /// A turn that ended before its vendor said the price costs what our table says, not nothing.
+    async fn reckon(&mut self) -> Result<(), Refusal> {
+        let cost_micros = std::mem::take(&mut self.ahead);
+        if cost_micros == 0 {
+            return Ok(());
+        }
+        let usage = Usage { cost_micros, cost_source: CostSource::Table, ..Usage::default() };
+        self.used += usage;
+        let (vendor, model) = (self.participant.vendor, self.participant.model.clone());
+        let (session, turn, run) = (self.participant.session, self.turn, self.run);
+        let answer = ModelAnswer { session, turn, run, vendor, model, usage, latency_ms: 0, retries: 0 };
+        let events = vec![Event::ModelAnswered(answer)];
+        self.shared.conclude(self.actor(), move |_| Ok(events.clone())).await.map(drop)
     }
 
     async fn message(

@@ -184,7 +184,10 @@ fn listed(paths: &[RepoPath], more: usize) -> String {
 /// Who works in it now.
 fn worker(shared: &Shared, path: &Path) -> Option<String> {
     let path = path.canonicalize().ok()?.display().to_string();
-    let live = shared.bus.registrations().unwrap_or_default();
+    let Ok(live) = shared.bus.registrations() else {
+        // Whoever cannot be asked may work there.
+        return Some("somebody".to_owned());
+    };
     let here = live.into_iter().find(|one| one.worktree.as_deref() == Some(path.as_str()))?;
     shared.bus.is_alive(here.id).unwrap_or(true).then_some(here.agent)
 }

@@ -315,8 +315,9 @@ impl Acp {
         if self.own.as_ref().is_some_and(|own| self.flavor.is_of(&call.tool, own)) {
             return answer.give(options::once(&params).unwrap_or_else(|| options::no(&params)));
         }
-        if call.category() == ToolCategory::Edit && !call.paths.is_empty() {
-            let paths = self.may_edit(call.paths.iter().map(String::as_str));
+        let files = call.files();
+        if call.category() == ToolCategory::Edit && !files.is_empty() {
+            let paths = self.may_edit(files.iter().map(String::as_str));
             let subject = Pending { answer, what: Wanted::Edit(params) };
             let verdict = match paths {
                 Ok(paths) => self.clearance.edit(subject, paths),

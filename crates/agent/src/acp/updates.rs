@@ -77,6 +77,16 @@ impl Call {
         }
     }
 
+    /// The files it is about: as it says, or else as its arguments name one.
+    pub(crate) fn files(&self) -> Vec<String> {
+        if !self.paths.is_empty() {
+            return self.paths.clone();
+        }
+        let arguments = self.arguments();
+        let named = ["path", "file_path"].into_iter().find_map(|name| arguments.get(name)?.as_str());
+        named.map(str::to_owned).into_iter().collect()
+    }
+
     pub(crate) fn summary(&self) -> String {
         match self.category() {
             ToolCategory::Shell => format!("Run `{}`", self.command()),

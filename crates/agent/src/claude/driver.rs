@@ -417,12 +417,10 @@ impl Claude {
             }
             Asked::McpMessage { server_name, message } => {
                 let relay = self.relay.as_mut().filter(|relay| relay.name() == server_name);
-                match relay.map(|relay| relay.ask(request_id, &message)) {
-                    Some(Some(answer)) => self.program.send(&answer),
-                    Some(None) | None => Ok(()),
-                }
+                let Some(relay) = relay else { return self.program.send(&wire::refusal(&request_id)) };
+                relay.ask(request_id, &message).map_or(Ok(()), |answer| self.program.send(&answer))
             }
-            Asked::Other => Ok(()),
+            Asked::Other => self.program.send(&wire::refusal(&request_id)),
         }
     }
 

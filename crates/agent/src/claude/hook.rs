@@ -11,6 +11,7 @@ pub(crate) fn moment(raw: &Raw<'_>) -> Moment {
         _ => raw.tool(),
     };
     match raw.event.as_str() {
+        "SessionStart" if raw.source.as_deref() == Some("compact") => Moment::Compacted,
         "SessionStart" => Moment::SessionStart,
         "UserPromptSubmit" => Moment::Prompt,
         "PreToolUse" => Moment::BeforeTool(tool()),

@@ -228,6 +228,12 @@ pub(super) fn response(id: &str, response: &Value) -> Value {
     json!({"type": "control_response", "response": {"subtype": "success", "request_id": id, "response": response}})
 }
 
+/// A question of a newer program that we do not know: it is told so, and does not wait.
+pub(super) fn refusal(id: &str) -> Value {
+    let error = "this client does not know the request";
+    json!({"type": "control_response", "response": {"subtype": "error", "request_id": id, "error": error}})
+}
+
 pub(super) fn user(text: &str, uuid: Option<&str>) -> Value {
     let mut line = json!({
         "type": "user", "message": {"role": "user", "content": text}, "parent_tool_use_id": null, "session_id": "",

@@ -127,7 +127,11 @@ impl Driver for Codex {
         let thread = self.thread.id().to_owned();
         match self.say(&thread, text)? {
             None => Ok(false),
-            Some(id) => Ok(self.server.answer(id, STEERING).await?.is_ok()),
+            // Words that are not answered are not taken; the turn goes on without them.
+            Some(id) => match self.server.answer(id, STEERING).await {
+                Err(DriverError::Silent { .. }) => Ok(false),
+                answer => Ok(answer?.is_ok()),
+            },
         }
     }
 

@@ -17,6 +17,8 @@ pub(crate) struct Raw<'a> {
     pub(crate) model: Option<String>,
     pub(crate) tool: Option<String>,
     pub(crate) call: Option<String>,
+    /// Why a session starts: `startup`, `resume`, `clear`, `compact`.
+    pub(crate) source: Option<String>,
     input: Option<&'a RawValue>,
 }
 
@@ -43,6 +45,8 @@ struct Fields<'a> {
     tool_call_id: Option<&'a RawValue>,
     #[serde(borrow)]
     tool_input: Option<&'a RawValue>,
+    #[serde(borrow)]
+    source: Option<&'a RawValue>,
 }
 
 /// What concerns us of a tool's input; its contents are passed over unread.
@@ -75,6 +79,7 @@ impl<'a> Raw<'a> {
             model: id(fields.model),
             tool: id(fields.tool_name),
             call: id(fields.tool_use_id).or_else(|| id(fields.tool_call_id)),
+            source: id(fields.source),
             input: fields.tool_input,
         })
     }

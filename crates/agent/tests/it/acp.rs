@@ -12,9 +12,15 @@ use testkit::vendors::VendorCli;
 const AGENTS: [VendorCli; 2] = [VendorCli::Gemini, VendorCli::Kimi];
 
 fn agents(what: &str) -> impl Iterator<Item = (VendorCli, Driven)> {
-    AGENTS
-        .into_iter()
-        .filter_map(move |cli| Some((cli, Driven::find(cli, &format!("{} {what}", cli.name()))?)))
+    let find = move |cli: VendorCli| Driven::find(cli, &format!("{} {what}", cli.name()));
+    AGENTS.into_iter().filter_map(move |cli| {
+        let driven = find(cli)?;
+        // Runs work in repositories; outside of one Kimi asks for every edit.
+        driven.daemon.scene.file(".git/HEAD", "ref: refs/heads/main\n");
+        driven.daemon.scene.file(".git/objects/info/packs", "");
+        driven.daemon.scene.file(".git/refs/heads/.none", "");
+        Some((cli, driven))
+    })
 }
 
 fn read(driven: &Driven, path: &str) -> Option<String> {
@@ -106,6 +112,17 @@ async fn a_file_that_changed_while_its_lock_was_waited_for_is_not_overwritten() 
         assert_eq!(read(&agent, "b.txt").as_deref(), Some("one\ntwo\nthree\n"), "{cli:?}");
         assert!(completed(&agent.daemon.ended().0), "{cli:?}");
     }
+}
+
+#[tokio::test]
+async fn an_edit_that_is_asked_for_without_naming_its_file_is_locked_all_the_same() {
+    let Some(mut agent) = Driven::find(VendorCli::Kimi, "Kimi asks outside of a repository") else { return };
+    let start = agent.start("[[write a.txt|x]] [[say Done.]]");
+    assert!(completed(&agent.play(start).await));
+    assert_eq!(read(&agent, "a.txt").as_deref(), Some("x"));
+    let requests = agent.daemon.requests();
+    assert_eq!(requests.first(), Some(&Request::Lock { path: "a.txt".parse().unwrap() }), "{requests:?}");
+    assert!(!requests.iter().any(|request| matches!(request, Request::Permit { .. })), "{requests:?}");
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ pub(crate) enum Session {
     Land(land::Land),
     /// Read history made outside the studio: transcripts of a vendor's own program
     #[command(
-        after_help = "Examples:\n  coditect session import claude --all\n  coditect session import codex rollout.jsonl --json\n  coditect session import kimi --all --watch"
+        after_help = "Examples:\n  coditect session import codex rollout.jsonl --json\n  coditect session import claude --all --watch"
     )]
     Import(import::Import),
     /// Give a session another title

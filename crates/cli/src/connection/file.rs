@@ -68,8 +68,12 @@ impl Present {
         self.become_this(wanted)
     }
 
-    /// Makes it what it was when it was read.
-    pub(crate) fn put_back(&self) -> Result<(), Failure> {
+    /// Makes it what it was when it was read, unless it is not any more what we made of it.
+    pub(crate) fn put_back(&self, made: Option<&[u8]>) -> Result<(), Failure> {
+        let now = std::fs::read(&self.real).ok();
+        if now.as_deref() != made {
+            return Ok(());
+        }
         self.become_this(self.bytes.as_deref())
     }
 

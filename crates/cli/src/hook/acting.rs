@@ -29,6 +29,7 @@ impl Call<'_> {
                 memory::sweep(self.workspace);
                 self.begin(actor, ParticipantStatus::Idle)
             }
+            Moment::Compacted => self.again(actor),
             Moment::Prompt => self.begin(actor, ParticipantStatus::Thinking),
             Moment::BeforeTool(tool) => self.before(actor, tool),
             Moment::AfterTool(tool) => self.after(actor, tool),
@@ -55,6 +56,14 @@ impl Call<'_> {
         let answer = self.tell(actor, &mut turn)?;
         turn.keep();
         self.bus.show(actor.id, status)?;
+        Ok(answer)
+    }
+
+    /// The turn goes on, with a shorter memory.
+    fn again(&self, actor: &Actor) -> Result<Answer, BusError> {
+        let mut turn = self.turn(actor)?;
+        let answer = self.tell(actor, &mut turn)?;
+        turn.keep();
         Ok(answer)
     }
 
@@ -248,8 +257,9 @@ impl Call<'_> {
             return Ok(Answer::Quiet);
         }
         let mut texts = Vec::new();
-        // A vendor's own session start is said again when its context was cleared.
-        if !turn.memory.introduced || self.event.moment == Moment::SessionStart {
+        // A vendor's own session start is said again when its context was cleared or made shorter.
+        let anew = matches!(self.event.moment, Moment::SessionStart | Moment::Compacted);
+        if !turn.memory.introduced || anew {
             texts.push(words::introduction(actor, &self.bus.sessions()?, &self.step.worktree));
             turn.memory.introduced = true;
         }

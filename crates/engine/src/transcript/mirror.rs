@@ -45,7 +45,7 @@ pub(super) fn run(shared: &Arc<Shared>, job: &Job) {
             }
         }
         watched.rounds += 1;
-        if job.cancel.is_cancelled() {
+        if job.is_over() {
             return job.enter(ImportState::Canceled);
         }
         if !watch {

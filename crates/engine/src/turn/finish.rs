@@ -34,6 +34,9 @@ impl TurnDriver {
         {
             tracing::warn!(%error, "what a shell changed at the end was not recorded");
         }
+        if let Err(error) = self.reckon().await {
+            tracing::warn!(%error, "what the turn cost beyond the vendor's word was not recorded");
+        }
         let (outcome, iterations, usage) = self.outcome(exit.unwrap_or_default());
         let (outcome, checkpoint) = match self.checkpoint(&outcome).await {
             Ok(checkpoint) => (outcome, checkpoint),

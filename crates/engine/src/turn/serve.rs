@@ -103,8 +103,10 @@ impl TurnDriver {
         match decided {
             Ok(acquired) => {
                 let token = acquired.locks.first().map_or(0, |lock| lock.token);
-                self.tokens.insert(path.clone(), token);
-                self.keep_known(&path).await;
+                // Asked for again, it is held already: what was there before is kept, whatever is there now.
+                if self.tokens.insert(path.clone(), token) != Some(token) {
+                    self.keep_known(&path).await;
+                }
                 self.note_base(&path).await;
                 self.set_status(ParticipantStatus::Editing, Some(path.to_string())).await?;
                 self.reply(id, Ok(Reply::Locked { token }));

@@ -44,7 +44,11 @@ pub(super) fn counted(db: &Connection, record: &Record, answer: &ModelAnswer) ->
     let sources = column::source_bits(&answer.usage);
     run(db, &ADD_SPENT, params![input, output, read, write, cost, SUM_MAX, sources])?;
     spending::counted(db, record, answer)?;
-    run(db, &SET_CONTEXT, params![answer.turn.to_string(), input + output + read + write])?;
+    // A figure of the cost alone says nothing of the context.
+    let context = input + output + read + write;
+    if context > 0 {
+        run(db, &SET_CONTEXT, params![answer.turn.to_string(), context])?;
+    }
     Ok(())
 }
 

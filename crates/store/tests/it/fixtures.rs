@@ -24,6 +24,13 @@ fn asked(turn: &Turn) -> Event {
     Event::TaskInputRequested(Question { session, task, turn: id, participant, question })
 }
 
+fn refused(turn: &Turn) -> Event {
+    let Turn { session, task, participant, id, .. } = *turn;
+    let claim = Claim { path: path("src/auth.rs"), token: 5 };
+    let (code, message) = ("lock_lost".to_owned(), "another took it over".to_owned());
+    Event::EditRefused(RefusedEdit { session, task, turn: id, participant, claim, code, message })
+}
+
 fn strayed(turn: &Turn) -> Event {
     let Turn { session, task, participant, id, .. } = *turn;
     let locked_by = Some("kimi".to_owned());
@@ -505,15 +512,6 @@ impl World {
             token: (3 << 40) | 8,
             diff: None,
         };
-        let refused = RefusedEdit {
-            session,
-            task,
-            turn: id,
-            participant,
-            claim: Claim { path: path("src/auth.rs"), token: 5 },
-            code: "lock_lost".to_owned(),
-            message: "another took it over".to_owned(),
-        };
         let mut events = vec![
             registration(holder),
             registration(other),
@@ -530,7 +528,7 @@ impl World {
             }),
             Event::FileModified(change),
             strayed(turn),
-            Event::EditRefused(refused),
+            refused(turn),
             asked(turn),
             Event::TaskInputAnswered(Answer { session, task, turn: id, answer: "The small one".to_owned() }),
         ];

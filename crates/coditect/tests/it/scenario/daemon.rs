@@ -78,7 +78,13 @@ impl DaemonStage {
         let program = vendors.program(cli).to_str().unwrap().to_owned();
         let real = std::fs::canonicalize(&program).unwrap().to_str().unwrap().to_owned();
         // Started by a link, by Node, or under a name the program gives itself.
-        let processes = vec![program, real, format!("{}-code", cli.name()), format!("{}-cli", cli.name())];
+        let processes = vec![
+            program,
+            real,
+            format!("/{} ", cli.name()),
+            format!("{}-code", cli.name()),
+            format!("{}-cli", cli.name()),
+        ];
         Self::with(models, cli.name(), processes, Some(home), &agent)
     }
 
