@@ -48,7 +48,7 @@ fn shown(event: &RunEvent) -> Option<String> {
 #[tokio::test]
 async fn a_recorded_turn_is_told_as_it_was() {
     let mut daemon = Daemon::new();
-    let recorded = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/claude/turn.jsonl");
+    let recorded = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/driven/claude_turn.jsonl");
     let argv = ["bash", "-c", REPLAY, recorded].map(str::to_owned).to_vec();
     let start = Start {
         driver: Driver::Claude,

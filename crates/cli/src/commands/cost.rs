@@ -15,9 +15,7 @@ const DAYS_MAX: i64 = 36_500;
 /// Days are those of UTC. `~` before an amount: reckoned from list prices, as the vendor gave no figure; `≥`: a part of it has no
 /// known price; `?`: none of it has.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  coditect cost\n  coditect cost --by day --since 7d\n  coditect cost --by task --session q4x9 --json"
-)]
+#[command(after_help = "Examples:\n  coditect cost\n  coditect cost --by day --since 7d")]
 pub(crate) struct Cost {
     /// session, task, agent, model or day
     #[arg(long, value_parser = by, default_value = "agent")]

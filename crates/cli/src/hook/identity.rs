@@ -123,10 +123,12 @@ fn live(
 ) -> Result<Actor, BusError> {
     for life in 0..LIVES_MAX {
         let id = derived(event, sub, scene.program, life);
+        // In this order: what another hook of the session announces in between is alive, not a life that is over.
+        let announced = bus.registration(id)?.is_some();
         if bus.is_alive(id)? {
             return Ok(Actor { id, agent, driven: false });
         }
-        if bus.registration(id)?.is_some() {
+        if announced {
             continue;
         }
         let liveness = match scene.program {
