@@ -29,6 +29,8 @@ mod driven_gemini;
 #[cfg(test)]
 mod driven_kimi;
 #[cfg(test)]
+mod driven_plan;
+#[cfg(test)]
 mod ending;
 #[cfg(test)]
 mod file_system;
