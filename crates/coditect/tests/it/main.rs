@@ -45,6 +45,8 @@ mod house;
 #[cfg(test)]
 mod importing;
 #[cfg(test)]
+mod importing_vendors;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod kill;
