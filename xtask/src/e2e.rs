@@ -13,8 +13,11 @@ use std::time::Instant;
 
 /// The vendors' names, as tests know them.
 const VENDORS: &[&str] = &["claude", "codex", "gemini", "kimi"];
-/// Tests that need the programs are in modules whose names begin so.
-const MODULES: &str = "vendor|hooked_|mcp_|importing|driven_|scenario";
+/// Tests that need the programs are in modules of a room's `tests/it` whose names begin so.
+const MODULES: &[&str] =
+    &["vendor", "hooked", "mcp_", "importing", "driven", "scenario", "isolation", "claude", "codex", "acp"];
+/// Beside the code they test, they are in these modules.
+const BESIDE_CODE: &[&str] = &["codex::driver"];
 /// Rooms that have such tests, as far as they are there.
 const ROOMS: &[&str] = &["coditect", "agent", "engine", "mcp"];
 /// Told to tests: one vendor alone, and to leave their homes where they are.
@@ -64,7 +67,9 @@ impl Order {
 
     /// What nextest is to choose by.
     fn expression(&self) -> String {
-        let mut all = vec![format!("test(/(^|::)({MODULES})/)")];
+        let (modules, beside) = (MODULES.join("|"), BESIDE_CODE.join("|"));
+        let mut all =
+            vec![format!("(kind(test) & test(/^({modules})/) | kind(lib) & test(/^({beside})::/))")];
         if let Some(vendor) = &self.vendor {
             let others: Vec<&str> = VENDORS.iter().copied().filter(|name| name != vendor).collect();
             all.push(format!("(test(/{vendor}/) | !test(/{}/))", others.join("|")));
@@ -195,8 +200,68 @@ mod tests {
 
     #[test]
     fn tests_are_chosen_by_their_modules_and_names() {
-        assert_eq!(order("").unwrap().expression(), format!("test(/(^|::)({MODULES})/)"));
+        let all = order("").unwrap().expression();
+        assert!(all.starts_with("(kind(test) & test(/^(vendor|hooked|"), "{all}");
+        assert!(all.ends_with("|acp)/) | kind(lib) & test(/^(codex::driver)::/))"), "{all}");
         let one = order("--vendor kimi fork").unwrap().expression();
         assert!(one.ends_with(" & (test(/kimi/) | !test(/claude|codex|gemini/)) & test(~fork)"), "{one}");
+    }
+
+    /// Every source file below a folder, with its module's path as tests are named by it.
+    fn sources(folder: &Path, module: &str, found: &mut Vec<(String, String)>) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            let below = if module.is_empty() { stem } else { format!("{module}::{stem}") };
+            if path.is_dir() {
+                sources(&path, &below, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push((below, std::fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+
+    /// The types of those files that are found by finding the programs.
+    fn found_by(files: &[(String, String)]) -> Vec<String> {
+        let finders = files.iter().filter(|(_, text)| text.contains("Vendors::find("));
+        let types = finders.flat_map(|(_, text)| {
+            text.split("impl ").skip(1).filter_map(|rest| {
+                let (name, body) = rest.split_once(" {")?;
+                body.split("\n}").next()?.contains("fn find(").then(|| format!("{name}::find("))
+            })
+        });
+        types.collect()
+    }
+
+    #[test]
+    fn no_test_with_the_programs_is_left_out() {
+        let mut seen = Vec::new();
+        for entry in std::fs::read_dir(place::root().join("crates")).unwrap().flatten() {
+            let room = entry.file_name().into_string().unwrap();
+            // Where they are found, and where nobody is asked for them.
+            if room == "testkit" {
+                continue;
+            }
+            for (place, in_code) in [("tests/it", false), ("src", true)] {
+                let mut files = Vec::new();
+                sources(&entry.path().join(place), "", &mut files);
+                let direct = ["Vendors::find(", "VendorCli::", vendors::FOLDER].map(str::to_owned);
+                let words = [found_by(&files), direct.to_vec()].concat();
+                files.retain(|(_, text)| words.iter().any(|word| text.contains(word.as_str())));
+                for (module, _) in files {
+                    let chosen = if in_code {
+                        BESIDE_CODE.contains(&module.as_str())
+                    } else {
+                        MODULES.iter().any(|name| module.starts_with(name))
+                    };
+                    assert!(chosen && ROOMS.contains(&room.as_str()), "{room}: {module} would not be run");
+                    seen.push(format!("{room} {module}"));
+                }
+            }
+        }
+        for known in ["coditect hooked", "coditect isolation", "agent claude_trouble", "agent codex::driver"]
+        {
+            assert!(seen.iter().any(|module| module == known), "{known} is not seen: {seen:?}");
+        }
     }
 }

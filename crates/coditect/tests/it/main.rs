@@ -29,6 +29,8 @@ mod driven_gemini;
 #[cfg(test)]
 mod driven_kimi;
 #[cfg(test)]
+mod driven_plan;
+#[cfg(test)]
 mod ending;
 #[cfg(test)]
 mod file_system;
@@ -42,6 +44,8 @@ mod hooks;
 mod house;
 #[cfg(test)]
 mod importing;
+#[cfg(test)]
+mod importing_vendors;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]

@@ -133,7 +133,7 @@ impl Stage for DaemonStage {
         match need {
             // Our loop runs commands without a question, and has no tool that starts another agent.
             Need::Approval => self.driver != "native",
-            // Gemini's sub-agents do not bring their edits to an end over its protocol.
+            // Over its protocol Gemini refuses its own sub-agents, and asks nobody.
             Need::SubAgents => !["native", "gemini"].contains(&self.driver),
             Need::Fork | Need::Usage => true,
         }
