@@ -71,9 +71,9 @@ pub struct AgentConfig {
     /// Added to the agent's system prompt.
     #[serde(default)]
     pub instructions: String,
-    /// What happens to calls that no rule speaks of.
-    #[serde(default)]
-    pub permissions: PermissionPreset,
+    /// What happens to calls that no rule speaks of; none: `ask`, but our own loop's shell goes ahead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<PermissionPreset>,
     /// What becomes of a question while nobody watches.
     #[serde(default)]
     pub unattended: Unattended,
@@ -257,7 +257,7 @@ fn default_agents() -> BTreeMap<AgentName, AgentConfig> {
                 sandbox_writable: Vec::new(),
                 context_window,
                 instructions: String::new(),
-                permissions: PermissionPreset::default(),
+                permissions: None,
                 unattended: Unattended::default(),
             };
             Some((name.parse().ok()?, config))

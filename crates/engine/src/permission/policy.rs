@@ -2,7 +2,7 @@
 
 use super::rules::{self, Asked, Rule};
 use crate::config::{AgentConfig, PermissionConfig, PermissionPreset, Unattended};
-use model::{PermissionAsk, PermissionEffect, ToolCategory};
+use model::{Driver, PermissionAsk, PermissionEffect, ToolCategory};
 
 /// Files and folders that decide how agents work here.
 /// What is in `.git` is no path of a worktree, and no tool that edits gets there.
@@ -88,14 +88,14 @@ fn quoted(word: &str) -> String {
 pub(crate) struct Setting<'a> {
     pub(crate) permissions: &'a PermissionConfig,
     pub(crate) agent: Option<&'a AgentConfig>,
+    pub(crate) driver: Driver,
     pub(crate) watched: bool,
 }
 
 pub(crate) fn judge(rules: &[Rule], asked: &Asked<'_>, setting: Setting<'_>) -> Judgement {
-    let preset = setting.agent.map(|agent| agent.permissions).unwrap_or_default();
     let (effect, ruled) = match rules::verdict(rules, asked) {
         Some(effect) => (effect, true),
-        None => (by_default(asked, setting.permissions, preset), false),
+        None => (by_default(asked, setting), false),
     };
     match effect {
         PermissionEffect::Allow if !ruled => Judgement::Free,
@@ -128,19 +128,20 @@ fn unanswered(category: ToolCategory, setting: Setting<'_>) -> Judgement {
     }
 }
 
-fn by_default(
-    asked: &Asked<'_>,
-    permissions: &PermissionConfig,
-    preset: PermissionPreset,
-) -> PermissionEffect {
+fn by_default(asked: &Asked<'_>, setting: Setting<'_>) -> PermissionEffect {
     let own = asked.category == ToolCategory::Mcp && OWN_TOOLS.iter().any(|own| asked.tool.starts_with(own));
-    if let Some(effect) = permissions.default.get(&asked.category).filter(|_| !own) {
+    if let Some(effect) = setting.permissions.default.get(&asked.category).filter(|_| !own) {
         return *effect;
     }
-    match (asked.category, preset) {
+    let chosen = setting.agent.and_then(|agent| agent.permissions);
+    match (asked.category, chosen.unwrap_or_default()) {
         (ToolCategory::Read | ToolCategory::Edit, _) => PermissionEffect::Allow,
         (ToolCategory::Admin, _) => PermissionEffect::Ask,
         _ if own => PermissionEffect::Allow,
+        // Our own loop worked unattended before it asked; it goes on so where nobody chose otherwise.
+        (ToolCategory::Shell, _) if chosen.is_none() && setting.driver == Driver::Native => {
+            PermissionEffect::Allow
+        }
         (_, PermissionPreset::Ask) => PermissionEffect::Ask,
         (_, PermissionPreset::Edits) => PermissionEffect::Deny,
         (_, PermissionPreset::All) => PermissionEffect::Allow,
@@ -173,7 +174,7 @@ mod tests {
 
     fn agent(permissions: &str, unattended: &str) -> AgentConfig {
         serde_json::from_value(json!({
-            "vendor": "anthropic", "model": "m", "permissions": permissions, "unattended": unattended,
+            "vendor": "anthropic", "driver": "claude", "model": "m", "permissions": permissions, "unattended": unattended,
         }))
         .unwrap()
     }
@@ -195,7 +196,7 @@ mod tests {
             paths: &ask.paths,
             command: command.as_deref(),
         };
-        judge(&rules, &asked, Setting { permissions, agent: Some(agent), watched })
+        judge(&rules, &asked, Setting { permissions, agent: Some(agent), driver: agent.driver, watched })
     }
 
     fn by(judgement: &Judgement) -> String {
@@ -235,6 +236,35 @@ mod tests {
             let shown = format!("{} {preset} {unattended} {watched}", ask.tool);
             assert_eq!(by(&judged(ask, &agent(preset, unattended), &none, watched)), expected, "{shown}");
         }
+    }
+
+    #[test]
+    fn the_shell_of_our_own_loop_goes_ahead_where_nobody_chose_otherwise() {
+        let ours = |more: serde_json::Value| -> AgentConfig {
+            let mut agent = json!({ "vendor": "anthropic", "model": "m", "unattended": "deny" });
+            agent.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            serde_json::from_value(agent).unwrap()
+        };
+        let shell = |line: &str| ask("bash", ToolCategory::Shell, json!({ "command": line }), &[]);
+        let none = PermissionConfig::default();
+        let unset = ours(json!({}));
+        assert_eq!(by(&judged(shell("make"), &unset, &none, false)), "free");
+        let asks = ours(json!({ "permissions": "ask" }));
+        assert_eq!(by(&judged(shell("make"), &asks, &none, false)), "unattended: false");
+        let edits = ours(json!({ "permissions": "edits" }));
+        assert_eq!(by(&judged(shell("make"), &edits, &none, true)), "rule: false");
+        let driven = ours(json!({ "driver": "claude" }));
+        assert_eq!(by(&judged(shell("make"), &driven, &none, true)), "wait");
+        let admin = shell("echo x > .claude/settings.json");
+        assert_eq!(by(&judged(admin, &unset, &none, false)), "nobody_watches: false");
+        let ruled: PermissionConfig = serde_json::from_value(json!({
+            "rules": [{ "tool": "shell", "command": "rm", "decision": "deny" }],
+        }))
+        .unwrap();
+        assert_eq!(by(&judged(shell("rm x"), &unset, &ruled, false)), "rule: false");
+        let default: PermissionConfig =
+            serde_json::from_value(json!({ "default": { "shell": "ask" } })).unwrap();
+        assert_eq!(by(&judged(shell("make"), &unset, &default, true)), "wait");
     }
 
     #[test]

@@ -7,22 +7,47 @@ use crate::permission::{arguments_hash, check};
 use agent::Reply;
 use model::{
     Event, PERMISSIONS_OPEN_MAX, ParticipantStatus, Permission, PermissionAsk, PermissionDecision,
-    PermissionId, PermissionScope, Refusal, StatusChange,
+    PermissionId, PermissionScope, Refusal, RefusalKind, RepoPath, StatusChange, ToolCategory,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// What an edit is called, whichever tool of whichever vendor makes it.
+const EDIT: &str = "edit";
 
 /// Questions of one turn that wait for somebody.
 #[derive(Debug, Default)]
 pub(super) struct Permits {
     open: BTreeMap<PermissionId, Open>,
+    /// Files that somebody allowed to be edited: a lock is asked for again with each change of the same file.
+    edits: BTreeSet<RepoPath>,
+}
+
+/// What a run wants that is judged.
+#[derive(Debug, Clone)]
+enum Wanted {
+    /// To hear whether it may.
+    Word,
+    /// The lock of a file that it may edit.
+    Lock(RepoPath),
+}
+
+/// What became of a call.
+enum Clearance {
+    Decided {
+        allowed: bool,
+        reason: String,
+    },
+    /// Somebody is asked; the run is answered afterwards.
+    Asked,
 }
 
 #[derive(Debug)]
 struct Open {
     /// The run's own number of its request.
     request: u64,
+    wanted: Wanted,
     since: Instant,
     summary: String,
 }
@@ -59,9 +84,39 @@ impl Permits {
 impl TurnDriver {
     /// The answer, or none while somebody is asked.
     pub(super) async fn permit(&mut self, id: u64, ask: PermissionAsk) -> Result<Option<Reply>, Refusal> {
+        Ok(match self.cleared(id, ask, Wanted::Word).await? {
+            Clearance::Decided { allowed, reason } => Some(Reply::Permitted { allowed, reason }),
+            Clearance::Asked => None,
+        })
+    }
+
+    /// An edit is judged before its lock is asked for; the run is answered when it has the lock.
+    pub(super) async fn lock(&mut self, id: u64, path: RepoPath) -> Result<(), Refusal> {
+        self.writable()?;
+        match self.cleared(id, edit_of(&path), Wanted::Lock(path.clone())).await? {
+            Clearance::Decided { allowed: true, .. } => self.request_lock(id, path),
+            Clearance::Decided { allowed: false, reason } => Err(not_permitted(reason)),
+            Clearance::Asked => Ok(()),
+        }
+    }
+
+    /// An edit whose lock was not asked for here, so that nobody has judged it yet. It has no lock that it could wait
+    /// with, so what would have to be asked about is refused.
+    pub(super) async fn unlocked_edit(&mut self, path: &RepoPath) -> Result<(), Refusal> {
+        match self.judged(&policy::classified(edit_of(path)))? {
+            Judgement::Free | Judgement::Decided { allowed: true, .. } => Ok(()),
+            Judgement::Wait if self.permits.edits.contains(path) => Ok(()),
+            Judgement::Decided { allowed: false, reason, .. } => Err(not_permitted(reason)),
+            Judgement::Wait => {
+                Err(not_permitted("this edit has to be allowed, and was not asked about".to_owned()))
+            }
+        }
+    }
+
+    async fn cleared(&mut self, id: u64, ask: PermissionAsk, wanted: Wanted) -> Result<Clearance, Refusal> {
         check(&ask)?;
         if self.verdict.is_some() {
-            return Ok(Some(Reply::Permitted { allowed: false, reason: "the turn ends".to_owned() }));
+            return Ok(Clearance::Decided { allowed: false, reason: "the turn ends".to_owned() });
         }
         let ask = policy::classified(ask);
         let permission = Permission {
@@ -74,14 +129,21 @@ impl TurnDriver {
             ask,
         };
         match self.judged(&permission.ask)? {
-            Judgement::Free => Ok(Some(Reply::Permitted { allowed: true, reason: String::new() })),
+            Judgement::Free => Ok(Clearance::Decided { allowed: true, reason: String::new() }),
             Judgement::Decided { allowed, by, reason } => {
                 let decision = self.decision(permission.id, allowed, by, &reason);
                 let events = vec![Event::PermissionRequested(permission), Event::PermissionDecided(decision)];
                 self.record(events).await?;
-                Ok(Some(Reply::Permitted { allowed, reason }))
+                Ok(Clearance::Decided { allowed, reason })
             }
-            Judgement::Wait => self.wait_for(id, permission).await.map(|()| None),
+            Judgement::Wait => match &wanted {
+                Wanted::Lock(path) if self.permits.edits.contains(path) => {
+                    Ok(Clearance::Decided { allowed: true, reason: String::new() })
+                }
+                Wanted::Word | Wanted::Lock(_) => {
+                    self.wait_for(id, permission, wanted).await.map(|()| Clearance::Asked)
+                }
+            },
         }
     }
 
@@ -105,12 +167,18 @@ impl TurnDriver {
         let setting = Setting {
             permissions,
             agent: snapshot.config.agents.get(self.agent()),
+            driver: self.participant.driver,
             watched: self.shared.is_watched(),
         };
         Ok(policy::judge(&rules, &asked, setting))
     }
 
-    async fn wait_for(&mut self, request: u64, permission: Permission) -> Result<(), Refusal> {
+    async fn wait_for(
+        &mut self,
+        request: u64,
+        permission: Permission,
+        wanted: Wanted,
+    ) -> Result<(), Refusal> {
         if self.permits.open.len() >= PERMISSIONS_OPEN_MAX {
             let message = format!("{PERMISSIONS_OPEN_MAX} questions for permission wait already");
             return Err(Refusal::conflict("too_many_permissions", message).hint("wait for their answers"));
@@ -121,7 +189,7 @@ impl TurnDriver {
         } else {
             format!("asks, and nobody watches: {summary}")
         };
-        let open = Open { request, since: Instant::now(), summary };
+        let open = Open { request, wanted, since: Instant::now(), summary };
         let (status, detail) = (ParticipantStatus::NeedsInput, Some(detail::short(&shown)));
         let change = StatusChange {
             session: self.participant.session,
@@ -158,7 +226,16 @@ impl TurnDriver {
             (false, true) => "the user does not allow it".to_owned(),
             _ => reason,
         };
-        self.reply(open.request, Ok(Reply::Permitted { allowed, reason }));
+        match (open.wanted, allowed) {
+            (Wanted::Word, _) => self.reply(open.request, Ok(Reply::Permitted { allowed, reason })),
+            (Wanted::Lock(_), false) => self.reply(open.request, Err(not_permitted(reason))),
+            (Wanted::Lock(path), true) => {
+                self.permits.edits.insert(path.clone());
+                if let Err(refusal) = self.request_lock(open.request, path) {
+                    self.reply(open.request, Err(refusal));
+                }
+            }
+        }
         Ok(())
     }
 
@@ -217,4 +294,19 @@ impl TurnDriver {
             reason: reason.to_owned(),
         }
     }
+}
+
+fn edit_of(path: &RepoPath) -> PermissionAsk {
+    PermissionAsk {
+        tool: EDIT.to_owned(),
+        category: ToolCategory::Edit,
+        summary: detail::short(&format!("edit {path}")),
+        arguments: serde_json::json!({ "path": path }),
+        paths: vec![path.clone()],
+    }
+}
+
+/// In the words of the rule, or of who said no.
+fn not_permitted(reason: String) -> Refusal {
+    Refusal::new(RefusalKind::Forbidden, "not_permitted", reason)
 }

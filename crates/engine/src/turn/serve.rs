@@ -25,7 +25,7 @@ impl TurnDriver {
     pub(super) async fn serve(&mut self, id: u64, request: Request) -> Result<(), Refusal> {
         let answer = match request {
             // Answered when the lock is decided.
-            Request::Lock { path } => match self.request_lock(id, path) {
+            Request::Lock { path } => match self.lock(id, path).await {
                 Ok(()) => return Ok(()),
                 Err(refusal) => Err(refusal),
             },
@@ -59,7 +59,7 @@ impl TurnDriver {
         }
     }
 
-    fn request_lock(&mut self, id: u64, path: RepoPath) -> Result<(), Refusal> {
+    pub(super) fn request_lock(&mut self, id: u64, path: RepoPath) -> Result<(), Refusal> {
         let repo = self.writable()?;
         let limits = self.shared.config.snapshot().config.limits.clone();
         let request = LockRequest {
@@ -126,7 +126,13 @@ impl TurnDriver {
         content: String,
     ) -> Result<Reply, Refusal> {
         let worktree = PathBuf::from(&self.writable()?.path);
-        let token = self.tokens.get(&path).copied().unwrap_or(0);
+        let token = match self.tokens.get(&path) {
+            Some(token) => *token,
+            None => {
+                self.unlocked_edit(&path).await?;
+                0
+            }
+        };
         let change = FileChange {
             session: self.participant.session,
             task: self.order.task.id,
@@ -347,7 +353,7 @@ impl TurnDriver {
             .await
     }
 
-    fn writable(&self) -> Result<&model::Repo, Refusal> {
+    pub(super) fn writable(&self) -> Result<&model::Repo, Refusal> {
         let kind = self.order.task.kind;
         self.repo.as_ref().filter(|_| start::writes(kind)).ok_or_else(|| {
             Refusal::new(model::RefusalKind::Forbidden, "read_only", "nothing may be edited in this turn")

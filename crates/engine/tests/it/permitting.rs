@@ -23,6 +23,24 @@ fn ended() -> Value {
     })
 }
 
+fn locks(id: u64, path: &str) -> Value {
+    json!({ "event": "request", "id": id, "request": { "request": "lock", "path": path } })
+}
+
+/// By the run's number of its request: what came of a lock, as the code of its refusal or `locked`.
+fn locked(scene: &Scene) -> Vec<(u64, String)> {
+    let answer = |reply: &Value| {
+        let code = match reply["result"]["Ok"]["token"].as_u64() {
+            Some(_) => "locked",
+            None => reply["result"]["Err"]["code"].as_str()?,
+        };
+        Some((reply["id"].as_u64()?, code.to_owned()))
+    };
+    let mut all: Vec<(u64, String)> = scene.heard().iter().filter_map(answer).collect();
+    all.sort_unstable();
+    all
+}
+
 async fn prompted(scene: &Scene) -> (SessionId, TaskView) {
     let repo = scene.add_repo(None).await;
     let session = scene.session(Some(&repo), &["claude"]).await;
@@ -207,4 +225,75 @@ async fn after_a_restart_nothing_is_open_that_nobody_waits_for() {
     let yes = decision(&anew, true, PermissionScope::Once);
     scene.engine().decide_permission(&call(), anew.permission.id, yes).await.unwrap();
     assert_eq!(scene.task_over(task.task.id).await.state, TaskState::Completed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_is_judged_before_its_lock_is_asked_for() {
+    let scene = Scene::scripted(json!({
+        "permissions": { "rules": [{ "tool": "edit", "paths": ["migrations/**"], "decision": "deny" }] },
+    }))
+    .await;
+    let write = json!({ "event": "request", "id": 4, "request": {
+        "request": "write", "path": "migrations/2.sql", "base": null, "content": "drop" } });
+    let first = [
+        json!({ "event": "ready" }),
+        locks(1, "migrations/1.sql"),
+        locks(2, "a.txt"),
+        locks(3, ".claude/settings.json"),
+        write,
+    ];
+    scene.script(&first, 4, &[ended()]);
+    let (_, task) = prompted(&scene).await;
+    scene.task_over(task.task.id).await;
+    let expected = ["not_permitted", "locked", "not_permitted", "not_permitted"];
+    let expected: Vec<(u64, String)> = (1..).zip(expected.map(str::to_owned)).collect();
+    assert_eq!(locked(&scene), expected);
+    let of = |id: u64| scene.heard().into_iter().find(|reply| reply["id"] == id).unwrap();
+    let said = |id: u64| of(id)["result"]["Err"]["message"].as_str().unwrap().to_owned();
+    assert!(said(1).contains("a permission rule denies it"), "{}", said(1));
+    assert!(said(3).contains("nobody watches"), "{}", said(3));
+    assert!(!scene.repo.path().join("migrations").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_is_asked_about_gets_its_lock_when_it_is_allowed() {
+    let scene = Scene::scripted(json!({
+        "permissions": { "rules": [{ "tool": "edit", "paths": ["migrations/**"], "decision": "ask" }] },
+    }))
+    .await;
+    let first = [json!({ "event": "ready" }), locks(1, "migrations/1.sql"), locks(2, "migrations/2.sql")];
+    // The lock of a file that somebody allowed is asked for again, as with each change of it.
+    scene.script(&first, 2, &[locks(3, "migrations/1.sql"), ended()]);
+    let (session, task) = prompted(&scene).await;
+    let open = waiting(&scene, 2).await;
+    assert!(locked(&scene).is_empty() && scene.engine().locks().unwrap().is_empty(), "nothing goes ahead");
+    let seat = scene.engine().participants(session).unwrap().remove(0);
+    assert_eq!(seat.status, ParticipantStatus::NeedsInput);
+    for view in &open {
+        assert_eq!(view.permission.ask.category, model::ToolCategory::Edit);
+        let allow = view.permission.ask.paths[0].as_str() == "migrations/1.sql";
+        let decision = decision(view, allow, PermissionScope::Once);
+        scene.engine().decide_permission(&call(), view.permission.id, decision).await.unwrap();
+    }
+    scene.task_over(task.task.id).await;
+    let all = locked(&scene);
+    assert_eq!(all[..2], [(1, "locked".to_owned()), (2, "not_permitted".to_owned())]);
+    let (views, _) = scene.engine().permissions(None, None, 10).unwrap();
+    let asked = views.iter().filter(|view| view.permission.ask.paths[0].as_str() == "migrations/1.sql");
+    assert_eq!(asked.count(), 1, "who said yes to a file is not asked again in this turn");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shell_of_our_own_loop_goes_by_the_rules() {
+    let scene = Scene::new(&[]).await;
+    let repo = scene.add_repo(None).await;
+    scene.configure_with(json!({
+        "permissions": { "rules": [{ "tool": "shell", "command": "touch denied", "decision": "deny" }] },
+    }));
+    scene.engine().reload_config().unwrap();
+    let session = scene.session(Some(&repo), &["claude"]).await;
+    let task = scene.prompt(session, "[[bash touch denied]][[bash touch made]]", &[]).await.unwrap();
+    assert_eq!(scene.task_over(task.task.id).await.state, TaskState::Completed);
+    assert!(scene.repo.path().join("made").exists(), "nobody is asked where nobody chose to be");
+    assert!(!scene.repo.path().join("denied").exists());
 }

@@ -70,9 +70,10 @@ impl Scene {
         scene
     }
 
-    /// With runs that do what [`Self::script`] says, and `more` in config.json.
-    pub(crate) async fn scripted(more: serde_json::Value) -> Self {
+    /// With runs that do what [`Self::script`] says, and `more` in config.json. Their commands are asked about.
+    pub(crate) async fn scripted(mut more: serde_json::Value) -> Self {
         use std::os::unix::fs::PermissionsExt;
+        more["agent"]["permissions"] = "ask".into();
         let dir = tempfile::tempdir().unwrap();
         let executable = dir.path().join("guard");
         std::fs::write(&executable, GUARD).unwrap();

@@ -15,10 +15,11 @@ use tokio::net::unix::pipe;
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
-use super::super::output::Capped;
-use super::{Outcome, Parsed, ToolError, Toolbox};
+use super::super::output::{Capped, cut};
+use super::{Outcome, Parsed, ToolError, Toolbox, misanswered};
+use crate::run::wire::{Reply, Request};
 use crate::spawn;
-use model::ParticipantStatus;
+use model::{PERMISSION_SUMMARY_MAX, ParticipantStatus, PermissionAsk, ToolCategory};
 
 /// Longest command, in bytes.
 pub(super) const COMMAND_MAX: usize = 64 * 1024;
@@ -55,6 +56,7 @@ pub(super) async fn run(toolbox: &Toolbox, arguments: Parsed<Arguments>) -> Resu
     if command.len() > COMMAND_MAX || command.contains('\0') {
         return Err(ToolError::Arguments(format!("a command has at most {COMMAND_MAX} bytes and no NUL")));
     }
+    permitted(toolbox, &command, timeout_ms).await?;
     toolbox.status(ParticipantStatus::RunningTool, &format!("bash {command}")).await;
     let policy = &toolbox.bash;
     let timeout = Duration::from_millis(timeout_ms.unwrap_or(policy.timeout_ms).min(policy.max_timeout_ms));
@@ -62,6 +64,28 @@ pub(super) async fn run(toolbox: &Toolbox, arguments: Parsed<Arguments>) -> Resu
     let (mut shell, output) = Shell::start(&command).map_err(failed)?;
     let ended = shell.watch(output, policy.output_cap, timeout).await.map_err(failed)?;
     Ok(ended.describe(timeout))
+}
+
+/// Asks the daemon, whose rules decide or who asks somebody. A no is an answer to the model.
+async fn permitted(toolbox: &Toolbox, command: &str, timeout_ms: Option<u64>) -> Result<(), ToolError> {
+    let mut arguments = json!({ "command": command });
+    if let Some(timeout_ms) = timeout_ms {
+        arguments["timeout_ms"] = timeout_ms.into();
+    }
+    let ask = PermissionAsk {
+        tool: "bash".to_owned(),
+        category: ToolCategory::Shell,
+        summary: cut(&format!("bash: {command}"), PERMISSION_SUMMARY_MAX).to_owned(),
+        arguments,
+        paths: Vec::new(),
+    };
+    match toolbox.ask(Request::Permit { ask: Box::new(ask) }).await? {
+        Reply::Permitted { allowed: true, .. } => Ok(()),
+        Reply::Permitted { allowed: false, reason } => {
+            Err(ToolError::Failed(format!("the command was not run: {reason}")))
+        }
+        other => Err(misanswered(&other)),
+    }
 }
 
 /// A command that runs. Dropped, its group is killed.
