@@ -22,7 +22,7 @@ pub struct Session {
     pub fork_point: Option<TaskId>,
     pub created_at: Timestamp,
     /// Set for history that was made outside the studio.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub origin: Option<Origin>,
 }
 

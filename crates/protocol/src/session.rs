@@ -46,7 +46,7 @@ pub struct Session {
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
     /// Set for history that was made outside the studio.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub origin: Option<Origin>,
 }
 

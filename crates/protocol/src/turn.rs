@@ -94,7 +94,7 @@ pub struct FileChange {
     /// Fencing token of the lock it was made under.
     pub token: u64,
     /// What the agent says it changed, as a unified diff; none when it does not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub diff: Option<String>,
 }
 
