@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(compare(270, 270), Findings::new());
         assert_eq!(compare(271, 270).len(), 1);
         assert_eq!(compare(269, 270).len(), 1);
-        assert_eq!(compare(311, 311).len(), 1);
+        assert_eq!(compare(PACKAGES_MAX + 1, PACKAGES_MAX + 1).len(), 1);
     }
 
     #[test]

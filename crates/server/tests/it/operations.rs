@@ -141,7 +141,7 @@ async fn tasks_and_plans(house: &House, contract: &mut Contract, session: &str) 
 
 async fn permissions_and_costs(house: &House, contract: &mut Contract, session: &str) {
     let ask = json!({
-        "tool": "Bash", "category": "shell", "summary": "run `make`", "arguments": { "command": "make" }, "paths": [],
+        "tool": "WebFetch", "category": "network", "summary": "run `make`", "arguments": { "command": "make" }, "paths": [],
     });
     let asks = json!({ "event": "request", "id": 1, "request": { "request": "permit", "ask": ask } });
     house.script(&[json!({ "event": "ready" }), asks]);

@@ -50,7 +50,7 @@ fn on_a_small_disk(size: &str, child: &str) {
 
 #[test]
 fn a_full_disk_refuses_loses_nothing_and_the_store_goes_on() {
-    on_a_small_disk("10m", "fills_up_and_goes_on");
+    on_a_small_disk("12m", "fills_up_and_goes_on");
 }
 
 #[test]

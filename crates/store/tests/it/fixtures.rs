@@ -528,11 +528,15 @@ impl World {
             }),
             Event::FileModified(change),
             strayed(turn),
+            crate::vendor::restored(self.id_repo()),
             refused(turn),
             asked(turn),
             Event::TaskInputAnswered(Answer { session, task, turn: id, answer: "The small one".to_owned() }),
         ];
-        events.extend(crate::vendor::driven(turn, self.id_permission()));
+        let asked = self.id_permission();
+        events.extend(crate::vendor::driven(turn, asked));
+        let rules = [self.id_rule(), self.id_rule()];
+        events.extend(crate::vendor::bounded(turn, asked, rules, self.now()));
         events
     }
 
@@ -678,6 +682,7 @@ ids! {
     id_message MessageId;
     id_participant ParticipantId;
     id_permission PermissionId;
+    id_rule PermissionRuleId;
     id_plan PlanId;
     id_registration RegistrationId;
     id_repo RepoId;

@@ -246,13 +246,14 @@ fn participants_and_usage_follow_the_model_calls() {
     history.commit_all(&store);
     store
         .read(|view| {
+            // With the seven tokens of a transcript, of which nobody says what they cost.
             let usage = Usage {
-                input_tokens: 3000,
+                input_tokens: 3007,
                 output_tokens: 1600,
                 cache_read_tokens: 200,
                 cache_write_tokens: 100,
                 cost_micros: 48_000,
-                cost_source: model::CostSource::Table,
+                cost_source: model::CostSource::Mixed,
             };
             assert_eq!(view.session_usage(history.session)?, usage);
             assert_eq!(view.session_usage(history.child)?, Usage::default());

@@ -68,7 +68,7 @@ fn figures_no_model_can_mean_still_apply_and_add_up() {
         store.commit(Commit::new(Actor::System, move |_| Ok(events))).unwrap();
     }
     let usage = store.read(|view| view.session_usage(history.session)).unwrap();
-    assert_eq!(usage.input_tokens, 3000 + 6 * (1 << 40));
+    assert_eq!(usage.input_tokens, 3007 + 6 * (1 << 40));
     assert!(!store.read(|view| view.messages(history.session, None, 50)).unwrap().is_empty());
     assert_eq!(store.rebuild().unwrap().changed, Vec::<String>::new());
 }
