@@ -95,7 +95,12 @@ pub(crate) struct Setting<'a> {
 pub(crate) fn judge(rules: &[Rule], asked: &Asked<'_>, setting: Setting<'_>) -> Judgement {
     let (effect, ruled) = match rules::verdict(rules, asked) {
         Some(effect) => (effect, true),
-        None => (by_default(asked, setting), false),
+        None => {
+            // Who may run no commands may not run those either that administer something.
+            let at_heart = by_default(&Asked { category: asked.at_heart(), ..*asked }, setting);
+            let denied = at_heart == PermissionEffect::Deny;
+            (if denied { at_heart } else { by_default(asked, setting) }, false)
+        }
     };
     match effect {
         PermissionEffect::Allow if !ruled => Judgement::Free,
@@ -212,6 +217,7 @@ mod tests {
         let shell = || ask("Bash", ToolCategory::Shell, json!({ "command": "make" }), &[]);
         let edit = || ask("Write", ToolCategory::Edit, json!({}), &["a.rs"]);
         let admin = || ask("Write", ToolCategory::Edit, json!({}), &[".claude/settings.json"]);
+        let sly = || ask("Bash", ToolCategory::Shell, json!({ "command": "make # .claude/" }), &[]);
         let own = || ask("mcp__coditect__lock", ToolCategory::Mcp, json!({}), &[]);
         let other = || ask("mcp__github__x", ToolCategory::Mcp, json!({}), &[]);
         let network = || ask("WebFetch", ToolCategory::Network, json!({}), &[]);
@@ -220,6 +226,7 @@ mod tests {
             (edit(), "ask", "wait", false, "free"),
             (own(), "edits", "deny", false, "free"),
             (shell(), "ask", "wait", true, "wait"),
+            (sly(), "edits", "wait", true, "rule: false"),
             (shell(), "ask", "wait", false, "wait"),
             (shell(), "ask", "deny", true, "wait"),
             (shell(), "ask", "deny", false, "unattended: false"),

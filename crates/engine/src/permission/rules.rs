@@ -42,6 +42,17 @@ pub(crate) struct Asked<'a> {
     pub(crate) command: Option<&'a str>,
 }
 
+impl Asked<'_> {
+    /// What kind of call it is when nobody looks at what it touches.
+    pub(crate) fn at_heart(&self) -> ToolCategory {
+        match self.category {
+            ToolCategory::Admin if self.command.is_some() => ToolCategory::Shell,
+            ToolCategory::Admin if !self.paths.is_empty() => ToolCategory::Edit,
+            category => category,
+        }
+    }
+}
+
 /// A rule, ready to be asked.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
@@ -113,7 +124,11 @@ impl Rule {
     fn fits_beside_command(&self, asked: &Asked<'_>) -> bool {
         let tool = match &self.tool {
             ToolTest::Any => true,
-            ToolTest::Category(category) => *category == asked.category,
+            // A call that is taken for administration stays what it is for whoever forbids that.
+            ToolTest::Category(category) => {
+                *category == asked.category
+                    || (self.effect != PermissionEffect::Allow && *category == asked.at_heart())
+            }
             ToolTest::Name(name) => name.fits(asked.tool),
         };
         // What administers agents is allowed only by a rule that says so.

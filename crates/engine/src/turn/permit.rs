@@ -244,7 +244,7 @@ impl TurnDriver {
         for id in self.permits.overdue(patience) {
             let reason = "nobody answered in time; do without it";
             let decision = self.decision(id, false, "deadline", reason);
-            // Somebody may have answered in this very moment; then that counts, and its mail is on the way.
+            // Somebody may have answered already; then that counts.
             let command = move |view: &store::View<'_>| {
                 let waits = view.permission(id)?.is_some_and(|row| row.decision.is_none());
                 Ok(if waits { vec![Event::PermissionDecided(decision)] } else { Vec::new() })
@@ -252,9 +252,14 @@ impl TurnDriver {
             let receipt = self.shared.commit(self.actor(), None, command).await?;
             if !receipt.records.is_empty() {
                 self.permitted(id, false, reason.to_owned()).await?;
-            } else if let Some(open) = self.permits.open.get_mut(&id) {
-                open.since = Instant::now();
+                continue;
             }
+            // What was decided counts even when its mail was lost, as when who decided hung up at once.
+            let decided =
+                self.shared.store.read(|view| Ok(view.permission(id)?.and_then(|row| row.decision)))?;
+            let (allowed, reason) =
+                decided.map_or((false, reason.to_owned()), |decision| (decision.allowed, decision.reason));
+            self.permitted(id, allowed, reason).await?;
         }
         Ok(())
     }
