@@ -40,6 +40,7 @@ async fn the_key_is_in_no_argument_and_no_environment_of_the_run() {
     let start =
         daemon.start(Vendor::Anthropic, "[[bash sleep 1000 & setsid sleep 1000 & touch here; sleep 1000]]");
     daemon.launch(start).await;
+    daemon.permit().await;
     let here = daemon.scene.worktree().join("here");
     until("the command runs", || here.exists()).await;
     let guard = daemon.handle().pid().cast_signed();

@@ -51,13 +51,23 @@ impl Daemon {
     ) -> Option<RunEvent> {
         let event = next(self.handle()).await?;
         if let RunEvent::Request { id, request } = &event {
-            let given = answer(request).unwrap_or_else(|| Some(self.carry_out(request)));
+            let wanted = answer(request);
+            // Whoever withholds answers means those of the turn; commands are permitted as everywhere.
+            let permit = matches!(request, Request::Permit { .. }) && wanted == Some(None);
+            let given = wanted.filter(|_| !permit).unwrap_or_else(|| Some(self.carry_out(request)));
             if let Some(result) = given {
                 self.handle().send(RunCommand::Reply { id: *id, result }).unwrap();
             }
         }
         self.events.push(event.clone());
         Some(event)
+    }
+
+    /// Serves until the next command is permitted.
+    pub(crate) async fn permit(&mut self) {
+        let permits =
+            |event: &RunEvent| matches!(event, RunEvent::Request { request: Request::Permit { .. }, .. });
+        self.serve_until(|_| None, permits).await;
     }
 
     /// Serves until the run is over.

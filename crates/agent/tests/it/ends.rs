@@ -93,6 +93,7 @@ async fn a_canceled_command_does_not_get_the_guards_grace() {
     let mut daemon = Daemon::new();
     let start = daemon.start(Vendor::Anthropic, "[[bash trap '' TERM; echo > deaf; sleep 1000; sleep 1000]]");
     daemon.launch_with(start, |launching| launching.grace = std::time::Duration::from_secs(3600)).await;
+    daemon.permit().await;
     let deaf = daemon.scene.worktree().join("deaf");
     until("the command runs", || deaf.exists()).await;
     // The guard would wait an hour for it; that the run ends shows who has ended it.

@@ -34,6 +34,9 @@ impl TurnDriver {
         {
             tracing::warn!(%error, "what a shell changed at the end was not recorded");
         }
+        if let Err(error) = self.keep_records().await {
+            tracing::warn!(%error, "what the vendor's program said last was not kept");
+        }
         if let Err(error) = self.reckon().await {
             tracing::warn!(%error, "what the turn cost beyond the vendor's word was not recorded");
         }
