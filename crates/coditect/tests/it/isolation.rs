@@ -8,6 +8,11 @@ use testkit::vendors::{VendorCli, Vendors};
 
 fn place(isolation: &str) -> (Workplace, Daemon) {
     let place = Workplace::with(&[("claude", json!({ "isolation": isolation }))]);
+    // What the fence holds is seen only where no rule forbade it before.
+    let path = place.house.root.config();
+    let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    config["permissions"] = json!({ "default": { "admin": "allow" } });
+    std::fs::write(&path, config.to_string()).unwrap();
     let daemon = place.daemon();
     (place, daemon)
 }
