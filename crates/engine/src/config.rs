@@ -72,7 +72,7 @@ pub struct AgentConfig {
     #[serde(default)]
     pub instructions: String,
     /// What happens to calls that no rule speaks of; none: `ask`, but our own loop's shell goes ahead.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub permissions: Option<PermissionPreset>,
     /// What becomes of a question while nobody watches.
     #[serde(default)]
