@@ -19,6 +19,13 @@ impl Contract {
         Self { document: protocol::openapi(), open }
     }
 
+    /// The answer is a refusal, in the shape the document promises of every one.
+    fn refused(&mut self, id: &'static str, reply: &Reply) {
+        assert!(self.open.remove(id).is_some(), "{id} is called twice or unknown");
+        let schema = serde_json::json!({ "$ref": "#/components/schemas/ErrorBody" });
+        assert_eq!(mismatch(&self.document, &schema, &reply.json()), None, "{id}");
+    }
+
     /// The answer has the status and the shape the document promises.
     fn check(&mut self, id: &'static str, reply: &Reply) -> Value {
         let operation = self.open.remove(id).unwrap_or_else(|| panic!("{id} is called twice or unknown"));
@@ -55,6 +62,7 @@ async fn every_operation_is_answered_as_described() {
     tasks_and_plans(&house, &mut contract, &session).await;
     permissions_and_costs(&house, &mut contract, &session).await;
     locks_and_notices(&house, &mut contract).await;
+    worktrees_and_imports(&house, &mut contract, &session).await;
     the_end(&mut house, &mut contract, &session).await;
     let left: Vec<&&str> = contract.open.keys().collect();
     assert!(left.is_empty(), "never called: {left:?}");
@@ -120,7 +128,7 @@ async fn tasks_and_plans(house: &House, contract: &mut Contract, session: &str) 
         (409, "cannot_steer"),
         "the native loop takes no words"
     );
-    contract.check("steer_task", &steer);
+    contract.refused("steer_task", &steer);
     let answer = house.post(&format!("/tasks/{id}/answer"), json!({ "answer": "Yes" })).await;
     contract.check("answer_task", &answer);
     let again = house.post(&format!("/tasks/{id}/answer"), json!({ "answer": "Yes" })).await;
@@ -163,13 +171,32 @@ async fn permissions_and_costs(house: &House, contract: &mut Contract, session: 
     let all = house.get("/permissions?state=all&limit=1").await.json();
     assert_eq!((&all["items"][0]["id"], &all["next"]), (&json!(id), &Value::Null));
     let rules = contract.check("list_permission_rules", &house.get("/permission-rules").await);
-    assert_eq!(rules["items"][0]["command"], json!("=make"));
+    assert_eq!(rules["items"][0]["category"], json!("network"));
     let rule = format!("/permission-rules/{}", text(&rules["items"][0]["short_id"]));
     contract.check("remove_permission_rule", &house.ask("DELETE", &rule).send(house.address).await);
     assert_eq!(house.get("/permission-rules").await.json()["items"], json!([]));
     let cost = contract.check("get_cost", &house.get(&format!("/cost?by=day&session={session}")).await);
     assert_eq!((&cost["by"], &cost["rows"]), (&json!("day"), &json!([])));
     house.ask("POST", &format!("/tasks/{}/cancel", text(&task["id"]))).send(house.address).await;
+}
+
+/// What they do to real worktrees and transcripts is tried with the binary; here there are none.
+async fn worktrees_and_imports(house: &House, contract: &mut Contract, session: &str) {
+    let worktrees = contract.check("list_worktrees", &house.get("/worktrees").await);
+    assert_eq!(worktrees["items"], json!([]));
+    let prune = house.ask("POST", "/worktrees/prune").send(house.address).await;
+    contract.check("prune_worktrees", &prune);
+    let gone = json!({ "session": session, "agent": "nobody", "discard": false });
+    contract.refused("remove_worktree", &house.post("/worktrees/remove", gone).await);
+    let landing = json!({ "agent": "nobody" });
+    contract.refused("land_session", &house.post(&format!("/sessions/{session}/land"), landing).await);
+    let restore = json!({ "path": "never-seen.txt", "to": "last_known" });
+    contract.refused("restore_file", &house.post("/repos/textkit/restore", restore).await);
+    let import = json!({ "vendor": "nobody" });
+    contract.refused("start_import", &house.post("/imports", import).await);
+    contract.refused("get_import", &house.get("/imports/none").await);
+    let cancel = house.ask("DELETE", "/imports/none").send(house.address).await;
+    contract.refused("cancel_import", &cancel);
 }
 
 async fn locks_and_notices(house: &House, contract: &mut Contract) {
