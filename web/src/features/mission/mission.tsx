@@ -25,7 +25,7 @@ const RECENT = 8;
 function SessionLink({ session }: { session: Session | undefined }) {
   return (
     session && (
-      <Link data-row to="/s/$id" params={{ id: session.short_id }} className="min-w-0 wrap-anywhere hover:underline">
+      <Link data-row to="/s/$id" params={{ id: session.short_id }} className="block truncate hover:underline">
         {session.title}
       </Link>
     )
