@@ -344,7 +344,7 @@ mod tests {
     use super::*;
 
     fn editable(path: &str) -> Result<RepoPath, String> {
-        path.strip_prefix("/work/").ok_or("outside")?.parse().map_err(|_| "odd".to_owned())
+        path.strip_prefix("/srv/repo/").ok_or("outside")?.parse().map_err(|_| "odd".to_owned())
     }
 
     fn heard(updates: &mut Updates, lines: &str) -> Vec<RunEvent> {
@@ -396,7 +396,7 @@ mod tests {
         assert_eq!(
             story(&gemini),
             [
-                r#"calls write_file {"title":"Writing to a.txt","paths":["/work/a.txt"]}"#,
+                r#"calls write_file {"title":"Writing to a.txt","paths":["/srv/repo/a.txt"]}"#,
                 "write_file: completed false",
                 r#"calls run_shell_command {"command":"touch zz"}"#,
                 "run_shell_command: completed false",
@@ -426,9 +426,9 @@ mod tests {
                 "title": "Edit", "kind": "edit", "status": "completed", "locations": [{"path": path}]}}})
             .to_string()
         };
-        assert!(story(&heard(&mut updates, &done("/work/a"))).contains(&"wrote a".to_owned()));
+        assert!(story(&heard(&mut updates, &done("/srv/repo/a"))).contains(&"wrote a".to_owned()));
         updates.written.insert("a".parse().unwrap());
-        assert!(!story(&heard(&mut updates, &done("/work/a"))).contains(&"wrote a".to_owned()));
+        assert!(!story(&heard(&mut updates, &done("/srv/repo/a"))).contains(&"wrote a".to_owned()));
         assert!(!story(&heard(&mut updates, &done("/etc/a"))).iter().any(|line| line.starts_with("wrote")));
     }
 

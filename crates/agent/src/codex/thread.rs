@@ -305,7 +305,7 @@ mod tests {
     const RECORDED: &str = include_str!("recorded_turn.jsonl");
 
     fn editable(path: &str) -> Result<RepoPath, String> {
-        path.strip_prefix("/work/").ok_or("outside")?.parse().map_err(|_| "odd".to_owned())
+        path.strip_prefix("/srv/repo/").ok_or("outside")?.parse().map_err(|_| "odd".to_owned())
     }
 
     fn hear(thread: &mut Thread, line: &Value) -> Vec<Told> {
@@ -408,7 +408,7 @@ mod tests {
             json!({"method": "item/started", "params": {"threadId": "thread-1", "item": {"type": "fileChange", "id": "c",
                 "status": "inProgress", "changes": [{"path": path, "kind": {"type": kind}, "diff": "x"}]}}})
         };
-        hear(&mut thread, &line("add", "/work/a/b.txt"));
+        hear(&mut thread, &line("add", "/srv/repo/a/b.txt"));
         assert_eq!(thread.paths("c").unwrap(), ["a/b.txt".parse().unwrap()]);
         hear(&mut thread, &line("add", "/etc/passwd"));
         assert_eq!(thread.paths("c"), Err("outside".to_owned()));

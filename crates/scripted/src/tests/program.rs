@@ -192,7 +192,7 @@ fn codex_in_code_mode_offers_its_tools_in_the_conversation() {
     let offered = json!({"type": "additional_tools", "role": "developer", "tools": [{"type": "namespace", "name": "functions",
         "tools": [{"type": "custom", "name": "exec", "description": "Use tools.exec_command and tools.apply_patch."},
                   {"type": "function", "name": "wait", "parameters": {"type": "object"}}]}]});
-    let task = json!({"type": "agent_message", "author": "/root", "recipient": "/root/part", "content": [
+    let task = json!({"type": "agent_message", "author": "/srv", "recipient": "/srv/part", "content": [
         {"type": "input_text", "text": "Message Type: NEW_TASK\nPayload:\n"},
         {"type": "encrypted_content", "encrypted_content": "<<bash ls>>"}]});
     let (_, part) = read(Dialect::Responses, &codex(&[offered, task], &Value::Null));
