@@ -51,6 +51,10 @@ pub struct Options {
     /// Most pages (4 KiB) messaging.db may have; beyond it a write fails with [`BusError::Full`]. None: no bound
     /// but the disk.
     pub pages_max: Option<u32>,
+    /// For a process that lives for one question. It reads on the connection it writes on, since a second one reads the
+    /// schema once more; and when it ends and finds so many frames in the WAL (see [`BRIEF_FRAMES`](crate::BRIEF_FRAMES))
+    /// it empties it, since the next one reads it from its beginning.
+    pub brief: Option<i64>,
 }
 
 impl Default for Options {
@@ -64,6 +68,7 @@ impl Default for Options {
             file_system: None,
             folds_case: None,
             pages_max: None,
+            brief: None,
         }
     }
 }
@@ -105,6 +110,7 @@ pub(crate) struct Inner {
     pub(crate) unheard: Unheard,
     pub(crate) safety_poll: Duration,
     pub(crate) pages_max: Option<u32>,
+    pub(crate) brief: Option<i64>,
     pub(crate) folding: Option<bool>,
     pub(crate) foldings: Mutex<HashMap<String, bool>>,
     /// What this process has mapped, as it was when the bus was opened.
@@ -160,6 +166,7 @@ impl Bus {
             unheard: Unheard::new(),
             safety_poll: options.safety_poll,
             pages_max: options.pages_max,
+            brief: options.brief,
             folding: options.folds_case,
             foldings: Mutex::default(),
             maps: std::fs::read_to_string("/proc/self/maps").unwrap_or_default(),
@@ -220,6 +227,10 @@ impl Inner {
     }
 
     pub(crate) fn reader(&self) -> Result<Checkout<'_, Database>, BusError> {
+        // In the middle of a write there is no idle one.
+        if self.brief.is_some() && self.writers.has_idle() {
+            return self.lend(&self.writers, Role::Writer);
+        }
         self.lend(&self.readers, Role::Reader)
     }
 

@@ -65,7 +65,7 @@ pub use error::{BusError, Contended, LockLost};
 pub use fence::TOKEN_COUNTER_BITS;
 pub use guard::Guard;
 pub use inbox::{NoticePage, NoticeQuery, Position, Replay};
-pub use janitor::{JANITOR_ROUND, JANITOR_STALE, Janitor, Round};
+pub use janitor::{BRIEF_FRAMES, JANITOR_ROUND, JANITOR_STALE, Janitor, Round};
 pub use lock::{
     Acquired, GLOBS_PER_HOLDER_MAX, LOCK_GLOBS_MAX, LOCK_PATHS_MAX, LOCK_TTL_MAX, LOCKS_PER_HOLDER_MAX,
     LockRequest, Wait,

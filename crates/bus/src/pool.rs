@@ -57,6 +57,10 @@ impl<T: Lent> Pool<T> {
         self.state().idle.push(lent);
     }
 
+    pub(crate) fn has_idle(&self) -> bool {
+        !self.state().idle.is_empty()
+    }
+
     /// A place, with a connection when there is an idle one.
     pub(crate) fn take(&self, limit: Duration) -> Result<Checkout<'_, T>, BusError> {
         let deadline = Instant::now() + limit;

@@ -281,7 +281,7 @@ impl Inner {
 
     /// Writers checkpoint only when nobody else does.
     fn settle_checkpoints(&self, checkout: &Checkout<'_, Database>) -> Result<(), BusError> {
-        let pages = if self.has_janitor() { 0 } else { CHECKPOINT_PAGES };
+        let pages = if self.brief.is_some() || self.has_janitor() { 0 } else { CHECKPOINT_PAGES };
         if let Some(database) = &checkout.lent
             && database.checkpoint_pages.replace(pages) != pages
         {

@@ -82,7 +82,7 @@ impl Context {
 
     /// Opens the bus, making it when it is not there.
     pub(crate) fn bus(&self) -> Result<Bus, Failure> {
-        self.bus_with(bus::Options::default())
+        self.bus_with(bus::Options { brief: Some(bus::BRIEF_FRAMES), ..bus::Options::default() })
     }
 
     pub(crate) fn bus_with(&self, options: bus::Options) -> Result<Bus, Failure> {

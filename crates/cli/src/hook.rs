@@ -29,6 +29,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// How much longer than at other steps the bus's WAL may be before a decision clears it up.
+const UNCLEARED: i64 = 5;
+
 /// Carries out the command `hook`. None when these are not the words a vendor's program was told to call it by; what
 /// is wrong with them is said by whoever reads whole command lines.
 pub fn hook(args: &[OsString], host: &Host) -> Option<ExitCode> {
@@ -80,7 +83,7 @@ fn answer(
     }
     let from = event.cwd.clone().filter(|cwd| cwd.is_absolute()).unwrap_or_else(|| here.to_owned());
     let Some(step) = Step::place(&event, &mut places, &from) else { return Rendered::default() };
-    let said = open(host, &workspace).and_then(|bus| {
+    let said = open(host, &workspace, &event.moment).and_then(|bus| {
         let actor = step.actor(&bus, driven.map(String::as_str))?;
         let call = Call { bus: &bus, workspace: &workspace, clock: &*host.clock, event: &event, step: &step };
         match actor {
@@ -93,8 +96,14 @@ fn answer(
     event.render(&said)
 }
 
-fn open(host: &Host, workspace: &WorkspaceDir) -> Result<Bus, BusError> {
-    let options = bus::Options { write_wait: crate::decision::ASK_MAX, ..bus::Options::default() };
+fn open(host: &Host, workspace: &WorkspaceDir, moment: &Moment) -> Result<Bus, BusError> {
+    // A decision does not wait for clearing up, unless nobody does it in the steps between.
+    let frames = match moment {
+        Moment::BeforeTool(_) => UNCLEARED * bus::BRIEF_FRAMES,
+        _ => bus::BRIEF_FRAMES,
+    };
+    let options =
+        bus::Options { write_wait: crate::decision::ASK_MAX, brief: Some(frames), ..bus::Options::default() };
     Bus::open_with(&workspace.bus(), Arc::clone(&host.clock), Arc::clone(&host.entropy), options)
 }
 

@@ -10,7 +10,7 @@ use crate::sample::Samples;
 use crate::{Order, say, scratch, tell};
 use bus::system::{SystemClock, SystemEntropy};
 use bus::{Bus, Liveness, LockRequest, NewRegistration};
-use model::{DEFAULT_WORKSPACE, DataRoot, LockMode};
+use model::{DEFAULT_WORKSPACE, DataRoot, LockMode, RegistrationId};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -76,7 +76,7 @@ fn scene(folder: &Path) -> Result<Scene, String> {
 }
 
 /// Somebody who works in the repository and holds files there.
-fn neighbour(scene: &Scene) -> Result<Bus, bus::BusError> {
+fn neighbour(scene: &Scene) -> Result<(Bus, RegistrationId), bus::BusError> {
     let folder = scene.root.workspace(DEFAULT_WORKSPACE).bus();
     let bus = Bus::open(&folder, Arc::new(SystemClock), Arc::new(SystemEntropy))?;
     let worktree = scene.repo.display().to_string();
@@ -92,7 +92,7 @@ fn neighbour(scene: &Scene) -> Result<Bus, bus::BusError> {
     let paths = (0..HELD).map(|n| format!("held{n}.rs")).collect();
     let ttl = Duration::from_secs(3600);
     bus.acquire(&LockRequest { worktree, paths, mode: LockMode::Exclusive, holder: holder.id, ttl })?;
-    Ok(bus)
+    Ok((bus, holder.id))
 }
 
 fn measure(order: &Order, scene: &Scene, case: &Case, count: usize) -> Result<(), String> {
@@ -110,7 +110,9 @@ fn measure(order: &Order, scene: &Scene, case: &Case, count: usize) -> Result<()
             hook(order, scene, &event(&scene.repo, "Stop", ""))?;
         }
     }
-    drop(there);
+    if let Some((bus, holder)) = there {
+        bus.end(holder, "finished").map_err(|error| error.to_string())?;
+    }
     for (stat, share) in [("p50", 0.5), ("p99", 0.99)] {
         let row = Row::new("hook", case.name, "ms", stat, ours.millis(share))
             .peer("true", Some(nothing.millis(share)))

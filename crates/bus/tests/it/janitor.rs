@@ -1,7 +1,7 @@
 //! One clears up, and when it is gone another one does.
 
 use crate::stage::Stage;
-use bus::{AckRule, JANITOR_STALE, NewNotice, PURGE_ROWS};
+use bus::{AckRule, BRIEF_FRAMES, JANITOR_STALE, NewNotice, PURGE_ROWS};
 use model::Channel;
 use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
@@ -76,6 +76,25 @@ fn with_a_janitor_nobody_else_checkpoints_and_without_one_somebody_does() {
     }
     let grown = wal_frames(&stage);
     assert!(grown < 6000, "{grown} frames: a writer has checkpointed");
+}
+
+#[test]
+fn processes_that_come_alone_one_after_the_other_keep_the_wal_short() {
+    let stage = Stage::new();
+    let a = stage.agent("a");
+    let (dir, open) = stage.into_brief();
+    let mut longest = 0;
+    for _ in 0..200 {
+        let bus = open();
+        bus.publish(NewNotice::new(a, Channel::task_broadcast(), json!("x".repeat(3_000)))).unwrap();
+        assert_eq!(bus.locks(None).unwrap().len(), 0, "it reads beside its writing");
+        drop(bus);
+        longest = std::fs::metadata(dir.path().join("messaging.db-wal")).unwrap().len().max(longest);
+    }
+    let page = 4096 + 24;
+    let frames = i64::try_from(longest / page).unwrap();
+    assert!(frames < BRIEF_FRAMES + 50, "{frames} frames");
+    assert!(frames > BRIEF_FRAMES / 2, "{frames} frames: it was not emptied each time");
 }
 
 #[test]

@@ -43,6 +43,18 @@ impl Stage {
         Bus::open_with(self.dir.path(), clock, entropy, options).unwrap()
     }
 
+    /// Closed, and opened again and again as by processes that live for one question.
+    pub(crate) fn into_brief(self) -> (tempfile::TempDir, impl Fn() -> Bus) {
+        let Self { dir, clock, entropy, bus } = self;
+        drop(bus);
+        let path = dir.path().to_owned();
+        let open = move || {
+            let options = Options { brief: Some(bus::BRIEF_FRAMES), ..in_boot("one") };
+            Bus::open_with(&path, Arc::new(clock.clone()), Arc::new(entropy.clone()), options).unwrap()
+        };
+        (dir, open)
+    }
+
     /// A registration that lives by a lease of a day.
     pub(crate) fn agent(&self, name: &str) -> RegistrationId {
         self.bus.register(new(name, Liveness::Lease { ttl: Duration::from_secs(24 * 3600) })).unwrap().id
