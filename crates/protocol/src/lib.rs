@@ -48,7 +48,7 @@ pub use checkpoint::Checkpoint;
 pub use context::ContextEntry;
 pub use cost::{CostBy, CostQuery, CostReport, CostRow};
 pub use daemon::{
-    API_REVISION, ConfigVersion, DaemonInfo, Finding, HEALTH_PATH, Launch, LaunchQuery, Severity, Status,
+    API_REVISION, ConfigVersion, DaemonInfo, Finding, HEALTH_PATH, Launch, LaunchQuery, MCP_PATH, Severity, Status,
     Stopping, Version,
 };
 pub use data::{DataReport, NewExport};

@@ -55,6 +55,11 @@ const clockForm = new Intl.DateTimeFormat(undefined, {
 });
 const fullForm = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
+/** Day and time, as the reader writes them. */
+export function fullTime(at: string): string {
+  return fullForm.format(Date.parse(at));
+}
+
 export function Age({ since, className = '' }: { since: string; className?: string }) {
   const at = Date.parse(since);
   return (
