@@ -67,7 +67,11 @@ impl Pins {
         let platform = value["platform"].as_str().ok_or("`platform` is missing")?.to_owned();
         let mut hasher = blake3::Hasher::new();
         hasher.update(text.as_bytes());
-        for file in pins.iter().filter_map(|pin| pin.lock.as_ref()).flat_map(|lock| LOCK_FILES.map(|file| lock.join(file))) {
+        for file in pins
+            .iter()
+            .filter_map(|pin| pin.lock.as_ref())
+            .flat_map(|lock| LOCK_FILES.map(|file| lock.join(file)))
+        {
             hasher.update(&fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?);
         }
         let hash = hasher.finalize().to_hex()[..NAME].to_owned();
@@ -298,7 +302,8 @@ mod tests {
             let text = fs::read_to_string(lock.join("package-lock.json")).unwrap();
             let list: Value = serde_json::from_str(&text).unwrap();
             let packages = list["packages"].as_object().unwrap();
-            let open = packages.iter().filter(|(name, one)| !name.is_empty() && !one["integrity"].is_string());
+            let open =
+                packages.iter().filter(|(name, one)| !name.is_empty() && !one["integrity"].is_string());
             assert_eq!(open.count(), 0, "{}", lock.display());
             assert!(!text.contains("\"resolved\""), "a registry of somebody's own is named");
         }

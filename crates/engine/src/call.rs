@@ -35,7 +35,9 @@ pub enum Caller {
         agent: AgentName,
     },
     /// A session on the bus that is no run of ours, by the token that was lent to it.
-    Terminal { registration: RegistrationId },
+    Terminal {
+        registration: RegistrationId,
+    },
 }
 
 impl Call {

@@ -38,7 +38,9 @@ pub(crate) async fn answer(State(app): State<Arc<App>>, who: Who, request: Reque
     let credential = match (&who.0, bearer(request.headers())) {
         (Caller::User, _) => Credential::User,
         (Caller::Run { .. } | Caller::Terminal { .. }, Some(token)) => Credential::Run(token.to_owned()),
-        (Caller::Run { .. } | Caller::Terminal { .. }, None) => return Failure::unauthorized().into_response(),
+        (Caller::Run { .. } | Caller::Terminal { .. }, None) => {
+            return Failure::unauthorized().into_response();
+        }
     };
     let (parts, body) = request.into_parts();
     let body = match read(body, &app).await {

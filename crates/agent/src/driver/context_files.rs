@@ -59,7 +59,8 @@ fn told(root: &Path, reads: &Reads) -> Vec<(&'static str, ContextFile)> {
     let mut told = Vec::new();
     for name in FILES.into_iter().filter(|name| !reads.files.iter().any(|read| read == name)) {
         let Some(file) = ContextFile::read(root, name) else { continue };
-        if imported.contains(&file.real) || known.iter().any(|other| other.has(&file)) || file.points(&known) {
+        if imported.contains(&file.real) || known.iter().any(|other| other.has(&file)) || file.points(&known)
+        {
             continue;
         }
         known.push(file.clone());
@@ -115,9 +116,9 @@ impl ContextFile {
 
     /// Whether it says nothing but to read files that are known.
     fn points(&self, known: &[Self]) -> bool {
-        self.text.split_whitespace().all(|word| {
-            self.import(word).is_some_and(|real| known.iter().any(|file| file.real == real))
-        })
+        self.text
+            .split_whitespace()
+            .all(|word| self.import(word).is_some_and(|real| known.iter().any(|file| file.real == real)))
     }
 }
 
@@ -161,7 +162,10 @@ mod tests {
         assert_eq!(repo.names(&claude()), ["AGENTS.md", "GEMINI.md"]);
         assert_eq!(repo.names(&Reads::of(&["AGENTS.md"]).and(["CLAUDE.md".to_owned()])), ["GEMINI.md"]);
         let system = before("\n\nRules.", &repo.place(), &Reads::of(&["CLAUDE.md", "GEMINI.md"]));
-        assert!(system.ends_with("\n<file name=\"AGENTS.md\">\nIndent by four.\n</file>\n\nRules."), "{system}");
+        assert!(
+            system.ends_with("\n<file name=\"AGENTS.md\">\nIndent by four.\n</file>\n\nRules."),
+            "{system}"
+        );
         assert_eq!(before("Rules.", &Repo::new(&[]).place(), &Reads::default()), "Rules.");
     }
 

@@ -23,9 +23,7 @@ pub(crate) struct Mcp {
 pub(crate) enum Word {
     /// Print a token with which a program has the same tools over HTTP, in the name of a session on the bus. It is good for
     /// as long as the session lives
-    #[command(
-        after_help = "Examples:\n  coditect mcp token\n  coditect mcp token --holder ada --json"
-    )]
+    #[command(after_help = "Examples:\n  coditect mcp token\n  coditect mcp token --holder ada --json")]
     Token(Token),
 }
 

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 /// A daemon with an agent whose model has a list price, and one whose model has none.
 fn place() -> (Workplace, Daemon) {
-    let place = Workplace::with(&[("claude", json!({})), ("odd", json!({ "model": "model-without-a-price" }))]);
+    let place =
+        Workplace::with(&[("claude", json!({})), ("odd", json!({ "model": "model-without-a-price" }))]);
     let daemon = place.daemon();
     (place, daemon)
 }

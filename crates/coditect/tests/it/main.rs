@@ -9,9 +9,9 @@ mod command;
 #[cfg(test)]
 mod connecting;
 #[cfg(test)]
-mod daemon;
-#[cfg(test)]
 mod costing;
+#[cfg(test)]
+mod daemon;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]

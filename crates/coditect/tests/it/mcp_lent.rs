@@ -59,7 +59,7 @@ fn the_tools_act_for_the_session_and_the_rest_of_the_daemon_is_closed() {
     let (_, who) = call(&lent, "who", &json!({}));
     let sessions = who["result"]["structuredContent"]["sessions"].as_array().unwrap().clone();
     let me = sessions.iter().find(|one| one["me"] == true).unwrap();
-    assert_eq!(me["agent"], "ada", "{who}");
+    assert_eq!(me["name"], "ada", "{who}");
     // It joined in the repository: that is where its locks are.
     let (_, taken) = call(&lent, "lock_acquire", &json!({ "paths": ["src/a.rs"] }));
     assert_eq!(taken["result"]["isError"], false, "{taken}");
@@ -92,7 +92,7 @@ fn it_is_good_for_as_long_as_the_session_lives_and_no_longer() {
     forged["token"] = json!(format!("{}0", lent["token"].as_str().unwrap()));
     assert_eq!(call(&forged, "who", &json!({})).0, 401);
     let gone = home.run(&["mcp", "token", "--holder", lent["registration"].as_str().unwrap(), "--json"]);
-    assert_eq!((gone.exit, gone.code().is_empty()), (3, false), "{}", gone.out);
+    assert_eq!((gone.exit, gone.code().as_str()), (5, "registration_ended"), "{}", gone.out);
 }
 
 #[test]

@@ -65,7 +65,10 @@ fn what_an_agent_asks_is_listed_shown_and_decided_by_the_start_of_its_short_id()
     assert!(!place.repo.path().join("one.txt").exists(), "nothing is done before the answer");
     let allowed = house.json(&["permission", "allow", start, "--json"]);
     let decision = &allowed["decision"];
-    assert_eq!((&decision["allowed"], &decision["by"], &decision["scope"]), (&json!(true), &json!("user"), &json!("once")));
+    assert_eq!(
+        (&decision["allowed"], &decision["by"], &decision["scope"]),
+        (&json!(true), &json!("user"), &json!("once"))
+    );
     assert_eq!(refused(house, &["permission", "deny", start]), (5, "permission_decided".into()));
 
     // Once is once: the same is asked again. No for the session then answers the third.
@@ -73,7 +76,8 @@ fn what_an_agent_asks_is_listed_shown_and_decided_by_the_start_of_its_short_id()
         let found = waiting(house);
         (found["id"] != asked["id"]).then_some(found)
     });
-    let no = ["permission", "deny", text(&second["short_id"]), "--scope", "session", "--reason", "two are enough"];
+    let no =
+        ["permission", "deny", text(&second["short_id"]), "--scope", "session", "--reason", "two are enough"];
     let denied = plain(house, &no);
     assert!(denied.contains("denied by user") && denied.contains("two are enough"), "{denied}");
     assert_eq!(place.over(&task).0, TaskState::Completed);
@@ -81,7 +85,8 @@ fn what_an_agent_asks_is_listed_shown_and_decided_by_the_start_of_its_short_id()
     let told = house.json(&["session", "messages", &session, "--json"]).to_string();
     assert!(told.contains("two are enough"), "the agent hears why: {told}");
     let all = house.json(&["permission", "list", "--all", "--session", &session, "--json"]);
-    let by: Vec<&str> = all["items"].as_array().unwrap().iter().map(|one| text(&one["decision"]["by"])).collect();
+    let by: Vec<&str> =
+        all["items"].as_array().unwrap().iter().map(|one| text(&one["decision"]["by"])).collect();
     assert_eq!(by, ["rule", "user", "user"], "the newest first");
     assert!(house.json(&["permission", "list", "--json"])["items"].as_array().unwrap().is_empty());
 }
