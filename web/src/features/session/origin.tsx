@@ -1,7 +1,7 @@
 /** Where a session came from that a vendor's own program led: read from its transcript. */
 import { Import } from 'lucide-react';
 import type { Session, Vendor } from '@/api/nouns';
-import { fullTime } from '@/components/time';
+import { dayOf, fullTime } from '@/components/time';
 import { Glyph } from '@/features/agent/identity';
 
 const PROGRAMS: Record<Vendor, string> = {
@@ -42,8 +42,11 @@ export function OriginChip({ session }: { session: Session }) {
       title={session.origin.cwd === null ? said : `${said}, in ${session.origin.cwd}`}
     >
       <Import size={11} aria-hidden />
-      <span className="max-md:sr-only">{said}</span>
-      <span className="md:hidden" aria-hidden>
+      <span className="sr-only">{said}</span>
+      <span className="max-lg:hidden" aria-hidden>
+        {PROGRAMS[session.origin.vendor]} · {dayOf(session.created_at)}
+      </span>
+      <span className="lg:hidden" aria-hidden>
         imported
       </span>
     </span>
