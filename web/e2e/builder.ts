@@ -19,15 +19,46 @@ import type {
   TaskState,
   Turn,
   Usage,
-  Vendor,
   Wait,
 } from '../src/api/nouns';
 
-export const TEAM: { agent: string; vendor: Vendor; model: string; window: number }[] = [
-  { agent: 'claude', vendor: 'anthropic', model: 'claude-sonnet-4-5', window: 200_000 },
-  { agent: 'gemini', vendor: 'google', model: 'gemini-2.5-pro', window: 1_000_000 },
-  { agent: 'kimi', vendor: 'moonshot', model: 'kimi-k2', window: 262_144 },
-  { agent: 'codex', vendor: 'openai', model: 'gpt-5.5', window: 400_000 },
+/** Each level of isolation once, and a sandbox that nothing holds. */
+export const TEAM: (Pick<Agent, 'vendor' | 'model' | 'isolation' | 'sandbox'> & {
+  agent: string;
+  window: number;
+})[] = [
+  {
+    agent: 'claude',
+    vendor: 'anthropic',
+    model: 'claude-sonnet-4-5',
+    window: 200_000,
+    isolation: 'shared',
+    sandbox: null,
+  },
+  {
+    agent: 'gemini',
+    vendor: 'google',
+    model: 'gemini-2.5-pro',
+    window: 1_000_000,
+    isolation: 'sandbox',
+    sandbox: { held_by: null, reason: 'bwrap is not installed' },
+  },
+  {
+    agent: 'kimi',
+    vendor: 'moonshot',
+    model: 'kimi-k2',
+    window: 262_144,
+    isolation: 'worktree',
+    sandbox: null,
+  },
+  {
+    agent: 'codex',
+    vendor: 'openai',
+    model: 'gpt-5.5',
+    window: 400_000,
+    isolation: 'sandbox',
+    sandbox: { held_by: 'bubblewrap', reason: null },
+  },
 ];
 
 export interface World {

@@ -1,7 +1,7 @@
 /** A workspace frozen in the middle of its work: four agents, a lock wait, a question, a failure. Deterministic. */
 import type { Plan, Session, Task, TaskState, Vitality } from '../src/api/nouns';
 import { Builder, id, TEAM, type World } from './builder';
-import { plannedTasks, talk } from './words';
+import { imported, plannedTasks, talk } from './words';
 
 function surroundings(b: Builder): void {
   b.world.repos.push(
@@ -36,8 +36,8 @@ function surroundings(b: Builder): void {
       context_window: one.window,
       api_key_env: `${one.vendor.toUpperCase()}_API_KEY`,
       key_present: true,
-      isolation: 'shared' as const,
-      sandbox: null,
+      isolation: one.isolation,
+      sandbox: one.sandbox,
     })),
   );
 }
@@ -335,6 +335,7 @@ export function makeWorld(now: number, longMessages = 1000): World {
   const main = refactoring(b);
   others(b);
   longOne(b, longMessages);
+  imported(b);
   b.notice('codex', 'state', { event: 'file_modified', path: 'src/lexer.rs' }, 250);
   b.notice(
     'claude',

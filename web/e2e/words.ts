@@ -1,5 +1,6 @@
 /** What the agents of the fixture say. Fiction about a small calculator, long enough to look like work. */
 import type { MergedTask, PlannedTask } from '../src/api/nouns';
+import type { Builder } from './builder';
 
 const source = `pub fn parse_unary(&mut self) -> Result<Expr, ParseError> {
     if self.eat(Token::Minus) {
@@ -108,3 +109,23 @@ export const talk = {
     ],
   },
 };
+
+/** Led in a terminal, before there was a studio. */
+export function imported(b: Builder): void {
+  const session = b.session(
+    'Look why the build is slow',
+    'completed',
+    400_000,
+    [['claude', 'done', 390_000]],
+    120_000,
+  );
+  session.origin = {
+    vendor: 'anthropic',
+    session: '77ec4bae-0b51-4c1e-9c8a-2f7f6f1f0a11',
+    source: '/home/dev/.claude/projects/calc/77ec4bae.jsonl',
+    cwd: '/home/dev/projects/calc',
+    branch: 'main',
+    version: '2.1.329',
+    call: null,
+  };
+}

@@ -110,7 +110,7 @@ pub(crate) fn e2e(arguments: &[String]) -> ExitCode {
     let run = words("run");
     if report.step("build of the tests", cargo(&[&run[..], &["--no-run"]].concat())) {
         let mut run = alone(&[&run[..], &["--profile", "ci", "--no-tests", "fail"]].concat(), &mut report);
-        run.env(vendors::FOLDER, folder);
+        run.envs(vendors::variables(&folder));
         if let Some(vendor) = &order.vendor {
             run.env(ONLY, vendor);
         }

@@ -33,6 +33,8 @@ pub(crate) const POSTGRES: Tool = Tool { names: &["postgresql"], source: Source:
 pub(crate) const NATS: Tool = Tool { names: &["nats-server"], source: Source::Server(Server::Nats) };
 pub(crate) const REDIS: Tool = Tool { names: &["redis-server"], source: Source::Server(Server::Redis) };
 pub(crate) const NEXTEST: Tool = Tool { names: &["cargo-nextest"], source: Source::Crate("cargo-nextest") };
+/// No current build of it comes as a package: Debian has none, and PyPI's is of 2023 and cannot read our `deny.toml`. Building it takes longer
+/// than all else that is installed here, and tidy looks at the licences everywhere; so whether it is there is a person's choice.
 pub(crate) const DENY: Tool =
     Tool { names: &["cargo-deny"], source: Source::Person("cargo install cargo-deny --locked") };
 pub(crate) const CHROMIUM: Tool = Tool {

@@ -105,7 +105,7 @@ fn tests(mut run: Command, machine: &mut Machine, report: &mut Report) {
     let servers = serve::start(machine, report);
     run.envs(servers.iter().flat_map(Servers::variables));
     if let Some(folder) = e2e::vendors_folder(machine, report) {
-        run.env(vendors::FOLDER, folder);
+        run.envs(vendors::variables(&folder));
     }
     report.step("tests", run);
 }

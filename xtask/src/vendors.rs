@@ -1,4 +1,5 @@
-//! The vendors' programs for the tests: what is pinned in `vendors.json`, installed once into the user's cache.
+//! The vendors' programs for the tests, and the official MCP inspector: what is pinned in `vendors.json`, installed once into
+//! the user's cache.
 //!
 //! Invariant: a folder of the cache that has its final name is complete and was tried out. It is made under another
 //! name, package by package, so an attempt that broke off is gone on with; two attempts at once wait for each other.
@@ -15,6 +16,10 @@ use std::time::Instant;
 
 /// The variable that tells tests where the programs are.
 pub(crate) const FOLDER: &str = "CODITECT_TEST_VENDORS";
+/// The variable that tells tests which program is the official inspector.
+const INSPECTOR: &str = "CODITECT_TEST_INSPECTOR";
+/// What `npm ci` wants of a package with dependencies of its own, each pinned.
+const LOCK_FILES: [&str; 2] = ["package.json", "package-lock.json"];
 /// How many characters of the pins' hash name their folder.
 const NAME: usize = 16;
 
@@ -30,6 +35,8 @@ struct Pin {
     program: PathBuf,
     /// The pin that runs it, when it is a script.
     by: Option<String>,
+    /// The folder of the tree that pins what it depends on; without it that is nothing.
+    lock: Option<PathBuf>,
 }
 
 /// All of them.
@@ -58,7 +65,16 @@ impl Pins {
             return Err(format!("nothing is pinned as `{lost}`"));
         }
         let platform = value["platform"].as_str().ok_or("`platform` is missing")?.to_owned();
-        let hash = blake3::hash(text.as_bytes()).to_hex()[..NAME].to_owned();
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(text.as_bytes());
+        for file in pins
+            .iter()
+            .filter_map(|pin| pin.lock.as_ref())
+            .flat_map(|lock| LOCK_FILES.map(|file| lock.join(file)))
+        {
+            hasher.update(&fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?);
+        }
+        let hash = hasher.finalize().to_hex()[..NAME].to_owned();
         Ok(Self { platform, pins, hash })
     }
 
@@ -83,7 +99,13 @@ fn pin(value: &Value) -> Result<Pin, String> {
         integrity: field("integrity")?,
         program: field("program")?.into(),
         by: value["by"].as_str().map(str::to_owned),
+        lock: value["lock"].as_str().map(|lock| place::root().join(lock)),
     })
+}
+
+/// What tests are told of the programs: names and values for the environment.
+pub(crate) fn variables(folder: &Path) -> [(&'static str, PathBuf); 2] {
+    [(FOLDER, folder.to_owned()), (INSPECTOR, folder.join("bin/inspector"))]
 }
 
 /// The folder with the programs: there already, or installed now if it may be. What is in the way is said.
@@ -100,7 +122,7 @@ pub(crate) fn folder(machine: &Machine, report: &mut Report) -> Result<PathBuf, 
     }
     if !machine.may_install() {
         return Err(
-            "the vendors' programs are not installed: cargo xtask e2e --install (435 MB to fetch, 1.2 GB unpacked)"
+            "the vendors' programs are not installed: cargo xtask e2e --install (470 MB to fetch, 1.3 GB unpacked)"
                 .into(),
         );
     }
@@ -167,8 +189,17 @@ fn fetch(pin: &Pin, partial: &Path) -> Result<(), String> {
     let wanted = format!("{}@{}", pin.package, pin.version);
     let place = half.to_string_lossy();
     // Scripts of packages do not run: what they would do is done here, or not needed.
-    let words = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--loglevel=error"];
-    output(command("npm", &[&words[..], &["--prefix", &place, &wanted]].concat()))?;
+    let words = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", &place];
+    let order: &[&str] = match &pin.lock {
+        None => &["install", "--no-save", &wanted],
+        Some(lock) => {
+            for file in LOCK_FILES {
+                fs::copy(lock.join(file), half.join(file)).map_err(wrong)?;
+            }
+            &["ci"]
+        }
+    };
+    output(command("npm", &[order, &words[..]].concat()))?;
     check(pin, &half)?;
     fs::rename(&half, &whole).map_err(wrong)
 }
@@ -263,9 +294,19 @@ mod tests {
     fn the_pins_of_the_tree_are_exact_and_complete() {
         let pins = Pins::read().unwrap();
         let names: Vec<&str> = pins.pins.iter().map(|pin| pin.name.as_str()).collect();
-        assert_eq!(names, ["node", "claude", "codex", "gemini", "kimi"]);
+        assert_eq!(names, ["node", "claude", "codex", "gemini", "kimi", "inspector"]);
         assert!(pins.pins.iter().all(|pin| pin.integrity.starts_with("sha512-")));
         assert_eq!(pins.hash.len(), NAME);
+        // Nothing of what npm resolves for itself is left open: each package of a lock has a version and a hash.
+        for lock in pins.pins.iter().filter_map(|pin| pin.lock.as_ref()) {
+            let text = fs::read_to_string(lock.join("package-lock.json")).unwrap();
+            let list: Value = serde_json::from_str(&text).unwrap();
+            let packages = list["packages"].as_object().unwrap();
+            let open =
+                packages.iter().filter(|(name, one)| !name.is_empty() && !one["integrity"].is_string());
+            assert_eq!(open.count(), 0, "{}", lock.display());
+            assert!(!text.contains("\"resolved\""), "a registry of somebody's own is named");
+        }
         for (bad, why) in [
             (one("^1.0.0", "a"), "exact"),
             (one("1.0.0", "node"), "`node`"),

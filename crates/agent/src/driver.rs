@@ -8,6 +8,7 @@
 //! program is gone; what is left of the program dies with the guard.
 
 pub(crate) mod clearance;
+pub(crate) mod context_files;
 pub(crate) mod deadline;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -24,6 +25,7 @@ use crate::codex::Codex;
 use crate::native::Native;
 use crate::run::lines::{COMMAND_LINE_MAX, EXCERPT_MAX, Line, Lines};
 use crate::run::wire::{Reply, RunCommand, RunEvent, Start};
+use context_files::Reads;
 use model::{Driver as Kind, Entropy, Refusal, TurnOutcome};
 use place::Place;
 use rustix::process::{
@@ -54,6 +56,9 @@ pub(crate) trait Driver: Sized {
     /// Whether the agent is given the conversation so far by the driver itself. The others find what their own session lacks in
     /// the prompt.
     const REMEMBERS: bool = false;
+
+    /// What the program reads at the worktree's root by itself; the rest is in `start.system` when it is opened.
+    fn reads(start: &Start, place: &Place) -> Reads;
 
     /// Starts the program, shakes hands and opens the conversation that `start.begin` asks for.
     async fn open(start: &Start, place: &Place) -> Result<Self, DriverError>;

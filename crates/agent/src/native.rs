@@ -19,6 +19,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use tokio::sync::mpsc;
 
+use crate::driver::context_files::Reads;
 use crate::driver::place::Place;
 use crate::driver::{Driver, DriverError, Step};
 use crate::run::wire::{Reply, RunEvent, Start};
@@ -39,6 +40,11 @@ pub(crate) struct Native {
 impl Driver for Native {
     const PROPOSES: bool = true;
     const REMEMBERS: bool = true;
+
+    /// The loop reads nothing unasked.
+    fn reads(_: &Start, _: &Place) -> Reads {
+        Reads::default()
+    }
 
     async fn open(start: &Start, place: &Place) -> Result<Self, DriverError> {
         let other = |code: &str, message: String| DriverError::Other { code: code.to_owned(), message };

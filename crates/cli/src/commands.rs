@@ -130,7 +130,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Outcome {
         Command::Lock(command) => command.run(context),
         Command::Msg(command) => command.run(context),
         Command::Context(command) => command.run(context),
-        Command::Mcp(command) => Ok(command.run(context)),
+        Command::Mcp(command) => command.run(context),
         Command::Repo(command) => command.run(context),
         Command::Worktree(command) => command.run(context),
         Command::File(command) => command.run(context),

@@ -48,7 +48,7 @@ fn section(out: &mut String, command: &Command, parent: &str, depth: usize) {
         let _ = writeln!(out, "\nAlso: `{}`.", aliases.join("`, `"));
     }
     let subcommands: Vec<&Command> = command.get_subcommands().filter(|sub| !sub.is_hide_set()).collect();
-    if subcommands.is_empty() {
+    if subcommands.is_empty() || !command.is_subcommand_required_set() {
         let usage = command.clone().render_usage().to_string();
         let usage = usage.trim_start_matches("Usage:").trim();
         let _ = writeln!(out, "\n```text\n{usage}\n```\n");

@@ -8,7 +8,7 @@ use hyper::body::Bytes;
 use hyper::{Request, Response, header};
 use protocol::{
     API_PREFIX, API_REVISION, CORRELATION_HEADER, Challenge, Cursor, DataRoot, Entropy, ErrorBody,
-    ErrorDetail, IDEMPOTENCY_HEADER, Method, Version,
+    ErrorDetail, IDEMPOTENCY_HEADER, MCP_PATH, Method, RegistrationId, Version,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -49,6 +49,21 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     idle: Mutex<Vec<Connection>>,
     pub(crate) tasks: TaskTracker,
+}
+
+/// What lets a program act for a session on the bus over HTTP. Its `Debug` shows no token.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct LentToken {
+    pub registration: RegistrationId,
+    pub token: String,
+    /// Where the tools of agents are.
+    pub url: String,
+}
+
+impl std::fmt::Debug for LentToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LentToken({}, {})", self.registration, self.url)
+    }
 }
 
 /// An answer with the cursor it is at least as new as.
@@ -102,6 +117,16 @@ impl Client {
             return Err(ClientError::Revision { daemon: version.api_revision, client: API_REVISION });
         }
         Ok((client, version))
+    }
+
+    /// A token that speaks for one session on the bus, for as long as that lives, and where the tools of agents are.
+    ///
+    /// # Errors
+    /// No daemon has announced itself, or the user's token cannot be used.
+    pub fn lend(&self, registration: RegistrationId) -> Result<LentToken, ClientError> {
+        let place = &self.shared.place;
+        let url = format!("http://{}{MCP_PATH}", place.info()?.address);
+        Ok(LentToken { registration, token: place.token()?.lend(registration), url })
     }
 
     pub(crate) async fn ask<T: DeserializeOwned>(&self, ask: Ask) -> Result<T, ClientError> {

@@ -34,6 +34,10 @@ pub enum Caller {
         session: SessionId,
         agent: AgentName,
     },
+    /// A session on the bus that is no run of ours, by the token that was lent to it.
+    Terminal {
+        registration: RegistrationId,
+    },
 }
 
 impl Call {
@@ -45,6 +49,8 @@ impl Call {
         match &self.caller {
             Caller::User => Actor::User,
             Caller::Run { agent, .. } => Actor::Agent(agent.clone()),
+            // It acts on the bus alone; what is committed asks for the user.
+            Caller::Terminal { .. } => Actor::System,
         }
     }
 
@@ -52,7 +58,7 @@ impl Call {
     pub(crate) fn only_user(&self) -> Result<(), model::Refusal> {
         match &self.caller {
             Caller::User => Ok(()),
-            Caller::Run { .. } => Err(model::Refusal::new(
+            Caller::Run { .. } | Caller::Terminal { .. } => Err(model::Refusal::new(
                 model::RefusalKind::Forbidden,
                 "not_for_agents",
                 "an agent's credential may not do this",

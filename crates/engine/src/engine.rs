@@ -195,6 +195,12 @@ impl Engine {
         self.shared.credentials.caller(token)
     }
 
+    /// A session on the bus as a caller, while it lives.
+    pub fn terminal(&self, registration: RegistrationId) -> Option<Caller> {
+        let alive = self.shared.bus.is_alive(registration).unwrap_or(false);
+        alive.then_some(Caller::Terminal { registration })
+    }
+
     /// Counts work that a face had to drop: slow readers, refused submissions.
     pub fn count_dropped(&self, n: u64) {
         self.shared.count_dropped(n);

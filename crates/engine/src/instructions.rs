@@ -6,16 +6,11 @@ use crate::turn::Order;
 use llm::Turn;
 use model::{AgentName, Block, Driver, Message, Participant, Refusal, Repo, Role, Session, TaskKind};
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 use store::{StoreError, View};
 
 /// How many messages are looked at for each that is shown: those of tools are many, and left out.
 const LOOKED_AT_PER_SHOWN: usize = 20;
-/// Files in which a repository tells agents how work is done in it. The vendors' own programs read them by themselves.
-const CONTEXT_FILES: [&str; 3] = ["AGENTS.md", "CLAUDE.md", "GEMINI.md"];
-/// Bytes of each of them that are told.
-const CONTEXT_FILE_MAX: usize = 32 * 1024;
 /// Changed files that are named.
 const CHANGED_NAMED: usize = 20;
 /// Bytes of a change that a reviewer is shown; the rest it reads in the files.
@@ -28,7 +23,7 @@ again. Do not change files through the shell. Stay within your task. Ask the use
 done, say in a few sentences what you did.";
 
 /// The part of the system prompt that follows `You are <agent>,`. Our own loop is told as well what the vendors' programs find
-/// out by themselves: where it is, what state the repository is in, and what the repository says to agents.
+/// out by themselves: where it is and what state the repository is in. What the repository says to agents the run reads itself.
 pub(crate) async fn system(
     shared: &Arc<Shared>,
     participant: &Participant,
@@ -66,15 +61,6 @@ fn surroundings(shared: &Shared, root: &str) -> String {
             text.push_str(&not_committed(&changed));
         }
     }
-    let mut told: Vec<String> = Vec::new();
-    for name in CONTEXT_FILES {
-        let Some(content) = context_file(&Path::new(root).join(name)) else { continue };
-        // The same text under several names is one text.
-        if !told.contains(&content) {
-            text.push_str(&format!("\n\n<file name=\"{name}\">\n{}\n</file>", content.trim()));
-            told.push(content);
-        }
-    }
     text
 }
 
@@ -86,23 +72,6 @@ fn not_committed(changed: &[&str]) -> String {
     let more = changed.len().saturating_sub(CHANGED_NAMED);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     format!(" Not committed: {named}{more}.")
-}
-
-/// A file of the repository itself; a link may lead anywhere and is passed over.
-fn context_file(path: &Path) -> Option<String> {
-    use std::io::Read;
-    if !std::fs::symlink_metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(CONTEXT_FILE_MAX + 1).unwrap_or(u64::MAX);
-    std::fs::File::open(path).ok()?.take(limit).read_to_end(&mut bytes).ok()?;
-    let mut text = String::from_utf8_lossy(&bytes).into_owned();
-    if text.len() > CONTEXT_FILE_MAX {
-        text.truncate(text.floor_char_boundary(CONTEXT_FILE_MAX));
-        text.push_str("\n… (the rest is in the file)");
-    }
-    (!text.trim().is_empty()).then_some(text)
 }
 
 fn rules(driver: Driver, repo: Option<&Repo>, kind: TaskKind) -> String {
@@ -272,22 +241,6 @@ mod tests {
         let many: Vec<String> = (0..CHANGED_NAMED + 3).map(|n| format!("f{n}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert!(not_committed(&many).ends_with("f19 and 3 more."));
-    }
-
-    #[test]
-    fn a_context_file_is_read_to_its_limit_and_a_link_is_not_followed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("AGENTS.md");
-        assert_eq!(context_file(&path), None);
-        std::fs::write(&path, " \n").unwrap();
-        assert_eq!(context_file(&path), None);
-        std::fs::write(&path, "x".repeat(CONTEXT_FILE_MAX)).unwrap();
-        assert_eq!(context_file(&path).unwrap().len(), CONTEXT_FILE_MAX);
-        std::fs::write(&path, "ä".repeat(CONTEXT_FILE_MAX)).unwrap();
-        assert!(context_file(&path).unwrap().ends_with("(the rest is in the file)"));
-        let link = dir.path().join("CLAUDE.md");
-        std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert_eq!(context_file(&link), None);
     }
 
     #[test]

@@ -147,7 +147,7 @@ impl Engine {
     pub fn registration_of(&self, caller: &Caller) -> RegistrationId {
         match caller {
             Caller::User => self.shared.user,
-            Caller::Run { registration, .. } => *registration,
+            Caller::Run { registration, .. } | Caller::Terminal { registration } => *registration,
         }
     }
 }

@@ -18,6 +18,9 @@ pub const API_REVISION: u32 = 1;
 /// The pulse: open to everybody and always the same.
 pub const HEALTH_PATH: &str = "/healthz";
 
+/// The tools of agents over HTTP. Not under the API's prefix: the API is described by OpenAPI, this by a protocol of its own.
+pub const MCP_PATH: &str = "/mcp";
+
 /// Who answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Version {

@@ -48,8 +48,8 @@ pub use checkpoint::Checkpoint;
 pub use context::ContextEntry;
 pub use cost::{CostBy, CostQuery, CostReport, CostRow};
 pub use daemon::{
-    API_REVISION, ConfigVersion, DaemonInfo, Finding, HEALTH_PATH, Launch, LaunchQuery, Severity, Status,
-    Stopping, Version,
+    API_REVISION, ConfigVersion, DaemonInfo, Finding, HEALTH_PATH, Launch, LaunchQuery, MCP_PATH, Severity,
+    Status, Stopping, Version,
 };
 pub use data::{DataReport, NewExport};
 pub use error::{DRAINING, ErrorBody, ErrorDetail, ExitClass, INTERNAL_MESSAGE, status};

@@ -6,7 +6,7 @@
 //! The hash also covers the endpoint as each side sees it, so that a squatter cannot pass the
 //! challenge on to the real daemon.
 
-use model::Entropy;
+use model::{Entropy, RegistrationId};
 use std::fmt;
 
 /// Request header of `/healthz`: 64 hex digits of the client's choice.
@@ -15,6 +15,7 @@ pub const CHALLENGE_HEADER: &str = "x-coditect-challenge";
 pub const PROOF_HEADER: &str = "x-coditect-proof";
 
 const PROOF_CONTEXT: &str = "coditect 2026-01 proof that a daemon knows its token";
+const LENT_CONTEXT: &str = "coditect 2026-11 token lent to a session on the bus";
 const TOKEN_BYTES: usize = 32;
 
 /// A secret of 256 random bits, written as 64 hex digits. Its `Debug` shows nothing.
@@ -51,6 +52,24 @@ impl Token {
     /// A key for one purpose, from which the token cannot be found.
     pub fn derive(&self, context: &str) -> [u8; 32] {
         blake3::derive_key(context, self.0.as_bytes())
+    }
+
+    /// A token for one session on the bus, `registration.mac`. Nobody keeps it, so a restarted daemon knows it again; how long it is
+    /// good the session's life says, and under another token it is worth nothing.
+    pub fn lend(&self, registration: RegistrationId) -> String {
+        format!("{registration}.{}", self.mac(registration).to_hex())
+    }
+
+    /// The session that a token was lent to. Whether it lives is another question.
+    pub fn lent_to(&self, given: &str) -> Option<RegistrationId> {
+        let (registration, mac) = given.split_once('.')?;
+        let registration = registration.parse().ok()?;
+        // Compared in constant time, as in `matches`.
+        (blake3::Hash::from_hex(mac).ok()? == self.mac(registration)).then_some(registration)
+    }
+
+    fn mac(&self, registration: RegistrationId) -> blake3::Hash {
+        blake3::keyed_hash(&self.derive(LENT_CONTEXT), registration.to_string().as_bytes())
     }
 
     /// The answer to a challenge at an endpoint.
@@ -169,6 +188,23 @@ mod tests {
         assert!(!token.verify(&challenge, &Endpoint::Unix { pid: 1 }, &proof));
         assert!(!token.verify(&challenge, &tcp(4000), ""));
         assert_ne!(proof, token.reveal());
+    }
+
+    #[test]
+    fn a_lent_token_is_one_sessions_and_its_lenders() {
+        let dice = dice();
+        let (token, other) = (Token::generate(&dice), Token::generate(&dice));
+        let id = |digit: &str| -> RegistrationId {
+            format!("reg_018f000000007000800000000000000{digit}").parse().unwrap()
+        };
+        let lent = token.lend(id("a"));
+        assert_eq!(token.lent_to(&lent), Some(id("a")));
+        assert_eq!(other.lent_to(&lent), None, "after a rotation");
+        let mac = lent.split_once('.').unwrap().1;
+        for forged in [format!("{}.{mac}", id("b")), format!("{lent}0"), mac.to_owned(), String::new()] {
+            assert_eq!(token.lent_to(&forged), None, "{forged}");
+        }
+        assert!(!token.matches(mac) && !lent.contains(&token.reveal()));
     }
 
     #[test]

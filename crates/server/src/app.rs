@@ -5,7 +5,7 @@ use crate::gate::LaunchCodes;
 use crate::options::ServerOptions;
 use crate::token_file::TokenFile;
 use engine::{Caller, Engine};
-use model::{RunId, Timestamp};
+use model::{RegistrationId, Timestamp};
 use protocol::limits;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -14,8 +14,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Runs whose request rate is remembered; more than a workspace has alive.
-const RUN_BUCKETS_MAX: usize = 256;
+/// Agents whose request rate is remembered; more than a workspace has alive.
+const AGENT_BUCKETS_MAX: usize = 256;
 
 pub(crate) struct App {
     pub(crate) engine: Engine,
@@ -41,7 +41,7 @@ pub(crate) struct App {
 
 struct Requests {
     user: Bucket,
-    runs: HashMap<RunId, Bucket>,
+    agents: HashMap<RegistrationId, Bucket>,
 }
 
 /// Counts for the status page.
@@ -61,7 +61,7 @@ impl App {
             guesses: Mutex::new(Bucket::new(bounds.guesses_burst, limits::GUESSES_PER_SECOND, now)),
             requests: Mutex::new(Requests {
                 user: Bucket::new(bounds.requests_burst, limits::REQUESTS_PER_SECOND, now),
-                runs: HashMap::new(),
+                agents: HashMap::new(),
             }),
             started_at: options.clock.now(),
             engine,
@@ -90,13 +90,14 @@ impl App {
         let mut requests = locked(&self.requests);
         match caller {
             Caller::User => requests.user.take(now),
-            Caller::Run { run, .. } => {
-                if requests.runs.len() >= RUN_BUCKETS_MAX && !requests.runs.contains_key(run) {
-                    requests.runs.clear();
+            Caller::Run { registration, .. } | Caller::Terminal { registration } => {
+                let agents = &mut requests.agents;
+                if agents.len() >= AGENT_BUCKETS_MAX && !agents.contains_key(registration) {
+                    agents.clear();
                 }
                 let burst = self.options.bounds.requests_burst;
                 let fresh = || Bucket::new(burst, limits::REQUESTS_PER_SECOND, now);
-                requests.runs.entry(*run).or_insert_with(fresh).take(now)
+                agents.entry(*registration).or_insert_with(fresh).take(now)
             }
         }
     }

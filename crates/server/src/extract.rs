@@ -30,10 +30,11 @@ impl Who {
     /// An agent sees its own session and no other.
     pub(crate) fn may_see(&self, session: SessionId) -> Result<(), Failure> {
         match &self.0 {
-            Caller::Run { session: own, .. } if *own != session => {
+            Caller::User => Ok(()),
+            Caller::Run { session: own, .. } if *own == session => Ok(()),
+            Caller::Run { .. } | Caller::Terminal { .. } => {
                 Err(Failure::forbidden("not_your_session", "an agent sees its own session only"))
             }
-            _ => Ok(()),
         }
     }
 }
@@ -153,6 +154,7 @@ fn request_hash(parts: &Parts, caller: &Caller, body: &[u8]) -> String {
     let who = match caller {
         Caller::User => "user".to_owned(),
         Caller::Run { run, .. } => run.to_string(),
+        Caller::Terminal { registration } => registration.to_string(),
     };
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
     let mut hasher = blake3::Hasher::new();

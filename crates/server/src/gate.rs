@@ -130,11 +130,13 @@ fn identify(app: &App, token: Option<&Token>, peer: &Peer, request: &Request) ->
     let Some(token) = token else { return Err(wrong()) };
     if headers.contains_key(header::AUTHORIZATION) {
         let given = bearer(headers).ok_or_else(wrong)?;
-        return if token.matches(given) {
-            Ok(Caller::User)
-        } else {
-            app.engine.authenticate_run(given).ok_or_else(wrong)
-        };
+        if token.matches(given) {
+            return Ok(Caller::User);
+        }
+        if let Some(registration) = token.lent_to(given) {
+            return app.engine.terminal(registration).ok_or_else(ended);
+        }
+        return app.engine.authenticate_run(given).ok_or_else(wrong);
     }
     let cookie = match peer.transport {
         Transport::Tcp { port } => page_cookie(headers, port),
@@ -154,6 +156,13 @@ fn identify(app: &App, token: Option<&Token>, peer: &Peer, request: &Request) ->
         .hint("a program uses the token instead of a page's cookie"));
     }
     Ok(Caller::User)
+}
+
+/// Right, and late: no guess.
+fn ended() -> Failure {
+    let what = "the session this token was lent to has ended";
+    Failure::new(StatusCode::UNAUTHORIZED, "session_ended", what)
+        .hint("`coditect join` begins another; `coditect mcp token` lends it a token")
 }
 
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {

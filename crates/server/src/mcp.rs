@@ -17,9 +17,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Where it is. Not under the API's prefix: the API is described by OpenAPI, this by its own protocol.
-pub(crate) const PATH: &str = "/mcp";
-
 /// The tools on the engine's bus.
 pub(crate) fn service(app: &App) -> Http {
     let (options, root) = (&app.options, app.engine.data_root());
@@ -40,8 +37,10 @@ pub(crate) async fn answer(State(app): State<Arc<App>>, who: Who, request: Reque
     let registration = app.engine.registration_of(&who.0);
     let credential = match (&who.0, bearer(request.headers())) {
         (Caller::User, _) => Credential::User,
-        (Caller::Run { .. }, Some(token)) => Credential::Run(token.to_owned()),
-        (Caller::Run { .. }, None) => return Failure::unauthorized().into_response(),
+        (Caller::Run { .. } | Caller::Terminal { .. }, Some(token)) => Credential::Run(token.to_owned()),
+        (Caller::Run { .. } | Caller::Terminal { .. }, None) => {
+            return Failure::unauthorized().into_response();
+        }
     };
     let (parts, body) = request.into_parts();
     let body = match read(body, &app).await {

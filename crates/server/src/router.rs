@@ -59,8 +59,8 @@ impl Binder {
 
 /// Lets an agent's credential through only where the operation says so.
 async fn admit(access: Access, request: Request, next: Next) -> Response {
-    let is_run = matches!(request.extensions().get::<Caller>(), Some(Caller::Run { .. }));
-    if is_run && access != Access::Run {
+    let is_agent = !matches!(request.extensions().get::<Caller>(), None | Some(Caller::User));
+    if is_agent && access != Access::Run {
         return Failure::forbidden("not_for_agents", "an agent's credential may not do this")
             .hint("agents hold locks, send notices and read their own session; ask the user for the rest")
             .into_response();
@@ -81,7 +81,7 @@ fn filter(method: Method) -> MethodFilter {
 pub(crate) fn router(app: &Arc<App>) -> Result<Router, ServerError> {
     let bound = routes::bind(Binder::new()).finish()?;
     Ok(bound
-        .route(mcp::PATH, any(mcp::answer))
+        .route(protocol::MCP_PATH, any(mcp::answer))
         .method_not_allowed_fallback(|| async {
             Failure::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -99,7 +99,9 @@ pub(crate) fn router(app: &Arc<App>) -> Result<Router, ServerError> {
 async fn page(who: Who, request: Request) -> Response {
     match who.0 {
         Caller::User => ui::serve(&request),
-        Caller::Run { .. } => Failure::forbidden("not_for_agents", "the page is the user's").into_response(),
+        Caller::Run { .. } | Caller::Terminal { .. } => {
+            Failure::forbidden("not_for_agents", "the page is the user's").into_response()
+        }
     }
 }
 

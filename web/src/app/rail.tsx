@@ -13,6 +13,7 @@ import { Tip } from '@/components/tip';
 import { Glyph } from '@/features/agent/identity';
 import { isLive } from '@/features/agent/status';
 import { GROUP_TITLES, grouped, type Group } from '@/features/session/groups';
+import { OriginMark } from '@/features/session/origin';
 import { keysOf } from './commands';
 import { useDeeds } from './deeds-context';
 import { createSession } from './deeds';
@@ -37,6 +38,7 @@ function SessionRow({ session, group, current }: { session: Session; group: Grou
         }`}
       >
         <span className="min-w-0 flex-1 truncate">{session.title}</span>
+        <OriginMark session={session} />
         {session.state === 'failed' && <span className="text-2xs text-danger">failed</span>}
         {session.needs_input > 0 && (
           <span className="rounded-full bg-accent px-1.5 text-2xs font-semibold text-accent-ink">

@@ -53,7 +53,18 @@ const clockForm = new Intl.DateTimeFormat(undefined, {
   minute: '2-digit',
   hourCycle: 'h23',
 });
+const dayForm = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 const fullForm = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+
+/** The day, as the reader writes it. */
+export function dayOf(at: string): string {
+  return dayForm.format(Date.parse(at));
+}
+
+/** Day and time, as the reader writes them. */
+export function fullTime(at: string): string {
+  return fullForm.format(Date.parse(at));
+}
 
 export function Age({ since, className = '' }: { since: string; className?: string }) {
   const at = Date.parse(since);

@@ -9,6 +9,7 @@ use super::terminal::Terminals;
 use super::updates::{Call, Updates, list, text, working};
 use super::{options, session};
 use crate::driver::clearance::{Clearance, Verdict};
+use crate::driver::context_files::Reads;
 use crate::driver::place::Place;
 use crate::driver::program::VendorProgram;
 use crate::driver::{Driver, DriverError, Step, preamble};
@@ -79,6 +80,10 @@ enum Wanted {
 }
 
 impl Driver for Acp {
+    fn reads(start: &Start, place: &Place) -> Reads {
+        Flavor::of(start).reads_by_itself(start, place)
+    }
+
     async fn open(start: &Start, place: &Place) -> Result<Self, DriverError> {
         let flavor = Flavor::of(start);
         let argv = flavor.argv(start);

@@ -1,11 +1,15 @@
 //! What differs between the agents that speak the protocol: how they are started, what they may be trusted with, what they forget.
 
 use crate::cli::Cli;
+use crate::connect::jsonc::Text;
 use crate::driver::About;
+use crate::driver::context_files::Reads;
+use crate::driver::place::Place;
 use crate::programs::oldest;
 use crate::run::wire::Start;
 use model::{Isolation, Vendor};
-use std::path::PathBuf;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 
 static GEMINI: About = About {
     name: "Gemini CLI",
@@ -162,13 +166,43 @@ impl Flavor {
         if self != Self::Gemini {
             return None;
         }
-        let given = |name: &str| {
-            let env = start.program.iter().flat_map(|program| &program.env);
-            env.rev().find(|(key, _)| key == name).map(|(_, value)| PathBuf::from(value))
-        };
-        let home = given("GEMINI_CLI_HOME").or_else(|| inherited("GEMINI_CLI_HOME"));
-        let home = home.or_else(|| given("HOME")).or_else(|| inherited("HOME"))?;
-        Some(home.join(".gemini/tmp"))
+        Some(gemini_folder(start)?.join("tmp"))
+    }
+
+    /// What the agent reads at the worktree's root by itself. Of one we do not know it is what most agents read.
+    pub(crate) fn reads_by_itself(self, start: &Start, place: &Place) -> Reads {
+        match self {
+            Self::Gemini => {
+                let own = gemini_folder(start).and_then(|folder| named_in(&folder.join("settings.json")));
+                let named = named_in(&place.root().join(".gemini/settings.json")).or(own);
+                Reads::of(&["GEMINI.md"]).and(named.unwrap_or_default()).with_imports()
+            }
+            Self::Kimi => Reads::of(&[".kimi-code/AGENTS.md", "AGENTS.md"]),
+            Self::Other => Reads::of(&["AGENTS.md"]),
+        }
+    }
+}
+
+/// Where Gemini keeps what is the user's.
+fn gemini_folder(start: &Start) -> Option<PathBuf> {
+    let given = |name: &str| {
+        let env = start.program.iter().flat_map(|program| &program.env);
+        env.rev().find(|(key, _)| key == name).map(|(_, value)| PathBuf::from(value))
+    };
+    let home = given("GEMINI_CLI_HOME").or_else(|| inherited("GEMINI_CLI_HOME"));
+    let home = home.or_else(|| given("HOME")).or_else(|| inherited("HOME"))?;
+    Some(home.join(".gemini"))
+}
+
+/// The files that settings of Gemini's name beside `GEMINI.md`, which it reads in any case.
+fn named_in(settings: &Path) -> Option<Vec<String>> {
+    let text = std::fs::read_to_string(settings).ok()?;
+    match Text::read(&text).ok()?.get(&["context", "fileName"]).ok()?? {
+        Value::String(name) => Some(vec![name]),
+        Value::Array(names) => {
+            Some(names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
+        }
+        _ => None,
     }
 }
 
@@ -190,6 +224,7 @@ fn without_version(url: &str) -> &str {
 mod tests {
     use super::*;
     use crate::driver::fixture::start;
+    use crate::driver::place::tests::Dice;
     use crate::run::wire::Program;
     use llm::Secret;
 
@@ -255,6 +290,30 @@ mod tests {
         assert!(Flavor::Gemini.is_of("mcp_coditect_who", "coditect"));
         assert!(Flavor::Kimi.is_of("mcp__coditect__who", "coditect"));
         assert!(!Flavor::Kimi.is_of("mcp__coditect_not__who", "coditect"));
+    }
+
+    #[test]
+    fn gemini_reads_what_its_settings_name_and_the_others_have_no_choice() {
+        let (home, repo) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let place = Place::at(repo.path(), std::sync::Arc::new(Dice)).unwrap();
+        let mut start = with(Vendor::Google, &[]);
+        start.program.as_mut().unwrap().env =
+            vec![("GEMINI_CLI_HOME".into(), home.path().to_str().unwrap().into())];
+        let reads = || Flavor::Gemini.reads_by_itself(&start, &place);
+        let gemini = Reads::of(&["GEMINI.md"]).with_imports();
+        let settings = |folder: &Path, text: &str| {
+            std::fs::create_dir_all(folder.join(".gemini")).unwrap();
+            std::fs::write(folder.join(".gemini/settings.json"), text).unwrap();
+        };
+        assert_eq!(reads(), gemini);
+        settings(home.path(), r#"{ /* mine */ "context": { "fileName": ["AGENTS.md", "a.md"] } }"#);
+        assert_eq!(reads(), gemini.clone().and(["AGENTS.md", "a.md"].map(str::to_owned)));
+        settings(repo.path(), r#"{ "context": { "fileName": "CLAUDE.md" } }"#);
+        assert_eq!(reads(), gemini.clone().and(["CLAUDE.md".to_owned()]), "the nearer settings count");
+        settings(repo.path(), "{ broken");
+        settings(home.path(), r#"{ "context": { "fileName": 7 } }"#);
+        assert_eq!(reads(), gemini);
+        assert_eq!(Flavor::Other.reads_by_itself(&start, &place), Reads::of(&["AGENTS.md"]));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::speech::Speech;
 use super::spending::Spending;
 use super::wire::{self, Asked, Delta, Said, SessionUsage, Streamed, Streaming, System, Verdict};
 use crate::cli::Cli;
+use crate::driver::context_files::Reads;
 use crate::driver::place::Place;
 use crate::driver::program::{VendorProgram, is_at_least};
 use crate::driver::{About, Driver, DriverError, Step, preamble};
@@ -36,6 +37,11 @@ const BASELINE: Duration = Duration::from_secs(5);
 const KEY_REFUSALS: u32 = 3;
 /// The model's name that leaves the choice to Claude Code.
 const OWN_CHOICE: &str = "default";
+/// What it reads of a repository. Where none of them is, a newer one would read `AGENTS.md` instead; that it is told that file by us,
+/// whatever its version, is said by `SETTINGS`.
+const CONTEXT_FILES: [&str; 3] = ["CLAUDE.md", ".claude/CLAUDE.md", "CLAUDE.local.md"];
+const SETTINGS: &str =
+    r#"{"pluginConfigs":{"cc-plugin-agents-md@builtin":{"options":{"instructionFiles":"claude-md"}}}}"#;
 /// Ids of our own requests.
 const INITIALIZE: &str = "initialize";
 const USAGE: &str = "usage";
@@ -66,6 +72,10 @@ pub(crate) struct Claude {
 }
 
 impl Driver for Claude {
+    fn reads(_: &Start, _: &Place) -> Reads {
+        Reads::of(&CONTEXT_FILES).with_imports()
+    }
+
     async fn open(start: &Start, place: &Place) -> Result<Self, DriverError> {
         let relay = start.mcp.as_ref().map(|server| Relay::start(server, place));
         let env = environment(start);
@@ -473,10 +483,15 @@ impl Claude {
 fn command(start: &Start) -> Vec<String> {
     let given = start.program.as_ref().map(|program| program.argv.clone()).filter(|argv| !argv.is_empty());
     let mut argv = given.unwrap_or_else(|| vec![ABOUT.program.to_owned()]);
+    // Of two, the last would count alone.
+    let own_settings = argv.iter().any(|word| word == "--settings" || word.starts_with("--settings="));
     let mut add = |words: &[&str]| argv.extend(words.iter().map(|word| (*word).to_owned()));
     add(&["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]);
     add(&["--include-partial-messages", "--replay-user-messages", "--forward-subagent-text"]);
     add(&["--permission-prompt-tool", "stdio", "--permission-mode", "default"]);
+    if !own_settings {
+        add(&["--settings", SETTINGS]);
+    }
     if start.model != OWN_CHOICE {
         add(&["--model", &start.model]);
     }

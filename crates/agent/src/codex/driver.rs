@@ -8,6 +8,7 @@ use super::server::{AppServer, Heard, What};
 use super::thread::{Ending, Thread, Told};
 use crate::cli::Cli;
 use crate::driver::clearance::{Clearance, Verdict};
+use crate::driver::context_files::Reads;
 use crate::driver::place::Place;
 use crate::driver::program::{VendorProgram, is_at_least};
 use crate::driver::{About, Driver, DriverError, Step, preamble};
@@ -55,6 +56,11 @@ pub(crate) struct Codex {
 }
 
 impl Driver for Codex {
+    /// The first that is there of these. What its configuration adds to them is taken out in `thread_config`.
+    fn reads(_: &Start, _: &Place) -> Reads {
+        Reads::of(&["AGENTS.override.md", "AGENTS.md"])
+    }
+
     async fn open(start: &Start, place: &Place) -> Result<Self, DriverError> {
         let program = VendorProgram::start(&ABOUT, &argv(start), env(start), place)?;
         let mut server = AppServer::new(&ABOUT, program);
@@ -364,7 +370,8 @@ async fn open_thread(
 
 /// What differs from the user's configuration in this thread only.
 fn thread_config(start: &Start) -> Value {
-    let mut config = Map::new();
+    // With others it would read one that is told to it, too.
+    let mut config = Map::from_iter([("project_doc_fallback_filenames".to_owned(), json!([]))]);
     if let Some(mcp) = &start.mcp
         && let Some((program, arguments)) = mcp.argv.split_first()
     {
@@ -435,7 +442,7 @@ mod tests {
             (&server["command"], &server["args"], &server["env"]),
             (&json!("/x"), &json!(["mcp"]), &json!({"A": "b"}))
         );
-        assert_eq!(thread_config(&start()), json!({}));
+        assert_eq!(thread_config(&start()), json!({ "project_doc_fallback_filenames": [] }));
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@
 use super::deadline::Deadline;
 use super::place::Place;
 use super::uplink::Uplink;
-use super::{Commands, Driver, DriverError, Step, plan, preamble};
+use super::{Commands, Driver, DriverError, Step, context_files, plan, preamble};
 use crate::run::wire::{Begin, Reply, Request, RunCommand, RunEvent, Start};
 use model::{Block, Refusal, Role, TaskKind, TurnOutcome, Usage};
 use std::collections::HashSet;
@@ -63,8 +63,9 @@ enum Unopened {
 }
 
 impl Mediation {
-    async fn take<D: Driver>(mut self, start: Start) {
+    async fn take<D: Driver>(mut self, mut start: Start) {
         self.say(&RunEvent::Ready).await;
+        start.system = context_files::before(&start.system, &self.place, &D::reads(&start, &self.place));
         let (outcome, driver) = self.conversation::<D>(start).await;
         let (iterations, usage) = (self.iterations, self.usage);
         self.say(&RunEvent::Ended { outcome, iterations, usage }).await;

@@ -107,6 +107,10 @@ fn what_it_does_is_recorded_committed_and_paid_for_and_it_remembers() {
     assert!(place.models.requests().last().unwrap().body.to_string().contains("heliotrope"));
     let first = done["usage"]["cost_micros"].as_u64().unwrap();
     assert!(again["usage"]["cost_micros"].as_u64().unwrap() < first, "a turn pays its own");
+    let spent = place.house.json(&["cost", "--by", "task", "--json"]);
+    let sources: Vec<&Value> =
+        spent["rows"].as_array().unwrap().iter().map(|row| &row["usage"]["cost_source"]).collect();
+    assert_eq!(sources, ["vendor", "vendor"], "Claude Code gives figures of its own: {spent}");
     let fork = place.house.json(&["session", "fork", &session, "--json"]);
     let forked = place.over(&place.prompt(fork["id"].as_str().unwrap(), "claude", "[[say forked]]"));
     assert_eq!(forked["text"], json!("forked"), "{forked}");

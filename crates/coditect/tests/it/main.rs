@@ -9,6 +9,8 @@ mod command;
 #[cfg(test)]
 mod connecting;
 #[cfg(test)]
+mod costing;
+#[cfg(test)]
 mod daemon;
 #[cfg(test)]
 mod damage;
@@ -24,6 +26,8 @@ mod driven_claude;
 mod driven_codex;
 #[cfg(test)]
 mod driven_contest;
+#[cfg(test)]
+mod driven_context_files;
 #[cfg(test)]
 mod driven_gemini;
 #[cfg(test)]
@@ -61,6 +65,8 @@ mod mcp_client;
 #[cfg(test)]
 mod mcp_inspector;
 #[cfg(test)]
+mod mcp_lent;
+#[cfg(test)]
 mod mcp_model;
 #[cfg(test)]
 mod mcp_stdio;
@@ -70,6 +76,8 @@ mod mcp_vendors;
 mod offline;
 #[cfg(test)]
 mod parity;
+#[cfg(test)]
+mod permitting;
 #[cfg(test)]
 mod privacy;
 #[cfg(test)]

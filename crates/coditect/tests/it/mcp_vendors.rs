@@ -7,7 +7,6 @@
 use crate::command::Home;
 use crate::house::program;
 use crate::mcp_model::{Model, Order};
-use protocol::DaemonInfo;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::Command;
@@ -30,6 +29,8 @@ struct Trial {
     vendor: &'static str,
     program: PathBuf,
     way: Way,
+    /// What `coditect mcp token` said, over HTTP.
+    lent: Value,
 }
 
 /// The programs, or why not.
@@ -54,20 +55,14 @@ impl Trial {
     fn new(folder: &std::path::Path, vendor: &'static str, way: Way) -> Self {
         let home = Home::new();
         let program = folder.join("bin").join(vendor);
-        let trial = Self { home, vendor, program, way };
+        let mut lent = Value::Null;
         if way == Way::Http {
-            let started = trial.home.run(&["daemon", "start"]);
-            assert_eq!(started.exit, 0, "{}", started.err);
+            let pid = std::process::id().to_string();
+            let joined = home.run(&["join", "--as", "ada", "--pid", &pid]);
+            assert_eq!(joined.exit, 0, "{}", joined.err);
+            lent = home.run(&["mcp", "token", "--holder", "ada", "--json"]).json();
         }
-        trial
-    }
-
-    /// Address and credential of the daemon's tools.
-    fn daemon(&self) -> (String, String) {
-        let root = self.home.data_root();
-        let info: DaemonInfo = serde_json::from_slice(&std::fs::read(root.daemon_info()).unwrap()).unwrap();
-        let token = std::fs::read_to_string(root.token()).unwrap();
-        (format!("http://{}/mcp", info.address), format!("Bearer {}", token.trim()))
+        Self { home, vendor, program, way, lent }
     }
 
     /// The entry of the server in a configuration of the usual shape; `url` is what the vendor calls the address.
@@ -77,10 +72,16 @@ impl Trial {
                 "command": env!("CARGO_BIN_EXE_coditect"), "args": ["mcp"],
                 "env": { "CODITECT_DATA_ROOT": self.home.data_root().path() },
             }),
-            Way::Http => {
-                let (address, bearer) = self.daemon();
-                json!({ url: address, "headers": { "Authorization": bearer } })
-            }
+            // Each vendor has a way of its own to take the token from the environment.
+            Way::Http => match self.vendor {
+                "claude" => {
+                    json!({ url: self.lent["url"], "headers": { "Authorization": "Bearer ${CODITECT_MCP_TOKEN}" } })
+                }
+                "gemini" => {
+                    json!({ url: self.lent["url"], "headers": { "Authorization": "Bearer $CODITECT_MCP_TOKEN" } })
+                }
+                _ => json!({ url: self.lent["url"], "bearerTokenEnvVar": "CODITECT_MCP_TOKEN" }),
+            },
         };
         entry.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
         json!({ "mcpServers": { "coditect": entry } })
@@ -98,6 +99,9 @@ impl Trial {
         command.env("HOME", self.home.path("")).env("TMPDIR", self.home.path(""));
         for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
             command.env(name, NOWHERE);
+        }
+        if let Some(token) = self.lent["token"].as_str() {
+            command.env("CODITECT_MCP_TOKEN", token);
         }
         command.env("NO_PROXY", "127.0.0.1,localhost").env("no_proxy", "127.0.0.1,localhost");
         command.args(args).current_dir(self.home.repo());
@@ -143,8 +147,7 @@ impl Trial {
                 self.home.data_root().path(),
             ),
             Way::Http => {
-                let (address, bearer) = self.daemon();
-                format!("url = {address:?}\nhttp_headers = {{ Authorization = {bearer:?} }}\n")
+                format!("url = {}\nbearer_token_env_var = \"CODITECT_MCP_TOKEN\"\n", self.lent["url"])
             }
         };
         let address = model.address;
@@ -229,7 +232,8 @@ impl Trial {
         // The lock itself goes with the program on stdio; what happened stays.
         if self.way == Way::Http {
             let locks = self.home.run(&["lock", "list", "--json"]).json();
-            assert_eq!(locks["items"][0]["path"], "src/lib.rs", "{shown}");
+            let lock = &locks["items"][0];
+            assert_eq!((&lock["path"], &lock["agent"]), (&json!("src/lib.rs"), &json!("ada")), "{shown}");
         } else {
             let root = self.home.data_root().workspace("default");
             let (clock, entropy) = (

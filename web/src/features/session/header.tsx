@@ -10,6 +10,7 @@ import { useDeeds } from '@/app/deeds-context';
 import { keysOf } from '@/app/commands';
 import { CopyButton } from '@/components/empty';
 import { Keys } from '@/components/keys';
+import { OriginChip } from './origin';
 
 /** The title is the field that changes it: Enter keeps, Esc gives the old one back. */
 function Title({ session }: { session: Session }) {
@@ -112,6 +113,7 @@ export function SessionHeader({ session }: { session: Session }) {
       {session.archived && (
         <span className="shrink-0 rounded-sm bg-hover px-1.5 text-2xs text-muted">archived</span>
       )}
+      <OriginChip session={session} />
       <span className="flex-1" />
       <Place session={session} />
       <Menu />

@@ -73,7 +73,7 @@ function Inspector({ session }: { session: Session }) {
   return (
     <>
       <Section title="Agents" count={session.participants.length}>
-        <AgentPanel participants={session.participants} />
+        <AgentPanel participants={session.participants} foreign={session.origin !== null} />
       </Section>
       <Section title="Locks" count={held} className="mt-2">
         <LockList locks={locks} session={session.id} />

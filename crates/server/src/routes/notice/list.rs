@@ -25,7 +25,7 @@ pub(super) async fn handle(
 fn may_read(caller: &Caller, notice: &model::Notice) -> bool {
     match caller {
         Caller::User => true,
-        Caller::Run { registration, .. } => {
+        Caller::Run { registration, .. } | Caller::Terminal { registration } => {
             let audience = &notice.envelope.audience;
             let addressed = match notice.recipient {
                 Some(recipient) => recipient == *registration,
