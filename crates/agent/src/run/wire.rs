@@ -44,7 +44,7 @@ pub enum RunEvent {
     Outlined { steps: Vec<OutlineStep> },
     /// A line of the vendor's program, as it was; not those that carry text piece by piece.
     Record { line: String },
-    /// Answer to [`RunCommand::Steer`]: whether the agent takes words while it works.
+    /// Answer to [`RunCommand::Steer`]: whether the agent has taken up the words. Those it never took up are answered before the end.
     Steered { id: u64, taken: bool },
     /// Something only the daemon can do; answered by [`RunCommand::Reply`] with the same id.
     Request { id: u64, request: Request },
