@@ -106,6 +106,25 @@ fn a_transcript_becomes_a_session_with_its_times_and_its_origin() {
 }
 
 #[test]
+fn what_was_imported_is_shown_and_is_in_no_budget() {
+    let home = Home::new();
+    let (below, text) = recorded(Vendor::Anthropic);
+    home.write(&below, &text);
+    home.import(Vendor::Anthropic);
+    assert!(home.used().tokens() > 1, "the session shows what was used in it");
+    let spent = home.stage.shared.store.0.read(|view| {
+        let session = view.sessions(&store::SessionFilter::default())?.remove(0).session.id;
+        let (clock, dice) = (testkit::ManualClock::default(), testkit::SeededEntropy::default());
+        let (task, agent) = (model::Id::new(&clock, &dice), "claude".parse().unwrap());
+        let account = crate::budget::Account { session, task, agent, day: "2026-01-31".into() };
+        let budgets =
+            serde_json::from_value(serde_json::json!({ "session_tokens": 1, "day_tokens": 1 })).unwrap();
+        crate::budget::used_up(view, &budgets, &account)
+    });
+    assert_eq!(spent.unwrap(), None, "our own turns have spent nothing");
+}
+
+#[test]
 fn importing_again_changes_nothing() {
     for vendor in VENDORS {
         let home = Home::new();
