@@ -86,6 +86,8 @@ pub(crate) struct Shared {
     pub(crate) writers: Writers,
     pub(crate) strays: Strays,
     pub(crate) known: Known,
+    /// Worktrees that turns have.
+    pub(crate) claims: crate::worktree::Claims,
     /// What can hold a sandbox here; found when it is first asked for.
     pub(crate) fences: OnceLock<agent::FenceReport>,
     /// Every task of the engine is on it, so that shutdown knows when all are over.
@@ -391,6 +393,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         outdated: OnceLock::new(),
         user: user.id,
         house: Mutex::default(),
+        claims: crate::worktree::Claims::default(),
         bridge: Crossing::default(),
         watching: Arc::default(),
         imports: Imports::default(),

@@ -112,6 +112,8 @@ struct TurnDriver {
     sight: Option<Sight>,
     /// It works in a worktree of its own, where everything is its work.
     lent: bool,
+    /// So that nobody takes it away meanwhile.
+    _claim: Option<crate::worktree::Claim>,
     /// Why the sandbox it was to have is none.
     unsandboxed: Option<String>,
     /// A shell was called and its end not heard of yet.
