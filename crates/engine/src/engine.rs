@@ -297,6 +297,14 @@ impl Shared {
         })
     }
 
+    /// Does it to its end, also when whoever asked for it hangs up meanwhile: what was committed is told, too.
+    pub(crate) async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.tasks.spawn(work).await.map_err(Refusal::internal)?
+    }
+
     pub(crate) fn count_dropped(&self, n: u64) {
         self.dropped.fetch_add(n, Ordering::Relaxed);
     }
@@ -385,6 +393,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         writers: Writers::default(),
         strays: Strays::default(),
         known,
+        claims: crate::worktree::Claims::default(),
         fences: OnceLock::new(),
         tasks: TaskTracker::new(),
         stopping: CancellationToken::new(),
@@ -393,7 +402,6 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         outdated: OnceLock::new(),
         user: user.id,
         house: Mutex::default(),
-        claims: crate::worktree::Claims::default(),
         bridge: Crossing::default(),
         watching: Arc::default(),
         imports: Imports::default(),

@@ -61,6 +61,10 @@ impl Permits {
         self.open.clear();
     }
 
+    pub(super) fn waiting(&self) -> Vec<PermissionId> {
+        self.open.keys().copied().collect()
+    }
+
     /// Since when the one waits that waits longest.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.open.values().map(|open| open.since).min()
