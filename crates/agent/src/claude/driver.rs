@@ -424,7 +424,17 @@ impl Claude {
                     let diff = wire::diff(path.as_str(), &input.tool_response);
                     self.say(RunEvent::Wrote { path, diff });
                 }
-                self.program.send(&wire::response(&request_id, &json!({"continue": true})))
+                self.program.send(&wire::response(&request_id, &wire::no_objection()))
+            }
+            Asked::HookCallback { callback_id, input } if callback_id == wire::BEFORE_USE => {
+                let (tool, input) = (input.tool_name, input.tool_input);
+                // Edits have a callback of their own; who may use our tools is decided by them.
+                if consent::is_judged_elsewhere(&tool) || self.is_ours(&tool) {
+                    return self.program.send(&wire::response(&request_id, &wire::no_objection()));
+                }
+                let (waiting, request) = consent::veto(&self.place, request_id, tool, input);
+                self.ask(waiting, request);
+                Ok(())
             }
             Asked::HookCallback { input, .. } => match consent::lock_for(self, &input.tool_input) {
                 Ok(path) => {
@@ -560,16 +570,6 @@ mod tests {
         assert_eq!(opened, Some(DriverError::Silent { about: &ABOUT, seconds: HANDSHAKE.as_secs() }));
     }
 
-    #[test]
-    fn a_key_and_what_is_said_are_in_no_argument() {
-        let begin = Begin::Fork { vendor_session: "s1".into() };
-        let start =
-            Start { begin, model: "opus".into(), system: "be kind".into(), ..start(&["claude", "--debug"]) };
-        let command = command(&start).join(" ");
-        assert!(command.starts_with("claude --debug -p "), "{command}");
-        assert!(command.ends_with("--model opus --resume s1 --fork-session"), "{command}");
-        for hidden in [start.endpoint.api_key.expose(), &start.prompt, "be kind"] {
-            assert!(!command.contains(hidden), "{command}");
     /// Shakes hands, reads the prompt and the words that follow it; `$id` is the id of these.
     const STEERED: &str = r#"read -r line
         echo '{"type":"control_response","response":{"subtype":"success","request_id":"initialize","response":{}}}'
@@ -628,6 +628,16 @@ mod tests {
         gone.stop().await;
     }
 
+    #[test]
+    fn a_key_and_what_is_said_are_in_no_argument() {
+        let begin = Begin::Fork { vendor_session: "s1".into() };
+        let start =
+            Start { begin, model: "opus".into(), system: "be kind".into(), ..start(&["claude", "--debug"]) };
+        let command = command(&start).join(" ");
+        assert!(command.starts_with("claude --debug -p "), "{command}");
+        assert!(command.ends_with("--model opus --resume s1 --fork-session"), "{command}");
+        for hidden in [start.endpoint.api_key.expose(), &start.prompt, "be kind"] {
+            assert!(!command.contains(hidden), "{command}");
         }
         let env = environment(&start);
         assert!(env.contains(&("ANTHROPIC_API_KEY".to_owned(), start.endpoint.api_key.expose().to_owned())));

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 /// The callback before an edit.
 pub(super) const BEFORE_EDIT: &str = "before_edit";
-/// The callback after one.
+/// The callback before whatever else it does.
+pub(super) const BEFORE_USE: &str = "before_use";
+/// The callback after an edit.
 pub(super) const AFTER_EDIT: &str = "after_edit";
 /// Its tools that change files.
 pub(super) const EDIT_TOOLS: [&str; 4] = ["Write", "Edit", "MultiEdit", "NotebookEdit"];
@@ -175,6 +177,8 @@ pub(super) struct Hook {
     pub tool_input: Value,
     #[serde(default)]
     pub tool_response: Value,
+    #[serde(default)]
+    pub tool_name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -211,10 +215,12 @@ pub(super) fn edited(tool_input: &Value) -> Option<&str> {
 
 pub(super) fn initialize(mcp: Option<&str>, system: &str) -> Value {
     let matcher = EDIT_TOOLS.join("|");
-    let hook = |callback: &str| json!([{"matcher": matcher, "hookCallbackIds": [callback], "timeout": HOOK_SECONDS}]);
+    let edit =
+        |callback: &str| json!({"matcher": matcher, "hookCallbackIds": [callback], "timeout": HOOK_SECONDS});
+    let any = json!({"hookCallbackIds": [BEFORE_USE], "timeout": HOOK_SECONDS});
     json!({
         "subtype": "initialize",
-        "hooks": {"PreToolUse": hook(BEFORE_EDIT), "PostToolUse": hook(AFTER_EDIT)},
+        "hooks": {"PreToolUse": [edit(BEFORE_EDIT), any], "PostToolUse": [edit(AFTER_EDIT)]},
         "appendSystemPrompt": system,
         "sdkMcpServers": mcp.into_iter().collect::<Vec<_>>(),
     })
@@ -244,7 +250,12 @@ pub(super) fn user(text: &str, uuid: Option<&str>) -> Value {
     line
 }
 
-/// The answer of the callback before an edit; none is a yes.
+/// The answer of a callback that leaves it to Claude Code what comes next.
+pub(super) fn no_objection() -> Value {
+    json!({"continue": true})
+}
+
+/// The answer of the callback before an edit, or of another that objects; none is a yes.
 pub(super) fn before_edit(denied: Option<&str>) -> Value {
     let mut output = json!({"hookEventName": "PreToolUse", "permissionDecision": "allow"});
     if let Some(reason) = denied {

@@ -15,7 +15,7 @@ use super::handle::RunExitStatus;
 /// Revision of this wire. A daemon goes on while its program on disk is replaced, and would start the other one's
 /// guards: the guard's first line says the revision, and another one ends the run before it begins. Raise it with
 /// every change of what is below.
-pub(crate) const WIRE_REVISION: u32 = 2;
+pub(crate) const WIRE_REVISION: u32 = 3;
 
 /// What the daemon hears of a run, in the order in which it happened. The last one is always
 /// [`RunEvent::Exited`].
@@ -87,6 +87,9 @@ pub enum Request {
     /// May the tool be called with exactly these arguments? Answered `Permitted`, perhaps hours later.
     Permit { ask: Box<PermissionAsk> },
 }
+    /// Does a rule forbid this call, which the vendor's program would let go ahead by itself? Nobody is asked. Answered
+    /// `Permitted`, at once.
+    Veto { ask: Box<PermissionAsk> },
 
 /// The daemon's answer to a [`Request`] it carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -48,6 +48,7 @@ impl TurnDriver {
                 Ok(None) => return Ok(()),
                 Err(refusal) => Err(refusal),
             },
+            Request::Veto { ask } => self.veto(*ask).await,
         };
         // A stopped store ends the turn; every other refusal is the model's to deal with.
         if let Err(refusal) = &answer
