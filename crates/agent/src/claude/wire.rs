@@ -2,9 +2,11 @@
 //!
 //! Invariant: what is unknown or has another shape than we know is passed over, never an error: it is kept as a record.
 
+use crate::run::wire::PATIENCE_MAX;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The callback before an edit.
 pub(super) const BEFORE_EDIT: &str = "before_edit";
@@ -14,8 +16,10 @@ pub(super) const BEFORE_USE: &str = "before_use";
 pub(super) const AFTER_EDIT: &str = "after_edit";
 /// Its tools that change files.
 pub(super) const EDIT_TOOLS: [&str; 4] = ["Write", "Edit", "MultiEdit", "NotebookEdit"];
-/// Seconds an edit may wait for its lock: longer than the daemon lets it.
-const HOOK_SECONDS: u64 = 24 * 3600;
+/// How much longer a callback may take than the daemon: when its time is over, Claude Code goes on as if nobody had objected.
+const HOOK_MARGIN: Duration = Duration::from_secs(600);
+/// Seconds a callback may take. Its clock counts milliseconds in 31 bits.
+const HOOK_SECONDS: u64 = PATIENCE_MAX.as_secs() + HOOK_MARGIN.as_secs();
 
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -174,11 +178,11 @@ pub(super) enum Asked {
 #[derive(Debug, Deserialize)]
 pub(super) struct Hook {
     #[serde(default)]
+    pub tool_name: String,
+    #[serde(default)]
     pub tool_input: Value,
     #[serde(default)]
     pub tool_response: Value,
-    #[serde(default)]
-    pub tool_name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -307,6 +311,21 @@ mod tests {
         assert_eq!(diff("x", &create).as_deref(), Some(expected));
         assert_eq!(diff("x", &json!({"type": "update", "structuredPatch": []})), None);
         assert_eq!(diff("x", &json!("Error: no")), None);
+    }
+
+    #[test]
+    fn a_callback_may_take_longer_than_the_daemon_ever_does() {
+        assert_eq!(HOOK_SECONDS, PATIENCE_MAX.as_secs() + HOOK_MARGIN.as_secs());
+        assert!(!HOOK_MARGIN.is_zero());
+        assert!(
+            HOOK_SECONDS * 1000 <= u64::from(i32::MAX.unsigned_abs()),
+            "a longer one would be over at once"
+        );
+        let told = initialize(None, "");
+        for callbacks in ["PreToolUse", "PostToolUse"] {
+            let all = told["hooks"][callbacks].as_array().unwrap();
+            assert!(all.iter().all(|callback| callback["timeout"] == HOOK_SECONDS), "{told}");
+        }
     }
 
     #[test]

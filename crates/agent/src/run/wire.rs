@@ -9,6 +9,7 @@ use model::{
     Role, TaskKind, TurnOutcome, Usage,
 };
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 use super::handle::RunExitStatus;
 
@@ -86,10 +87,13 @@ pub enum Request {
     Notice { channel: String, text: String },
     /// May the tool be called with exactly these arguments? Answered `Permitted`, perhaps hours later.
     Permit { ask: Box<PermissionAsk> },
-}
     /// Does a rule forbid this call, which the vendor's program would let go ahead by itself? Nobody is asked. Answered
     /// `Permitted`, at once.
     Veto { ask: Box<PermissionAsk> },
+}
+
+/// Longest the daemon takes to answer a request: a person may be asked, and then a lock waited for.
+pub const PATIENCE_MAX: Duration = Duration::from_secs(2_000_000);
 
 /// The daemon's answer to a [`Request`] it carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
