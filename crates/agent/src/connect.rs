@@ -102,6 +102,12 @@ fn quoted(word: &str) -> String {
 pub enum ConnectError {
     #[error("{} cannot be read ({why}); it is left as it is: correct it, then connect again", .path.display())]
     Unreadable { path: PathBuf, why: String },
+    #[error(
+        "{} has something that is not ours in or around the part that is ({what}), so that part cannot be taken out alone; \
+         it is left as it is: move that elsewhere or delete our part by hand, then try again",
+        .path.display()
+    )]
+    Entangled { path: PathBuf, what: String },
     #[error("Kimi reads hooks from the user's configuration alone; connect it with --user")]
     UserOnly,
     #[error("this is no git repository; go into one, or connect with --user")]
@@ -162,7 +168,7 @@ impl FilePlan {
         match &self.part {
             Part::Whole(text) => Ok(text.clone()),
             Part::Toml(block) => {
-                toml::with(present.unwrap_or_default(), block, self.cli).map_err(|why| self.unreadable(why))
+                toml::with(present.unwrap_or_default(), block, self.cli).map_err(|fault| self.refused(fault))
             }
             Part::Json { hooks, server, approved } => self
                 .json(present, hooks, server.as_ref(), *approved)
@@ -174,13 +180,20 @@ impl FilePlan {
     pub fn disconnected(&self, present: &str) -> Result<Option<String>, ConnectError> {
         let left = match &self.part {
             Part::Whole(_) => return Ok(None),
-            Part::Toml(_) => toml::without_any(present, self.cli),
+            Part::Toml(_) => toml::without_any(present, self.cli).map_err(|fault| self.refused(fault))?,
             Part::Json { .. } => {
                 self.without_json(present).map_err(|fault| self.unreadable(fault.to_string()))?
             }
         };
         let empty = left.trim().is_empty() || left.split_whitespace().collect::<String>() == "{}";
         Ok((!empty).then_some(left))
+    }
+
+    fn refused(&self, fault: toml::Fault) -> ConnectError {
+        match fault {
+            toml::Fault::NotToml(why) => self.unreadable(why),
+            toml::Fault::Entangled(what) => ConnectError::Entangled { path: self.path.clone(), what },
+        }
     }
 
     fn unreadable(&self, why: String) -> ConnectError {

@@ -48,7 +48,7 @@ pub(crate) type Commands = Lines<BufReader<pipe::Receiver>>;
 
 /// One vendor's protocol, spoken with its program for one turn.
 ///
-/// What a driver may lack it says by its answer: [`Driver::steer`] answers whether the words were taken, and
+/// What a driver may lack it says by its answer: [`Driver::steer`] answers what becomes of the words, and
 /// [`Driver::PROPOSES`] whether it hands in plans by itself.
 pub(crate) trait Driver: Sized {
     /// Whether the agent hands in a plan by a tool of ours. The others are asked for it as text.
@@ -75,11 +75,20 @@ pub(crate) trait Driver: Sized {
     /// Ends the turn early: [`Driver::next`] is to say its end soon.
     async fn interrupt(&mut self) -> Result<(), DriverError>;
 
-    /// Words for the turn under way; false when they are not taken.
-    async fn steer(&mut self, text: &str) -> Result<bool, DriverError>;
+    /// Words for the turn under way. `id` names them when [`Step::TakenUp`] says later that the agent has them.
+    async fn steer(&mut self, id: u64, text: &str) -> Result<Steering, DriverError>;
 
     /// Ends the program in an orderly way. The guard ends whatever is left.
     async fn stop(self);
+}
+
+/// What becomes of words for the turn under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Steering {
+    Taken,
+    Refused,
+    /// The vendor's program has them in a queue: they are taken when [`Step::TakenUp`] says so, and not before.
+    Queued,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -88,6 +97,8 @@ pub(crate) enum Step {
     Say(RunEvent),
     /// The agent does not wait for the answer to this request any more.
     Withdrawn(u64),
+    /// The agent has taken up these words, which were [`Steering::Queued`].
+    TakenUp(u64),
     /// The turn is over.
     Ended(TurnOutcome),
 }

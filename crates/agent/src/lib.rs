@@ -43,5 +43,6 @@ pub use run::handle::{RunControl, RunExitStatus, RunHandle, SendError};
 pub use run::launch::{ENV_ALLOWED, Launch, LaunchError, RunLimits, launch, sweep};
 pub use run::lines::LineTooLong;
 pub use run::wire::{
-    BashPolicy, Begin, McpServer, Program, Reply, Request, RunCommand, RunEvent, Start, TextKind,
+    BashPolicy, Begin, McpServer, PATIENCE_MAX, Program, Reply, Request, RunCommand, RunEvent, Start,
+    TextKind,
 };

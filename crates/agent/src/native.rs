@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 
 use crate::driver::context_files::Reads;
 use crate::driver::place::Place;
-use crate::driver::{Driver, DriverError, Step};
+use crate::driver::{Driver, DriverError, Steering, Step};
 use crate::run::wire::{Reply, RunEvent, Start};
 use confine::Tree;
 use link::Link;
@@ -106,8 +106,8 @@ impl Driver for Native {
     }
 
     /// The loop takes no words while it works: its next call to the model is made from what the tools say.
-    async fn steer(&mut self, _text: &str) -> Result<bool, DriverError> {
-        Ok(false)
+    async fn steer(&mut self, _id: u64, _text: &str) -> Result<Steering, DriverError> {
+        Ok(Steering::Refused)
     }
 
     async fn stop(self) {}

@@ -65,11 +65,14 @@ impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         let code = match error {
             ConnectError::Unreadable { .. } => "config_unreadable",
+            ConnectError::Entangled { .. } => "config_entangled",
             ConnectError::UserOnly => "user_only",
             ConnectError::NoProject => "no_worktree",
         };
-        let exit =
-            if matches!(error, ConnectError::Unreadable { .. }) { Exit::Conflict } else { Exit::Usage };
+        let exit = match error {
+            ConnectError::Unreadable { .. } | ConnectError::Entangled { .. } => Exit::Conflict,
+            ConnectError::UserOnly | ConnectError::NoProject => Exit::Usage,
+        };
         Self::new(exit, code, error.to_string())
     }
 }

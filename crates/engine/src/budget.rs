@@ -1,4 +1,4 @@
-//! Budgets: what work may cost, held against what it has cost.
+//! Budgets: what work may cost, held against what our own turns have cost.
 //!
 //! Invariant: no turn begins where nothing is left of a budget, and none goes on after an answer that went beyond one.
 //! Whatever was done until then is kept.
@@ -126,7 +126,8 @@ fn bounds(budgets: &BudgetConfig, agent: &AgentName) -> Vec<Bound> {
 fn spent(view: &View<'_>, kind: BudgetKind, account: &Account) -> Result<Usage, StoreError> {
     match kind {
         BudgetKind::Task => view.spent_on_task(account.task),
-        BudgetKind::Session => view.session_usage(account.session),
+        // Not what the session shows: that has what was imported in it, too, which no turn of ours has spent.
+        BudgetKind::Session => view.spending_total(Some(account.session), ""),
         BudgetKind::AgentDay => view.spent_by_agent(&account.agent, &account.day),
         BudgetKind::Day => view.spent_on_day(&account.day),
     }

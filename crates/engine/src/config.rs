@@ -352,6 +352,12 @@ fn check(config: &Config) -> Result<(), String> {
             return Err(format!("limits.{name} must be between 1 and 10000000"));
         }
     }
+    let longest = agent::PATIENCE_MAX.as_secs();
+    if limits.answer_deadline_seconds + limits.lock_wait_seconds > longest {
+        return Err(format!(
+            "limits.answer_deadline_seconds and limits.lock_wait_seconds are together at most {longest}"
+        ));
+    }
     for (name, agent) in &config.agents {
         if agent.model.is_empty() {
             return Err(format!("agents.{name}.model is empty"));
@@ -515,6 +521,7 @@ mod tests {
         for (text, what) in [
             (r#"{"limits":{"max_runs":0}}"#.to_owned(), "limits.max_runs must be between"),
             (r#"{"limits":{"lock_ttl_seconds":10000001}}"#.to_owned(), "limits.lock_ttl_seconds"),
+            (r#"{"limits":{"answer_deadline_seconds":2000000}}"#.to_owned(), "together at most 2000000"),
             (
                 r#"{"permissions":{"rules":[{"paths":["../x"],"decision":"allow"}]}}"#.to_owned(),
                 "permissions.rules[0]",

@@ -86,6 +86,8 @@ pub(crate) struct Shared {
     pub(crate) writers: Writers,
     pub(crate) strays: Strays,
     pub(crate) known: Known,
+    /// Worktrees that turns have.
+    pub(crate) claims: crate::worktree::Claims,
     /// What can hold a sandbox here; found when it is first asked for.
     pub(crate) fences: OnceLock<agent::FenceReport>,
     /// Every task of the engine is on it, so that shutdown knows when all are over.
@@ -301,6 +303,14 @@ impl Shared {
         })
     }
 
+    /// Does it to its end, also when whoever asked for it hangs up meanwhile: what was committed is told, too.
+    pub(crate) async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.tasks.spawn(work).await.map_err(Refusal::internal)?
+    }
+
     pub(crate) fn count_dropped(&self, n: u64) {
         self.dropped.fetch_add(n, Ordering::Relaxed);
     }
@@ -389,6 +399,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         writers: Writers::default(),
         strays: Strays::default(),
         known,
+        claims: crate::worktree::Claims::default(),
         fences: OnceLock::new(),
         tasks: TaskTracker::new(),
         stopping: CancellationToken::new(),

@@ -97,12 +97,17 @@ impl Engine {
         self.permission(id)?;
         let (rule, now) = (self.shared.new_id(), self.shared.now());
         let command = move |view: &View<'_>| decided(view, id, &new, rule, now);
-        let receipt = self.shared.commit(call.actor(), call.key.clone(), command).await?;
-        for record in receipt.records.iter().filter(|_| !receipt.replayed) {
-            if let Event::PermissionDecided(decision) = &record.event {
-                self.shared.tell_decision(decision).await;
+        let (shared, actor, key) = (Arc::clone(&self.shared), call.actor(), call.key.clone());
+        let deciding = async move {
+            let receipt = shared.commit(actor, key, command).await?;
+            for record in receipt.records.iter().filter(|_| !receipt.replayed) {
+                if let Event::PermissionDecided(decision) = &record.event {
+                    shared.tell_decision(decision).await;
+                }
             }
-        }
+            Ok(())
+        };
+        self.shared.to_its_end(deciding).await?;
         self.permission(id)
     }
 

@@ -1,7 +1,7 @@
 //! Steering: words of the user for a task that is being worked on.
 //!
-//! Invariant: words that were accepted reach the agent: in the turn under way, or, when that ended at this very moment, as a task
-//! of their own.
+//! Invariant: words that were accepted reach the agent: in the turn under way, or, when that ended before they were taken up, as
+//! a task of their own. Words for a task that is canceled meanwhile stay in the conversation: nothing begins by them.
 
 use crate::actor::Mail;
 use crate::engine::Shared;
@@ -11,15 +11,14 @@ use crate::{Call, Engine, TaskView};
 use model::{
     Driver, Event, Participant, ParticipantId, Refusal, SessionId, Task, TaskId, TaskKind, TaskState,
 };
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
-use store::View;
+use store::{StoreError, View};
 use tokio::sync::mpsc;
 
 /// How long the caller waits for the agents to take the words. They are not lost after that: an agent that is still starting
 /// takes them when it can.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Answers that may wait to be read: a task has fewer targets.
 const ANSWERS: usize = 64;
 
@@ -42,17 +41,18 @@ impl Engine {
         if receipt.replayed {
             return self.task(task);
         }
+        let addressed = self.shared.store.read(|view| addressed(view, task))?;
         let shared = Arc::clone(&self.shared);
         let actor = call.actor();
         // It goes on when the caller leaves.
         let delivering = self.shared.tasks.spawn(async move {
             let (taken, mut answers) = mpsc::channel(ANSWERS);
             shared.tell(session, Mail::Steer { task, text: text.clone(), taken }).await;
-            let mut heard = HashSet::new();
+            let mut unheard = addressed;
             while let Some(participant) = answers.recv().await {
-                heard.insert(participant);
+                unheard.retain(|waiting| *waiting != participant);
             }
-            follow_up(&shared, actor, session, task, text, &heard).await
+            follow_up(&shared, actor, session, task, text, unheard).await
         });
         match tokio::time::timeout(PATIENCE, delivering).await {
             Ok(delivered) => self.task(delivered.map_err(Refusal::internal)??.unwrap_or(task)),
@@ -99,22 +99,35 @@ fn seats(view: &View<'_>, task: &Task) -> Result<Vec<Participant>, Refusal> {
     Ok(seats)
 }
 
-/// Makes a task of the words for those who had ended before they heard them; none when somebody heard them, or the task is still
-/// worked on by others.
+/// Whom words for the task are for: those who work on it now, or else those who are to.
+fn addressed(view: &View<'_>, task: TaskId) -> Result<Vec<ParticipantId>, StoreError> {
+    let targets = view.task_targets(task)?;
+    let of = |wanted: fn(TaskState) -> bool| -> Vec<ParticipantId> {
+        targets.iter().filter(|target| wanted(target.state)).map(|target| target.participant).collect()
+    };
+    let working = of(|state| matches!(state, TaskState::Working | TaskState::InputRequired));
+    Ok(if working.is_empty() { of(|state| !state.is_terminal()) } else { working })
+}
+
+/// Makes a task of the words for those whose turns ended before they took them up; none when all have, or the user has canceled
+/// what they were about.
 async fn follow_up(
     shared: &Arc<Shared>,
     actor: model::Actor,
     session: SessionId,
     steered: TaskId,
     text: String,
-    heard: &HashSet<ParticipantId>,
+    unheard: Vec<ParticipantId>,
 ) -> Result<Option<TaskId>, Refusal> {
-    if !heard.is_empty() {
+    if unheard.is_empty() {
         return Ok(None);
     }
     let (id, now) = (shared.new_id(), shared.now());
     let command = move |view: &View<'_>| {
         let row = view.task(steered)?.ok_or_else(|| Refusal::not_found("task", steered))?;
+        if row.state == TaskState::Canceled {
+            return Ok(Vec::new());
+        }
         let task = Task {
             id,
             session,
@@ -122,7 +135,7 @@ async fn follow_up(
             kind: TaskKind::Prompt,
             title: title_of(&text),
             prompt: text,
-            targets: row.task.targets,
+            targets: unheard,
             priority: row.task.priority,
             depends_on: Vec::new(),
             files: Vec::new(),
@@ -130,7 +143,10 @@ async fn follow_up(
         };
         Ok(vec![Event::TaskSubmitted(task)])
     };
-    shared.commit(actor, None, command).await?;
+    let receipt = shared.commit(actor, None, command).await?;
+    if receipt.records.is_empty() {
+        return Ok(None);
+    }
     shared.tell(session, Mail::Look).await;
     Ok(Some(id))
 }

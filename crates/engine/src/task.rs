@@ -5,6 +5,7 @@ use crate::message::clean_text;
 use crate::{Call, Engine, TargetView, TaskView, TurnView};
 use model::{Answer, Event, ParticipantStatus, Refusal, SessionId, StatusChange, TaskEnd, TaskId, TaskState};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use store::{TaskRow, TurnRow, View};
 
 /// Why a task or a plan ended that the user did not want any more.
@@ -49,8 +50,13 @@ impl Engine {
                 _ => canceled(view, &[row], CANCELED),
             }
         };
-        self.shared.commit(call.actor(), call.key.clone(), command).await?;
-        self.shared.tell(session, Mail::Cancel(task)).await;
+        let (shared, actor, key) = (Arc::clone(&self.shared), call.actor(), call.key.clone());
+        let canceling = async move {
+            shared.commit(actor, key, command).await?;
+            shared.tell(session, Mail::Cancel(task)).await;
+            Ok(())
+        };
+        self.shared.to_its_end(canceling).await?;
         self.task(task)
     }
 
@@ -73,14 +79,19 @@ impl Engine {
             })?;
             Ok(vec![Event::TaskInputAnswered(Answer { session, task, turn: question.turn, answer: text })])
         };
-        let receipt = self.shared.commit(call.actor(), call.key.clone(), command).await?;
-        let turn = receipt.records.iter().find_map(|record| match &record.event {
-            Event::TaskInputAnswered(answer) => Some(answer.turn),
-            _ => None,
-        });
-        if let Some(turn) = turn.filter(|_| !receipt.replayed) {
-            self.shared.tell(session, Mail::Answer { task, turn, answer }).await;
-        }
+        let (shared, actor, key) = (Arc::clone(&self.shared), call.actor(), call.key.clone());
+        let answering = async move {
+            let receipt = shared.commit(actor, key, command).await?;
+            let turn = receipt.records.iter().find_map(|record| match &record.event {
+                Event::TaskInputAnswered(answer) => Some(answer.turn),
+                _ => None,
+            });
+            if let Some(turn) = turn.filter(|_| !receipt.replayed) {
+                shared.tell(session, Mail::Answer { task, turn, answer }).await;
+            }
+            Ok(())
+        };
+        self.shared.to_its_end(answering).await?;
         self.task(task)
     }
 

@@ -266,6 +266,14 @@ impl Job {
         }
     }
 
+    /// What could not be read before is read now.
+    fn mended(&self, path: &Path) {
+        let mut view = self.lock();
+        view.tally.failed = view.tally.failed.saturating_sub(1);
+        let path = path.display().to_string();
+        view.troubles.retain(|trouble| trouble.path != path);
+    }
+
     /// True when there is nobody to go on for. What is read once is read to its end, whoever asks.
     fn is_over(&self) -> bool {
         let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);

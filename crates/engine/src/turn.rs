@@ -20,9 +20,9 @@ use agent::{RunEvent, RunHandle, TextKind};
 use bus::BusError;
 use lock_requests::LockRequests;
 use model::{
-    Actor, AgentName, Block, CostSource, Driver, Event, Message, MessageDraft, ModelAnswer, ModelCall,
-    Participant, ParticipantStatus, Refusal, RefusalKind, RegistrationId, Repo, RepoPath, Role, RunId,
-    StatusChange, Task, TurnId, TurnOutcome, Usage,
+    Actor, AgentName, Block, CostSource, Cursor, Driver, Event, Message, MessageDraft, ModelAnswer,
+    ModelCall, Participant, ParticipantStatus, Refusal, RefusalKind, RegistrationId, Repo, RepoPath, Role,
+    RunId, StatusChange, Task, TurnId, TurnOutcome, Usage,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -86,8 +86,8 @@ struct TurnDriver {
     /// Fencing tokens of the locks the run holds.
     tokens: HashMap<RepoPath, u64>,
     lock_requests: LockRequests,
-    /// Request id of the question that waits for the user, and since when.
-    question: Option<(u64, Instant)>,
+    /// The question that waits for the user.
+    question: Option<OpenQuestion>,
     /// What somebody has to allow.
     permits: permit::Permits,
     /// Since when the turn waits for a person; its own time stands still then.
@@ -112,10 +112,21 @@ struct TurnDriver {
     sight: Option<Sight>,
     /// It works in a worktree of its own, where everything is its work.
     lent: bool,
+    /// So that nobody takes it away meanwhile.
+    _claim: Option<crate::worktree::Claim>,
     /// Why the sandbox it was to have is none.
     unsandboxed: Option<String>,
     /// A shell was called and its end not heard of yet.
     shell_open: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct OpenQuestion {
+    /// The run's own number of its request.
+    request: u64,
+    since: Instant,
+    /// Where it is in the journal: its answer is behind that.
+    asked: Cursor,
 }
 
 /// Takes a turn and ends it. Failures on the way are the turn's outcome, not this function's.
@@ -170,7 +181,7 @@ impl TurnDriver {
         let stall = Duration::from_secs(limits.stall_seconds);
         loop {
             let answer_limit = Duration::from_secs(limits.answer_deadline_seconds);
-            let deadline = self.question.map_or(self.deadline, |(_, since)| since + answer_limit);
+            let deadline = self.question.map_or(self.deadline, |open| open.since + answer_limit);
             let stands_still = self.question.is_none() && !self.permits.is_empty();
             let permit_deadline = self.permits.oldest().unwrap_or(deadline) + answer_limit;
             tokio::select! {
@@ -197,7 +208,10 @@ impl TurnDriver {
                     self.draft().await?;
                     self.keep_records().await?;
                 }
-                _ = renewals.tick() => self.renew(ttl).await?,
+                _ = renewals.tick() => {
+                    self.renew(ttl).await?;
+                    self.catch_up().await?;
+                }
                 () = tokio::time::sleep_until(self.heard + stall), if self.may_stall() => {
                     let silent = format!(
                         "the agent said nothing for {} s; submit the task again, or raise limits.stall_seconds",
@@ -208,14 +222,22 @@ impl TurnDriver {
                 () = tokio::time::sleep_until(permit_deadline), if !self.permits.is_empty() => {
                     self.permits_overdue(answer_limit).await?;
                 }
-                () = tokio::time::sleep_until(deadline), if !stands_still => {
-                    self.end_as(failed("deadline", "the turn's time was over"));
-                }
+                () = tokio::time::sleep_until(deadline), if !stands_still => self.time_is_over().await?,
                 () = stopping.cancelled(), if self.verdict.is_none() => {
                     self.end_as(failed("daemon_stopped", "the daemon was stopped"));
                 }
             }
         }
+    }
+
+    /// An answer that was given counts, though nobody has told us.
+    async fn time_is_over(&mut self) -> Result<(), Refusal> {
+        let asked = self.question.is_some();
+        self.catch_up().await?;
+        if !asked || self.question.is_some() {
+            self.end_as(failed("deadline", "the turn's time was over"));
+        }
+        Ok(())
     }
 
     /// Silence means something only while the agent waits for nobody.

@@ -4,8 +4,11 @@
 //! Invariant: a worktree goes only when all it held is on a branch or tag of the user's, or under a ref of ours by an
 //! explicit order. Landing changes no file in which the user has work.
 
+mod claim;
 mod land;
 mod remove;
+
+pub(crate) use claim::{Claim, Claims};
 
 use crate::checkpoint;
 use crate::engine::Shared;
@@ -39,14 +42,16 @@ pub(crate) fn isolation(shared: &Shared, agent: &AgentName, order: &Order) -> Is
     }
 }
 
-/// The repo as the participant sees it: at the path of its own worktree, which is made when it is not there.
+/// The repo as the participant sees it: at the path of its own worktree, which is made when it is not there, and stays while
+/// the claim lives.
 pub(crate) async fn own(
     shared: &Arc<Shared>,
     session: SessionId,
     agent: &AgentName,
     repo: Repo,
-) -> Result<Repo, Refusal> {
+) -> Result<(Repo, Claim), Refusal> {
     let lent = lent(shared, session, agent);
+    let claim = shared.claims.take(&lent.path);
     // On the writer's thread of the checkout, so that it is made once.
     let (shared_, path) = (Arc::clone(shared), repo.path.clone());
     let made = shared.writers.run(Path::new(&repo.path), move || {
@@ -60,7 +65,7 @@ pub(crate) async fn own(
         })?;
         Ok(repository.lend(&lent, &base)?.top().display().to_string())
     });
-    Ok(Repo { path: made.await?, ..repo })
+    Ok((Repo { path: made.await?, ..repo }, claim))
 }
 
 /// Where the participant's own worktree is, when it has one.
@@ -182,8 +187,11 @@ fn listed(paths: &[RepoPath], more: usize) -> String {
 }
 
 /// Who works in it now.
-fn worker(shared: &Shared, path: &Path) -> Option<String> {
-    let path = path.canonicalize().ok()?.display().to_string();
+fn worker(shared: &Shared, found: &Found) -> Option<String> {
+    if shared.claims.is_taken(&found.lent.path) {
+        return Some(found.agent.to_string());
+    }
+    let path = found.lent.path.canonicalize().ok()?.display().to_string();
     let Ok(live) = shared.bus.registrations() else {
         // Whoever cannot be asked may work there.
         return Some("somebody".to_owned());
@@ -199,7 +207,7 @@ fn view(shared: &Shared, found: &Found) -> WorktreeView {
             worktree.ok_or_else(|| Refusal::internal("it is half made; the next turn mends it"))?;
         Held::of(&main, &worktree)
     });
-    let in_use = worker(shared, &found.lent.path);
+    let in_use = worker(shared, found);
     let (head, dirty, unlanded, reason) = match &held {
         Ok(held) => (held.head.to_string(), held.dirty.len() + held.unnamable, held.unlanded, held.reason()),
         Err(refusal) => (String::new(), 0, 0, Some(refusal.message.clone())),

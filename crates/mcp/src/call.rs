@@ -4,7 +4,7 @@ use crate::caller::Seat;
 use crate::failure::Failure;
 use crate::server::{Place, Shared, WAIT_MAX};
 use bus::{Bus, Worktree};
-use client::{Client, Options};
+use client::{Client, Credential, Options};
 use model::RegistrationId;
 use rmcp::RoleServer;
 use rmcp::model::{ProgressNotificationParam, ProgressToken};
@@ -39,6 +39,11 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn me(&self) -> RegistrationId {
         self.seat.registration
+    }
+
+    /// Whether the caller is a driven agent: its run has locks of its own then.
+    pub(crate) fn is_driven(&self) -> bool {
+        matches!(self.seat.credential, Credential::Run(_) | Credential::RunFile(_))
     }
 
     /// Whether anybody still waits for what comes of it.

@@ -21,6 +21,7 @@ mod probe;
 mod schema;
 mod server;
 pub mod stdio;
+mod taken;
 mod tools;
 
 pub use caller::{Origin, Seat};

@@ -5,6 +5,7 @@ use crate::call::{Call, Listener};
 use crate::caller::{self, Origin, Seat};
 use crate::failure::Failure;
 use crate::instructions::INSTRUCTIONS;
+use crate::taken::Taken;
 use crate::tools::{self, Uses};
 use bus::Bus;
 use client::{Client, Credential, Options};
@@ -76,6 +77,7 @@ pub(crate) struct Shared {
     bus: OnceLock<Bus>,
     /// Who called last on stdio; asked for again when it has ended.
     own: Mutex<Option<RegistrationId>>,
+    pub(crate) taken: Taken,
     calls: Semaphore,
     /// The client has gone: nobody waits for anything any more.
     pub(crate) closing: CancellationToken,
@@ -100,8 +102,8 @@ impl Server {
 
     fn new(place: Place, origin: Origin, bus: OnceLock<Bus>) -> Self {
         let (own, calls) = (Mutex::default(), Semaphore::new(CALLS_MAX));
-        let closing = CancellationToken::new();
-        Self { shared: Arc::new(Shared { place, origin, bus, own, calls, closing }) }
+        let (closing, taken) = (CancellationToken::new(), Taken::default());
+        Self { shared: Arc::new(Shared { place, origin, bus, own, taken, calls, closing }) }
     }
 
     async fn answer(

@@ -12,7 +12,7 @@ use crate::driver::clearance::{Clearance, Verdict};
 use crate::driver::context_files::Reads;
 use crate::driver::place::Place;
 use crate::driver::program::VendorProgram;
-use crate::driver::{Driver, DriverError, Step, preamble};
+use crate::driver::{Driver, DriverError, Steering, Step, preamble};
 use crate::run::wire::{Begin, Reply, Request, RunEvent, Start};
 use model::{
     ParticipantStatus, PermissionAsk, Refusal, RepoPath, TaskKind, ToolCategory, TurnOutcome, Vendor,
@@ -178,8 +178,8 @@ impl Driver for Acp {
     }
 
     /// The protocol has no words for a turn under way.
-    async fn steer(&mut self, _text: &str) -> Result<bool, DriverError> {
-        Ok(false)
+    async fn steer(&mut self, _id: u64, _text: &str) -> Result<Steering, DriverError> {
+        Ok(Steering::Refused)
     }
 
     async fn stop(mut self) {

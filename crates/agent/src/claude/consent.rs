@@ -23,6 +23,8 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 enum What {
     Edit,
+    /// A tool that it may not have to ask about; it is only told of an objection.
+    Veto,
     /// A tool and its arguments, which are allowed as they are or not at all.
     Tool {
         input: Value,
@@ -59,12 +61,27 @@ pub(super) fn question(
         let question = cut(&in_words(&input), QUESTION_MAX).to_owned();
         return (Waiting { request_id, what: What::Question { input } }, Request::Ask { question });
     }
+    let ask = call_of(place, tool, input.clone(), description);
+    (Waiting { request_id, what: What::Tool { input } }, Request::Permit { ask })
+}
+
+/// What is asked of the daemon before a call of which Claude Code itself may ask nobody.
+pub(super) fn veto(place: &Place, request_id: String, tool: String, input: Value) -> (Waiting, Request) {
+    let ask = call_of(place, tool, input, None);
+    (Waiting { request_id, what: What::Veto }, Request::Veto { ask })
+}
+
+/// Whether a tool has a way of its own to the daemon.
+pub(super) fn is_judged_elsewhere(tool: &str) -> bool {
+    EDIT_TOOLS.contains(&tool) || tool == QUESTION_TOOL
+}
+
+fn call_of(place: &Place, tool: String, input: Value, description: Option<String>) -> Box<PermissionAsk> {
     let detail = description.unwrap_or_else(|| detail(&input));
     let summary = cut(&format!("{tool}: {detail}"), PERMISSION_SUMMARY_MAX).to_owned();
     let paths = place.all_editable(wire::edited(&input)).unwrap_or_default();
     let category = category(&tool);
-    let ask = Box::new(PermissionAsk { tool, category, summary, arguments: input.clone(), paths });
-    (Waiting { request_id, what: What::Tool { input } }, Request::Permit { ask })
+    Box::new(PermissionAsk { tool, category, summary, arguments: input, paths })
 }
 
 /// The daemon's answer as Claude Code wants it, and to which of its requests.
@@ -78,8 +95,10 @@ pub(super) fn answer(waiting: Waiting, result: Result<Reply, Refusal>) -> (Strin
     let odd = || "the daemon gave an unexpected answer".to_owned();
     let answer = match (waiting.what, result) {
         (What::Edit, Ok(Reply::Locked { .. })) => wire::before_edit(None),
-        (What::Edit, Ok(_)) => wire::before_edit(Some(&odd())),
-        (What::Edit, Err(refusal)) => wire::before_edit(Some(&refused(refusal))),
+        (What::Veto, Ok(Reply::Permitted { allowed: true, .. })) => wire::no_objection(),
+        (What::Veto, Ok(Reply::Permitted { reason, .. })) => wire::before_edit(Some(&reason)),
+        (What::Edit | What::Veto, Ok(_)) => wire::before_edit(Some(&odd())),
+        (What::Edit | What::Veto, Err(refusal)) => wire::before_edit(Some(&refused(refusal))),
         (What::Tool { input }, Ok(Reply::Permitted { allowed: true, .. })) => allow(input),
         (What::Tool { .. }, Ok(Reply::Permitted { reason, .. })) => deny(reason),
         (What::Question { input }, Ok(Reply::Answer { text })) => allow(answered(input, &text)),
@@ -202,6 +221,27 @@ mod tests {
             assert_eq!(denied["hookSpecificOutput"]["permissionDecision"], "deny");
             assert_eq!(denied["hookSpecificOutput"]["permissionDecisionReason"], reason);
         }
+    }
+
+    #[test]
+    fn an_objection_denies_and_none_leaves_the_rest_to_the_program() {
+        let place = Place::at(std::path::Path::new("/"), Arc::new(Dice)).unwrap();
+        let asked = || veto(&place, "r".into(), "Bash".into(), json!({"command": "rm -r x"}));
+        let (waiting, request) = asked();
+        let Request::Veto { ask } = request else { panic!("{request:?}") };
+        assert_eq!((ask.tool.as_str(), ask.category), ("Bash", ToolCategory::Shell));
+        let free = Reply::Permitted { allowed: true, reason: String::new() };
+        assert_eq!(answer(waiting, Ok(free)).1, json!({"continue": true}), "it may still ask");
+        let no = Reply::Permitted { allowed: false, reason: "a rule".into() };
+        let lost = Refusal::internal("gone");
+        for (result, reason) in [(Ok(no), "a rule"), (Ok(Reply::Accepted), "unexpected"), (Err(lost), "gone")]
+        {
+            let output = answer(asked().0, result).1["hookSpecificOutput"].clone();
+            assert_eq!(output["permissionDecision"], "deny");
+            assert!(output["permissionDecisionReason"].as_str().unwrap().contains(reason), "{output}");
+        }
+        assert!(is_judged_elsewhere("Write") && is_judged_elsewhere(QUESTION_TOOL));
+        assert!(!is_judged_elsewhere("Bash") && !is_judged_elsewhere("Read"));
     }
 
     #[test]

@@ -12,12 +12,12 @@ use crate::cli::Cli;
 use crate::driver::context_files::Reads;
 use crate::driver::place::Place;
 use crate::driver::program::{VendorProgram, is_at_least};
-use crate::driver::{About, Driver, DriverError, Step, preamble};
+use crate::driver::{About, Driver, DriverError, Steering, Step, preamble};
 use crate::programs::oldest;
 use crate::run::wire::{Begin, Reply, Request, RunEvent, Start, TextKind};
 use model::{ParticipantStatus, Refusal, TurnOutcome, Usage};
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -33,6 +33,8 @@ static ABOUT: About = About {
 const HANDSHAKE: Duration = Duration::from_secs(60);
 /// How long it may take to say what a session has used before.
 const BASELINE: Duration = Duration::from_secs(5);
+/// How long it may take, after its last word, to begin once more for words that wait in its queue. It does so at once.
+const TAKE_UP: Duration = Duration::from_secs(10);
 /// Refusals of the key after which it is not tried again; Claude Code itself would go on for minutes.
 const KEY_REFUSALS: u32 = 3;
 /// The model's name that leaves the choice to Claude Code.
@@ -58,8 +60,10 @@ pub(crate) struct Claude {
     /// What waits for the daemon, by the ids of our requests.
     pub(super) waiting: HashMap<u64, Waiting>,
     last_id: u64,
-    /// Words for the turn under way that were not taken up yet.
-    steered: HashSet<String>,
+    /// Words for the turn under way that were not taken up yet: by the ids the program knows them by, ours.
+    steered: HashMap<String, u64>,
+    /// It has come to an end while words waited.
+    resting: Option<Rest>,
     session: Option<String>,
     /// Since when the model is asked.
     called: Instant,
@@ -69,6 +73,12 @@ pub(crate) struct Claude {
     used_before: Option<Option<SessionUsage>>,
     under_way: bool,
     interrupted: bool,
+}
+
+/// An end that is none if the program begins once more.
+struct Rest {
+    summary: String,
+    until: Instant,
 }
 
 impl Driver for Claude {
@@ -92,7 +102,8 @@ impl Driver for Claude {
             spending: Spending::of_new(),
             waiting: HashMap::new(),
             last_id: 0,
-            steered: HashSet::new(),
+            steered: HashMap::new(),
+            resting: None,
             session: None,
             called: Instant::now(),
             retries: 0,
@@ -127,7 +138,13 @@ impl Driver for Claude {
             if let Some(error) = self.failed.take() {
                 return Err(error);
             }
-            self.hear().await;
+            let Some(until) = self.resting.as_ref().map(|rest| rest.until) else {
+                self.hear().await;
+                continue;
+            };
+            if tokio::time::timeout_at(until, self.hear()).await.is_err() {
+                self.stay_ended();
+            }
         }
     }
 
@@ -148,15 +165,15 @@ impl Driver for Claude {
         self.program.send(&wire::request("interrupt", &json!({"subtype": "interrupt"})))
     }
 
-    /// Claude Code takes them up after the tool it uses now; after its last word it begins once more for them.
-    async fn steer(&mut self, text: &str) -> Result<bool, DriverError> {
+    /// Claude Code queues them. It takes them up after the tool it uses now; after its last word it begins once more for them.
+    async fn steer(&mut self, id: u64, text: &str) -> Result<Steering, DriverError> {
         if !self.under_way || self.interrupted {
-            return Ok(false);
+            return Ok(Steering::Refused);
         }
         let uuid = self.uuid();
         self.program.send(&wire::user(text, Some(&uuid)))?;
-        self.steered.insert(uuid);
-        Ok(true)
+        self.steered.insert(uuid, id);
+        Ok(Steering::Queued)
     }
 
     async fn stop(self) {
@@ -222,6 +239,9 @@ impl Claude {
     /// The program has ended: what it had said to the last comes before the error.
     fn gone(&mut self, error: DriverError) {
         self.flush(None, None);
+        if self.resting.is_some() {
+            return self.stay_ended();
+        }
         let words = self.program.last_words();
         self.failed = Some(match error {
             DriverError::Died { .. } if words.contains("unknown option") => {
@@ -304,6 +324,8 @@ impl Claude {
                     self.session = Some(session.clone());
                     self.say(RunEvent::Opened { vendor_session: session, version });
                 }
+                // It says this at every beginning.
+                self.resting = None;
             }
             "status" => {
                 self.called = Instant::now();
@@ -368,16 +390,17 @@ impl Claude {
             return Ok(());
         }
         let fine = verdict.subtype == "success" && !verdict.is_error;
-        // It begins once more for words that it had not taken up.
-        if fine && !self.steered.is_empty() {
+        if fine {
+            let summary = verdict.result.clone().unwrap_or_default();
+            self.resting = Some(Rest { summary, until: Instant::now() + TAKE_UP });
+            // It begins once more for words that it had not taken up.
+            if self.steered.is_empty() {
+                self.stay_ended();
+            }
             return Ok(());
         }
         self.under_way = false;
-        if fine {
-            let summary = verdict.result.clone().unwrap_or_default();
-            self.steps.push_back(Step::Ended(TurnOutcome::Completed { summary }));
-            return Ok(());
-        }
+        self.resting = None;
         let texts = verdict.result.iter().chain(&verdict.errors).map(String::as_str);
         let message = texts.collect::<Vec<_>>().join("; ");
         Err(match &self.start.begin {
@@ -394,6 +417,13 @@ impl Claude {
         })
     }
 
+    /// What it said last was its end; words that wait still are not heard.
+    fn stay_ended(&mut self) {
+        let Some(Rest { summary, .. }) = self.resting.take() else { return };
+        self.under_way = false;
+        self.steps.push_back(Step::Ended(TurnOutcome::Completed { summary }));
+    }
+
     fn asked(&mut self, request_id: String, asked: Asked) -> Result<(), DriverError> {
         // The call comes before what it asks for.
         self.flush(None, None);
@@ -404,7 +434,17 @@ impl Claude {
                     let diff = wire::diff(path.as_str(), &input.tool_response);
                     self.say(RunEvent::Wrote { path, diff });
                 }
-                self.program.send(&wire::response(&request_id, &json!({"continue": true})))
+                self.program.send(&wire::response(&request_id, &wire::no_objection()))
+            }
+            Asked::HookCallback { callback_id, input } if callback_id == wire::BEFORE_USE => {
+                let (tool, input) = (input.tool_name, input.tool_input);
+                // Edits have a callback of their own; who may use our tools is decided by them.
+                if consent::is_judged_elsewhere(&tool) || self.is_ours(&tool) {
+                    return self.program.send(&wire::response(&request_id, &wire::no_objection()));
+                }
+                let (waiting, request) = consent::veto(&self.place, request_id, tool, input);
+                self.ask(waiting, request);
+                Ok(())
             }
             Asked::HookCallback { input, .. } => match consent::lock_for(self, &input.tool_input) {
                 Ok(path) => {
@@ -447,8 +487,9 @@ impl Claude {
     }
 
     fn taken_up(&mut self, uuid: Option<&str>) {
-        if let Some(uuid) = uuid {
-            self.steered.remove(uuid);
+        if let Some(id) = uuid.and_then(|uuid| self.steered.remove(uuid)) {
+            self.resting = None;
+            self.steps.push_back(Step::TakenUp(id));
         }
     }
 
@@ -542,6 +583,64 @@ mod tests {
         let place = Place::at(std::path::Path::new("/"), Arc::new(Dice)).unwrap();
         let opened = Claude::open(&start(&["bash", "-c", "read -r line; read -r line"]), &place).await.err();
         assert_eq!(opened, Some(DriverError::Silent { about: &ABOUT, seconds: HANDSHAKE.as_secs() }));
+    }
+
+    /// Shakes hands, reads the prompt and the words that follow it; `$id` is the id of these.
+    const STEERED: &str = r#"read -r line
+        echo '{"type":"control_response","response":{"subtype":"success","request_id":"initialize","response":{}}}'
+        read -r prompt; read -r words; id=${words#*'"uuid":"'}; id=${id%%'"'*}
+        done_with() { echo "{\"type\":\"result\",\"subtype\":\"success\",\"result\":\"$1\"}"; }
+        state() { echo "{\"type\":\"command_lifecycle\",\"command_uuid\":\"$id\",\"state\":\"$1\"}"; }
+    "#;
+
+    /// A program that was prompted and has queued the words 7.
+    async fn steered(script: &str) -> Claude {
+        let script = format!("{STEERED}{script}");
+        let place = Place::at(std::path::Path::new("/"), Arc::new(Dice)).unwrap();
+        let mut claude = Claude::open(&start(&["bash", "-c", &script]), &place).await.unwrap();
+        claude.prompt("begin").await.unwrap();
+        assert_eq!(claude.steer(7, "and this").await.unwrap(), Steering::Queued);
+        claude
+    }
+
+    /// What matters of a turn to its end: the words taken up, and the end.
+    async fn to_its_end(claude: &mut Claude) -> Vec<Step> {
+        let mut steps = Vec::new();
+        loop {
+            match claude.next().await.unwrap() {
+                Step::Say(_) | Step::Withdrawn(_) => {}
+                step @ Step::TakenUp(_) => steps.push(step),
+                step @ Step::Ended(_) => {
+                    steps.push(step);
+                    return steps;
+                }
+            }
+        }
+    }
+
+    fn completed(summary: &str) -> Step {
+        Step::Ended(TurnOutcome::Completed { summary: summary.into() })
+    }
+
+    #[tokio::test]
+    async fn words_are_taken_when_the_program_takes_them_up_and_not_when_it_queues_them() {
+        let mut claude =
+            steered("state queued; done_with first; state started; done_with second; read -r end").await;
+        assert_eq!(to_its_end(&mut claude).await, [Step::TakenUp(7), completed("second")]);
+        claude.stop().await;
+    }
+
+    #[tokio::test]
+    async fn words_that_are_never_taken_up_neither_count_as_heard_nor_hold_up_the_end() {
+        let mut claude = steered("state queued; done_with first; read -r end").await;
+        claude.hear_until(|claude| claude.resting.is_some()).await.unwrap();
+        tokio::time::pause();
+        assert_eq!(to_its_end(&mut claude).await, [completed("first")]);
+        tokio::time::resume();
+        claude.stop().await;
+        let mut gone = steered("done_with first; exit 0").await;
+        assert_eq!(to_its_end(&mut gone).await, [completed("first")]);
+        gone.stop().await;
     }
 
     #[test]

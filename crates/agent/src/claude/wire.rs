@@ -2,18 +2,24 @@
 //!
 //! Invariant: what is unknown or has another shape than we know is passed over, never an error: it is kept as a record.
 
+use crate::run::wire::PATIENCE_MAX;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The callback before an edit.
 pub(super) const BEFORE_EDIT: &str = "before_edit";
-/// The callback after one.
+/// The callback before whatever else it does.
+pub(super) const BEFORE_USE: &str = "before_use";
+/// The callback after an edit.
 pub(super) const AFTER_EDIT: &str = "after_edit";
 /// Its tools that change files.
 pub(super) const EDIT_TOOLS: [&str; 4] = ["Write", "Edit", "MultiEdit", "NotebookEdit"];
-/// Seconds an edit may wait for its lock: longer than the daemon lets it.
-const HOOK_SECONDS: u64 = 24 * 3600;
+/// How much longer a callback may take than the daemon: when its time is over, Claude Code goes on as if nobody had objected.
+const HOOK_MARGIN: Duration = Duration::from_secs(600);
+/// Seconds a callback may take. Its clock counts milliseconds in 31 bits.
+const HOOK_SECONDS: u64 = PATIENCE_MAX.as_secs() + HOOK_MARGIN.as_secs();
 
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -172,6 +178,8 @@ pub(super) enum Asked {
 #[derive(Debug, Deserialize)]
 pub(super) struct Hook {
     #[serde(default)]
+    pub tool_name: String,
+    #[serde(default)]
     pub tool_input: Value,
     #[serde(default)]
     pub tool_response: Value,
@@ -211,10 +219,12 @@ pub(super) fn edited(tool_input: &Value) -> Option<&str> {
 
 pub(super) fn initialize(mcp: Option<&str>, system: &str) -> Value {
     let matcher = EDIT_TOOLS.join("|");
-    let hook = |callback: &str| json!([{"matcher": matcher, "hookCallbackIds": [callback], "timeout": HOOK_SECONDS}]);
+    let edit =
+        |callback: &str| json!({"matcher": matcher, "hookCallbackIds": [callback], "timeout": HOOK_SECONDS});
+    let any = json!({"hookCallbackIds": [BEFORE_USE], "timeout": HOOK_SECONDS});
     json!({
         "subtype": "initialize",
-        "hooks": {"PreToolUse": hook(BEFORE_EDIT), "PostToolUse": hook(AFTER_EDIT)},
+        "hooks": {"PreToolUse": [edit(BEFORE_EDIT), any], "PostToolUse": [edit(AFTER_EDIT)]},
         "appendSystemPrompt": system,
         "sdkMcpServers": mcp.into_iter().collect::<Vec<_>>(),
     })
@@ -244,7 +254,12 @@ pub(super) fn user(text: &str, uuid: Option<&str>) -> Value {
     line
 }
 
-/// The answer of the callback before an edit; none is a yes.
+/// The answer of a callback that leaves it to Claude Code what comes next.
+pub(super) fn no_objection() -> Value {
+    json!({"continue": true})
+}
+
+/// The answer of the callback before an edit, or of another that objects; none is a yes.
 pub(super) fn before_edit(denied: Option<&str>) -> Value {
     let mut output = json!({"hookEventName": "PreToolUse", "permissionDecision": "allow"});
     if let Some(reason) = denied {
@@ -296,6 +311,21 @@ mod tests {
         assert_eq!(diff("x", &create).as_deref(), Some(expected));
         assert_eq!(diff("x", &json!({"type": "update", "structuredPatch": []})), None);
         assert_eq!(diff("x", &json!("Error: no")), None);
+    }
+
+    #[test]
+    fn a_callback_may_take_longer_than_the_daemon_ever_does() {
+        assert_eq!(HOOK_SECONDS, PATIENCE_MAX.as_secs() + HOOK_MARGIN.as_secs());
+        assert!(!HOOK_MARGIN.is_zero());
+        assert!(
+            HOOK_SECONDS * 1000 <= u64::from(i32::MAX.unsigned_abs()),
+            "a longer one would be over at once"
+        );
+        let told = initialize(None, "");
+        for callbacks in ["PreToolUse", "PostToolUse"] {
+            let all = told["hooks"][callbacks].as_array().unwrap();
+            assert!(all.iter().all(|callback| callback["timeout"] == HOOK_SECONDS), "{told}");
+        }
     }
 
     #[test]

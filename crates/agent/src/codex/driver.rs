@@ -11,7 +11,7 @@ use crate::driver::clearance::{Clearance, Verdict};
 use crate::driver::context_files::Reads;
 use crate::driver::place::Place;
 use crate::driver::program::{VendorProgram, is_at_least};
-use crate::driver::{About, Driver, DriverError, Step, preamble};
+use crate::driver::{About, Driver, DriverError, Steering, Step, preamble};
 use crate::programs::oldest;
 use crate::run::wire::{Begin, Reply, RunEvent, Start};
 use model::{Isolation, Refusal, RepoPath, TaskKind, TurnOutcome};
@@ -129,15 +129,13 @@ impl Driver for Codex {
         Ok(())
     }
 
-    async fn steer(&mut self, text: &str) -> Result<bool, DriverError> {
+    async fn steer(&mut self, _id: u64, text: &str) -> Result<Steering, DriverError> {
         let thread = self.thread.id().to_owned();
-        match self.say(&thread, text)? {
-            None => Ok(false),
+        let Some(id) = self.say(&thread, text)? else { return Ok(Steering::Refused) };
+        match self.server.answer(id, STEERING).await {
             // Words that are not answered are not taken; the turn goes on without them.
-            Some(id) => match self.server.answer(id, STEERING).await {
-                Err(DriverError::Silent { .. }) => Ok(false),
-                answer => Ok(answer?.is_ok()),
-            },
+            Err(DriverError::Silent { .. }) => Ok(Steering::Refused),
+            answer => Ok(if answer?.is_ok() { Steering::Taken } else { Steering::Refused }),
         }
     }
 

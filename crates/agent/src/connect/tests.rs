@@ -77,6 +77,17 @@ fn connecting_twice_changes_nothing_and_disconnecting_leaves_the_users_own() {
 }
 
 #[test]
+fn what_cannot_be_taken_out_alone_is_left_with_a_word_of_what_to_do() {
+    let file = &plans(Cli::Codex, Scope::User)[1];
+    let once = file.connected(Some("[model]\nname = \"x\"\n")).unwrap();
+    let within = once.replace("# <<< coditect", "# slow here\nstartup_timeout_sec = 20\n# <<< coditect");
+    let refused = file.disconnected(&within).unwrap_err();
+    assert!(matches!(&refused, ConnectError::Entangled { path, .. } if *path == file.path), "{refused}");
+    let said = refused.to_string();
+    assert!(said.contains("startup_timeout_sec") && said.contains("left as it is: move that"), "{said}");
+}
+
+#[test]
 fn a_binary_that_moved_is_followed() {
     let before = Programs { binary: "/old/coditect".to_owned(), options: vec![] };
     let old = plan(Cli::Claude, Scope::User, &place(None), &before).unwrap()[0].connected(None).unwrap();

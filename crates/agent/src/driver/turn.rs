@@ -5,10 +5,10 @@
 use super::deadline::Deadline;
 use super::place::Place;
 use super::uplink::Uplink;
-use super::{Commands, Driver, DriverError, Step, context_files, plan, preamble};
+use super::{Commands, Driver, DriverError, Steering, Step, context_files, plan, preamble};
 use crate::run::wire::{Begin, Reply, Request, RunCommand, RunEvent, Start};
 use model::{Block, Refusal, Role, TaskKind, TurnOutcome, Usage};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 use tokio::net::unix::pipe;
 use tokio::time::{Instant, sleep_until};
@@ -31,6 +31,7 @@ pub(super) async fn take<D: Driver>(start: Start, place: Place, commands: Comman
         seconds: start.deadline_ms.div_ceil(1000),
         questions: HashSet::new(),
         early: Vec::new(),
+        queued: BTreeMap::new(),
         iterations: 0,
         usage: Usage::default(),
         spoken: false,
@@ -49,6 +50,8 @@ struct Mediation {
     questions: HashSet<u64>,
     /// Words that came before the turn could take them.
     early: Vec<(u64, String)>,
+    /// Words that the vendor's program has and has not taken up.
+    queued: BTreeMap<u64, String>,
     iterations: u32,
     usage: Usage,
     /// The agent has said or done something.
@@ -67,6 +70,7 @@ impl Mediation {
         self.say(&RunEvent::Ready).await;
         start.system = context_files::before(&start.system, &self.place, &D::reads(&start, &self.place));
         let (outcome, driver) = self.conversation::<D>(start).await;
+        self.unheard().await;
         let (iterations, usage) = (self.iterations, self.usage);
         self.say(&RunEvent::Ended { outcome, iterations, usage }).await;
         let stopping = async {
@@ -126,6 +130,8 @@ impl Mediation {
             return false;
         }
         start.begin = Begin::New;
+        // The program that had these is gone.
+        self.early.extend(std::mem::take(&mut self.queued));
         let text = format!("{error}; a new one was begun and given the last messages of this conversation");
         let blocks = vec![Block::Text { text }];
         self.say(&RunEvent::Message { role: Role::System, blocks, usage: None, latency_ms: None }).await;
@@ -191,6 +197,11 @@ impl Mediation {
                         self.settle(id);
                         None
                     }
+                    (Ok(Step::TakenUp(id)), before) => {
+                        verdict = before;
+                        self.taken_up(id).await;
+                        None
+                    }
                     (Ok(Step::Ended(_)) | Err(_), Some((outcome, _))) => return Ok(outcome),
                     (Ok(Step::Ended(outcome)), None) => return Ok(outcome),
                     (Err(error), None) => return Err(error),
@@ -227,10 +238,32 @@ impl Mediation {
         Ok(None)
     }
 
-    async fn steer<D: Driver>(&self, driver: &mut D, id: u64, text: &str) -> Result<(), DriverError> {
-        let taken = driver.steer(text).await?;
+    async fn steer<D: Driver>(&mut self, driver: &mut D, id: u64, text: &str) -> Result<(), DriverError> {
+        let taken = match driver.steer(id, text).await? {
+            Steering::Taken => true,
+            Steering::Refused => false,
+            Steering::Queued => {
+                self.queued.insert(id, text.to_owned());
+                return Ok(());
+            }
+        };
         self.say(&RunEvent::Steered { id, taken }).await;
         Ok(())
+    }
+
+    async fn taken_up(&mut self, id: u64) {
+        if self.queued.remove(&id).is_some() {
+            self.say(&RunEvent::Steered { id, taken: true }).await;
+        }
+    }
+
+    /// With the turn's end nobody hears any more what was not taken up; the daemon is told, so that it is not lost.
+    async fn unheard(&mut self) {
+        let early = std::mem::take(&mut self.early).into_iter().map(|(id, _)| id);
+        let queued = std::mem::take(&mut self.queued).into_keys();
+        for id in early.chain(queued).collect::<Vec<_>>() {
+            self.say(&RunEvent::Steered { id, taken: false }).await;
+        }
     }
 
     /// Tells the daemon; gives the turn's outcome when it cannot be told.

@@ -1,7 +1,9 @@
 //! The fence by Landlock: rules of the kernel for a thread and all that it starts.
 //!
 //! Landlock only allows; what is hidden is therefore what nothing allows: every folder on the way to it is opened entry
-//! by entry. So a file that is made later right beside a hidden one cannot be read either.
+//! by entry, be it from the root or from a place that is named as readable or writable. So a file that is made later right
+//! beside a hidden one cannot be read either. What lies below a writable folder can be written over, though hidden: who may
+//! make files in a folder may write below it.
 
 use super::{DEVICES, Fence, FenceError, Fenced};
 use landlock::{
@@ -46,12 +48,9 @@ impl Fence {
             .set_compatibility(CompatLevel::BestEffort)
             .scope(Scope::Signal)?
             .create()?;
-        let hidden: Vec<PathBuf> = self.hidden.iter().filter_map(|path| path.canonicalize().ok()).collect();
-        let mut seen = Vec::new();
-        open_around(Path::new("/"), &hidden, &mut seen);
-        seen.extend(self.readable.iter().cloned());
+        let seen = self.seen();
         let writable = || self.writable.iter().chain([&self.tmp]);
-        let read_too = seen.iter().chain(writable()).map(|path| (path, read));
+        let read_too = seen.iter().map(|path| (path, read));
         let devices: Vec<PathBuf> = DEVICES.iter().map(PathBuf::from).chain(["/dev/pts".into()]).collect();
         let device = devices.iter().map(|path| (path, AccessFs::WriteFile.into()));
         for (path, access) in read_too.chain(writable().map(|path| (path, write))).chain(device) {
@@ -61,6 +60,21 @@ impl Fence {
             rules = rules.add_rule(PathBeneath::new(place, access))?;
         }
         Ok(rules)
+    }
+
+    /// What may be read. The last word on a path has the named place that is nearest above it, and of one that is named
+    /// both ways, that it is seen.
+    fn seen(&self) -> Vec<PathBuf> {
+        let there = |path: &PathBuf| path.canonicalize().ok();
+        let hidden: Vec<PathBuf> = self.hidden.iter().filter_map(there).collect();
+        let mut seen = Vec::new();
+        open_around(Path::new("/"), &hidden, &mut seen);
+        let named = self.readable.iter().chain(&self.writable).chain([&self.tmp]);
+        for place in named.filter_map(there) {
+            let below: Vec<PathBuf> = hidden.iter().filter(|path| **path != place).cloned().collect();
+            open_around(&place, &below, &mut seen);
+        }
+        seen
     }
 }
 
@@ -110,5 +124,27 @@ mod tests {
         open_around(&root, &[root.join("a/secret"), root.join("c")], &mut seen);
         seen.sort();
         assert_eq!(seen, [root.join("a/x"), root.join("b")]);
+    }
+
+    #[test]
+    fn what_is_hidden_below_a_seen_place_is_not_seen_and_the_other_way_round() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        for file in ["repo/a", "repo/data/token", "repo/data/runs/1/own", "work/b", "work/.key"] {
+            std::fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+            std::fs::write(root.join(file), "").unwrap();
+        }
+        let fence = Fence {
+            mechanism: crate::fence::Mechanism::Landlock,
+            writable: vec![root.join("work")],
+            readable: vec![root.join("repo"), root.join("repo/data/runs/1")],
+            hidden: vec![root.join("repo/data"), root.join("work/.key")],
+            frozen: Vec::new(),
+            tmp: root.join("none"),
+        };
+        let seen = fence.seen();
+        let is_seen = |file: &str| seen.iter().any(|place| root.join(file).starts_with(place));
+        assert!(is_seen("repo/a") && is_seen("repo/data/runs/1/own") && is_seen("work/b"), "{seen:?}");
+        assert!(!is_seen("repo/data/token") && !is_seen("work/.key"), "{seen:?}");
     }
 }

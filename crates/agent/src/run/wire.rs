@@ -9,13 +9,14 @@ use model::{
     Role, TaskKind, TurnOutcome, Usage,
 };
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 use super::handle::RunExitStatus;
 
 /// Revision of this wire. A daemon goes on while its program on disk is replaced, and would start the other one's
 /// guards: the guard's first line says the revision, and another one ends the run before it begins. Raise it with
 /// every change of what is below.
-pub(crate) const WIRE_REVISION: u32 = 2;
+pub(crate) const WIRE_REVISION: u32 = 3;
 
 /// What the daemon hears of a run, in the order in which it happened. The last one is always
 /// [`RunEvent::Exited`].
@@ -44,7 +45,7 @@ pub enum RunEvent {
     Outlined { steps: Vec<OutlineStep> },
     /// A line of the vendor's program, as it was; not those that carry text piece by piece.
     Record { line: String },
-    /// Answer to [`RunCommand::Steer`]: whether the agent takes words while it works.
+    /// Answer to [`RunCommand::Steer`]: whether the agent has taken up the words. Those it never took up are answered before the end.
     Steered { id: u64, taken: bool },
     /// Something only the daemon can do; answered by [`RunCommand::Reply`] with the same id.
     Request { id: u64, request: Request },
@@ -86,7 +87,13 @@ pub enum Request {
     Notice { channel: String, text: String },
     /// May the tool be called with exactly these arguments? Answered `Permitted`, perhaps hours later.
     Permit { ask: Box<PermissionAsk> },
+    /// Does a rule forbid this call, which the vendor's program would let go ahead by itself? Nobody is asked. Answered
+    /// `Permitted`, at once.
+    Veto { ask: Box<PermissionAsk> },
 }
+
+/// Longest the daemon takes to answer a request: a person may be asked, and then a lock waited for.
+pub const PATIENCE_MAX: Duration = Duration::from_secs(2_000_000);
 
 /// The daemon's answer to a [`Request`] it carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

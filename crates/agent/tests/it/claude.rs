@@ -301,11 +301,15 @@ async fn words_for_the_turn_under_way_are_heard_in_it() {
     real.daemon.serve_until(|_| Some(None), asks).await;
     let Some(RunEvent::Request { id, .. }) = real.daemon.events.last().cloned() else { panic!("no request") };
     real.daemon.handle().send(RunCommand::Steer { id: 5, text: "mind the heliotrope".into() }).unwrap();
-    let steered = |event: &RunEvent| matches!(event, RunEvent::Steered { id: 5, taken: true });
-    real.daemon.serve_until(|_| None, steered).await;
+    let queued = |event: &RunEvent| matches!(event, RunEvent::Record { line } if line.contains("queued"));
+    real.daemon.serve_until(|_| None, queued).await;
+    let is_steered = |event: &RunEvent| matches!(event, RunEvent::Steered { .. });
+    assert!(!real.daemon.events.iter().any(is_steered), "what is queued is not heard yet");
     let allowed = Ok(Reply::Permitted { allowed: true, reason: String::new() });
     real.daemon.handle().send(RunCommand::Reply { id, result: allowed }).unwrap();
     real.daemon.serve(|_| None).await;
+    let steered: Vec<_> = real.daemon.events.iter().filter(|event| is_steered(event)).collect();
+    assert_eq!(steered, [&RunEvent::Steered { id: 5, taken: true }]);
     assert_eq!(real.daemon.ended().0, completed("done"));
     assert!(real.last_told().contains("mind the heliotrope"));
 }

@@ -57,7 +57,7 @@ async fn each_way_to_be_broken_has_its_code_and_its_fix() {
         (fake("for n in $(seq 100); do echo Hello; done; sleep 100"), "vendor_garbage", "Hello"),
         (hello("tr '\\0' x < /dev/zero"), "vendor_flood", "ask for less"),
         (hello("head -c 9000000 /dev/zero | tr '\\0' x; echo; sleep 100"), "vendor_flood", "a line of"),
-        (hello("printf '{\"type\":\"assis'; echo oh no >&2; exit 7"), "vendor_died", "exit code 7: oh no"),
+        (hello("printf '{\"type\":\"assis'; echo oh no >&2; exit 7"), "vendor_died", "oh no"),
         (hello("kill -SEGV $$"), "vendor_died", "signal 11"),
         (hello("sleep 1000 & exec 1>&-; exit 3"), "vendor_died", "exit code 3"),
         (fake("exec sleep 0"), "vendor_died", "exit code 0"),

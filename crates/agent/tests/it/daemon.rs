@@ -53,7 +53,8 @@ impl Daemon {
         if let RunEvent::Request { id, request } = &event {
             let wanted = answer(request);
             // Whoever withholds answers means those of the turn; commands are permitted as everywhere.
-            let permit = matches!(request, Request::Permit { .. }) && wanted == Some(None);
+            let permit =
+                matches!(request, Request::Permit { .. } | Request::Veto { .. }) && wanted == Some(None);
             let given = wanted.filter(|_| !permit).unwrap_or_else(|| Some(self.carry_out(request)));
             if let Some(result) = given {
                 self.handle().send(RunCommand::Reply { id: *id, result }).unwrap();
@@ -104,7 +105,9 @@ impl Daemon {
                 Ok(Reply::Written { hash, lines_added: 1, lines_removed: 1 })
             }
             Request::Ask { .. } => Ok(Reply::Answer { text: "blue".into() }),
-            Request::Permit { .. } => Ok(Reply::Permitted { allowed: true, reason: String::new() }),
+            Request::Permit { .. } | Request::Veto { .. } => {
+                Ok(Reply::Permitted { allowed: true, reason: String::new() })
+            }
             Request::Propose { .. } | Request::Notice { .. } => Ok(Reply::Accepted),
         }
     }
@@ -126,8 +129,10 @@ impl Daemon {
         end
     }
 
+    /// What was asked for; that no rule forbids a call is asked besides, of every call.
     pub(crate) fn requests(&self) -> Vec<Request> {
         let request = |event: &RunEvent| match event {
+            RunEvent::Request { request: Request::Veto { .. }, .. } => None,
             RunEvent::Request { request, .. } => Some(request.clone()),
             _ => None,
         };

@@ -25,6 +25,7 @@ done
 echo evil > /proc/$VICTIM/cwd/evil
 kill -KILL $VICTIM
 cat $OUT/secret > ./stolen
+cat $OUT/victim > ./seen
 mkdir -p a/b && echo fine > a/b/made && mv a/b/made a/moved && echo temporary > $TMPDIR/scratch && echo x > /dev/null && cp $TMPDIR/scratch ./temporary
 echo frozen > ./frozen/file
 echo over > ./over
@@ -50,7 +51,7 @@ fn fence(scene: &Scene, mechanism: Mechanism, outside: &Path) -> Fence {
     Fence {
         mechanism,
         writable: vec![scene.worktree()],
-        readable: vec![scene.scratch()],
+        readable: vec![scene.scratch(), outside.to_owned()],
         hidden: vec![outside.join("secret")],
         frozen: vec![scene.worktree().join("frozen")],
         tmp: scene.scratch().join("tmp"),
@@ -89,7 +90,8 @@ async fn nothing_outside_can_be_changed_or_read_and_everything_inside_can() {
         assert_eq!(inside("over"), "over\n", "{mechanism:?}: it did not come to its end: {said}");
         assert_eq!(names(&out), ["secret", "victim"], "{mechanism:?}: {said}");
         assert_eq!(fs::read_to_string(out.join("victim")).unwrap(), "untouched", "{mechanism:?}");
-        assert_eq!(inside("stolen"), "", "{mechanism:?}");
+        assert_eq!(inside("stolen"), "", "{mechanism:?}: what is hidden below a readable folder was read");
+        assert_eq!(inside("seen"), "untouched", "{mechanism:?}: {said}");
         assert!(other.try_wait().unwrap().is_none(), "{mechanism:?}: a process of the user was ended");
         assert_eq!(inside("a/moved"), "fine\n", "{mechanism:?}: {said}");
         assert_eq!(inside("temporary"), "temporary\n", "{mechanism:?}: {said}");

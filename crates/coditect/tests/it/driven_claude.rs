@@ -19,6 +19,10 @@ struct Driven {
 
 impl Driven {
     fn find(what: &str) -> Option<Self> {
+        Self::with(what, json!({}))
+    }
+
+    fn with(what: &str, permissions: Value) -> Option<Self> {
         let vendors = Vendors::find(what)?;
         let house = House::new();
         let models = Scripted::start(ScriptedOptions::default()).unwrap();
@@ -28,7 +32,7 @@ impl Driven {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.into_string().unwrap().into()))
             .collect();
-        let config = json!({ "agents": {
+        let config = json!({ "permissions": permissions, "agents": {
             "claude": {
                 "vendor": "anthropic", "driver": "claude", "model": home.model(), "env": env,
                 "command": [vendors.program(VendorCli::Claude)],
@@ -146,6 +150,29 @@ fn words_for_it_are_answered_in_the_same_turn() {
     assert_eq!(place.over(&task)["text"], json!("second"));
     let messages = place.house.json(&["session", "messages", &session, "--json"]).to_string();
     assert!(messages.contains("[[say second]]"), "{messages}");
+}
+
+#[test]
+fn a_rule_that_denies_is_final_whatever_claudes_own_settings_allow() {
+    let rules = json!({ "rules": [{ "tool": "shell", "command": "touch", "decision": "deny" }] });
+    let Some(place) = Driven::with("Claude Code may do more than the rules", rules) else { return };
+    std::fs::create_dir_all(place.home.folder()).unwrap();
+    let own = json!({ "permissions": { "allow": ["Bash(touch:*)", "Bash(mkdir:*)"] } });
+    std::fs::write(place.home.folder().join("settings.json"), own.to_string()).unwrap();
+    let _daemon = place.daemon();
+    let session = place.session("claude");
+    let done = place.over(&place.prompt(
+        &session,
+        "claude",
+        "[[bash touch made.txt]][[bash mkdir made]][[say done]]",
+    ));
+    assert_eq!(done["text"], json!("done"), "{done}");
+    assert!(!place.repo.path().join("made.txt").exists(), "its own settings allowed it, our rule does not");
+    assert!(place.repo.path().join("made").is_dir(), "what no rule denies is not asked about");
+    let shown = place.house.json(&["permission", "list", "--all", "--json"]).to_string();
+    assert!(shown.contains("touch made.txt") && !shown.contains("mkdir"), "{shown}");
+    let told = place.models.requests().last().unwrap().body.to_string();
+    assert!(told.contains("a permission rule denies it"), "{told}");
 }
 
 #[test]

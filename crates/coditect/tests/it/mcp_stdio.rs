@@ -206,6 +206,30 @@ fn shared_context_is_changed_from_what_is_there() {
 }
 
 #[test]
+fn what_was_locked_for_edits_is_not_given_back_by_a_tool() {
+    let home = Home::new();
+    let (mut ada, _ada) = Agent::named(&home, "ada");
+    let me = ada.call("who", json!({})).data()["me"].as_str().unwrap().to_owned();
+    // As the daemon does for a run before an edit: under the same registration, not by a tool.
+    let edit = home.run(&["lock", "acquire", "edited.rs", "--holder", &me, "--json"]).json();
+    let edit = edit["items"][0]["token"].clone();
+    let variables =
+        [("CODITECT_RUN", "run_018f000000007000800000000000000a"), ("CODITECT_REGISTRATION", me.as_str())];
+    let mut driven = Agent::start(&home, &variables);
+    let taken = driven.call("lock_acquire", json!({ "paths": ["own.rs", "edited.rs"] }));
+    let own = taken.data()["locks"][0]["token"].clone();
+    assert_eq!(taken.data()["locks"][1]["token"], edit, "what is held is held under its token");
+    let all = driven.call("lock_release", json!({ "all": true }));
+    assert_eq!((&all.data()["released"], &all.data()["kept"]), (&json!([own]), &json!([edit])), "{all:?}");
+    let named = driven.call("lock_release", json!({ "tokens": [edit] }));
+    assert_eq!((&named.data()["released"], &named.data()["kept"]), (&json!([]), &json!([edit])));
+    assert_eq!(home.run(&["lock", "list", "--json"]).json()["items"][0]["token"], edit);
+    // A session by hand may name what a hook took for it.
+    assert_eq!(ada.call("lock_release", json!({ "all": true })).data()["kept"], json!([edit]));
+    assert_eq!(ada.call("lock_release", json!({ "tokens": [edit] })).data()["released"], json!([edit]));
+}
+
+#[test]
 fn two_servers_that_fight_for_a_file_get_it_one_after_the_other() {
     let home = Home::new();
     let (mut ada, _ada) = Agent::named(&home, "ada");

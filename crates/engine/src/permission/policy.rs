@@ -25,6 +25,9 @@ const ADMIN_TRACES: [&str; 12] = [
 /// Our own tools, by the names that vendors give to those of an MCP server.
 const OWN_TOOLS: [&str; 2] = ["mcp__coditect__", "mcp_coditect_"];
 
+/// Who decides where a rule, a default or a preset of the configuration does.
+pub(crate) const BY_RULE: &str = "rule";
+
 /// What is to be done about a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Judgement {
@@ -104,13 +107,15 @@ pub(crate) fn judge(rules: &[Rule], asked: &Asked<'_>, setting: Setting<'_>) -> 
     };
     match effect {
         PermissionEffect::Allow if !ruled => Judgement::Free,
-        PermissionEffect::Allow => decided(true, "rule", "a rule allows it"),
+        PermissionEffect::Allow => decided(true, BY_RULE, "a rule allows it"),
         PermissionEffect::Deny if ruled => {
-            decided(false, "rule", "a permission rule denies it; do without it, or ask the user in words")
+            decided(false, BY_RULE, "a permission rule denies it; do without it, or ask the user in words")
         }
-        PermissionEffect::Deny => {
-            decided(false, "rule", "this agent may not do that here; do without it, or ask the user in words")
-        }
+        PermissionEffect::Deny => decided(
+            false,
+            BY_RULE,
+            "this agent may not do that here; do without it, or ask the user in words",
+        ),
         PermissionEffect::Ask => unanswered(asked.category, setting),
     }
 }

@@ -21,6 +21,10 @@ const WATCH_SHARE: u32 = 100;
 const READY_MAX: usize = 32;
 /// Longest time between two looks.
 const WATCH_SELDOM: Duration = Duration::from_secs(60);
+/// Before a watched file that could not be read is tried again, though it has not changed. Each failure doubles it.
+const RETRY_FIRST: Duration = Duration::from_secs(2);
+/// At most.
+const RETRY_SELDOM: Duration = Duration::from_secs(5 * 60);
 
 /// Size, time and number of a file as it was when it was last looked at.
 type Seen = (u64, i64, u64);
@@ -35,7 +39,7 @@ pub(super) fn run(shared: &Arc<Shared>, job: &Job) {
     loop {
         let began = Instant::now();
         match places_of(vendor, &path) {
-            Ok((folder, places)) => watched.look(shared, job, vendor, &folder, &places),
+            Ok((folder, places)) => watched.look(shared, job, vendor, &folder, &places, began),
             // A home that is not there yet may come.
             Err(error) if watch && watched.rounds > 0 => tracing::debug!(%error, "nothing to watch"),
             Err(error) => {
@@ -62,21 +66,29 @@ pub(super) fn run(shared: &Arc<Shared>, job: &Job) {
 
 /// What is known of the files between two looks.
 #[derive(Default)]
-struct Watched {
+pub(super) struct Watched {
     rounds: u64,
     seen: HashMap<PathBuf, Seen>,
+    failing: HashMap<PathBuf, Failing>,
     ready: HashMap<PathBuf, Box<Reading>>,
     order: VecDeque<PathBuf>,
 }
 
+/// A file that could not be read.
+struct Failing {
+    pause: Duration,
+    again_at: Instant,
+}
+
 impl Watched {
-    fn look(
+    pub(super) fn look(
         &mut self,
         shared: &Arc<Shared>,
         job: &Job,
         vendor: Vendor,
         folder: &std::path::Path,
         places: &[Place],
+        now: Instant,
     ) {
         let changed: Vec<(&Place, Seen)> = places
             .iter()
@@ -84,7 +96,8 @@ impl Watched {
                 let meta = place.path.symlink_metadata().ok();
                 let seen =
                     meta.map_or((0, 0, 0), |meta| (meta.len(), meta.mtime_nsec() + meta.mtime(), meta.ino()));
-                (self.seen.get(&place.path) != Some(&seen)).then_some((place, seen))
+                let due = self.failing.get(&place.path).is_some_and(|failing| failing.again_at <= now);
+                (due || self.seen.get(&place.path) != Some(&seen)).then_some((place, seen))
             })
             .collect();
         job.count(|tally| {
@@ -100,15 +113,19 @@ impl Watched {
             let before = self.ready.remove(&place.path);
             let first = self.seen.insert(place.path.clone(), seen).is_none();
             let done = job.lock().tally.bytes_done;
-            match look(shared, job, vendor, folder, place, before) {
+            let looked = look(shared, job, vendor, folder, place, before);
+            if matches!(looked, Ok(_) | Err(Trouble::Ours)) && self.failing.remove(&place.path).is_some() {
+                job.mended(&place.path);
+            }
+            match looked {
                 Ok(Look::Unchanged) => job.count(|tally| tally.unchanged += 1),
                 Ok(Look::Empty) => job.count(|tally| tally.empty += u64::from(first)),
                 Ok(Look::Read(reading)) => self.keep(place.path.clone(), reading),
                 Err(Trouble::Ours) => job.count(|tally| tally.linked += u64::from(first)),
                 Err(Trouble::Canceled) => return,
-                Err(Trouble::Io(error)) => job.trouble(&place.path, error),
+                Err(Trouble::Io(error)) => self.fail(job, &place.path, &error, now),
                 Err(Trouble::Refused(refusal) | Trouble::Again(refusal)) => {
-                    job.trouble(&place.path, &refusal);
+                    self.fail(job, &place.path, &refusal, now);
                     if matches!(refusal.kind, RefusalKind::Full | RefusalKind::Unavailable) {
                         return job.cancel.cancel();
                     }
@@ -124,6 +141,16 @@ impl Watched {
                 }
             });
         }
+    }
+
+    /// It is tried again later, ever more seldom. It is told of once.
+    fn fail(&mut self, job: &Job, path: &std::path::Path, error: &impl ToString, now: Instant) {
+        let before = self.failing.get(path).map(|failing| failing.pause);
+        if before.is_none() {
+            job.trouble(path, error.to_string());
+        }
+        let pause = before.map_or(RETRY_FIRST, |pause| (pause * 2).min(RETRY_SELDOM));
+        self.failing.insert(path.to_owned(), Failing { pause, again_at: now + pause });
     }
 
     fn keep(&mut self, path: PathBuf, reading: Box<Reading>) {
@@ -171,5 +198,46 @@ impl Mirror {
                 Err(refusal) => tracing::warn!(%refusal, vendor = vendor.as_str(), "no mirror"),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Home;
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn a_file_that_could_not_be_read_is_tried_again_without_having_changed() {
+        let home = Home::new();
+        let (below, text) = super::super::tests::recorded(Vendor::Anthropic);
+        home.write(&below, &text);
+        let job = home.job(Vendor::Anthropic);
+        let (folder, places) = places_of(Vendor::Anthropic, &home.path()).unwrap();
+        let (shared, mut watched, start) = (&home.stage.shared, Watched::default(), Instant::now());
+        let mut look = |folder: &Path, at: Duration| {
+            watched.look(shared, &job, Vendor::Anthropic, folder, &places, start + at);
+            let tally = job.lock().tally;
+            (tally.failed, tally.sessions)
+        };
+        let gone = folder.join("not there");
+        assert_eq!(look(&gone, Duration::ZERO), (1, 0));
+        let early = RETRY_FIRST - Duration::from_millis(1);
+        assert_eq!(look(&folder, early), (1, 0), "not at once");
+        assert_eq!(look(&gone, RETRY_FIRST), (1, 0), "told of once");
+        assert_eq!(look(&folder, RETRY_FIRST * 2), (1, 0), "the second pause is longer");
+        assert_eq!(look(&folder, RETRY_FIRST * 3), (0, 1), "now it is read, and no trouble any more");
+        assert_eq!(job.look().troubles, []);
+    }
+
+    #[test]
+    fn the_pause_between_two_tries_is_bounded() {
+        let home = Home::new();
+        let job = home.job(Vendor::Anthropic);
+        let (mut watched, now, path) = (Watched::default(), Instant::now(), Path::new("/x"));
+        for _ in 0..40 {
+            watched.fail(&job, path, &"no", now);
+        }
+        assert_eq!(watched.failing[path].again_at, now + RETRY_SELDOM);
     }
 }

@@ -10,7 +10,7 @@ use std::fs;
 const VENDORS: [Vendor; 4] = [Vendor::Anthropic, Vendor::Openai, Vendor::Google, Vendor::Moonshot];
 
 /// The main transcript of a run that was recorded.
-fn recorded(vendor: Vendor) -> (PathBuf, String) {
+pub(super) fn recorded(vendor: Vendor) -> (PathBuf, String) {
     let fixtures =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../agent/tests/fixtures").join(program(vendor));
     let place = agent::transcript::places(vendor, &fixtures).unwrap().into_iter().next().unwrap();
@@ -18,30 +18,34 @@ fn recorded(vendor: Vendor) -> (PathBuf, String) {
     (below, fs::read_to_string(&place.path).unwrap())
 }
 
-struct Home {
-    stage: Stage,
+pub(super) struct Home {
+    pub(super) stage: Stage,
     folder: tempfile::TempDir,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { stage: Stage::new(), folder: tempfile::tempdir().unwrap() }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.folder.path().canonicalize().unwrap()
     }
 
-    fn write(&self, below: &Path, bytes: impl AsRef<[u8]>) -> PathBuf {
+    pub(super) fn write(&self, below: &Path, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path().join(below);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, bytes).unwrap();
         path
     }
 
-    fn import(&self, vendor: Vendor) -> ImportView {
+    pub(super) fn job(&self, vendor: Vendor) -> Arc<Job> {
         let new = NewImport { vendor, path: self.path(), watch: false };
-        let job = self.stage.shared.imports.enter(&self.stage.shared, new, true).unwrap();
+        self.stage.shared.imports.enter(&self.stage.shared, new, true).unwrap()
+    }
+
+    fn import(&self, vendor: Vendor) -> ImportView {
+        let job = self.job(vendor);
         run(&self.stage.shared, &job);
         job.look()
     }
@@ -99,6 +103,25 @@ fn a_transcript_becomes_a_session_with_its_times_and_its_origin() {
         // It is no money of ours.
         assert_eq!(home.stage.shared.store.0.read(|view| view.total_usage()).unwrap(), Usage::default());
     }
+}
+
+#[test]
+fn what_was_imported_is_shown_and_is_in_no_budget() {
+    let home = Home::new();
+    let (below, text) = recorded(Vendor::Anthropic);
+    home.write(&below, &text);
+    home.import(Vendor::Anthropic);
+    assert!(home.used().tokens() > 1, "the session shows what was used in it");
+    let spent = home.stage.shared.store.0.read(|view| {
+        let session = view.sessions(&store::SessionFilter::default())?.remove(0).session.id;
+        let (clock, dice) = (testkit::ManualClock::default(), testkit::SeededEntropy::default());
+        let (task, agent) = (model::Id::new(&clock, &dice), "claude".parse().unwrap());
+        let account = crate::budget::Account { session, task, agent, day: "2026-01-31".into() };
+        let budgets =
+            serde_json::from_value(serde_json::json!({ "session_tokens": 1, "day_tokens": 1 })).unwrap();
+        crate::budget::used_up(view, &budgets, &account)
+    });
+    assert_eq!(spent.unwrap(), None, "our own turns have spent nothing");
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use super::Order;
 use super::start::{Scene, agent_config, writes};
 use crate::engine::Shared;
+use crate::fence;
 use crate::strays::{self, Sight};
-use crate::{fence, worktree};
+use crate::worktree::{self, Claim};
 use agent::Fence;
 use model::{Isolation, Participant, Refusal};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,8 @@ pub(super) struct Apart {
     isolation: Isolation,
     /// It works in a worktree of its own.
     pub(super) lent: bool,
+    /// Keeps that worktree from being taken away.
+    pub(super) claim: Option<Claim>,
     /// The registered checkout.
     checkout: Option<PathBuf>,
 }
@@ -28,11 +31,14 @@ impl Apart {
         let isolation = worktree::isolation(shared, &scene.participant.agent, order);
         let checkout = scene.repo.as_ref().map(|repo| PathBuf::from(&repo.path));
         let lent = isolation != Isolation::Shared && order.task.plan.is_none();
+        let mut claim = None;
         if lent && let Some(repo) = scene.repo.take() {
-            let own = worktree::own(shared, scene.session.id, &scene.participant.agent, repo).await?;
+            let (own, taken) =
+                worktree::own(shared, scene.session.id, &scene.participant.agent, repo).await?;
             scene.repo = Some(own);
+            claim = Some(taken);
         }
-        Ok(Self { isolation, lent, checkout })
+        Ok(Self { isolation, lent, claim, checkout })
     }
 
     /// The fence of a sandboxed run; else, where one was wanted and may be done without, why there is none.

@@ -61,6 +61,10 @@ impl Permits {
         self.open.clear();
     }
 
+    pub(super) fn waiting(&self) -> Vec<PermissionId> {
+        self.open.keys().copied().collect()
+    }
+
     /// Since when the one waits that waits longest.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.open.values().map(|open| open.since).min()
@@ -118,16 +122,7 @@ impl TurnDriver {
         if self.verdict.is_some() {
             return Ok(Clearance::Decided { allowed: false, reason: "the turn ends".to_owned() });
         }
-        let ask = policy::classified(ask);
-        let permission = Permission {
-            id: self.shared.new_id(),
-            session: self.participant.session,
-            task: self.order.task.id,
-            turn: self.turn,
-            participant: self.participant.id,
-            arguments_hash: arguments_hash(&ask.tool, &ask.arguments),
-            ask,
-        };
+        let permission = self.permission(policy::classified(ask));
         match self.judged(&permission.ask)? {
             Judgement::Free => Ok(Clearance::Decided { allowed: true, reason: String::new() }),
             Judgement::Decided { allowed, by, reason } => {
@@ -144,6 +139,39 @@ impl TurnDriver {
                     self.wait_for(id, permission, wanted).await.map(|()| Clearance::Asked)
                 }
             },
+        }
+    }
+
+    /// Whether a rule forbids what the vendor's program would let go ahead by itself. Nobody is asked, and only a no is
+    /// written down: of everything else the program asks, if it does not know better.
+    pub(super) async fn veto(&mut self, ask: PermissionAsk) -> Result<Reply, Refusal> {
+        let ask = policy::classified(ask);
+        let reason = match self.judged(&ask)? {
+            _ if self.verdict.is_some() => "the turn ends".to_owned(),
+            Judgement::Decided { allowed: false, by: policy::BY_RULE, reason } => reason,
+            Judgement::Free | Judgement::Wait | Judgement::Decided { .. } => {
+                return Ok(Reply::Permitted { allowed: true, reason: String::new() });
+            }
+        };
+        // What is too large to be shown is forbidden all the same.
+        if self.verdict.is_none() && check(&ask).is_ok() {
+            let permission = self.permission(ask);
+            let decision = self.decision(permission.id, false, policy::BY_RULE, &reason);
+            self.record(vec![Event::PermissionRequested(permission), Event::PermissionDecided(decision)])
+                .await?;
+        }
+        Ok(Reply::Permitted { allowed: false, reason })
+    }
+
+    fn permission(&self, ask: PermissionAsk) -> Permission {
+        Permission {
+            id: self.shared.new_id(),
+            session: self.participant.session,
+            task: self.order.task.id,
+            turn: self.turn,
+            participant: self.participant.id,
+            arguments_hash: arguments_hash(&ask.tool, &ask.arguments),
+            ask,
         }
     }
 

@@ -1,14 +1,18 @@
 //! What a run may ask of the daemon: locks, edits, answers, plans, notices.
 
 use super::lock_requests::Decided;
-use super::{TurnDriver, detail, start};
+use super::{OpenQuestion, TurnDriver, detail, start};
+use crate::aside::aside;
+use crate::engine::Shared;
 use crate::merge;
 use crate::writer::{self, Edit, INTENT};
 use agent::{Reply, Request, RunCommand};
 use bus::LockRequest;
+use journal::ReadPage;
 use model::{
-    Channel, Claim, Event, FileChange, LockMode, ParticipantStatus, PlannedTask, Proposal, QUESTION_MAX,
-    Question, Refusal, RefusedEdit, RegistrationId, RepoPath, StrayFiles, TaskKind,
+    Channel, Claim, Cursor, Event, FileChange, LockMode, ParticipantStatus, PlannedTask, Proposal,
+    QUESTION_MAX, Question, Refusal, RefusedEdit, RegistrationId, RepoPath, StrayFiles, Task, TaskKind,
+    TaskState, TurnId,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +22,8 @@ use tokio::time::Instant;
 
 /// Files named in a notice of what a shell changed; the others are counted.
 const CONFLICT_NAMED: usize = 10;
+/// Records that are read at once on the way to an answer.
+const ANSWERS_LOOKED_AT: usize = 500;
 /// Channel on which a change of a file is told.
 const FILE_MODIFIED: &str = "file_modified";
 
@@ -42,6 +48,7 @@ impl TurnDriver {
                 Ok(None) => return Ok(()),
                 Err(refusal) => Err(refusal),
             },
+            Request::Veto { ask } => self.veto(*ask).await,
         };
         // A stopped store ends the turn; every other refusal is the model's to deal with.
         if let Err(refusal) = &answer
@@ -312,19 +319,37 @@ impl TurnDriver {
         };
         let change =
             model::StatusChange { session, participant, status, detail: Some(detail::short(&question)) };
-        self.record(vec![Event::TaskInputRequested(asked), Event::ParticipantStatusChanged(change)]).await?;
+        let events = vec![Event::TaskInputRequested(asked), Event::ParticipantStatusChanged(change)];
+        let receipt = self.shared.record(self.actor(), events).await?;
+        let asked = receipt.records.first().map(|record| record.position.cursor).unwrap_or_default();
         self.status = (status, Some(question));
-        self.question = Some((id, Instant::now()));
+        self.question = Some(OpenQuestion { request: id, since: Instant::now(), asked });
         self.stand_still();
         Ok(())
     }
 
     /// The answer is committed already; the run goes on with it.
     pub(super) async fn answered(&mut self, answer: String) -> Result<(), Refusal> {
-        let Some((id, _)) = self.question.take() else { return Ok(()) };
+        let Some(open) = self.question.take() else { return Ok(()) };
         self.go_on();
         self.set_status(ParticipantStatus::Thinking, None).await?;
-        self.reply(id, Ok(Reply::Answer { text: answer }));
+        self.reply(open.request, Ok(Reply::Answer { text: answer }));
+        Ok(())
+    }
+
+    /// What was answered or decided counts even when its mail was lost.
+    pub(super) async fn catch_up(&mut self) -> Result<(), Refusal> {
+        if let Some(open) = self.question
+            && let Some(answer) = given_answer(&self.shared, &self.order.task, self.turn, open.asked)?
+        {
+            self.answered(answer).await?;
+        }
+        for id in self.permits.waiting() {
+            let row = self.shared.store.read(|view| view.permission(id))?;
+            if let Some(decision) = row.and_then(|row| row.decision) {
+                self.permitted(id, decision.allowed, decision.reason).await?;
+            }
+        }
         Ok(())
     }
 
@@ -359,5 +384,68 @@ impl TurnDriver {
             Refusal::new(model::RefusalKind::Forbidden, "read_only", "nothing may be edited in this turn")
                 .hint("say in words what should be changed")
         })
+    }
+}
+
+/// The answer to what the turn has asked at this place of the journal; none while nobody has answered.
+fn given_answer(
+    shared: &Shared,
+    task: &Task,
+    turn: TurnId,
+    asked: Cursor,
+) -> Result<Option<String>, Refusal> {
+    let targets = shared.store.read(|view| view.task_targets(task.id))?;
+    if targets.iter().any(|target| target.turn == Some(turn) && target.state == TaskState::InputRequired) {
+        return Ok(None);
+    }
+    let (reader, mut after) = (shared.store.reader(), asked);
+    loop {
+        let ReadPage::Records(records) = aside(|| reader.read_after(after, ANSWERS_LOOKED_AT))? else {
+            return Ok(None);
+        };
+        let Some(last) = records.last() else { return Ok(None) };
+        after = last.position.cursor;
+        let answer = records.into_iter().find_map(|record| match record.event {
+            Event::TaskInputAnswered(answer) if answer.turn == turn => Some(answer.answer),
+            _ => None,
+        });
+        if answer.is_some() {
+            return Ok(answer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::Stage;
+    use model::Answer;
+
+    #[test]
+    fn an_answer_is_found_where_it_was_given_and_only_that_of_the_turn() {
+        let stage = Stage::new();
+        let (session, seats) = stage.session(&["claude", "kimi"]);
+        let mut turns = Vec::new();
+        for seat in &seats {
+            let task = stage.task(session.id, TaskKind::Prompt, seat.id);
+            let (turn, events) = stage.turn(&task, 1);
+            stage.commit(vec![Event::TaskSubmitted(task.clone())]);
+            stage.commit(events);
+            let question = "Red?".to_owned();
+            let (participant, session) = (seat.id, session.id);
+            let asked = Question { session, task: task.id, turn: turn.id, participant, question };
+            stage.commit(vec![Event::TaskInputRequested(asked)]);
+            turns.push((task, turn.id, stage.shared.store.durable()));
+        }
+        let given = |of: usize| {
+            let (task, turn, asked) = &turns[of];
+            given_answer(&stage.shared, task, *turn, *asked).unwrap()
+        };
+        assert_eq!((given(0), given(1)), (None, None));
+        let (task, turn, _) = &turns[0];
+        let answer = "Rather blue".to_owned();
+        let answered = Answer { session: session.id, task: task.id, turn: *turn, answer };
+        stage.commit(vec![Event::TaskInputAnswered(answered)]);
+        assert_eq!((given(0).as_deref(), given(1)), (Some("Rather blue"), None));
     }
 }

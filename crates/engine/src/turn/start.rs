@@ -105,6 +105,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         ahead: 0,
         sight,
         lent: apart.lent,
+        _claim: apart.claim,
         unsandboxed,
         shell_open: false,
     };

@@ -65,7 +65,7 @@ fn land(
     id: model::CheckpointId,
     at: model::Timestamp,
 ) -> Result<(LandedView, Option<Checkpoint>), Refusal> {
-    if let Some(agent) = worker(shared, &found.lent.path) {
+    if let Some(agent) = worker(shared, found) {
         return Err(in_use(found, &agent));
     }
     let main = checkpoint::open(shared, &found.repo.path)?;

@@ -80,7 +80,7 @@ fn prove(
     id: CheckpointId,
     at: Timestamp,
 ) -> Result<Option<Checkpoint>, Refusal> {
-    if let Some(agent) = worker(shared, &found.lent.path) {
+    if let Some(agent) = worker(shared, found) {
         return Err(in_use(found, &agent));
     }
     let main = checkpoint::open(shared, &found.repo.path)?;
@@ -144,7 +144,7 @@ fn everything(
 
 fn take_away(shared: &Shared, found: &Found, kept_as: Option<&str>) -> Result<(), Refusal> {
     // Somebody may have come in between.
-    if let Some(agent) = worker(shared, &found.lent.path) {
+    if let Some(agent) = worker(shared, found) {
         return Err(in_use(found, &agent));
     }
     let main = checkpoint::open(shared, &found.repo.path)?;

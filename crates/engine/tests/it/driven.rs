@@ -73,6 +73,49 @@ read -r end"#;
     assert_eq!(said(&scene, session, Role::User).len(), 2, "refused words leave no trace");
 }
 
+/// Reads words, and ends without having taken them up; what it is asked afterwards it does at once.
+const QUEUES_WORDS: &str = r#"if [ -e asked ]; then done_with later; read -r end; exit; fi
+touch asked
+next
+id=$(sed -n 's/.*"uuid":"\([^"]*\)".*/\1/p' <<<"$line")
+echo "{\"type\":\"command_lifecycle\",\"command_uuid\":\"$id\",\"state\":\"queued\"}"
+while [ ! -e go ]; do sleep 0.05; done
+done_with first"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_that_were_queued_and_never_taken_up_become_a_task() {
+    let (scene, session) = scene(&format!("{PROMPTED}{QUEUES_WORDS}")).await;
+    let task = scene.prompt(session, "begin", &[]).await.unwrap();
+    opened(&scene, &task).await;
+    std::fs::write(scene.repo.path().join("go"), "").unwrap();
+    let steered = scene.engine().steer_task(&call(), task.task.id, "and this").await.unwrap();
+    assert_ne!(steered.task.id, task.task.id, "they were not heard");
+    assert_eq!(scene.task_over(task.task.id).await.text.as_deref(), Some("first"));
+    let later = scene.task_over(steered.task.id).await;
+    assert_eq!((later.task.prompt.as_str(), later.text.as_deref()), ("and this", Some("later")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_for_a_task_that_is_canceled_begin_nothing() {
+    let (scene, session) = scene(&format!("{PROMPTED}{QUEUES_WORDS}")).await;
+    let task = scene.prompt(session, "begin", &[]).await.unwrap();
+    opened(&scene, &task).await;
+    let (engine, call) = (scene.engine(), call());
+    let steering = engine.steer_task(&call, task.task.id, "and this");
+    let canceling = async {
+        let kept = || (said(&scene, session, Role::User).len() == 2).then_some(());
+        scene.until("the words are kept", kept).await;
+        engine.cancel_task(&call, task.task.id).await.unwrap();
+    };
+    let (steered, ()) = tokio::join!(steering, canceling);
+    assert_eq!(steered.unwrap().task.id, task.task.id);
+    assert_eq!(
+        scene.engine().tasks(session).unwrap().len(),
+        1,
+        "nothing begins by words for what is canceled"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn words_that_come_as_the_turn_ends_become_a_task() {
     // It never shakes hands, so it cannot take words, and ends when it is told to.

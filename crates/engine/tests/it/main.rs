@@ -1,6 +1,8 @@
 //! The engine with everything real: store, bus, git, processes, and a model that plays a script.
 
 #[cfg(test)]
+mod answering;
+#[cfg(test)]
 mod budgeting;
 #[cfg(test)]
 mod coordinating;

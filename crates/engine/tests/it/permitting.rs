@@ -228,6 +228,41 @@ async fn after_a_restart_nothing_is_open_that_nobody_waits_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_program_lets_go_ahead_by_itself_is_held_against_the_rules_and_nobody_is_asked() {
+    let scene = Scene::scripted(json!({
+        "permissions": { "rules": [
+            { "tool": "shell", "command": "git push", "decision": "deny" },
+            { "tool": "shell", "command": "cargo", "decision": "ask" },
+        ], "default": { "network": "deny" } },
+    }))
+    .await;
+    let veto = |id: u64, tool: &str, category: &str, arguments: Value| {
+        let mut asked = asks(id, tool, category, arguments, &[]);
+        asked["request"]["request"] = json!("veto");
+        asked
+    };
+    let line = |line: &str| json!({ "command": line });
+    let first = [
+        json!({ "event": "ready" }),
+        veto(1, "Bash", "shell", line("git push")),
+        veto(2, "Bash", "shell", line("cargo test")),
+        veto(3, "Bash", "shell", line("make")),
+        veto(4, "TodoWrite", "admin", json!({})),
+        veto(5, "WebFetch", "network", json!({ "url": "http://x" })),
+        veto(6, "Bash", "shell", line(&format!("git push {}", "x".repeat(model::PERMISSION_ARGUMENTS_MAX)))),
+    ];
+    scene.script(&first, 6, &[ended()]);
+    let (_, task) = prompted(&scene).await;
+    assert_eq!(scene.task_over(task.task.id).await.state, TaskState::Completed);
+    assert_eq!(answers(&scene), [(1, false), (2, true), (3, true), (4, true), (5, false), (6, false)]);
+    let (all, _) = scene.engine().permissions(None, None, 10).unwrap();
+    let mut written: Vec<String> = all.iter().map(|view| view.permission.ask.arguments.to_string()).collect();
+    written.sort();
+    assert_eq!(written, [r#"{"command":"git push"}"#, r#"{"url":"http://x"}"#], "only a no is written down");
+    assert!(all.iter().all(|view| view.decision.as_ref().is_some_and(|decision| decision.by == "rule")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_edit_is_judged_before_its_lock_is_asked_for() {
     let scene = Scene::scripted(json!({
         "permissions": { "rules": [{ "tool": "edit", "paths": ["migrations/**"], "decision": "deny" }] },

@@ -8,6 +8,7 @@ use bus::{BusError, LockRequest};
 use model::{LockMode, RegistrationId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Seconds a lock lives when the call does not say.
@@ -30,8 +31,9 @@ pub(super) fn tools() -> Vec<Tool> {
         Tool::new::<_, Released, _>(
             "lock_release",
             "Give locks back",
-            "Gives locks of yours back, by token, or all of them with all=true. Do this as soon as a step is done. A \
-             token that is not yours any more is reported as lost: somebody may have changed the file since.",
+            "Gives locks back, by token, or with all=true all that you took with lock_acquire. Do this as soon as a step \
+             is done. A token that is not yours any more is reported as lost: somebody may have changed the file since. \
+             Locks that were taken for your edits are kept: they go with your turn.",
             release,
         )
         .replaces(),
@@ -89,7 +91,7 @@ struct Release {
     /// Tokens of locks, as lock_acquire gave them.
     #[serde(default)]
     tokens: Vec<u64>,
-    /// Everything you hold, instead of tokens.
+    /// Everything you took with lock_acquire, instead of tokens.
     #[serde(default)]
     all: Option<bool>,
 }
@@ -140,6 +142,8 @@ struct Released {
     released: Vec<u64>,
     /// Tokens that were not yours any more.
     lost: Vec<u64>,
+    /// Tokens that were taken for your edits, which go with your turn.
+    kept: Vec<u64>,
     /// What to do now, when some are lost.
     next: Option<String>,
 }
@@ -177,11 +181,16 @@ async fn acquire(call: Call, wish: Acquire) -> Result<Answer, Failure> {
             holder: call.me(),
             ttl: Duration::from_secs(ttl),
         };
-        if patience.is_zero() {
-            Ok(call.bus.acquire(&request)?.locks)
-        } else {
-            in_line(call, &request, patience)
-        }
+        let before = tokens_of(call)?;
+        let locks = match patience.is_zero() {
+            true => call.bus.acquire(&request)?.locks,
+            false => in_line(call, &request, patience, &before)?,
+        };
+        let fresh: Vec<u64> =
+            locks.iter().map(|lock| lock.token).filter(|token| !before.contains(token)).collect();
+        let present = call.bus.locks(None)?.into_iter().map(|lock| lock.token).collect();
+        call.shared.taken.note(call.me(), &fresh, &present);
+        Ok(locks)
     });
     let me = call.me();
     let locks: Vec<Held> = taken.await?.into_iter().map(|lock| held(lock, me)).collect();
@@ -193,9 +202,19 @@ async fn acquire(call: Call, wish: Acquire) -> Result<Answer, Failure> {
     Answer::new(text, Taken { locks, next: next.to_owned() })
 }
 
+/// What the caller holds, however it came by it.
+fn tokens_of(call: &Call) -> Result<BTreeSet<u64>, Failure> {
+    let mine = call.bus.locks(None)?.into_iter().filter(|lock| lock.holder == call.me());
+    Ok(mine.map(|lock| lock.token).collect())
+}
+
 /// Waits in line until the locks come, the time is over, or the call is taken back.
-fn in_line(call: &Call, request: &LockRequest, patience: Duration) -> Result<Vec<model::Lock>, Failure> {
-    let before: Vec<u64> = call.bus.locks(None)?.into_iter().map(|lock| lock.token).collect();
+fn in_line(
+    call: &Call,
+    request: &LockRequest,
+    patience: Duration,
+    before: &BTreeSet<u64>,
+) -> Result<Vec<model::Lock>, Failure> {
     let over = tokio_util::sync::CancellationToken::new();
     let guard = over.clone().drop_guard();
     let taken = std::thread::scope(|scope| {
@@ -243,12 +262,15 @@ async fn release(call: Call, wish: Release) -> Result<Answer, Failure> {
         return Err(Failure::new("too_many_tokens", words, "use all=true, or call several times"));
     }
     let given_back = call.blocking(move |call| {
-        if all {
-            let released = call.bus.release_all(call.me())?.into_iter().map(|lock| lock.token).collect();
-            return Ok(Released { released, lost: Vec::new(), next: None });
-        }
-        let mut done = Released { released: Vec::new(), lost: Vec::new(), next: None };
-        for token in wish.tokens {
+        let (held, taken) = (tokens_of(call)?, call.shared.taken.of(call.me()));
+        let mut done = Released { released: Vec::new(), lost: Vec::new(), kept: Vec::new(), next: None };
+        let given = if all { held.iter().copied().collect() } else { wish.tokens };
+        for token in given {
+            // By its token, a session by hand may give back what a hook took for it.
+            if held.contains(&token) && !taken.contains(&token) && (all || call.is_driven()) {
+                done.kept.push(token);
+                continue;
+            }
             match call.bus.release(token, call.me()) {
                 Ok(()) => done.released.push(token),
                 Err(BusError::Lost(_)) => done.lost.push(token),
@@ -259,6 +281,9 @@ async fn release(call: Call, wish: Release) -> Result<Answer, Failure> {
     });
     let mut done = given_back.await?;
     let mut text = format!("{} given back.", done.released.len());
+    if !done.kept.is_empty() {
+        text += &format!(" Kept for your edits until your turn ends: {:?}.", done.kept);
+    }
     if !done.lost.is_empty() {
         let next = "Look at the files of the lost locks again before you rely on them.";
         text += &format!(" Not yours any more: {:?}. {next}", done.lost);
