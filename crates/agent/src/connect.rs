@@ -4,7 +4,7 @@
 //! text that cannot be read as what it should be is never changed, and what was put in is found again and taken out
 //! whatever else has changed since.
 
-mod jsonc;
+pub(crate) mod jsonc;
 mod toml;
 
 pub(crate) use self::toml::quoted as toml_text;

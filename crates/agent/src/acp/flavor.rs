@@ -159,6 +159,11 @@ impl Flavor {
     /// The file of a session that may not be loaded yet: Gemini destroys the history of one that is loaded within the clock minute in
     /// which it was made. None for agents without such a file.
     pub(crate) fn session_files(self, start: &Start) -> Option<PathBuf> {
+        self.folder(start).map(|folder| folder.join("tmp"))
+    }
+
+    /// Where Gemini keeps its things. None for the others, whose things are no concern of ours.
+    pub(crate) fn folder(self, start: &Start) -> Option<PathBuf> {
         if self != Self::Gemini {
             return None;
         }
@@ -168,7 +173,7 @@ impl Flavor {
         };
         let home = given("GEMINI_CLI_HOME").or_else(|| inherited("GEMINI_CLI_HOME"));
         let home = home.or_else(|| given("HOME")).or_else(|| inherited("HOME"))?;
-        Some(home.join(".gemini/tmp"))
+        Some(home.join(".gemini"))
     }
 }
 

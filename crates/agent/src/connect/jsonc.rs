@@ -11,7 +11,7 @@ pub(super) const DEPTH_MAX: usize = 64;
 /// Why a text is no JSON object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     line: usize,
     what: &'static str,
 }
@@ -38,12 +38,12 @@ struct Member {
 
 /// A text that holds one JSON object.
 #[derive(Debug, Clone)]
-pub(super) struct Text {
+pub(crate) struct Text {
     text: String,
 }
 
 impl Text {
-    pub(super) fn read(text: &str) -> Result<Self, Fault> {
+    pub(crate) fn read(text: &str) -> Result<Self, Fault> {
         let root = tree(text)?;
         match root.kind {
             Kind::Object(_) => Ok(Self { text: text.to_owned() }),
@@ -60,7 +60,7 @@ impl Text {
     }
 
     /// What is there, as plain JSON; none when it is not there.
-    pub(super) fn get(&self, path: &[&str]) -> Result<Option<Value>, Fault> {
+    pub(crate) fn get(&self, path: &[&str]) -> Result<Option<Value>, Fault> {
         let root = self.root()?;
         Ok(find(&root, path).map(|node| self.value(node)))
     }
