@@ -27,7 +27,7 @@ const LINE_MAX: usize = EVENT_LINE_MAX;
 const TURN_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Most that is taken before the turn begins, in bytes and [`LINE_WEIGHT`] for each line: what comes by then is kept until it can be
 /// told, and a session that is opened again tells its past.
-const GREETING_MAX: usize = 64 * 1024 * 1024;
+const GREETING_MAX: usize = 32 * 1024 * 1024;
 /// What a line costs to keep beyond its bytes.
 const LINE_WEIGHT: usize = 1024;
 /// Lines without meaning before the program is not the one we speak with.
@@ -86,10 +86,13 @@ impl VendorProgram {
         command.args(arguments).envs(env).current_dir(place.root());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Command::from(command).kill_on_drop(true).spawn().map_err(|error| {
-            if error.kind() == std::io::ErrorKind::NotFound {
-                DriverError::Missing { about, program: program.clone() }
-            } else {
+            if error.kind() != std::io::ErrorKind::NotFound {
                 DriverError::NotStarted { about, reason: error.to_string() }
+            } else if program.contains('/') && place.root().join(program).exists() {
+                let reason = "what its first line names is not there".to_owned();
+                DriverError::NotStarted { about, reason }
+            } else {
+                DriverError::Missing { about, program: program.clone() }
             }
         })?;
         let (Some(stdin), Some(stdout), Some(stderr)) =
