@@ -53,6 +53,9 @@ pub(crate) struct Acp {
     clearance: Clearance<Pending>,
     /// BLAKE3 of what the agent last saw of a file.
     seen: HashMap<RepoPath, String>,
+    /// Files the daemon is writing for us, by our requests, and what is to be written into them after that.
+    writing: HashMap<u64, RepoPath>,
+    parked: VecDeque<(RepoPath, Pending)>,
     prompting: Option<u64>,
     prompted_at: Instant,
     interrupted: bool,
@@ -120,6 +123,8 @@ impl Driver for Acp {
             terminals: Terminals::default(),
             clearance: Clearance::new(),
             seen: HashMap::new(),
+            writing: HashMap::new(),
+            parked: VecDeque::new(),
             prompting: None,
             prompted_at: Instant::now(),
             interrupted: false,
@@ -163,7 +168,11 @@ impl Driver for Acp {
 
     async fn reply(&mut self, id: u64, result: Result<Reply, Refusal>) -> Result<(), DriverError> {
         if let Some(verdict) = self.clearance.reply(id, result) {
+            let written = self.writing.remove(&id);
             self.follow(verdict);
+            if let Some(path) = written {
+                self.write_on(&path);
+            }
         }
         Ok(())
     }
@@ -172,7 +181,9 @@ impl Driver for Acp {
         self.interrupted = true;
         self.terminals.kill_all();
         // The protocol wants every question answered.
-        for pending in self.clearance.drain() {
+        self.writing.clear();
+        let parked = std::mem::take(&mut self.parked).into_iter().map(|(_, pending)| pending);
+        for pending in self.clearance.drain().chain(parked) {
             match pending.what {
                 Wanted::Edit(_) | Wanted::Permit(_) => pending.answer.give(options::canceled()),
                 Wanted::Write { .. } => pending.answer.refuse(REFUSED, "the turn was canceled"),
@@ -420,6 +431,10 @@ impl Acp {
                 None => self.allow(pending),
             },
             Wanted::Permit(_) => self.allow(pending),
+            // What it wants to write twice at once is written one after the other, each from what the one before left.
+            Wanted::Write { ref path, .. } if self.is_writing(path) => {
+                self.parked.push_back((path.clone(), pending));
+            }
             Wanted::Write { ref path, ref base, ref content } => {
                 let present = match present(&self.place, path) {
                     Ok(present) => present,
@@ -432,9 +447,27 @@ impl Acp {
                 let own = self.seen.get(path).filter(|_| self.flavor.reads());
                 let base = own.or(base.as_ref()).cloned();
                 let request = Request::Write { path: path.clone(), base, content: content.clone() };
+                let path = path.clone();
                 let event = self.clearance.ask(pending, request);
+                if let RunEvent::Request { id, .. } = &event {
+                    self.writing.insert(*id, path);
+                }
                 self.say([event]);
             }
+        }
+    }
+
+    fn is_writing(&self, path: &RepoPath) -> bool {
+        self.writing.values().any(|writing| writing == path)
+    }
+
+    /// A file is written, or is not to be: whoever waits to write it, too, comes next.
+    fn write_on(&mut self, path: &RepoPath) {
+        while !self.is_writing(path)
+            && let Some(at) = self.parked.iter().position(|(parked, _)| parked == path)
+            && let Some((_, pending)) = self.parked.remove(at)
+        {
+            self.granted(pending);
         }
     }
 

@@ -129,6 +129,22 @@ fn a_held_file_that_a_command_changes_by_stealth_is_told_to_the_model() {
 }
 
 #[test]
+fn a_sub_agent_is_told_apart_from_the_session_that_started_it() {
+    let Some(vendors) = Vendors::find("sub-agents of sessions that were started by hand") else { return };
+    for cli in vendors.wanted() {
+        let scene = Scene::new(&vendors, cli);
+        let asked = scene.run(
+            "[[write own.txt|mine\\n]] [[agent Your part: <<read own.txt>> <<write own.txt|stolen\\n>> \
+             <<write part.txt|by another\\n>> <<say part done>>]] [[say done]]",
+        );
+        eprintln!("{cli:?} own={:?} part={:?}", scene.repo.read("own.txt"), scene.repo.read("part.txt"));
+        let conflicts = scene.items(&["msg", "list", "--channel", "file_conflict", "--json"]);
+        eprintln!("{conflicts:?} heard={}", heard(&asked, "do not change `own.txt`"));
+        eprintln!("{:?}", scene.items(&["who", "--json"]));
+    }
+}
+
+#[test]
 fn a_program_that_was_disconnected_is_as_it_was() {
     let Some(vendors) = Vendors::find("disconnecting leaves the four programs as they were") else { return };
     for cli in vendors.wanted() {
