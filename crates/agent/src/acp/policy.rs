@@ -83,8 +83,13 @@ impl Drop for Policy {
 fn users_own(home: &Path) -> Vec<PathBuf> {
     let settings = fs::read_to_string(home.join("settings.json")).ok();
     let named = settings.and_then(|text| jsonc::Text::read(&text).ok()?.get(&["policyPaths"]).ok()?);
-    let named: Vec<PathBuf> =
-        named.iter().filter_map(Value::as_array).flatten().filter_map(Value::as_str).map(PathBuf::from).collect();
+    let named: Vec<PathBuf> = named
+        .iter()
+        .filter_map(Value::as_array)
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(PathBuf::from)
+        .collect();
     if named.is_empty() { vec![home.join("policies")] } else { named }
 }
 
@@ -152,7 +157,8 @@ mod tests {
         assert!(!file.exists());
 
         fs::create_dir(home.path().join(".gemini")).unwrap();
-        fs::write(home.path().join(".gemini/settings.json"), "{ // mine\n\"policyPaths\": [\"~/a.toml\"] }").unwrap();
+        fs::write(home.path().join(".gemini/settings.json"), "{ // mine\n\"policyPaths\": [\"~/a.toml\"] }")
+            .unwrap();
         let policy = Policy::of(Flavor::Gemini, &start, &Dice).unwrap().unwrap();
         assert_eq!(policy.arguments(&[]).last().unwrap(), "~/a.toml");
         assert!(Policy::of(Flavor::Kimi, &start, &Dice).unwrap().is_none());
@@ -163,7 +169,8 @@ mod tests {
         let text = rules(Some("coditect"));
         let all: Vec<&str> = text.split("[[rule]]\n").skip(1).collect();
         for rule in &all {
-            let ruled = rule.contains("subagent = \"generalist\"") || rule.starts_with("toolName = \"generalist\"\n");
+            let ruled =
+                rule.contains("subagent = \"generalist\"") || rule.starts_with("toolName = \"generalist\"\n");
             assert!(ruled && !rule.contains("ask_user"), "{rule}");
         }
         let last = all.last().unwrap();

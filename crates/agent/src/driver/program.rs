@@ -192,7 +192,9 @@ impl VendorProgram {
                 }
                 Ok(Some(Line::Whole(line))) => return Ok(line),
                 Ok(Some(Line::TooLong { bytes, .. })) => {
-                    return Err(self.flood(format!("a line of {bytes} bytes or more, the limit is {LINE_MAX}")));
+                    return Err(
+                        self.flood(format!("a line of {bytes} bytes or more, the limit is {LINE_MAX}"))
+                    );
                 }
                 Ok(None) | Err(_) => return Err(self.death().await),
             }

@@ -103,7 +103,8 @@ async fn read_events<R: AsyncBufRead + Unpin>(
         let (event, bytes) = match &line {
             Line::Whole(line) if line.is_empty() => continue,
             Line::Whole(line) => {
-                let event = serde_json::from_slice(line).unwrap_or_else(|_| RunEvent::Malformed(excerpt(line)));
+                let event =
+                    serde_json::from_slice(line).unwrap_or_else(|_| RunEvent::Malformed(excerpt(line)));
                 (event, line.len())
             }
             Line::TooLong { head, bytes } => {

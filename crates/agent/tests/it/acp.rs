@@ -227,7 +227,9 @@ async fn a_sub_agents_edit_needs_the_same_locks() {
 
 #[tokio::test]
 async fn a_sub_agent_overwrites_nothing_that_changed_while_its_lock_was_waited_for() {
-    let Some(mut agent) = Driven::find(VendorCli::Gemini, "Gemini's sub-agent waits for a lock") else { return };
+    let Some(mut agent) = Driven::find(VendorCli::Gemini, "Gemini's sub-agent waits for a lock") else {
+        return;
+    };
     agent.daemon.scene.file("b.txt", "one\ntwo\n");
     let start = agent.start("[[agent <<read b.txt>> <<edit b.txt|two|2>> <<say Then not.>>]] [[say Done.]]");
     agent.daemon.launch(start).await;

@@ -74,7 +74,8 @@ const TABLE: &[Row] = &[
         what: "floods with what means something, before its turn",
         program: |protocol| {
             let news = r#"{"jsonrpc":"2.0","method":"news","params":{"pad":""#;
-            let line = format!("pad=$(printf '%0500000d' 0); while :; do echo '{news}'\"$pad\"'\"}}}}'; done");
+            let line =
+                format!("pad=$(printf '%0500000d' 0); while :; do echo '{news}'\"$pad\"'\"}}}}'; done");
             Some(protocol.instead(&line))
         },
         code: "vendor_flood",
@@ -209,7 +210,9 @@ fn fails(protocol: &'static Protocol, row: &Row) {
     let (state, largest) = broken.play("do it");
     broken.nobody_is_left();
     let outcomes = broken.outcomes();
-    let [TurnOutcome::Failed { code, message }] = outcomes.as_slice() else { panic!("{place}: {outcomes:?}") };
+    let [TurnOutcome::Failed { code, message }] = outcomes.as_slice() else {
+        panic!("{place}: {outcomes:?}")
+    };
     assert_eq!((state, code.as_str()), (TaskState::Failed, row.code), "{place}: {message}");
     assert!(message.contains(row.fix) && message.len() < 2048, "{place}: {message}");
     assert!(largest < OURS_MAX, "{place}: a process of ours had {largest} KiB");
@@ -291,4 +294,3 @@ fn a_flood_that_means_something_is_taken_no_faster_than_it_is_kept() {
     broken.nobody_is_left();
     broken.goes_on();
 }
-

@@ -137,10 +137,25 @@ fn a_sub_agent_is_told_apart_from_the_session_that_started_it() {
             "[[write own.txt|mine\\n]] [[agent Your part: <<read own.txt>> <<write own.txt|stolen\\n>> \
              <<write part.txt|by another\\n>> <<say part done>>]] [[say done]]",
         );
-        eprintln!("{cli:?} own={:?} part={:?}", scene.repo.read("own.txt"), scene.repo.read("part.txt"));
+        assert_eq!(scene.repo.read("part.txt"), "by another\n", "{cli:?}: what nobody holds is written");
         let conflicts = scene.items(&["msg", "list", "--channel", "file_conflict", "--json"]);
-        eprintln!("{conflicts:?} heard={}", heard(&asked, "do not change `own.txt`"));
-        eprintln!("{:?}", scene.items(&["who", "--json"]));
+        // The other two do not tell their hooks who calls.
+        if !matches!(cli, VendorCli::Claude | VendorCli::Codex) {
+            assert_eq!(scene.repo.read("own.txt"), "stolen\n", "{cli:?}: one session, one holder");
+            assert_eq!(conflicts.len(), 0, "{cli:?}: {conflicts:?}");
+            continue;
+        }
+        assert_eq!(scene.repo.read("own.txt"), "mine\n", "{cli:?}: its parent holds it");
+        assert!(heard(&asked, &format!("do not change `own.txt`: {} ", cli.name())), "{cli:?}");
+        let payload = &conflicts[0]["payload"];
+        let agents: Vec<&str> =
+            payload["agents"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!(agents[0].starts_with(&format!("{}:", cli.name())), "{cli:?}: {agents:?}");
+        assert_eq!(agents[1], cli.name(), "{cli:?}: {agents:?}");
+        assert_ne!(payload["sessions"][0], payload["sessions"][1], "{cli:?}: each has its own registration");
+        let living = scene.items(&["who", "--json"]);
+        assert!(living.iter().all(|one| one["vitality"] != "alive"), "{cli:?}: {living:?}");
+        assert_eq!(scene.items(&["lock", "list", "--json"]).len(), 0, "{cli:?}: both have given theirs back");
     }
 }
 
