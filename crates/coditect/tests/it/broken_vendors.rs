@@ -176,6 +176,12 @@ impl Broken {
             .collect()
     }
 
+    /// How the agent is, as everybody is told.
+    fn status(&self) -> String {
+        let shown = self.place.house.json(&["session", "show", &self.session, "--json"]);
+        shown["session"]["participants"][0]["status"].as_str().unwrap().to_owned()
+    }
+
     /// What the doctor says of the agent's last turn.
     fn doctor(&self) -> Option<Value> {
         let said = self.place.house.run(&["doctor", "--json"]);
@@ -215,6 +221,7 @@ fn fails(protocol: &'static Protocol, row: &Row) {
     };
     assert_eq!((state, code.as_str()), (TaskState::Failed, row.code), "{place}: {message}");
     assert!(message.contains(row.fix) && message.len() < 2048, "{place}: {message}");
+    assert_eq!(broken.status(), "failed", "{place}");
     assert!(largest < OURS_MAX, "{place}: a process of ours had {largest} KiB");
     let finding = broken.doctor().unwrap_or_else(|| panic!("{place}: the doctor sees nothing"));
     let told = finding["message"].as_str().unwrap();
