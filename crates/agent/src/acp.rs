@@ -4,6 +4,7 @@ mod driver;
 mod flavor;
 mod link;
 mod options;
+mod policy;
 mod session;
 mod terminal;
 mod updates;

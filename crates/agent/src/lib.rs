@@ -42,6 +42,7 @@ pub use run::command::{CommandLimits, CommandOutput, CommandSpec, run_command};
 pub use run::handle::{RunControl, RunExitStatus, RunHandle, SendError};
 pub use run::launch::{ENV_ALLOWED, Launch, LaunchError, RunLimits, launch, sweep};
 pub use run::lines::LineTooLong;
+pub use run::queue::Outlet;
 pub use run::wire::{
     BashPolicy, Begin, McpServer, PATIENCE_MAX, Program, Reply, Request, RunCommand, RunEvent, Start,
     TextKind,

@@ -4,5 +4,6 @@ pub(crate) mod command;
 pub(crate) mod handle;
 pub(crate) mod launch;
 pub(crate) mod lines;
+pub(crate) mod queue;
 mod supervise;
 pub(crate) mod wire;

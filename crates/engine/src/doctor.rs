@@ -2,7 +2,9 @@
 
 use crate::Engine;
 use crate::engine::Shared;
-use model::Isolation;
+use model::{AgentName, Isolation, TurnOutcome};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
@@ -20,10 +22,47 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
+/// How agents' programs failed in their last turns, since the daemon was started. What went well since is not among it.
+#[derive(Default)]
+pub(crate) struct Failures {
+    last: Mutex<BTreeMap<AgentName, (String, String)>>,
+}
+
+impl Failures {
+    /// A turn of the agent has ended so. What is not about its program changes nothing.
+    pub(crate) fn note(&self, agent: &AgentName, outcome: &TurnOutcome) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            TurnOutcome::Completed { .. } => drop(last.remove(agent)),
+            TurnOutcome::Failed { code, message } if is_the_programs(code) => {
+                last.insert(agent.clone(), (code.clone(), message.clone()));
+            }
+            TurnOutcome::Failed { .. } | TurnOutcome::Canceled => {}
+        }
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let finding = |(agent, (code, message)): (&AgentName, &(String, String))| Finding {
+            severity: Severity::Warning,
+            check: "agent_turn",
+            message: format!("the last turn of {agent} failed ({code}): {message}"),
+            hint: Some(format!("mend that; it is gone from here when a turn of {agent} goes well")),
+        };
+        last.iter().map(finding).collect()
+    }
+}
+
+/// Whether a failure with this code says something about the agent's program.
+fn is_the_programs(code: &str) -> bool {
+    code.starts_with("vendor_") || matches!(code, "agent_command_missing" | "crashed" | "stalled")
+}
+
 impl Engine {
     /// Looks at everything a turn needs.
     pub async fn doctor(&self) -> Vec<Finding> {
         let mut findings = self.agents_found();
+        findings.extend(self.shared.failures.findings());
         findings.extend(self.shared.bridge.finding());
         findings.extend(self.shared.held.reasons().into_iter().map(|reason| Finding {
             severity: Severity::Warning,

@@ -9,6 +9,7 @@ use crate::bridge::Crossing;
 use crate::call::Key;
 use crate::config::{ConfigError, ConfigProvider, Snapshot};
 use crate::credential::Credentials;
+use crate::doctor::Failures;
 use crate::known::Known;
 use crate::live::Live;
 use crate::lock::LockAnswers;
@@ -82,6 +83,7 @@ pub(crate) struct Shared {
     pub(crate) credentials: Credentials,
     pub(crate) actors: Actors,
     pub(crate) held: Held,
+    pub(crate) failures: Failures,
     pub(crate) lock_answers: tokio::sync::Mutex<LockAnswers>,
     pub(crate) writers: Writers,
     pub(crate) strays: Strays,
@@ -395,6 +397,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         credentials: Credentials::default(),
         actors: Actors::default(),
         held: Held::default(),
+        failures: Failures::default(),
         lock_answers: tokio::sync::Mutex::default(),
         writers: Writers::default(),
         strays: Strays::default(),

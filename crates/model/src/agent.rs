@@ -105,6 +105,12 @@ impl Driver {
             Self::Acp => "acp",
         }
     }
+
+    /// Whether its agent can start agents of its own within a turn. Our own loop has no tool for that; whoever wants more agents there
+    /// asks the studio.
+    pub const fn has_sub_agents(self) -> bool {
+        !matches!(self, Self::Native)
+    }
 }
 
 /// What keeps an agent's work apart from that of others.

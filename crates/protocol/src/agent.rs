@@ -24,6 +24,8 @@ pub struct Agent {
     pub api_key_env: String,
     /// Whether the daemon found a key there. The key itself is never sent.
     pub key_present: bool,
+    /// Whether it can start agents of its own within a turn.
+    pub sub_agents: bool,
     #[schema(value_type = words::Isolation)]
     pub isolation: Isolation,
     /// How its sandbox is held; none for an agent that works without one.

@@ -101,6 +101,7 @@ pub(crate) fn agent(view: AgentView) -> protocol::Agent {
         context_window: view.context_window,
         api_key_env: view.api_key_env,
         key_present: view.key_present,
+        sub_agents: view.driver.has_sub_agents(),
         isolation: view.isolation,
         sandbox: view.sandbox.map(|sandbox| protocol::Sandbox {
             held_by: sandbox.held_by.map(str::to_owned),

@@ -1616,6 +1616,8 @@ export interface components {
             model: string;
             name: string;
             sandbox: components["schemas"]["Sandbox"] | null;
+            /** @description Whether it can start agents of its own within a turn. */
+            sub_agents: boolean;
             vendor: components["schemas"]["Vendor"];
         };
         /** @enum {string} */

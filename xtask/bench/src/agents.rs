@@ -1,8 +1,11 @@
-//! What our layer adds to an agent that is driven: milliseconds per streamed token, memory per live agent, and many at once.
+//! What our layer adds to an agent that is driven: milliseconds per streamed token, memory per live agent, and many at once; and how
+//! soon it knows of a death.
 //!
 //! The agent's program is this program again, speaking as Claude Code does: each of its tokens says when it was written, on the clock that
 //! all processes of the machine share. The engine runs in this process as it does in the daemon; guards and drivers are those of the
 //! `coditect` binary.
+
+mod death;
 
 use crate::row::Row;
 use crate::sample::{P99_MIN, Samples};
@@ -73,8 +76,17 @@ pub(crate) fn bench(order: &Order) -> Result<(), String> {
         .build()
         .map_err(|error| error.to_string())?;
     runtime.block_on(async {
-        tokens(order).await?;
-        many(order).await
+        let wanted = |case: &str| order.only.as_deref().is_none_or(|only| case.contains(only));
+        if wanted("tokens") {
+            tokens(order).await?;
+        }
+        if wanted("many") {
+            many(order).await?;
+        }
+        if wanted("death") {
+            death::bench(order).await?;
+        }
+        Ok(())
     })
 }
 

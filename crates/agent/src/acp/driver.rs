@@ -5,6 +5,7 @@
 
 use super::flavor::Flavor;
 use super::link::{Answer, Heard, Link};
+use super::policy::Policy;
 use super::terminal::Terminals;
 use super::updates::{Call, Updates, list, text, working};
 use super::{options, session};
@@ -53,6 +54,9 @@ pub(crate) struct Acp {
     clearance: Clearance<Pending>,
     /// BLAKE3 of what the agent last saw of a file.
     seen: HashMap<RepoPath, String>,
+    /// Files the daemon is writing for us, by our requests, and what is to be written into them after that.
+    writing: HashMap<u64, RepoPath>,
+    parked: VecDeque<(RepoPath, Pending)>,
     prompting: Option<u64>,
     prompted_at: Instant,
     interrupted: bool,
@@ -75,8 +79,8 @@ enum Wanted {
     Edit(Value),
     /// To be allowed something else; the question.
     Permit(Value),
-    /// To have a file written.
-    Write { path: RepoPath, content: String },
+    /// To have a file written; BLAKE3 of what the content was made from, none when there was no such file.
+    Write { path: RepoPath, base: Option<String>, content: String },
 }
 
 impl Driver for Acp {
@@ -86,7 +90,7 @@ impl Driver for Acp {
 
     async fn open(start: &Start, place: &Place) -> Result<Self, DriverError> {
         let flavor = Flavor::of(start);
-        let argv = flavor.argv(start);
+        let mut argv = flavor.argv(start);
         if argv.is_empty() {
             let message = "the agent has no `command`; set agents.<name>.command to a program that speaks the Agent Client Protocol";
             return Err(DriverError::Other {
@@ -94,11 +98,18 @@ impl Driver for Acp {
                 message: message.to_owned(),
             });
         }
+        let policy = Policy::of(flavor, start, &*place.entropy()).map_err(|error| DriverError::Other {
+            code: "run_folder".to_owned(),
+            message: format!("cannot write the rules for sub-agents: {error}; make room in the data root"),
+        })?;
+        argv.extend(policy.iter().flat_map(|policy| policy.arguments(&argv)).collect::<Vec<_>>());
         let env = flavor.env(start);
         let env = env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let program = VendorProgram::start(flavor.about(), &argv, env, place)?;
         let mut link = Link::new(flavor.about(), program);
         let opened = session::open(&mut link, flavor, start, place).await?;
+        // They have been read as the session was opened.
+        drop(policy);
         let mut steps: VecDeque<Step> =
             opened.lines.into_iter().map(|line| Step::Say(RunEvent::Record { line })).collect();
         let vendor_session = opened.session.clone();
@@ -117,6 +128,8 @@ impl Driver for Acp {
             terminals: Terminals::default(),
             clearance: Clearance::new(),
             seen: HashMap::new(),
+            writing: HashMap::new(),
+            parked: VecDeque::new(),
             prompting: None,
             prompted_at: Instant::now(),
             interrupted: false,
@@ -131,6 +144,7 @@ impl Driver for Acp {
         let first = self.preamble.take().map(|words| json!({"type": "text", "text": words}));
         let blocks: Vec<Value> = first.into_iter().chain([json!({"type": "text", "text": text})]).collect();
         self.updates.prompted();
+        self.link.turn_begins();
         self.prompted_at = Instant::now();
         let params = json!({"sessionId": self.session, "prompt": blocks});
         self.prompting = Some(self.link.call("session/prompt", params).await?);
@@ -159,7 +173,11 @@ impl Driver for Acp {
 
     async fn reply(&mut self, id: u64, result: Result<Reply, Refusal>) -> Result<(), DriverError> {
         if let Some(verdict) = self.clearance.reply(id, result) {
+            let written = self.writing.remove(&id);
             self.follow(verdict);
+            if let Some(path) = written {
+                self.write_on(&path);
+            }
         }
         Ok(())
     }
@@ -168,7 +186,9 @@ impl Driver for Acp {
         self.interrupted = true;
         self.terminals.kill_all();
         // The protocol wants every question answered.
-        for pending in self.clearance.drain() {
+        self.writing.clear();
+        let parked = std::mem::take(&mut self.parked).into_iter().map(|(_, pending)| pending);
+        for pending in self.clearance.drain().chain(parked) {
             match pending.what {
                 Wanted::Edit(_) | Wanted::Permit(_) => pending.answer.give(options::canceled()),
                 Wanted::Write { .. } => pending.answer.refuse(REFUSED, "the turn was canceled"),
@@ -362,7 +382,11 @@ impl Acp {
         let verdict = match self.may_edit([given]) {
             Ok(mut paths) => match paths.pop() {
                 Some(path) => {
-                    let what = Wanted::Write { path: path.clone(), content: content.to_owned() };
+                    let what = Wanted::Write {
+                        path: path.clone(),
+                        base: self.made_from(&path),
+                        content: content.to_owned(),
+                    };
                     self.clearance.edit(Pending { answer, what }, vec![path])
                 }
                 None => return answer.refuse(INVALID, "there is no path"),
@@ -375,6 +399,14 @@ impl Acp {
         self.follow(verdict);
     }
 
+    /// What an agent made its content from: what it last saw of the file through us, or else what is there as it asks. By the time
+    /// the lock is granted somebody else may have written.
+    fn made_from(&mut self, path: &RepoPath) -> Option<String> {
+        // One that reads by itself has seen what it was permitted to edit, and after that we do not know.
+        let seen = if self.flavor.reads() { self.seen.get(path).cloned() } else { self.seen.remove(path) };
+        seen.or_else(|| present(&self.place, path).ok().flatten().as_deref().map(hash))
+    }
+
     fn follow(&mut self, verdict: Verdict<Pending>) {
         match verdict {
             Verdict::Ask(event) => self.say([event]),
@@ -382,7 +414,9 @@ impl Acp {
             Verdict::Refused(pending, why) => self.denied(pending, &why),
             Verdict::Answered(pending, reply) => match (&pending.what, reply) {
                 (Wanted::Write { path, .. }, Reply::Written { hash, .. }) => {
-                    self.seen.insert(path.clone(), hash);
+                    if self.flavor.reads() {
+                        self.seen.insert(path.clone(), hash);
+                    }
                     self.updates.written.insert(path.clone());
                     pending.answer.give(json!({}));
                 }
@@ -402,7 +436,11 @@ impl Acp {
                 None => self.allow(pending),
             },
             Wanted::Permit(_) => self.allow(pending),
-            Wanted::Write { ref path, ref content } => {
+            // What it wants to write twice at once is written one after the other, each from what the one before left.
+            Wanted::Write { ref path, .. } if self.is_writing(path) => {
+                self.parked.push_back((path.clone(), pending));
+            }
+            Wanted::Write { ref path, ref base, ref content } => {
                 let present = match present(&self.place, path) {
                     Ok(present) => present,
                     Err(why) => return self.denied(pending, &why),
@@ -410,12 +448,31 @@ impl Acp {
                 if present.as_deref() == Some(content.as_bytes()) {
                     return pending.answer.give(json!({}));
                 }
-                // What the agent saw last is what it made its content from.
-                let base = self.seen.get(path).cloned().or_else(|| present.as_deref().map(hash));
+                // An earlier write of its own may have been answered meanwhile.
+                let own = self.seen.get(path).filter(|_| self.flavor.reads());
+                let base = own.or(base.as_ref()).cloned();
                 let request = Request::Write { path: path.clone(), base, content: content.clone() };
+                let path = path.clone();
                 let event = self.clearance.ask(pending, request);
+                if let RunEvent::Request { id, .. } = &event {
+                    self.writing.insert(*id, path);
+                }
                 self.say([event]);
             }
+        }
+    }
+
+    fn is_writing(&self, path: &RepoPath) -> bool {
+        self.writing.values().any(|writing| writing == path)
+    }
+
+    /// A file is written, or is not to be: whoever waits to write it, too, comes next.
+    fn write_on(&mut self, path: &RepoPath) {
+        while !self.is_writing(path)
+            && let Some(at) = self.parked.iter().position(|(parked, _)| parked == path)
+            && let Some((_, pending)) = self.parked.remove(at)
+        {
+            self.granted(pending);
         }
     }
 

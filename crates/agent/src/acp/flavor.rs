@@ -163,17 +163,28 @@ impl Flavor {
     /// The file of a session that may not be loaded yet: Gemini destroys the history of one that is loaded within the clock minute in
     /// which it was made. None for agents without such a file.
     pub(crate) fn session_files(self, start: &Start) -> Option<PathBuf> {
+        self.folder(start).map(|folder| folder.join("tmp"))
+    }
+
+    /// Where Gemini keeps its things. None for the others, whose things are no concern of ours.
+    pub(crate) fn folder(self, start: &Start) -> Option<PathBuf> {
         if self != Self::Gemini {
             return None;
         }
-        Some(gemini_folder(start)?.join("tmp"))
+        let given = |name: &str| {
+            let env = start.program.iter().flat_map(|program| &program.env);
+            env.rev().find(|(key, _)| key == name).map(|(_, value)| PathBuf::from(value))
+        };
+        let home = given("GEMINI_CLI_HOME").or_else(|| inherited("GEMINI_CLI_HOME"));
+        let home = home.or_else(|| given("HOME")).or_else(|| inherited("HOME"))?;
+        Some(home.join(".gemini"))
     }
 
     /// What the agent reads at the worktree's root by itself. Of one we do not know it is what most agents read.
     pub(crate) fn reads_by_itself(self, start: &Start, place: &Place) -> Reads {
         match self {
             Self::Gemini => {
-                let own = gemini_folder(start).and_then(|folder| named_in(&folder.join("settings.json")));
+                let own = self.folder(start).and_then(|folder| named_in(&folder.join("settings.json")));
                 let named = named_in(&place.root().join(".gemini/settings.json")).or(own);
                 Reads::of(&["GEMINI.md"]).and(named.unwrap_or_default()).with_imports()
             }
@@ -181,17 +192,6 @@ impl Flavor {
             Self::Other => Reads::of(&["AGENTS.md"]),
         }
     }
-}
-
-/// Where Gemini keeps what is the user's.
-fn gemini_folder(start: &Start) -> Option<PathBuf> {
-    let given = |name: &str| {
-        let env = start.program.iter().flat_map(|program| &program.env);
-        env.rev().find(|(key, _)| key == name).map(|(_, value)| PathBuf::from(value))
-    };
-    let home = given("GEMINI_CLI_HOME").or_else(|| inherited("GEMINI_CLI_HOME"));
-    let home = home.or_else(|| given("HOME")).or_else(|| inherited("HOME"))?;
-    Some(home.join(".gemini"))
 }
 
 /// The files that settings of Gemini's name beside `GEMINI.md`, which it reads in any case.

@@ -140,6 +140,11 @@ impl Link {
         }
     }
 
+    /// See [`VendorProgram::turn_begins`].
+    pub(crate) fn turn_begins(&mut self) {
+        self.program.turn_begins();
+    }
+
     /// Sends a request; its answer comes by [`Link::next`].
     pub(crate) async fn call(&mut self, method: &str, params: Value) -> Result<u64, DriverError> {
         self.last_id += 1;

@@ -127,6 +127,7 @@ impl Driver for Claude {
 
     async fn prompt(&mut self, text: &str) -> Result<(), DriverError> {
         self.under_way = true;
+        self.program.turn_begins();
         self.program.send(&wire::user(text, None))
     }
 

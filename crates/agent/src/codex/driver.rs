@@ -97,6 +97,7 @@ impl Driver for Codex {
         if !self.model.is_empty() {
             params["model"] = json!(self.model);
         }
+        self.server.turn_begins();
         self.prompting = Some(self.server.call("turn/start", params)?);
         self.thread.prompted();
         Ok(())

@@ -101,6 +101,11 @@ impl AppServer {
             .ok_or_else(|| self.program.nonsense("its greeting names no version"))
     }
 
+    /// See [`VendorProgram::turn_begins`].
+    pub(crate) fn turn_begins(&mut self) {
+        self.program.turn_begins();
+    }
+
     /// Calls a method; the answer comes by [`AppServer::next`] or [`AppServer::answer`].
     pub(crate) fn call(&mut self, method: &str, params: Value) -> Result<u64, DriverError> {
         self.last_id += 1;

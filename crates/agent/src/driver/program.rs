@@ -19,18 +19,24 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, Take};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Longest line that is taken, in bytes.
 const LINE_MAX: usize = EVENT_LINE_MAX;
 /// Most bytes that are taken in one turn.
 const TURN_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Most that is taken before the turn begins, in bytes and [`LINE_WEIGHT`] for each line: what comes by then is kept until it can be
+/// told, and a session that is opened again tells its past.
+const GREETING_MAX: usize = 32 * 1024 * 1024;
+/// What a line costs to keep beyond its bytes.
+const LINE_WEIGHT: usize = 1024;
 /// Lines without meaning before the program is not the one we speak with.
 const GARBAGE_MAX: usize = 20;
 /// How many of the last lines on stderr are kept.
 const LAST_WORDS: usize = 5;
 /// Lines for the program that may wait to be read by it.
 const INPUT_QUEUE: usize = 256;
-/// How long a dead program's words are still read: a child of it may hold the pipe.
+/// How long a dead program's words are still read, and again its last ones: a child of it may hold the pipes, and even speak.
 const DRAIN: Duration = Duration::from_millis(200);
 /// How long a program may take to end by itself when its input ends, and again when it is asked by TERM.
 const STOP_GRACE: Duration = Duration::from_millis(700);
@@ -57,7 +63,11 @@ pub(crate) struct VendorProgram {
     lines: Lines<BufReader<Take<ChildStdout>>>,
     last_words: LastWords,
     exited: Option<ExitStatus>,
+    /// Until when a dead program is listened to.
+    drained: Instant,
     garbage: usize,
+    /// What was taken before the turn; none once it has begun.
+    greeting: Option<usize>,
     tasks: JoinSet<()>,
 }
 
@@ -76,10 +86,13 @@ impl VendorProgram {
         command.args(arguments).envs(env).current_dir(place.root());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Command::from(command).kill_on_drop(true).spawn().map_err(|error| {
-            if error.kind() == std::io::ErrorKind::NotFound {
-                DriverError::Missing { about, program: program.clone() }
-            } else {
+            if error.kind() != std::io::ErrorKind::NotFound {
                 DriverError::NotStarted { about, reason: error.to_string() }
+            } else if program.contains('/') && place.root().join(program).exists() {
+                let reason = "what its first line names is not there".to_owned();
+                DriverError::NotStarted { about, reason }
+            } else {
+                DriverError::Missing { about, program: program.clone() }
             }
         })?;
         let (Some(stdin), Some(stdout), Some(stderr)) =
@@ -97,12 +110,19 @@ impl VendorProgram {
             about,
             child,
             input: Some(input),
-            lines: Lines::new(stdout, LINE_MAX, EXCERPT_MAX),
+            lines: Lines::judged_at_once(stdout, LINE_MAX, EXCERPT_MAX),
             last_words,
             exited: None,
+            drained: Instant::now(),
             garbage: 0,
+            greeting: Some(0),
             tasks,
         })
+    }
+
+    /// The agent is given its words: from here on what it says is told at once, and waits for nobody but the daemon.
+    pub(crate) fn turn_begins(&mut self) {
+        self.greeting = None;
     }
 
     /// Queues a line for the program.
@@ -121,6 +141,12 @@ impl VendorProgram {
     pub(crate) async fn next(&mut self) -> Result<(String, Value), DriverError> {
         loop {
             let line = self.line().await?;
+            if let Some(taken) = &mut self.greeting {
+                *taken += line.len() + LINE_WEIGHT;
+                if *taken > GREETING_MAX {
+                    return Err(self.flood(format!("more than {GREETING_MAX} bytes before the turn began")));
+                }
+            }
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
@@ -146,13 +172,14 @@ impl VendorProgram {
     async fn line(&mut self) -> Result<Vec<u8>, DriverError> {
         loop {
             let next = match self.exited {
-                Some(_) => tokio::time::timeout(DRAIN, self.lines.next()).await.unwrap_or(Ok(None)),
+                Some(_) => tokio::time::timeout_at(self.drained, self.lines.next()).await.unwrap_or(Ok(None)),
                 None => tokio::select! {
                     biased;
                     line = self.lines.next() => line,
                     status = self.child.wait() => {
                         self.exited = status.ok();
                         if self.exited.is_some() {
+                            self.drained = Instant::now() + DRAIN;
                             continue;
                         }
                         Ok(None)
@@ -165,7 +192,9 @@ impl VendorProgram {
                 }
                 Ok(Some(Line::Whole(line))) => return Ok(line),
                 Ok(Some(Line::TooLong { bytes, .. })) => {
-                    return Err(self.flood(format!("a line of {bytes} bytes, the limit is {LINE_MAX}")));
+                    return Err(
+                        self.flood(format!("a line of {bytes} bytes or more, the limit is {LINE_MAX}"))
+                    );
                 }
                 Ok(None) | Err(_) => return Err(self.death().await),
             }
@@ -182,6 +211,8 @@ impl VendorProgram {
 
     /// How it ended, by its exit and its last words.
     async fn death(&mut self) -> DriverError {
+        // Nobody writes to it any more; else the writer would be waited for.
+        self.input = None;
         if self.exited.is_none() {
             self.exited = tokio::time::timeout(STOP_GRACE, self.child.wait()).await.ok().and_then(Result::ok);
         }
@@ -324,6 +355,8 @@ mod tests {
             ("printf '{\"cut\":'; exit 1", "exit code 1: {\"cut\":"),
             // Somebody else holds its output; that is no reason to wait.
             ("sleep 1000 & kill -TERM $$", "signal 15"),
+            // Nor is it one when somebody it left behind goes on in its name.
+            ("(while :; do echo '{}'; sleep 0.01; done) & kill -9 $$", "signal 9"),
             ("for n in 1 2 3 4 5 6 7; do echo $n >&2; done; exit 1", "exit code 1: 3; 4; 5; 6; 7"),
         ] {
             assert_eq!(error(script).await, DriverError::Died { about: &ABOUT, how: how.to_owned() });
@@ -346,8 +379,45 @@ mod tests {
         let frame = "{\"a\":\"\"}".len();
         assert!(bash(&line(LINE_MAX - frame)).next().await.is_ok());
         assert!(matches!(error(&line(LINE_MAX - frame + 1)).await, DriverError::Flood { .. }));
-        let flood = error("tr '\\0' x < /dev/zero").await;
+        let endless = error("tr '\\0' x < /dev/zero").await;
+        assert!(endless.to_string().contains("a line of"), "{endless}");
+        let flood = error("blank=$(printf '%4000000s' ''); while :; do echo \"$blank\"; done").await;
+        assert!(flood.to_string().contains("before the turn began"), "{flood}");
+        let mut program = bash("blank=$(printf '%4000000s' ''); while :; do echo \"$blank\"; done");
+        program.turn_begins();
+        let flood = program.next().await.unwrap_err();
         assert!(flood.to_string().contains("in one turn"), "{flood}");
+    }
+
+    #[tokio::test]
+    async fn many_small_lines_before_the_turn_are_as_much_as_few_large_ones() {
+        let flood = error("yes '{}'").await;
+        assert!(flood.to_string().contains("before the turn began"), "{flood}");
+    }
+
+    /// Whoever waits for more than this has heard of the death too late.
+    const DEATH_MOST: Duration = Duration::from_secs(2);
+
+    #[tokio::test(start_paused = true)]
+    async fn all_waits_from_a_death_to_its_being_told_are_two_seconds_at_most() {
+        for script in [
+            "kill -9 $$",
+            "printf '{\"cut'; kill -9 $$",
+            "sleep 1000 & kill -9 $$",
+            "(while :; do echo '{}'; sleep 0.01; done) & kill -9 $$",
+            "exec 1>&-; exec sleep 1000",
+        ] {
+            let mut program = bash(script);
+            // This clock moves only while something is waited for by time, which nothing is as long as the program lives.
+            let began = Instant::now();
+            let told = loop {
+                if let Err(error) = program.next().await {
+                    break (error, began.elapsed());
+                }
+            };
+            assert!(matches!(told.0, DriverError::Died { .. }), "{script}: {told:?}");
+            assert!(told.1 <= DEATH_MOST, "{script}: {told:?}");
+        }
     }
 
     #[tokio::test]

@@ -1,28 +1,31 @@
 //! The driver's end of the pipes to the daemon.
 //!
-//! Invariant: events reach the daemon in the order in which they were said, each as one line.
+//! Invariant: events reach the daemon in the order in which they were said, each as one line; and what waits to be written is bounded,
+//! however fast the agent is.
 
 use super::Commands;
 use crate::run::lines::{EVENT_LINE_MAX, Line, LineTooLong, encode, excerpt};
+use crate::run::queue::{Inlet, Outlet, queue};
 use crate::run::wire::{RunCommand, RunEvent};
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
-use tokio::sync::mpsc;
 
 /// Events that may wait to be written.
 const QUEUE: usize = 64;
+/// Bytes that those events may have together.
+const QUEUE_BYTES: usize = 2 * EVENT_LINE_MAX;
 
 pub(super) struct Uplink {
-    events: mpsc::Sender<Vec<u8>>,
+    events: Inlet<Vec<u8>>,
     commands: Commands,
 }
 
 /// What is still to be written.
-pub(super) struct Outbox(mpsc::Receiver<Vec<u8>>);
+pub(super) struct Outbox(Outlet<Vec<u8>>);
 
 impl Uplink {
     pub(super) fn new(commands: Commands) -> (Self, Outbox) {
-        let (events, queue) = mpsc::channel(QUEUE);
+        let (events, queue) = queue(QUEUE, QUEUE_BYTES);
         (Self { events, commands }, Outbox(queue))
     }
 
@@ -37,8 +40,9 @@ impl Uplink {
             }
             (Err(error), _) => return Err(error),
         };
+        let bytes = line.len();
         // It fails when the pipe is broken; then the guard is about to end us.
-        let _ = self.events.send(line).await;
+        self.events.put(line, bytes).await;
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::lines::{COMMAND_LINE_MAX, LineTooLong, encode};
+use super::queue::Outlet;
 use super::wire::{RunCommand, RunEvent};
 
 /// How a run ended, from our own `wait`, never from what it said.
@@ -30,7 +31,7 @@ impl RunExitStatus {
 pub struct RunHandle {
     /// What the run says; ends after [`RunEvent::Exited`]. Bounded: a run whose daemon does not
     /// listen stops, and nothing piles up.
-    pub events: mpsc::Receiver<RunEvent>,
+    pub events: Outlet<RunEvent>,
     pub(super) control: RunControl,
     pub(super) _tasks: JoinSet<()>,
 }

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::handle::{RunControl, RunHandle};
 use super::lines::{COMMAND_LINE_MAX, EVENT_LINE_MAX, EXCERPT_MAX, Line, LineTooLong, Lines, encode};
+use super::queue::queue;
 use super::supervise::{Supervised, last_words};
 use super::wire::{RunCommand, Start, WIRE_REVISION};
 use crate::fence::Fence;
@@ -27,6 +28,8 @@ pub const ENV_ALLOWED: &[&str] = &["PATH", "HOME", "LANG", "TERM", "TMPDIR"];
 
 /// Events a run can be ahead of its listener.
 const EVENT_QUEUE: usize = 256;
+/// Bytes of their lines that those events may have together.
+const EVENT_QUEUE_BYTES: usize = 2 * EVENT_LINE_MAX;
 /// Commands that wait to be written. A run has few requests open at a time.
 const COMMAND_QUEUE: usize = 64;
 /// How long a guard may take to come up.
@@ -127,7 +130,7 @@ pub async fn launch(launch: Launch) -> Result<RunHandle, LaunchError> {
         return Err(why.explained(stderr).await);
     }
     let (commands, to_write) = mpsc::channel(COMMAND_QUEUE);
-    let (events_in, events) = mpsc::channel(EVENT_QUEUE);
+    let (events_in, events) = queue(EVENT_QUEUE, EVENT_QUEUE_BYTES);
     let (exit_in, exit) = watch::channel(None);
     let stop = watch::Sender::new(false);
     // The queue is empty and ours alone, so there is room.

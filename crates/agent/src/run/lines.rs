@@ -34,11 +34,18 @@ pub(crate) struct Lines<R> {
     line: Vec<u8>,
     /// Length of the present line so far, kept or not.
     bytes: u64,
+    /// Whether a line is given as too long before it has an end.
+    at_once: bool,
 }
 
 impl<R: AsyncBufRead + Unpin> Lines<R> {
     pub(crate) fn new(reader: R, max: usize, keep: usize) -> Self {
-        Self { reader, max, keep: keep.min(max), line: Vec::new(), bytes: 0 }
+        Self { reader, max, keep: keep.min(max), line: Vec::new(), bytes: 0, at_once: false }
+    }
+
+    /// Lines of which one that is too long is the last that is wanted: it may have no end, so none is waited for.
+    pub(crate) fn judged_at_once(reader: R, max: usize, keep: usize) -> Self {
+        Self { at_once: true, ..Self::new(reader, max, keep) }
     }
 
     /// The next line, none at the end. A last line without an end counts. Nothing is lost when the
@@ -62,7 +69,7 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
             }
             let consumed = content.len() + usize::from(end.is_some());
             self.reader.consume(consumed);
-            if end.is_some() {
+            if end.is_some() || (self.at_once && self.bytes > self.max as u64) {
                 return Ok(Some(self.finish()));
             }
         }
@@ -140,6 +147,14 @@ mod tests {
                 Line::Whole(b"c".to_vec()),
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn a_line_without_an_end_is_judged_when_it_is_too_long() {
+        let (endless, mut writer) = tokio::io::duplex(64);
+        tokio::io::AsyncWriteExt::write_all(&mut writer, b"123456").await.unwrap();
+        let mut lines = Lines::judged_at_once(BufReader::new(endless), 5, 3);
+        assert_eq!(lines.next().await.unwrap(), Some(Line::TooLong { head: b"123".to_vec(), bytes: 6 }));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use super::handle::RunExitStatus;
 use super::launch::sweep;
 use super::lines::{EXCERPT_MAX, Line, Lines, STDERR_LINE_MAX, excerpt};
+use super::queue::Inlet;
 use super::wire::RunEvent;
 use crate::guard::{EXIT_GUARD_FAILED, EXIT_SIGNAL_BASE};
 
@@ -30,7 +31,7 @@ pub(super) struct Supervised<R> {
     pub stdout: Lines<R>,
     pub stderr: ChildStderr,
     pub commands: mpsc::Receiver<Vec<u8>>,
-    pub events: mpsc::Sender<RunEvent>,
+    pub events: Inlet<RunEvent>,
     pub stop: watch::Sender<bool>,
     pub exit: watch::Sender<Option<RunExitStatus>>,
 }
@@ -56,7 +57,7 @@ impl<R: AsyncBufRead + Unpin + Send + 'static> Supervised<R> {
         let draining = async { while readers.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(DRAIN, draining).await;
         readers.abort_all();
-        let _ = self.events.send(RunEvent::Exited(status)).await;
+        self.events.put(RunEvent::Exited(status), 0).await;
     }
 }
 
@@ -93,19 +94,22 @@ async fn write_commands(
 
 async fn read_events<R: AsyncBufRead + Unpin>(
     mut lines: Lines<R>,
-    events: mpsc::Sender<RunEvent>,
+    events: Inlet<RunEvent>,
     stop: watch::Sender<bool>,
 ) {
     let mut malformed = 0;
     // After the last one allowed the pipe is only drained, so that the run cannot block on it.
     while let Ok(Some(line)) = lines.next().await {
-        let event = match &line {
+        let (event, bytes) = match &line {
             Line::Whole(line) if line.is_empty() => continue,
             Line::Whole(line) => {
-                serde_json::from_slice(line).unwrap_or_else(|_| RunEvent::Malformed(excerpt(line)))
+                let event =
+                    serde_json::from_slice(line).unwrap_or_else(|_| RunEvent::Malformed(excerpt(line)));
+                (event, line.len())
             }
             Line::TooLong { head, bytes } => {
-                RunEvent::Malformed(format!("{} ({bytes} bytes in one line)", excerpt(head)))
+                let words = format!("{} ({bytes} bytes in one line)", excerpt(head));
+                (RunEvent::Malformed(words), head.len())
             }
         };
         if matches!(event, RunEvent::Malformed(_)) {
@@ -116,12 +120,12 @@ async fn read_events<R: AsyncBufRead + Unpin>(
             }
         }
         if malformed <= MALFORMED_MAX {
-            let _ = events.send(event).await;
+            events.put(event, bytes).await;
         }
     }
 }
 
-async fn read_stderr(stderr: ChildStderr, events: mpsc::Sender<RunEvent>) {
+async fn read_stderr(stderr: ChildStderr, events: Inlet<RunEvent>) {
     let mut lines = Lines::new(BufReader::new(stderr), STDERR_LINE_MAX, STDERR_LINE_MAX);
     while let Ok(Some(line)) = lines.next().await {
         let (text, cut) = match &line {
@@ -133,7 +137,8 @@ async fn read_stderr(stderr: ChildStderr, events: mpsc::Sender<RunEvent>) {
         if cut {
             text.push('…');
         }
-        let _ = events.send(RunEvent::Stderr(text)).await;
+        let bytes = text.len();
+        events.put(RunEvent::Stderr(text), bytes).await;
     }
 }
 
@@ -155,6 +160,7 @@ pub(super) async fn last_words(stderr: ChildStderr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::queue::queue;
     use super::*;
 
     #[test]
@@ -175,7 +181,7 @@ mod tests {
             said.extend_from_slice(format!("{{\"event\":\"exited\",\"n\":{n}}}\n").as_bytes());
         }
         said.extend_from_slice(b"{\"event\":\"ready\"}\n");
-        let (events, mut heard) = mpsc::channel(1000);
+        let (events, mut heard) = queue(1000, 1_000_000);
         let (stop, stopped) = watch::channel(false);
         read_events(Lines::new(BufReader::new(said.as_slice()), 100, 10), events, stop).await;
         let mut count = 0;
@@ -191,7 +197,7 @@ mod tests {
     async fn one_bad_line_does_not_hide_the_next_good_one() {
         let long = "x".repeat(500);
         let said = format!("\n\u{0}\u{1}\n{long}\n{{\"event\":\"ready\"}}\n{{\"event\":");
-        let (events, mut heard) = mpsc::channel(1000);
+        let (events, mut heard) = queue(1000, 1_000_000);
         let (stop, stopped) = watch::channel(false);
         read_events(Lines::new(BufReader::new(said.as_bytes()), 100, 10), events, stop).await;
         assert_eq!(heard.recv().await, Some(RunEvent::Malformed("\u{0}\u{1}".into())));

@@ -212,6 +212,61 @@ async fn our_tools_are_called_without_a_question() {
 }
 
 #[tokio::test]
+async fn a_sub_agents_edit_needs_the_same_locks() {
+    for (cli, mut agent) in agents("has a sub-agent") {
+        let start = agent.start("[[agent <<write sub.txt|from below>> <<say Sub done.>>]] [[say Done.]]");
+        let outcome = agent.play(start).await;
+        assert!(completed(&outcome), "{cli:?}: {outcome:?}");
+        assert_eq!(read(&agent, "sub.txt").as_deref(), Some("from below"), "{cli:?}");
+        let lock = Request::Lock { path: "sub.txt".parse().unwrap() };
+        let requests = agent.daemon.requests();
+        let write = requests.iter().position(|request| matches!(request, Request::Write { .. }));
+        assert!(requests[..write.unwrap()].contains(&lock), "{cli:?}: {requests:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_sub_agent_overwrites_nothing_that_changed_while_its_lock_was_waited_for() {
+    let Some(mut agent) = Driven::find(VendorCli::Gemini, "Gemini's sub-agent waits for a lock") else {
+        return;
+    };
+    agent.daemon.scene.file("b.txt", "one\ntwo\n");
+    let start = agent.start("[[agent <<read b.txt>> <<edit b.txt|two|2>> <<say Then not.>>]] [[say Done.]]");
+    agent.daemon.launch(start).await;
+    let file = agent.daemon.scene.worktree().join("b.txt");
+    agent
+        .daemon
+        .serve(|request| {
+            if matches!(request, Request::Lock { .. }) {
+                fs::write(&file, "one\ntwo\nthree\n").unwrap();
+            }
+            None
+        })
+        .await;
+    assert_eq!(read(&agent, "b.txt").as_deref(), Some("one\ntwo\nthree\n"));
+    assert!(completed(&agent.daemon.ended().0));
+}
+
+/// What nobody could be asked about is denied at once: neither does it happen nor is it waited for.
+#[tokio::test]
+async fn a_sub_agent_of_gemini_does_nothing_that_nobody_could_be_asked_about() {
+    let Some(mut agent) = Driven::find(VendorCli::Gemini, "Gemini's sub-agent is held") else { return };
+    let outside = agent.daemon.scene.worktree().parent().unwrap().join("outside.txt");
+    for (does, file) in [
+        ("bash touch made".to_owned(), agent.daemon.scene.worktree().join("made")),
+        ("write Cargo.toml|x".to_owned(), agent.daemon.scene.worktree().join("Cargo.toml")),
+        (format!("write {}|x", outside.display()), outside),
+    ] {
+        agent.daemon.events.clear();
+        let start = agent.start(&format!("[[agent <<{does}>> <<say Not that.>>]] [[say Done.]]"));
+        let outcome = agent.play(start).await;
+        assert!(completed(&outcome), "{does}: {outcome:?}");
+        assert!(!file.exists(), "{does}");
+        assert_eq!(agent.daemon.requests(), [], "{does}");
+    }
+}
+
+#[tokio::test]
 async fn a_killed_program_fails_the_turn_at_once_and_leaves_nothing() {
     for (cli, mut agent) in agents("is killed") {
         let start = agent.start("[[bash sleep 1000 && touch never]] [[say Done.]]");

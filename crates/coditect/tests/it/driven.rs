@@ -199,6 +199,33 @@ pub(crate) fn a_killed_program_is_noticed(cli: VendorCli) {
     until("nothing to be left", || programs(&studio).is_empty().then_some(()));
 }
 
+/// The user's own configuration of the program cannot be read. Whatever the program makes of that, its turn ends with this code, or
+/// well; the file keeps every byte, and when the user has mended it, the session goes on.
+pub(crate) fn leaves_a_broken_configuration_alone(cli: VendorCli, code: Option<&str>) {
+    let Some(studio) = Studio::find(cli) else { return };
+    let settings = studio.home.settings().unwrap_or_else(|| studio.home.folder().join("settings.json"));
+    let good = std::fs::read(&settings).ok();
+    let broken = b"{ \"hooks\": [\n[half of = a table\r\n";
+    std::fs::write(&settings, broken).unwrap();
+    let session = studio.session();
+    studio.prompt(&session, "[[say First.]]");
+    let ends = studio.ended(1);
+    let found = match &ends[0] {
+        TurnOutcome::Failed { code, message } => Some((code.as_str(), message.as_str())),
+        _ => None,
+    };
+    assert_eq!(found.map(|(code, _)| code), code, "{ends:?}");
+    assert!(found.is_none_or(|(_, message)| !message.is_empty()), "{ends:?}");
+    assert_eq!(std::fs::read(&settings).unwrap(), broken, "it is the user's");
+    until("nothing to be left", || programs(&studio).is_empty().then_some(()));
+    match good {
+        Some(good) => std::fs::write(&settings, good).unwrap(),
+        None => std::fs::remove_file(&settings).unwrap(),
+    }
+    studio.prompt(&session, "[[say Second.]]");
+    assert!(completed(&studio.ended(2)[1]), "{:?}", studio.ended(2));
+}
+
 /// Processes that live in the vendor's home.
 fn programs(studio: &Studio) -> Vec<u32> {
     let mark = format!("HOME={}", studio.home.path().display());

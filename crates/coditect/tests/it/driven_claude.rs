@@ -194,3 +194,8 @@ fn one_that_is_killed_has_failed_and_one_whose_daemon_is_killed_is_gone() {
     daemon.kill();
     until("nothing outlives the daemon", || (!below.iter().any(lives)).then_some(()));
 }
+
+#[test]
+fn a_configuration_it_cannot_read_is_left_as_it_is() {
+    crate::driven::leaves_a_broken_configuration_alone(VendorCli::Claude, None);
+}

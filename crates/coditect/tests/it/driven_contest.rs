@@ -1,4 +1,4 @@
-//! Two vendors' programs want the same file at the same time. One waits for the other, and both finish.
+//! Any two vendors' programs want the same file at the same time. One waits for the other, and both finish.
 
 use crate::house::{Daemon, House, until};
 use crate::scenario::daemon::{agent, models};
@@ -26,16 +26,31 @@ fn seen(house: &House) -> (usize, usize) {
     (held, table.waits.len())
 }
 
-#[test]
-fn claude_and_codex_edit_one_file_one_after_the_other() {
-    let Some(vendors) = Vendors::find("two programs want one file") else { return };
-    contest(&vendors, VendorCli::Claude, VendorCli::Codex);
+/// A test for each pair; every program comes first once and second once.
+macro_rules! pairs {
+    ($($name:ident: $first:ident, $second:ident;)+) => {
+        $(#[test]
+        fn $name() {
+            let Some(vendors) = Vendors::find("two programs want one file") else { return };
+            contest(&vendors, VendorCli::$first, VendorCli::$second);
+        })+
+
+        #[test]
+        fn everybody_is_once_the_first_and_once_the_second() {
+            let pairs = [$((VendorCli::$first, VendorCli::$second)),+];
+            for cli in VendorCli::ALL {
+                assert_eq!(pairs.iter().filter(|pair| pair.0 == cli).count(), 1, "{cli:?}");
+                assert_eq!(pairs.iter().filter(|pair| pair.1 == cli).count(), 1, "{cli:?}");
+            }
+        }
+    };
 }
 
-#[test]
-fn codex_and_claude_do_so_the_other_way_round() {
-    let Some(vendors) = Vendors::find("two programs want one file") else { return };
-    contest(&vendors, VendorCli::Codex, VendorCli::Claude);
+pairs! {
+    claude_then_codex: Claude, Codex;
+    codex_then_gemini: Codex, Gemini;
+    gemini_then_kimi: Gemini, Kimi;
+    kimi_then_claude: Kimi, Claude;
 }
 
 fn contest(vendors: &Vendors, first: VendorCli, second: VendorCli) {

@@ -17,3 +17,8 @@ fn it_waits_for_a_file_that_another_holds() {
 fn its_death_is_noticed() {
     driven::a_killed_program_is_noticed(VendorCli::Kimi);
 }
+
+#[test]
+fn a_configuration_it_cannot_read_is_left_as_it_is() {
+    driven::leaves_a_broken_configuration_alone(VendorCli::Kimi, Some("vendor_died"));
+}

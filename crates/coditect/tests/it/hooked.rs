@@ -129,6 +129,37 @@ fn a_held_file_that_a_command_changes_by_stealth_is_told_to_the_model() {
 }
 
 #[test]
+fn a_sub_agent_is_told_apart_from_the_session_that_started_it() {
+    let Some(vendors) = Vendors::find("sub-agents of sessions that were started by hand") else { return };
+    for cli in vendors.wanted() {
+        let scene = Scene::new(&vendors, cli);
+        let asked = scene.run(
+            "[[write own.txt|mine\\n]] [[agent Your part: <<read own.txt>> <<write own.txt|stolen\\n>> \
+             <<write part.txt|by another\\n>> <<say part done>>]] [[say done]]",
+        );
+        assert_eq!(scene.repo.read("part.txt"), "by another\n", "{cli:?}: what nobody holds is written");
+        let conflicts = scene.items(&["msg", "list", "--channel", "file_conflict", "--json"]);
+        // The other two do not tell their hooks who calls.
+        if !matches!(cli, VendorCli::Claude | VendorCli::Codex) {
+            assert_eq!(scene.repo.read("own.txt"), "stolen\n", "{cli:?}: one session, one holder");
+            assert_eq!(conflicts.len(), 0, "{cli:?}: {conflicts:?}");
+            continue;
+        }
+        assert_eq!(scene.repo.read("own.txt"), "mine\n", "{cli:?}: its parent holds it");
+        assert!(heard(&asked, &format!("do not change `own.txt`: {} ", cli.name())), "{cli:?}");
+        let payload = &conflicts[0]["payload"];
+        let agents: Vec<&str> =
+            payload["agents"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!(agents[0].starts_with(&format!("{}:", cli.name())), "{cli:?}: {agents:?}");
+        assert_eq!(agents[1], cli.name(), "{cli:?}: {agents:?}");
+        assert_ne!(payload["sessions"][0], payload["sessions"][1], "{cli:?}: each has its own registration");
+        let living = scene.items(&["who", "--json"]);
+        assert!(living.iter().all(|one| one["vitality"] != "alive"), "{cli:?}: {living:?}");
+        assert_eq!(scene.items(&["lock", "list", "--json"]).len(), 0, "{cli:?}: both have given theirs back");
+    }
+}
+
+#[test]
 fn a_program_that_was_disconnected_is_as_it_was() {
     let Some(vendors) = Vendors::find("disconnecting leaves the four programs as they were") else { return };
     for cli in vendors.wanted() {

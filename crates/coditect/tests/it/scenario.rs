@@ -2,8 +2,8 @@
 //! there is. The same file runs through the daemon and in the vendors' own headless programs; that they agree on it is
 //! what makes a driver one.
 //!
-//! Invariant: a scenario knows no vendor. What a stage cannot do it says (`can`), and the scenario that needs it is
-//! SKIPPED there by name; everything else must come out the same.
+//! Invariant: a scenario knows no vendor. What a stage cannot do it says (`can`), and a scenario that needs that is SKIPPED there, with
+//! what is missing; everything else must come out the same.
 
 pub(crate) mod daemon;
 mod headless;
@@ -203,7 +203,7 @@ fn shown(asked: &[Exchange]) -> String {
 }
 
 fn native(text: &str) {
-    play(text, &mut DaemonStage::native());
+    play(text, &mut DaemonStage::native(asks(text)));
 }
 
 fn headless(text: &str, cli: VendorCli) {

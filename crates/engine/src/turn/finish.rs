@@ -45,6 +45,7 @@ impl TurnDriver {
             Ok(checkpoint) => (outcome, checkpoint),
             Err(refusal) => (super::failed("checkpoint_failed", &refusal.message), None),
         };
+        self.shared.failures.note(self.agent(), &outcome);
         let ending = Ending {
             task: self.order.task.clone(),
             end: TurnEnd {

@@ -28,6 +28,10 @@ fn one(context: &Context, cli: Cli, installed: Option<Installed>) -> Finding {
         None => words.push("not installed".to_owned()),
         Some(found) => {
             words.push(found.version.clone().unwrap_or_else(|| "of an unknown version".to_owned()));
+            if found.version.is_none() {
+                let hint = format!("see what `{} --version` says: is it {cli}?", found.program.display());
+                wrong = Some((Severity::Warning, hint));
+            }
             if found.is_too_old(cli) == Some(true) {
                 words.push(format!("too old: {} is needed", agent::oldest(cli)));
                 wrong = Some((Severity::Warning, format!("update it: {}", agent::update_hint(cli))));

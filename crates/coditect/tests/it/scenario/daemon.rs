@@ -61,11 +61,12 @@ pub(crate) fn models() -> Scripted {
 
 impl DaemonStage {
     /// Our own loop, on a scripted model.
-    pub(super) fn native() -> Self {
+    pub(super) fn native(asks: bool) -> Self {
         let models = models();
         let agent = json!({
             "vendor": "anthropic", "driver": "native", "model": "claude-sonnet-4-5",
             "base_url": models.base_url(Vendor::Anthropic), "api_key_env": KEY_VARIABLE,
+            "permissions": if asks { "ask" } else { "all" },
         });
         Self::with(models, "native", LOOP.map(str::to_owned).to_vec(), None, &agent)
     }
@@ -131,11 +132,12 @@ impl Stage for DaemonStage {
 
     fn can(&self, need: Need) -> bool {
         match need {
-            // Our loop runs commands without a question, and has no tool that starts another agent.
-            Need::Approval => self.driver != "native",
-            // Over its protocol Gemini refuses its own sub-agents, and asks nobody.
-            Need::SubAgents => !["native", "gemini"].contains(&self.driver),
-            Need::Fork | Need::Usage => true,
+            // As the product says of its agents.
+            Need::SubAgents => {
+                let agents = self.house.api(async |client| client.agents().await.unwrap()).items;
+                agents.iter().any(|agent| agent.name.as_str() == AGENT && agent.sub_agents)
+            }
+            Need::Approval | Need::Fork | Need::Usage => true,
         }
     }
 
