@@ -6,7 +6,6 @@
 
 mod address;
 mod claims;
-mod client;
 mod connection;
 mod cursors;
 mod fault;
@@ -19,7 +18,6 @@ mod receipts;
 mod registry;
 mod rows;
 mod schema;
-mod tls;
 mod transaction;
 mod wait;
 
@@ -48,8 +46,7 @@ pub(crate) const BACKEND: &str = "postgresql";
 /// Connections of one process beside the one that listens.
 const CONNECTIONS_MAX: usize = 8;
 
-/// A server that leaves a question without an answer for so long has stopped. Longer than it lets a statement of ours run.
-pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(12);
+pub use postgresql::ANSWER_WAIT_MAX;
 
 /// What a deployment or a test sets and everybody else leaves alone.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +97,8 @@ impl Postgres {
         entropy: Arc<dyn Entropy>,
         options: PostgresOptions,
     ) -> Result<Self, BusError> {
-        let address = Address { patience: options.answer_wait, ..Address::read(url, workspace)? };
+        let mut address = Address::read(url, workspace)?;
+        address.server.patience = options.answer_wait;
         let mut first = Connection::open(&address)?;
         schema::prepare(&mut first, &address, &*entropy)?;
         let durability = first.durability()?;

@@ -3,6 +3,7 @@
 //! A blob is complete and durable from the moment it has its name.
 
 use crate::line::Fault;
+use crate::shelf::{NamedBlob, Shelf};
 use crate::{JournalError, PAYLOAD_MAX, disk, hex};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -14,10 +15,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Largest blob, in bytes.
 pub const BLOB_MAX: usize = PAYLOAD_MAX;
 
-/// The blobs of one workspace. Cheap to clone.
+/// The blobs of one workspace, in a folder or on a shelf. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Blobs {
     dir: PathBuf,
+    /// In place of the folder.
+    shelf: Option<Arc<dyn Shelf>>,
     /// Tells apart the temporary files of threads that store the same content at once.
     attempt: Arc<AtomicU64>,
 }
@@ -25,37 +28,46 @@ pub struct Blobs {
 impl Blobs {
     /// Names the folder; nothing is touched until something is stored.
     pub fn at(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), attempt: Arc::default() }
+        Self { dir: dir.to_owned(), shelf: None, attempt: Arc::default() }
+    }
+
+    pub(crate) fn on(shelf: Arc<dyn Shelf>) -> Self {
+        Self { dir: PathBuf::new(), shelf: Some(shelf), attempt: Arc::default() }
     }
 
     /// Stores contents of at most [`BLOB_MAX`] bytes each and returns their names in the same order. All are durable on return.
     pub fn put(&self, contents: &[&[u8]]) -> Result<Vec<[u8; 32]>, JournalError> {
+        if let Some(bytes) = contents.iter().map(|content| content.len()).find(|bytes| *bytes > BLOB_MAX) {
+            return Err(JournalError::PayloadTooLarge { kind: "blob", bytes, limit: BLOB_MAX });
+        }
+        let named: Vec<NamedBlob<'_>> = contents
+            .iter()
+            .map(|content| NamedBlob { hash: *blake3::hash(content).as_bytes(), content })
+            .collect();
+        match &self.shelf {
+            Some(shelf) => shelf.put_blobs(&named)?,
+            None => self.put_files(&named)?,
+        }
+        Ok(named.iter().map(|blob| blob.hash).collect())
+    }
+
+    fn put_files(&self, blobs: &[NamedBlob<'_>]) -> Result<(), JournalError> {
         let mut shards = BTreeSet::new();
-        let mut hashes = Vec::with_capacity(contents.len());
-        for content in contents {
-            if content.len() > BLOB_MAX {
-                return Err(JournalError::PayloadTooLarge {
-                    kind: "blob",
-                    bytes: content.len(),
-                    limit: BLOB_MAX,
-                });
-            }
-            let hash = *blake3::hash(content).as_bytes();
-            let path = self.path(&hash);
+        for NamedBlob { hash, content } in blobs {
+            let path = self.path(hash);
             if let Some(shard) = path.parent() {
                 disk::create_dirs(shard)?;
                 shards.insert(shard.to_owned());
             }
             // A damaged blob of that name is replaced by a good one.
-            if self.get(&hash).is_err() {
+            if self.get(hash).is_err() {
                 self.write(&path, content)?;
             }
-            hashes.push(hash);
         }
         for shard in shards {
             disk::sync_dir(&shard)?;
         }
-        Ok(hashes)
+        Ok(())
     }
 
     fn write(&self, path: &Path, content: &[u8]) -> Result<(), JournalError> {
@@ -82,10 +94,15 @@ impl Blobs {
 
     pub(crate) fn read(&self, hash: &[u8; 32]) -> Result<Vec<u8>, Fault> {
         let fault = |what: String| Fault::Blob { hash: hex::encode(hash), what: what.into() };
-        let content = read_capped(&self.path(hash)).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => fault("is missing".to_owned()),
-            _ => fault(format!("cannot be read: {error}")),
-        })?;
+        let missing = || fault("is missing".to_owned());
+        let unreadable = |error: &dyn std::fmt::Display| fault(format!("cannot be read: {error}"));
+        let content = match &self.shelf {
+            Some(shelf) => shelf.blob(hash).map_err(|error| unreadable(&error))?.ok_or_else(missing)?,
+            None => read_capped(&self.path(hash)).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => missing(),
+                _ => unreadable(&error),
+            })?,
+        };
         if blake3::hash(&content) == *hash { Ok(content) } else { Err(fault("is damaged".to_owned())) }
     }
 
@@ -96,6 +113,9 @@ impl Blobs {
 
     /// Every blob there is with its size, in the order of names.
     pub(crate) fn list(&self) -> Result<Vec<([u8; 32], u64)>, JournalError> {
+        if let Some(shelf) = &self.shelf {
+            return shelf.blobs();
+        }
         let mut found = Vec::new();
         for shard in entries(&self.dir)? {
             for path in entries(&shard)? {

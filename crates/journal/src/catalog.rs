@@ -5,6 +5,7 @@ use crate::blob::Blobs;
 use crate::epochs::Epochs;
 use crate::segment::Segment;
 use crate::verify::Problem;
+use crate::shelf::{Shelf, TABLE};
 use crate::{JournalError, Position};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,6 +16,8 @@ pub(crate) struct Catalog {
     pub(crate) blobs: Blobs,
     /// What was wrong when the journal was looked at, for a view that repairs nothing.
     pub(crate) findings: Vec<Problem>,
+    /// Where the lines lie that are in no files.
+    pub(crate) shelf: Option<Arc<dyn Shelf>>,
     state: RwLock<Snapshot>,
 }
 
@@ -30,7 +33,7 @@ pub(crate) struct Snapshot {
 
 impl Catalog {
     pub(crate) fn new(dir: PathBuf, blobs: Blobs, findings: Vec<Problem>, state: Snapshot) -> Self {
-        Self { dir, blobs, findings, state: RwLock::new(state) }
+        Self { dir, blobs, findings, shelf: None, state: RwLock::new(state) }
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -58,6 +61,15 @@ impl Catalog {
 }
 
 impl Snapshot {
+    /// The error about a record, with the name of the file it should be in.
+    pub(crate) fn damaged(&self, seq: u64, what: impl Into<String>) -> JournalError {
+        let at = self.segments.partition_point(|segment| segment.first <= seq).saturating_sub(1);
+        match self.segments.get(at) {
+            Some(segment) => segment.damaged(seq, what),
+            None => JournalError::Damaged { segment: TABLE.to_owned(), seq, what: what.into() },
+        }
+    }
+
     /// Which segment holds the record, by place in the list.
     pub(crate) fn locate(&self, seq: u64) -> Result<usize, JournalError> {
         let after = self.segments.partition_point(|segment| segment.first <= seq);

@@ -39,6 +39,9 @@ pub enum JournalError {
     NotEmpty(PathBuf),
     #[error("the archive was refused: {0}")]
     Archive(String),
+    /// What lies on a shelf cannot be had now.
+    #[error("the database with the journal: {0}")]
+    Elsewhere(String),
 }
 
 impl JournalError {
@@ -62,6 +65,10 @@ impl From<JournalError> for Refusal {
             }
             JournalError::Full => Self::new(RefusalKind::Full, "disk_full", error.to_string())
                 .hint("free some space and try again"),
+            JournalError::Elsewhere(_) => {
+                Self::new(RefusalKind::Unavailable, "database_unreachable", error.to_string())
+                    .hint("try again when the server of database.url answers")
+            }
             _ => Self::internal(error),
         }
     }

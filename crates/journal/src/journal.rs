@@ -7,14 +7,15 @@ mod open;
 
 use crate::catalog::Catalog;
 use crate::epochs::Epochs;
-use crate::line::{INLINE_MAX, SALT_LEN, Stamp, encode};
+use crate::line::INLINE_MAX;
 use crate::mark::{MARK_EVERY, MARK_FILE, Mark};
 use crate::reserve::Reserve;
+use crate::scribe::{payload_of, stamp};
 use crate::sealer::Sealer;
 use crate::segment::Segment;
-use crate::{Draft, IdempotencyKey, JournalError, KEY_MAX, PAYLOAD_MAX, Position, REQUEST_HASH_MAX};
+use crate::{Draft, JournalError, Position};
 use crate::{Reader, Record, disk, error};
-use model::{Clock, Cursor, EVENT_VERSION, Entropy, JournalRepair};
+use model::{Clock, Cursor, Entropy, JournalRepair};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -131,33 +132,9 @@ impl Journal {
         blobs: &[Option<[u8; 32]>],
         lines: &mut Vec<u8>,
     ) -> Result<Vec<Record>, JournalError> {
-        let ts = self.clock.now();
-        let ts_text = ts.to_string();
-        let mut salts = vec![0; drafts.len() * SALT_LEN];
-        self.entropy.fill(&mut salts);
-        let mut records = Vec::with_capacity(drafts.len());
-        let mut last = self.position;
-        let together = drafts.iter().zip(payloads).zip(blobs).zip(salts.chunks_exact(SALT_LEN)).enumerate();
-        for (at, (((draft, payload), &blob), salt)) in together {
-            let more = u32::try_from(drafts.len() - 1 - at).unwrap_or(u32::MAX);
-            let cursor = Cursor { epoch: self.epoch, seq: last.cursor.seq + 1 };
-            let mut stamp = Stamp { cursor, ts: &ts_text, more, prev: last.hash, salt: [0; SALT_LEN] };
-            stamp.salt.copy_from_slice(salt);
-            let hash = encode(lines, draft, &stamp, payload, blob)
-                .map_err(|error| JournalError::io("encode a record for", &self.catalog.dir, error))?;
-            last = Position { cursor, hash };
-            records.push(Record {
-                position: last,
-                ts,
-                session: draft.event.session(),
-                actor: draft.actor.clone(),
-                key: draft.key.clone(),
-                event: draft.event.clone(),
-                version: EVENT_VERSION,
-                more,
-            });
-        }
-        Ok(records)
+        let (place, sources) = ((self.epoch, self.position), (&*self.clock, &*self.entropy));
+        stamp(lines, drafts, payloads, blobs, place, sources)
+            .map_err(|error| JournalError::io("encode a record for", &self.catalog.dir, error))
     }
 
     fn store_blobs(&mut self, payloads: &[String]) -> Result<Vec<Option<[u8; 32]>>, JournalError> {
@@ -372,22 +349,6 @@ fn create_segment(dir: &Path, segment: &Segment) -> Result<File, JournalError> {
         return Err(error);
     }
     Ok(file)
-}
-
-/// The draft's payload, once it and its key are within the limits.
-fn payload_of(draft: &Draft) -> Result<String, JournalError> {
-    if let Some(IdempotencyKey { key, request_hash }) = &draft.key {
-        let characters = key.chars().take(KEY_MAX + 1).count();
-        if characters == 0 || characters > KEY_MAX || request_hash.len() > REQUEST_HASH_MAX {
-            return Err(JournalError::Key);
-        }
-    }
-    let kind = draft.event.kind();
-    let payload = draft.event.payload().map_err(|source| JournalError::Encode { kind, source })?;
-    if payload.len() > PAYLOAD_MAX {
-        return Err(JournalError::PayloadTooLarge { kind, bytes: payload.len(), limit: PAYLOAD_MAX });
-    }
-    Ok(payload)
 }
 
 #[cfg(test)]

@@ -198,6 +198,14 @@ impl<'a> Line<'a> {
         self.header.seq
     }
 
+    /// The hash of the payload, when the line only names it.
+    pub(crate) fn blob(&self) -> Option<[u8; 32]> {
+        match self.payload {
+            Payload::Inline(_) => None,
+            Payload::Blob(hash) => Some(hash),
+        }
+    }
+
     pub(crate) fn more(&self) -> u32 {
         self.header.more
     }

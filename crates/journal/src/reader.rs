@@ -152,6 +152,9 @@ impl Reader {
 
     pub fn stats(&self) -> Result<JournalStats, JournalError> {
         let snapshot = self.catalog.snapshot();
+        if let Some(shelf) = &self.catalog.shelf {
+            return Ok(JournalStats { bytes: shelf.bytes()?, segments: 0, sealed: 0 });
+        }
         let mut stats = JournalStats { bytes: 0, segments: snapshot.segments.len(), sealed: 0 };
         for segment in snapshot.segments.iter() {
             let sealed = segment.sealed(&self.catalog.dir);
@@ -172,6 +175,8 @@ impl Reader {
 
 fn oldest(snapshot: &Snapshot) -> Cursor {
     match snapshot.segments.first() {
+        // On a shelf nothing is ever cut off at the front.
+        None if snapshot.tip.cursor.seq > 0 => Cursor { epoch: snapshot.epochs.of(1), seq: 1 },
         Some(segment) if segment.first <= snapshot.tip.cursor.seq => {
             Cursor { epoch: snapshot.epochs.of(segment.first), seq: segment.first }
         }

@@ -7,10 +7,13 @@ use crate::epochs::{EPOCHS_FILE, Epochs, Loaded};
 use crate::line::{Fault, Line, Payload};
 use crate::sealed::Manifest;
 use crate::segment::{self, Listing, Segment, Taken};
+use crate::shelf::{Shelf, TABLE};
 use crate::{JournalError, Position, Reader, hex};
 use std::collections::HashSet;
 use std::fs::File;
 
+/// Lines taken from a shelf at once.
+const SHELF_PAGE: usize = 1_024;
 /// Most problems in one report; there is one more that says so.
 pub const PROBLEMS_MAX: usize = 1_000;
 
@@ -59,16 +62,21 @@ impl Reader {
         for segment in snapshot.segments.iter() {
             check.segment(segment);
         }
+        if let Some(shelf) = &self.catalog.shelf {
+            check.shelf(&**shelf)?;
+        }
         if check.report.head != snapshot.tip {
             let place = snapshot
                 .segments
                 .last()
-                .map_or_else(|| "journal".to_owned(), |last| segment::name(last.first));
+                .map_or_else(|| TABLE.to_owned(), |last| segment::name(last.first));
             let what =
                 format!("the records end at {}, not at {}", check.report.head.cursor, snapshot.tip.cursor);
             check.problem(place, Some(check.next), what);
         }
-        check.files()?;
+        if self.catalog.shelf.is_none() {
+            check.files()?;
+        }
         check.blobs()?;
         Ok(check.report)
     }
@@ -95,6 +103,28 @@ impl Check<'_> {
             }
             _ => {}
         }
+    }
+
+    fn shelf(&mut self, shelf: &dyn Shelf) -> Result<(), JournalError> {
+        while self.next <= self.snapshot.tip.cursor.seq {
+            let left = usize::try_from(self.snapshot.tip.cursor.seq + 1 - self.next).unwrap_or(usize::MAX);
+            let lines = shelf.lines(self.next, left.min(SHELF_PAGE))?;
+            if lines.is_empty() {
+                break;
+            }
+            for bytes in lines {
+                match Line::parse(bytes.as_bytes()) {
+                    Ok(line) => self.line(&line, TABLE),
+                    Err(fault) => {
+                        let what = format!("record {}: {fault}", self.next);
+                        self.problem(TABLE.to_owned(), Some(self.next), what);
+                        self.next += 1;
+                        self.prev = None;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     fn segment(&mut self, segment: &Segment) {

@@ -5,8 +5,10 @@
 use crate::catalog::{Catalog, Snapshot};
 use crate::line::{Fault, Line, Payload, peek_seq};
 use crate::segment::{Lines, Taken};
+use crate::shelf::Shelf;
 use crate::{JournalError, Position, Record};
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -20,7 +22,14 @@ pub(crate) struct Walk {
     /// Hash the next line must continue; unknown before the first.
     prev: Option<[u8; 32]>,
     line: Vec<u8>,
+    /// Lines taken from the shelf ahead, and how many to take next time.
+    taken: VecDeque<String>,
+    ahead: usize,
 }
+
+/// Lines taken from a shelf at once: few for who asks for one record, many for who reads on.
+const AHEAD_MIN: usize = 16;
+const AHEAD_MAX: usize = 1_024;
 
 impl Walk {
     /// Starts with record `from` (1 or more) and ends with the last durable one.
@@ -33,12 +42,47 @@ impl Walk {
             next: from,
             prev: (from == 1).then_some(Position::START.hash),
             line: Vec::new(),
+            taken: VecDeque::new(),
+            ahead: AHEAD_MIN,
         };
-        if from <= walk.snapshot.tip.cursor.seq {
+        if from <= walk.snapshot.tip.cursor.seq && walk.catalog.shelf.is_some() {
+            walk.begin_before(from)?;
+        } else if from <= walk.snapshot.tip.cursor.seq {
             walk.segment = walk.snapshot.locate(from)?;
             walk.skip_to(from)?;
         }
         Ok(walk)
+    }
+
+    /// On a shelf: reads the record before whole, so that the chain is checked from the first one on.
+    fn begin_before(&mut self, from: u64) -> Result<(), JournalError> {
+        if from == 1 {
+            return Ok(());
+        }
+        self.next = from - 1;
+        self.take()?;
+        let line = Line::parse(&self.line).map_err(|fault| self.damaged(fault.to_string()))?;
+        if line.seq() != self.next {
+            return Err(self.damaged("the record before it is missing".to_owned()));
+        }
+        self.prev = Some(line.position.hash);
+        self.next = from;
+        Ok(())
+    }
+
+    fn damaged(&self, what: String) -> JournalError {
+        self.snapshot.damaged(self.next, what)
+    }
+
+    fn take_from(&mut self, shelf: &dyn Shelf) -> Result<(), JournalError> {
+        if self.taken.is_empty() {
+            let left = usize::try_from(self.snapshot.tip.cursor.seq + 1 - self.next).unwrap_or(usize::MAX);
+            self.taken = shelf.lines(self.next, self.ahead.min(left))?.into();
+            self.ahead = (self.ahead * 4).min(AHEAD_MAX);
+        }
+        let line = self.taken.pop_front();
+        self.line = line.ok_or_else(|| self.damaged("the record is missing".to_owned()))?.into_bytes();
+        Ok(())
     }
 
     fn skip_to(&mut self, from: u64) -> Result<(), JournalError> {
@@ -71,7 +115,7 @@ impl Walk {
             return Ok(None);
         }
         self.take()?;
-        let damaged = |what: String| self.snapshot.segments[self.segment].damaged(self.next, what);
+        let damaged = |what: String| self.snapshot.damaged(self.next, what);
         let line = Line::parse(&self.line).map_err(|fault| damaged(fault.to_string()))?;
         if line.seq() != self.next {
             return Err(damaged(format!("it has the number {}", line.seq())));
@@ -85,6 +129,9 @@ impl Walk {
     }
 
     fn take(&mut self) -> Result<(), JournalError> {
+        if let Some(shelf) = self.catalog.shelf.clone() {
+            return self.take_from(&*shelf);
+        }
         loop {
             let Some(segment) = self.snapshot.segments.get(self.segment) else {
                 let last = self.snapshot.segments.last();
@@ -147,8 +194,6 @@ impl<'a> Step<'a> {
     }
 
     pub(crate) fn damaged(&self, what: String) -> JournalError {
-        let seq = self.line.seq();
-        let at = self.snapshot.segments.partition_point(|segment| segment.first <= seq).saturating_sub(1);
-        self.snapshot.segments[at].damaged(seq, what)
+        self.snapshot.damaged(self.line.seq(), what)
     }
 }

@@ -10,8 +10,9 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("journal", &["model"]),
-    ("store", &["journal", "model"]),
-    ("bus", &["model"]),
+    ("postgresql", &[]),
+    ("store", &["journal", "model", "postgresql"]),
+    ("bus", &["model", "postgresql"]),
     ("git", &["model"]),
     ("llm", &["model"]),
     ("agent", &["llm", "model"]),
@@ -39,19 +40,18 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("clap", &["cli", "coditect"]),
     ("genai", &["llm"]),
     ("ignore", &["agent"]),
-    ("postgres", &["bus"]),
     ("reqwest", &["llm"]),
     ("rmcp", &["mcp"]),
     ("rusqlite", &["bus", "store"]),
     ("rust-embed", &["server"]),
     ("schemars", &["mcp"]),
-    ("tokio-postgres", &["bus"]),
+    ("tokio-postgres", &["bus", "postgresql", "store"]),
     ("tokio-tungstenite", &["client", "server"]),
     ("tracing-subscriber", &["coditect"]),
     ("utoipa", &["protocol"]),
     ("zstd", &["journal"]),
 ];
-/// Rooms without an async runtime. The bus has one inside its backends between machines; it blocks all the same.
+/// Rooms without an async runtime. The way to PostgreSQL has one inside, and so has the bus inside its backends between machines; it blocks all the same.
 const SYNCHRONOUS: &[&str] = &["git", "journal", "model", "protocol", "store", "testkit", "xtask"];
 
 struct Arrow<'a> {

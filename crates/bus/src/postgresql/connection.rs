@@ -2,11 +2,11 @@
 
 use super::BACKEND;
 use super::address::Address;
-use super::client::{Client, Trouble};
 use super::fault;
 use crate::error::BusError;
 use crate::notice::Durability;
 use crate::pool::Lent;
+use postgresql::{Client, Trouble};
 use std::collections::HashMap;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
@@ -37,7 +37,7 @@ impl Lent for Connection {
 
 impl Connection {
     pub(crate) fn open(address: &Address) -> Result<Self, BusError> {
-        let mut client = Client::connect(address)?;
+        let mut client = Client::connect(&address.server)?;
         // The schema's name holds nothing that would end the quotes.
         client.batch_execute(&format!(
             "SET search_path TO \"{}\", pg_catalog;

@@ -3,75 +3,37 @@
 use super::BACKEND;
 use crate::bus::WRITE_WAIT_MAX;
 use crate::error::BusError;
-use std::time::Duration;
+use postgresql::Trouble;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
+impl From<Trouble> for BusError {
+    fn from(trouble: Trouble) -> Self {
+        match &trouble {
+            Trouble::Address(why) => return Self::BadAddress(why.clone()),
+            Trouble::Start(_) => {
+                return Self::Refused { backend: BACKEND, detail: trouble.to_string() };
+            }
+            away if away.is_away() => return Self::Unreachable { backend: BACKEND, detail: away.to_string() },
+            _ => {}
+        }
+        let detail = trouble.to_string();
+        match trouble.code() {
+            Some("53100") => Self::Full,
+            // Text with a zero byte, and the like.
+            Some(code) if code.starts_with("22") => Self::Invalid(format!("PostgreSQL cannot store it: {detail}")),
+            // Serialization, deadlock, a lock or a statement that took too long.
+            Some("40001" | "40P01" | "55P03" | "57014") => Self::Busy(WRITE_WAIT_MAX),
+            _ => Self::Refused { backend: BACKEND, detail },
+        }
+    }
+}
+
+/// A column of another shape than ours, and the like.
 impl From<Error> for BusError {
     fn from(error: Error) -> Self {
-        let Some(state) = error.code() else {
-            return if error.is_closed() || is_io(&error) {
-                unreachable(&error)
-            } else {
-                Self::Refused { backend: BACKEND, detail: chain(&error) }
-            };
-        };
-        match state.code() {
-            // Connection lost, server shutting down or starting, a standby, too many connections, a transaction ended
-            // because its client was silent.
-            "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "25006" | "25P03" | "25P04" => {
-                unreachable(&error)
-            }
-            code if code.starts_with("08") => unreachable(&error),
-            "53100" => Self::Full,
-            // Text with a zero byte, and the like.
-            code if code.starts_with("22") => {
-                Self::Invalid(format!("PostgreSQL cannot store it: {}", chain(&error)))
-            }
-            // Serialization, deadlock, a lock or a statement that took too long.
-            "40001" | "40P01" | "55P03" | "57014" => Self::Busy(WRITE_WAIT_MAX),
-            _ => Self::Refused { backend: BACKEND, detail: chain(&error) },
-        }
+        Trouble::from(error).into()
     }
-}
-
-fn unreachable(error: &Error) -> BusError {
-    BusError::Unreachable { backend: BACKEND, detail: chain(error) }
-}
-
-/// The server took what was sent, and says nothing.
-pub(crate) fn silent(waited: Duration) -> BusError {
-    BusError::Unreachable { backend: BACKEND, detail: format!("no answer within {waited:?}") }
-}
-
-/// Nothing more can be asked on this connection.
-pub(crate) fn closed() -> BusError {
-    BusError::Unreachable { backend: BACKEND, detail: "the connection is closed".to_owned() }
-}
-
-fn is_io(error: &Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        if inner.is::<std::io::Error>() {
-            return true;
-        }
-        source = inner.source();
-    }
-    false
-}
-
-/// The error and its causes. What the server says may quote a user's name, never a password.
-fn chain(error: &Error) -> String {
-    if let Some(told) = error.as_db_error() {
-        return told.message().to_owned();
-    }
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
 
 /// True when the same may go well a moment later.

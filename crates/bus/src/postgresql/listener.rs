@@ -4,7 +4,7 @@
 //! count has moved, when the connection was lost and is there again, and at the safety poll.
 
 use super::address::Address;
-use super::client::Client;
+use postgresql::Client;
 use crate::error::BusError;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -122,7 +122,7 @@ fn listen(address: &Address, bell: &Bell) {
 
 /// Listens until the connection is lost or nobody needs it.
 fn hear(address: &Address, bell: &Bell) -> Result<(), BusError> {
-    let mut client = Client::connect(address)?;
+    let mut client = Client::connect(&address.server)?;
     client.batch_execute(&format!("LISTEN \"{}\"", address.schema))?;
     bell.ring();
     while !bell.over.load(SeqCst) {

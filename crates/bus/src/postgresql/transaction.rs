@@ -3,11 +3,11 @@
 //! When a connection breaks while COMMIT is under way, the server is asked afterwards what became of the transaction.
 //! So an error means that nothing was changed, except for [`BusError::Unanswered`], which says that nobody knows.
 
-use super::client::Trouble;
 use super::connection::{Connection, Param};
 use super::{BACKEND, Postgres, fault, schema};
 use crate::error::BusError;
 use crate::write::{Moment, unsigned};
+use postgresql::Trouble;
 use model::{Lock, RegistrationId, Timestamp};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};

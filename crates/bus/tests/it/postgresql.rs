@@ -19,7 +19,7 @@ const KILLS: u64 = 30;
 const NOTICES: usize = 60;
 
 /// The rows a reader by cursor has passed by for ever.
-fn passed_by(client: &mut postgres::Client, seen: &[i64]) -> Vec<i64> {
+fn passed_by(client: &mut postgresql::Client, seen: &[i64]) -> Vec<i64> {
     let rows = client.query("SELECT id FROM bare ORDER BY id", &[]).unwrap();
     let all = rows.iter().map(|row| row.get::<_, i64>(0));
     all.filter(|id| !seen.contains(id)).collect()

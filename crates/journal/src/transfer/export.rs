@@ -70,6 +70,10 @@ fn failed(error: io::Error) -> JournalError {
 /// Size of all segments unpacked; more than the snapshot's records when some were written since.
 fn plain_bytes(catalog: &Catalog, snapshot: &Snapshot) -> Result<u64, JournalError> {
     let mut bytes = 0;
+    if let Some(shelf) = &catalog.shelf {
+        // Lines are counted without their newlines there.
+        bytes = shelf.bytes()? + snapshot.tip.cursor.seq;
+    }
     for segment in snapshot.segments.iter() {
         bytes += match fs::metadata(segment.plain(&catalog.dir)) {
             Ok(found) => found.len(),

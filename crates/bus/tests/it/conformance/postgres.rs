@@ -5,7 +5,7 @@ use crate::process::SharedClock;
 use bus::system::{SystemClock, SystemEntropy};
 use bus::{Backend, Postgres, PostgresOptions};
 use model::{Clock, Entropy, RegistrationId};
-use postgres::{Client, NoTls};
+use postgresql::{Address, Client};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -35,6 +35,10 @@ fn open(url: &str, workspace: &str, dir: &Path, handle: Handle) -> Arc<dyn Backe
     Arc::new(Postgres::open_with(url, workspace, Arc::new(clock), Arc::new(SystemEntropy), options).unwrap())
 }
 
+fn connect(url: &str) -> Result<Client, postgresql::Trouble> {
+    Client::connect(&Address::read(url, "test")?)
+}
+
 impl Schema {
     pub(crate) fn new() -> Option<Self> {
         let url = server("PostgreSQL", "CODITECT_TEST_POSTGRES")?;
@@ -46,7 +50,7 @@ impl Schema {
 
     /// Beside the bus, in its schema.
     pub(crate) fn sql(&self) -> Client {
-        let mut client = Client::connect(&self.url, NoTls).unwrap();
+        let mut client = connect(&self.url).unwrap();
         client.batch_execute(&format!("SET search_path TO coditect_{}, pg_catalog", self.workspace)).unwrap();
         client
     }
@@ -97,7 +101,7 @@ impl Schema {
 
 impl Drop for Schema {
     fn drop(&mut self) {
-        if let Ok(mut client) = Client::connect(&self.url, NoTls) {
+        if let Ok(mut client) = connect(&self.url) {
             let _ =
                 client.batch_execute(&format!("DROP SCHEMA IF EXISTS coditect_{} CASCADE", self.workspace));
         }

@@ -1,7 +1,7 @@
 //! TLS for the connection to the server, by rustls.
 
-use super::address::{Address, Trust};
-use crate::error::BusError;
+use crate::Trouble;
+use crate::address::{Address, Trust};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -25,8 +25,8 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    pub(crate) fn of(address: &Address) -> Result<Self, BusError> {
-        let unusable = |error: &dyn std::fmt::Display| BusError::BadAddress(format!("TLS: {error}"));
+    pub(crate) fn of(address: &Address) -> Result<Self, Trouble> {
+        let unusable = |error: &dyn std::fmt::Display| Trouble::Address(format!("TLS: {error}"));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -47,8 +47,8 @@ impl Tls {
     }
 }
 
-fn roots(path: &Path) -> Result<RootCertStore, BusError> {
-    let bad = |why: String| BusError::BadAddress(format!("sslrootcert {}: {why}", path.display()));
+fn roots(path: &Path) -> Result<RootCertStore, Trouble> {
+    let bad = |why: String| Trouble::Address(format!("sslrootcert {}: {why}", path.display()));
     let mut store = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|error| bad(error.to_string()))? {
         let certificate = certificate.map_err(|error| bad(error.to_string()))?;

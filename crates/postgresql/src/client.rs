@@ -3,49 +3,23 @@
 //! The server may stop without closing anything: its kernel goes on taking bytes, so no limit of TCP ends the wait. A
 //! client that was kept waiting is of no more use, since nobody knows what of its stream would come next.
 
-use super::address::Address;
-use super::fault;
-use super::tls::Tls;
-use crate::error::BusError;
+use crate::address::Address;
+use crate::tls::Tls;
+use crate::Trouble;
 use std::future::{Future, poll_fn};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Row, SimpleQueryMessage, Statement};
+use tokio_postgres::{AsyncMessage, Row, SimpleQueryMessage, Statement, ToStatement};
 
 /// How long a server has for the whole of a connection: name, TCP, TLS, login and the first settings.
-pub(crate) const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
-/// Why a call came to nothing.
-#[derive(Debug)]
-pub(crate) enum Trouble {
-    /// The server or the connection said so.
-    Told(tokio_postgres::Error),
-    /// No answer came for so long.
-    Silent(Duration),
-    /// A call before this one got no answer.
-    Over,
-}
-
-impl From<tokio_postgres::Error> for Trouble {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Told(error)
-    }
-}
-
-impl From<Trouble> for BusError {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Told(error) => error.into(),
-            Trouble::Silent(waited) => fault::silent(waited),
-            Trouble::Over => fault::closed(),
-        }
-    }
-}
-
-pub(crate) struct Client {
+/// A connection. Its calls block, so they are not for a thread that drives tasks of an asynchronous runtime.
+pub struct Client {
     inner: tokio_postgres::Client,
     /// Rings of this connection's channel.
     heard: UnboundedReceiver<()>,
@@ -81,19 +55,16 @@ impl Drop for Turn {
 }
 
 impl Client {
-    pub(crate) fn connect(address: &Address) -> Result<Self, BusError> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(BusError::io("starting the connection to PostgreSQL"))?;
+    pub fn connect(address: &Address) -> Result<Self, Trouble> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
         let (tls, patience) = (Tls::of(address)?, address.patience);
         // An address may name several hosts, of which the first is down.
         let hosts = u32::try_from(address.config.get_hosts().len()).unwrap_or(1).max(1);
         let within = CONNECT_WITHIN.min(patience) * hosts;
         let turn = Turn(Some(runtime));
         let connected = turn.run(async { timeout(within, address.config.connect(tls)).await });
-        let connected = connected.ok_or_else(fault::closed)?;
-        let (inner, mut connection) = connected.map_err(|_| fault::silent(within))??;
+        let connected = connected.ok_or(Trouble::Over)?;
+        let (inner, mut connection) = connected.map_err(|_| Trouble::Silent(within))??;
         let (ring, heard) = unbounded_channel();
         let driving = async move {
             // Ends with the connection, or with the runtime.
@@ -108,7 +79,7 @@ impl Client {
         Ok(Self { inner, heard, patience, over: false, turn })
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.over || self.inner.is_closed()
     }
 
@@ -130,36 +101,99 @@ impl Client {
         }
     }
 
-    pub(crate) fn batch_execute(&mut self, sql: &str) -> Result<(), Trouble> {
+    pub fn batch_execute(&mut self, sql: &str) -> Result<(), Trouble> {
         self.call(async |client| client.batch_execute(sql).await)
     }
 
-    pub(crate) fn simple_query(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, Trouble> {
+    pub fn simple_query(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, Trouble> {
         self.call(async |client| client.simple_query(sql).await)
     }
 
-    pub(crate) fn prepare(&mut self, sql: &str) -> Result<Statement, Trouble> {
+    pub fn prepare(&mut self, sql: &str) -> Result<Statement, Trouble> {
         self.call(async |client| client.prepare(sql).await)
     }
 
-    pub(crate) fn query(
+    /// A statement that was prepared, or its text.
+    pub fn query<S: ?Sized + ToStatement>(
         &mut self,
-        statement: &Statement,
+        statement: &S,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Trouble> {
         self.call(async |client| client.query(statement, params).await)
     }
 
-    pub(crate) fn execute(
+    /// The one row there is; none or more are an error.
+    pub fn query_one<S: ?Sized + ToStatement>(
         &mut self,
+        statement: &S,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row, Trouble> {
+        self.call(async |client| client.query_one(statement, params).await)
+    }
+
+    /// Runs `first`, which answers nothing, and the statement right behind it, and waits for both at once.
+    pub fn query_behind(
+        &mut self,
+        first: &str,
         statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Trouble> {
+        self.call(async |client| {
+            let both = (client.batch_execute(first), client.query(statement, params));
+            tokio::try_join!(both.0, both.1).map(|((), rows)| rows)
+        })
+    }
+
+    pub fn execute<S: ?Sized + ToStatement>(
+        &mut self,
+        statement: &S,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, Trouble> {
         self.call(async |client| client.execute(statement, params).await)
     }
 
+    /// Runs the statement once for each row of values, all of them sent before the first answer is waited for.
+    pub fn execute_each(
+        &mut self,
+        statement: &Statement,
+        rows: &[&[&(dyn ToSql + Sync)]],
+    ) -> Result<(), Trouble> {
+        self.call(async |client| {
+            let mut sent: Vec<_> = rows.iter().map(|row| Box::pin(client.execute(statement, row))).collect();
+            // Each is sent when it is first looked at, in this order; the answers come in the same.
+            poll_fn(|context| {
+                let mut waiting = Vec::with_capacity(sent.len());
+                for mut answer in sent.drain(..) {
+                    match answer.as_mut().poll(context) {
+                        Poll::Ready(Ok(_)) => {}
+                        Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                        Poll::Pending => waiting.push(answer),
+                    }
+                }
+                sent = waiting;
+                if sent.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+            })
+            .await
+        })
+    }
+
+    /// Sends what answers nothing, and does not wait: whatever is asked next comes after it. What goes wrong with it
+    /// goes wrong with the connection, and shows there.
+    pub fn send(&mut self, sql: &str) -> Result<(), Trouble> {
+        self.call(async |client| {
+            let mut answer = Box::pin(client.batch_execute(sql));
+            let first = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
+            // Lets the connection write it.
+            tokio::task::yield_now().await;
+            match first {
+                Poll::Ready(answered) => answered,
+                Poll::Pending => Ok(()),
+            }
+        })
+    }
+
     /// Whether it rang within this time; one answer stands for all that rang together.
-    pub(crate) fn hear(&mut self, most: Duration) -> Result<bool, Trouble> {
+    pub fn hear(&mut self, most: Duration) -> Result<bool, Trouble> {
         let heard = &mut self.heard;
         match self.turn.run(async { timeout(most, heard.recv()).await }) {
             Some(Ok(Some(()))) => {
