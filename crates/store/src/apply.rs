@@ -28,7 +28,7 @@ use crate::statement::Database;
 use crate::{StoreError, idempotency};
 use ::journal::Record;
 use model::Event;
-use rusqlite::Connection;
+use crate::sql::Connection;
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&[crate::statement::Statement]] = &[

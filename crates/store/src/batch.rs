@@ -8,7 +8,7 @@ use crate::rebuild::suspect;
 use crate::statement::Database;
 use crate::watermark::Standing;
 use crate::{Commit, CommitError, Receipt, StoreError, View, apply, connection, fold, watermark};
-use journal::{Draft, IdempotencyKey, Journal, JournalError, Position, ReadPage, Record};
+use journal::{Draft, IdempotencyKey, Journal, JournalError, Position, ReadPage, Reader, Record};
 use model::{Cursor, Event, Refusal, RefusalKind};
 use rusqlite::Connection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -230,7 +230,7 @@ impl Writer {
             return Ok(verdicts);
         }
         for (database, connection) in self.files.each() {
-            watermark::write(connection, database, self.journal.position())?;
+            watermark::write(&connection.into(), database, self.journal.position())?;
             // Claims the room for the pages now, while all of this can still be taken back.
             connection.cache_flush().map_err(StoreError::from)?;
         }
@@ -256,7 +256,7 @@ impl Writer {
         self.files.roll_back();
         let journal = self.journal.reader();
         for (database, connection) in self.files.each() {
-            match watermark::compare(watermark::read(connection, database)?, &journal)? {
+            match watermark::compare(watermark::read(&connection.into(), database)?, &journal)? {
                 Standing::Current => {}
                 Standing::Behind(position) => drop(fold::fold(connection, database, &journal, position)?),
                 Standing::Elsewhere(reason) => return Err(StoreError::Stopped(reason)),
@@ -306,9 +306,9 @@ impl Writer {
     fn decide(&mut self, commit: Commit, start: Position, fresh: &[Record]) -> Result<Receipt, Rejection> {
         let Commit { actor, key, command, .. } = commit;
         if let Some(key) = &key
-            && let Some(seen) = idempotency::seen(&self.files.sessions, &actor, key)?
+            && let Some(seen) = idempotency::seen(&(&self.files.sessions).into(), &actor, key)?
         {
-            return self.replay(key, &seen, start, fresh);
+            return Ok(replayed(key, &seen, start, fresh, &self.journal.reader())?);
         }
         let events = self.ask(command)?;
         if events.is_empty() {
@@ -319,7 +319,7 @@ impl Writer {
         let records = self.journal.write(&drafts)?;
         for record in &records {
             for (database, connection) in self.files.each() {
-                apply::apply(database, connection, record)?;
+                apply::apply(database, &connection.into(), record)?;
             }
         }
         Ok(Receipt { records, replayed: false })
@@ -337,50 +337,49 @@ impl Writer {
             }
         }
     }
+}
 
-    /// Answers a known key with the records of then.
-    fn replay(
-        &self,
-        key: &IdempotencyKey,
-        seen: &Seen,
-        start: Position,
-        fresh: &[Record],
-    ) -> Result<Receipt, Rejection> {
-        if seen.request_hash != key.request_hash {
-            let message = format!("the idempotency key `{}` was used for another request", key.key);
-            return Err(Refusal::conflict("idempotency_conflict", message)
-                .hint("use a new key for a new request")
-                .into());
-        }
-        let first = seen.first_seq;
-        let records = if first > start.cursor.seq {
-            // Of this very batch: no reader sees it yet.
-            let within = first..=seen.last_seq;
-            fresh.iter().filter(|record| within.contains(&record.position.cursor.seq)).cloned().collect()
-        } else {
-            self.stored(first, seen.last_seq).map_err(Refusal::internal)?
-        };
-        Ok(Receipt { records, replayed: true })
+/// Answers a known key with the records of then. `start` is where the batch began; `fresh` is what it has written so far.
+pub(crate) fn replayed(
+    key: &IdempotencyKey,
+    seen: &Seen,
+    start: Position,
+    fresh: &[Record],
+    reader: &Reader,
+) -> Result<Receipt, Refusal> {
+    if seen.request_hash != key.request_hash {
+        let message = format!("the idempotency key `{}` was used for another request", key.key);
+        return Err(
+            Refusal::conflict("idempotency_conflict", message).hint("use a new key for a new request")
+        );
     }
+    let first = seen.first_seq;
+    let records = if first > start.cursor.seq {
+        // Of this very batch: no reader sees it yet.
+        let within = first..=seen.last_seq;
+        fresh.iter().filter(|record| within.contains(&record.position.cursor.seq)).cloned().collect()
+    } else {
+        stored(reader, first, seen.last_seq).map_err(Refusal::internal)?
+    };
+    Ok(Receipt { records, replayed: true })
+}
 
-    fn stored(&self, first: u64, last: u64) -> Result<Vec<Record>, JournalError> {
-        let reader = self.journal.reader();
-        let unknown = |seq| JournalError::UnknownPosition { after: Cursor { epoch: 0, seq } };
-        let before = reader.position_at(first - 1)?.ok_or_else(|| unknown(first - 1))?;
-        let mut records = Vec::new();
-        let mut cursor = before.cursor;
-        while cursor.seq < last {
-            let wanted = usize::try_from(last - cursor.seq).unwrap_or(usize::MAX);
-            match reader.read_after(cursor, wanted)? {
-                ReadPage::Records(page) if !page.is_empty() => {
-                    cursor = page[page.len() - 1].position.cursor;
-                    records.extend(page);
-                }
-                _ => return Err(unknown(cursor.seq)),
+fn stored(reader: &Reader, first: u64, last: u64) -> Result<Vec<Record>, JournalError> {
+    let unknown = |seq| JournalError::UnknownPosition { after: Cursor { epoch: 0, seq } };
+    let before = reader.position_at(first - 1)?.ok_or_else(|| unknown(first - 1))?;
+    let mut records = Vec::new();
+    let mut cursor = before.cursor;
+    while cursor.seq < last {
+        let wanted = usize::try_from(last - cursor.seq).unwrap_or(usize::MAX);
+        match reader.read_after(cursor, wanted)? {
+            ReadPage::Records(page) if !page.is_empty() => {
+                cursor = page[page.len() - 1].position.cursor;
+                records.extend(page);
             }
+            _ => return Err(unknown(cursor.seq)),
         }
-        Ok(records)
     }
+    Ok(records)
 }
 
 fn database_busy() -> Refusal {
@@ -459,7 +458,7 @@ mod tests {
     }
 
     fn positions(writer: &Writer) -> [Position; 2] {
-        writer.files.each().map(|(database, file)| watermark::read(file, database).unwrap())
+        writer.files.each().map(|(database, file)| watermark::read(&file.into(), database).unwrap())
     }
 
     fn key(hash: &str) -> Option<IdempotencyKey> {

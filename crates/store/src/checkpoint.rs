@@ -5,7 +5,7 @@ use crate::{StoreError, View, column};
 use model::{
     Checkpoint, CheckpointId, Cursor, FileChange, PlanId, RefusedEdit, SessionId, TaskId, Timestamp,
 };
-use rusqlite::Row;
+use crate::sql::Row;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileChangeRow {

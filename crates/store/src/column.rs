@@ -2,9 +2,10 @@
 
 use crate::StoreError;
 use model::{CostSource, Cursor, Timestamp, Usage};
-use rusqlite::Row;
+use crate::sql::Row;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -24,15 +25,18 @@ pub(crate) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
 }
 
 pub(crate) fn json<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> Result<T, StoreError> {
-    parse_json(column, row.get_ref(column)?.as_str().map_err(|error| malformed(column, error))?)
+    parse_json(column, &present(row, column)?)
 }
 
 pub(crate) fn json_or_none<T: DeserializeOwned>(
     row: &Row<'_>,
     column: &'static str,
 ) -> Result<Option<T>, StoreError> {
-    let text = row.get_ref(column)?.as_str_or_null().map_err(|error| malformed(column, error))?;
-    text.map(|text| parse_json(column, text)).transpose()
+    row.text(column)?.map(|text| parse_json(column, &text)).transpose()
+}
+
+fn present<'r>(row: &'r Row<'_>, column: &'static str) -> Result<Cow<'r, str>, StoreError> {
+    row.text(column)?.ok_or_else(|| malformed(column, "it is empty"))
 }
 
 fn parse_json<T: DeserializeOwned>(column: &'static str, text: &str) -> Result<T, StoreError> {
@@ -41,21 +45,19 @@ fn parse_json<T: DeserializeOwned>(column: &'static str, text: &str) -> Result<T
 
 /// An id, or anything else that is written by `Display` and read by `FromStr`.
 pub(crate) fn parsed<T: FromStr<Err: Display>>(row: &Row<'_>, column: &'static str) -> Result<T, StoreError> {
-    let text = row.get_ref(column)?.as_str().map_err(|error| malformed(column, error))?;
-    text.parse().map_err(|error| malformed(column, error))
+    present(row, column)?.parse().map_err(|error| malformed(column, error))
 }
 
 pub(crate) fn parsed_or_none<T: FromStr<Err: Display>>(
     row: &Row<'_>,
     column: &'static str,
 ) -> Result<Option<T>, StoreError> {
-    let text = row.get_ref(column)?.as_str_or_null().map_err(|error| malformed(column, error))?;
-    text.map(|text| text.parse().map_err(|error| malformed(column, error))).transpose()
+    row.text(column)?.map(|text| text.parse().map_err(|error| malformed(column, error))).transpose()
 }
 
 /// One of the words of an enum, as serde writes it.
 pub(crate) fn word<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> Result<T, StoreError> {
-    let text = row.get_ref(column)?.as_str().map_err(|error| malformed(column, error))?;
+    let text = present(row, column)?.into_owned();
     serde_json::from_value(serde_json::Value::from(text)).map_err(|error| malformed(column, error))
 }
 

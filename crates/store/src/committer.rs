@@ -4,10 +4,10 @@
 //! once the commits it was decided upon are.
 
 use crate::archive::Follower;
-use crate::batch::{Verdict, Writer};
+use crate::batch::Verdict;
+use crate::ledger::{Fresh, Ledger};
 use crate::readers::Readers;
-use crate::rebuild::Beside;
-use crate::{Commit, CommitError, RebuildReport, StoreError, dump, wal};
+use crate::{Commit, CommitError, RebuildReport, StoreError};
 use model::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -20,11 +20,14 @@ pub(crate) const BATCH_MAX: usize = 256;
 const IDLE_AFTER: Duration = Duration::from_millis(200);
 
 pub(crate) type Reply = Box<dyn FnOnce(Verdict) + Send>;
+pub(crate) type Mourner = Box<dyn FnOnce(&str) + Send>;
 pub(crate) type Bell = Box<dyn Fn(Cursor) + Send + Sync>;
 
 pub(crate) enum Job {
     Commit(Pending),
-    Swap(Vec<Beside>, SyncSender<Result<RebuildReport, StoreError>>),
+    Swap(Fresh, SyncSender<Result<RebuildReport, StoreError>>),
+    /// The lease was lost: look whether we are still the owner.
+    Look,
     Close,
 }
 
@@ -54,26 +57,40 @@ impl Drop for Pending {
 
 /// What the committer shares with the store's handles.
 pub(crate) struct Shared {
-    pub(crate) readers: Arc<Readers>,
+    pub(crate) readers: Readers,
     pub(crate) archive: Follower,
     pub(crate) stopped: OnceLock<String>,
     pub(crate) bells: RwLock<Vec<Bell>>,
+    /// Told, once, why the store takes no more commits.
+    pub(crate) mourners: Mutex<Vec<Mourner>>,
     durable: Mutex<Cursor>,
 }
 
 impl Shared {
-    pub(crate) fn new(readers: Arc<Readers>, archive: Follower, durable: Cursor) -> Self {
+    pub(crate) fn new(readers: Readers, archive: Follower, durable: Cursor) -> Self {
         Self {
             readers,
             archive,
             stopped: OnceLock::new(),
             bells: RwLock::default(),
+            mourners: Mutex::default(),
             durable: Mutex::new(durable),
         }
     }
 
     pub(crate) fn durable(&self) -> Cursor {
         *self.lock()
+    }
+
+    /// Takes no more commits from now on; the first reason stays.
+    pub(crate) fn stop(&self, reason: &str) -> String {
+        self.readers.stop(reason);
+        let reason = self.stopped.get_or_init(|| reason.to_owned()).clone();
+        let mourners = std::mem::take(&mut *self.mourners.lock().unwrap_or_else(PoisonError::into_inner));
+        for mourner in mourners {
+            drop(catch_unwind(AssertUnwindSafe(|| mourner(&reason))));
+        }
+        reason
     }
 
     fn ring(&self, durable: Cursor) {
@@ -90,19 +107,17 @@ impl Shared {
 }
 
 pub(crate) struct Committer {
-    pub(crate) writer: Writer,
+    pub(crate) ledger: Ledger,
     pub(crate) shared: Arc<Shared>,
     pub(crate) jobs: Receiver<Job>,
-    pub(crate) checkpoint: SyncSender<()>,
 }
 
 impl Committer {
     /// Runs until it is told to close or cannot go on. Gives back what it wrote to, so that its connections can be the last to close:
     /// only they clear the logs away.
-    pub(crate) fn run(mut self) -> Writer {
+    pub(crate) fn run(mut self) -> Ledger {
         if let Err(reason) = self.serve() {
-            self.shared.readers.stop(&reason);
-            let reason = self.shared.stopped.get_or_init(|| reason).clone();
+            let reason = self.shared.stop(&reason);
             while let Ok(job) = self.jobs.try_recv() {
                 if let Job::Commit(pending) = job
                     && let Some((_, reply)) = pending.take()
@@ -111,7 +126,7 @@ impl Committer {
                 }
             }
         }
-        self.writer
+        self.ledger.rest()
     }
 
     fn serve(&mut self) -> Result<(), String> {
@@ -121,8 +136,7 @@ impl Committer {
                 match self.jobs.recv_timeout(IDLE_AFTER) {
                     Ok(job) => job,
                     Err(RecvTimeoutError::Timeout) => {
-                        self.writer.restock();
-                        self.copy_logs(wal::IDLE_PAGES);
+                        self.ledger.tidy();
                         untidy = false;
                         continue;
                     }
@@ -141,7 +155,8 @@ impl Committer {
             }
             match then {
                 None | Some(Job::Commit(_)) => {}
-                Some(Job::Swap(besides, reply)) => self.swap(besides, &reply)?,
+                Some(Job::Swap(fresh, reply)) => self.swap(fresh, &reply)?,
+                Some(Job::Look) => self.carry_out(Vec::new())?,
                 Some(Job::Close) => return Ok(()),
             }
         }
@@ -163,13 +178,12 @@ impl Committer {
 
     fn carry_out(&mut self, batch: Vec<(Commit, Reply)>) -> Result<(), String> {
         let (commits, replies): (Vec<Commit>, Vec<Reply>) = batch.into_iter().unzip();
-        let (verdicts, stop) = self.writer.batch(commits);
+        let (verdicts, stop) = self.ledger.batch(commits);
         if let Some(reason) = &stop {
             // Before anybody is answered, so that nobody who hears of it finds the store still taking commits.
-            self.shared.readers.stop(reason);
-            drop(self.shared.stopped.set(reason.clone()));
+            self.shared.stop(reason);
         }
-        let durable = self.writer.journal.reader().newest().cursor;
+        let durable = self.ledger.durable();
         let news = stop.is_none() && durable != self.shared.durable();
         if news {
             *self.shared.lock() = durable;
@@ -183,90 +197,19 @@ impl Committer {
         if news {
             self.shared.ring(durable);
         }
-        self.look_at_logs();
+        self.ledger.look_after();
         Ok(())
     }
 
-    /// Wakes the checkpoint thread, or does its work when a log has become too long.
-    fn look_at_logs(&self) {
-        if !self.writer.has_room() {
-            return;
-        }
-        // A log that cannot be asked is no longer than before.
-        let backlogs = self.writer.files.each().map(|(_, file)| wal::backlog(file).unwrap_or_default());
-        if backlogs.iter().any(|backlog| backlog.log >= wal::LOG_PAGES_MAX) {
-            self.copy_logs(0);
-        } else if backlogs.iter().any(|backlog| backlog.waiting() >= wal::BACKGROUND_PAGES) {
-            // A bell that is already rung is as good as two.
-            let _rung = self.checkpoint.try_send(());
-        }
-    }
-
-    /// Copies the rest of each log that has at least this many pages to copy, so that the next commit starts it over.
-    fn copy_logs(&self, at_least: i64) {
-        if !self.writer.has_room() {
-            return;
-        }
-        for (_, file) in self.writer.files.each() {
-            if wal::backlog(file).is_ok_and(|backlog| backlog.waiting() >= at_least) {
-                // What fails here fails again at a commit, where it is answered for.
-                drop(wal::checkpoint(file));
-            }
-        }
-    }
-
-    /// Puts rebuilt files in the place of ours. Commits wait; readers finish first.
     fn swap(
         &mut self,
-        mut besides: Vec<Beside>,
+        fresh: Fresh,
         reply: &SyncSender<Result<RebuildReport, StoreError>>,
     ) -> Result<(), String> {
-        let compared = self.compare(&mut besides);
-        let (report, stop) = match compared {
-            Err(error) => (Err(error), None),
-            Ok(mut report) => match self.exchange(besides) {
-                Ok(records) => {
-                    report.records = records;
-                    (Ok(report), None)
-                }
-                Err(error) => (Err(StoreError::Stopped(error.to_string())), Some(error.to_string())),
-            },
-        };
+        let (report, stop) = self.ledger.swap(fresh, &self.shared.readers);
         // Whoever asked may have gone.
         drop(reply.send(report));
         stop.map_or(Ok(()), Err)
-    }
-
-    fn compare(&self, besides: &mut [Beside]) -> Result<RebuildReport, StoreError> {
-        let journal = self.writer.journal.reader();
-        let mut changed = Vec::new();
-        for beside in besides {
-            beside.follow(&journal)?;
-            for (database, present) in self.writer.files.each() {
-                if database == beside.database() {
-                    changed.extend(dump::differences(database, present, beside.connection()));
-                }
-            }
-        }
-        Ok(RebuildReport { records: 0, position: journal.newest().cursor, changed })
-    }
-
-    fn exchange(&mut self, besides: Vec<Beside>) -> Result<u64, StoreError> {
-        let databases = self.writer.databases.clone();
-        let placeholder = crate::batch::Files::nowhere()?;
-        let present = std::mem::replace(&mut self.writer.files, placeholder);
-        let readers = Arc::clone(&self.shared.readers);
-        let mut present = Some(present);
-        let (files, records) = readers.exchange(|| {
-            drop(present.take());
-            let mut records = 0;
-            for beside in besides {
-                records = beside.install(&databases)?;
-            }
-            Ok::<_, StoreError>((crate::batch::Files::open(&databases)?, records))
-        })?;
-        self.writer.files = files;
-        Ok(records)
     }
 }
 

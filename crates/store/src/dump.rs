@@ -57,24 +57,40 @@ fn dump_table(
     let order: Vec<String> = (1..=columns).map(|column| column.to_string()).collect();
     let mut prepared =
         connection.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY {}", order.join(", ")))?;
-    let written = |result: io::Result<()>| {
-        result.map_err(|error| StoreError::io("write the dump of", std::path::Path::new(table), error))
-    };
-    let names = prepared.column_names().collect::<Vec<_>>().join(", ");
-    written(writeln!(out, "-- {}.{table} ({names})", database.as_str()))?;
+    let names: Vec<String> = prepared.column_names().map(ToOwned::to_owned).collect();
+    head(database, table, &names, out)?;
     let mut rows = prepared.query([])?;
     while let Some(row) = rows.next()? {
         for column in 0..columns {
-            let separator = if column == 0 { "" } else { " | " };
-            written(write!(out, "{separator}"))?;
-            written(write_value(out, row.get_ref(column)?))?;
+            separate(table, column, out)?;
+            write_value(out, row.get_ref(column)?).map_err(|error| failed(table, error))?;
         }
-        written(writeln!(out))?;
+        writeln!(out).map_err(|error| failed(table, error))?;
     }
     Ok(())
 }
 
-fn write_value(out: &mut dyn Write, value: ValueRef<'_>) -> io::Result<()> {
+/// The line before a table's rows.
+pub(crate) fn head(
+    database: Database,
+    table: &str,
+    columns: &[String],
+    out: &mut dyn Write,
+) -> Result<(), StoreError> {
+    writeln!(out, "-- {}.{table} ({})", database.as_str(), columns.join(", "))
+        .map_err(|error| failed(table, error))
+}
+
+pub(crate) fn separate(table: &str, column: usize, out: &mut dyn Write) -> Result<(), StoreError> {
+    let separator = if column == 0 { "" } else { " | " };
+    write!(out, "{separator}").map_err(|error| failed(table, error))
+}
+
+pub(crate) fn failed(table: &str, error: io::Error) -> StoreError {
+    StoreError::io("write the dump of", table.as_ref(), error)
+}
+
+pub(crate) fn write_value(out: &mut dyn Write, value: ValueRef<'_>) -> io::Result<()> {
     match value {
         ValueRef::Null => write!(out, "NULL"),
         ValueRef::Integer(integer) => write!(out, "{integer}"),

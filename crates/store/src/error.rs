@@ -1,6 +1,8 @@
 //! What can go wrong with the databases themselves.
 
-use model::Refusal;
+use crate::postgresql::WORKSPACE_MAX;
+use model::{Refusal, RefusalKind};
+use postgresql::Trouble;
 use rusqlite::ErrorCode;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,37 @@ pub enum StoreError {
     Io { action: &'static str, path: PathBuf, error: std::io::Error },
     #[error("the store has stopped: {0}")]
     Stopped(String),
+    #[error("PostgreSQL: {0}")]
+    Postgresql(#[from] Trouble),
+    #[error("PostgreSQL: {why}")]
+    Server { why: String },
+    #[error("`{name}` names no workspace on a server; it has 1 to {WORKSPACE_MAX} lower-case letters, digits, `_` or `-`")]
+    Name { name: String },
+    #[error("{place} holds something that is not ours; give the workspace another name there")]
+    ForeignSchema { place: String },
+    #[error("{place} was made by a newer version; update to open it")]
+    Newer { place: String },
+    /// Its lease was renewed while we waited for it to run out.
+    #[error("the workspace is open on {place}")]
+    Owned { place: String },
+    /// Somebody else has become the owner: this daemon writes no more.
+    #[error("the workspace was taken over by {place}; this daemon writes to it no more")]
+    Lost { place: String },
+    #[error("a move into {place} was not finished; run `coditect data move` again on the machine it began on")]
+    Arriving { place: String },
+    #[error("this workspace has {records} events in files, and {place} has none")]
+    NotMoved { place: String, records: u64 },
+    #[error("{place} has a workspace already")]
+    Taken { place: String },
+    #[error("the copy differs in {tables}; nothing was switched")]
+    CopyDiffers { tables: String },
+}
+
+/// A column of another shape than ours, and the like.
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Postgresql(error.into())
+    }
 }
 
 impl StoreError {
@@ -47,13 +80,27 @@ impl StoreError {
         match self {
             Self::Database(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
             Self::Journal(error) => matches!(error, journal::JournalError::Full),
+            Self::Postgresql(trouble) => trouble.code() == Some("53100"),
             _ => false,
         }
     }
 
-    /// True when another process holds the file's write lock.
+    /// True when another process holds what is needed: the file's write lock, a row or a table of the server's.
     pub(crate) fn is_busy(&self) -> bool {
-        matches!(self, Self::Database(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+        match self {
+            Self::Database(error) => error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy),
+            Self::Postgresql(trouble) => matches!(trouble.code(), Some("40001" | "40P01" | "55P03" | "57014")),
+            _ => false,
+        }
+    }
+
+    /// True when there is no server to talk to for now.
+    pub(crate) fn is_away(&self) -> bool {
+        match self {
+            Self::Postgresql(trouble) => trouble.is_away(),
+            Self::Journal(error) => matches!(error, journal::JournalError::Elsewhere(_)),
+            _ => false,
+        }
     }
 
     /// True when the next statement cannot be expected to fare better.
@@ -72,15 +119,44 @@ impl StoreError {
                 )
             ),
             Self::Journal(_) | Self::Malformed { .. } | Self::Stopped(_) => true,
-            Self::Foreign { .. } | Self::SqliteTooOld { .. } | Self::Io { .. } => false,
+            Self::Lost { .. } => true,
+            // What a server refuses, another statement may be granted.
+            Self::Postgresql(_)
+            | Self::Server { .. }
+            | Self::Name { .. }
+            | Self::ForeignSchema { .. }
+            | Self::Newer { .. }
+            | Self::Owned { .. }
+            | Self::Arriving { .. }
+            | Self::NotMoved { .. }
+            | Self::Taken { .. }
+            | Self::CopyDiffers { .. }
+            | Self::Foreign { .. }
+            | Self::SqliteTooOld { .. }
+            | Self::Io { .. } => false,
         }
     }
 }
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
+        let said = error.to_string();
         match error {
+            away if away.is_away() => Self::new(RefusalKind::Busy, "database_unreachable", said)
+                .hint("try again when the server of database.url answers"),
             StoreError::Journal(error) => error.into(),
+            StoreError::Postgresql(Trouble::Address(_)) | StoreError::Name { .. } => {
+                Self::invalid("database_invalid", said).hint("mend database in config.json and start again")
+            }
+            StoreError::Owned { .. } => Self::conflict("workspace_owned", said)
+                .hint("stop the daemon there; when that machine is gone, its lease runs out by itself"),
+            StoreError::Lost { .. } => Self::conflict("workspace_lost", said)
+                .hint("`coditect up` opens it here again when the other one has stopped"),
+            StoreError::NotMoved { .. } => Self::conflict("data_not_moved", said)
+                .hint("take them there with `coditect data move --to <url>`"),
+            StoreError::Taken { .. } => Self::conflict("target_taken", said)
+                .hint("give the copy another name with `--name`; nothing was changed"),
+            StoreError::Arriving { .. } => Self::conflict("move_unfinished", said),
             error => Self::internal(error),
         }
     }

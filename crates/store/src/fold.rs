@@ -24,14 +24,14 @@ pub(crate) fn fold(
         let mut last = None;
         for record in replay.by_ref().take(RECORDS_PER_TRANSACTION) {
             let record = record?;
-            apply::apply(database, connection, &record)?;
+            apply::apply(database, &connection.into(), &record)?;
             last = Some(record.position);
             records += 1;
         }
         let Some(position) = last else {
             return Ok((reached, records));
         };
-        watermark::write(connection, database, position)?;
+        watermark::write(&connection.into(), database, position)?;
         transaction.commit()?;
         reached = position;
         // Without this a long replay would leave a log as long as itself. On a full disk it may.

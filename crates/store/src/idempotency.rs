@@ -4,7 +4,7 @@ use crate::statement::{self, statements};
 use crate::{StoreError, column};
 use journal::{IdempotencyKey, Record};
 use model::Actor;
-use rusqlite::{Connection, params};
+use crate::sql::{Connection, params};
 
 /// What a key was used for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use crate::statement::statements;
 use crate::view::limit;
 use crate::{StoreError, View, column};
 use model::{Cursor, LockChange, SessionId, Timestamp};
-use rusqlite::params;
+use crate::sql::params;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockChangeRow {

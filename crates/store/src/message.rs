@@ -4,7 +4,7 @@ use crate::statement::statements;
 use crate::view::limit;
 use crate::{StoreError, View, column};
 use model::{Message, MessageDraft, MessageId, SessionId, TaskId, TurnId};
-use rusqlite::{Row, params};
+use crate::sql::{Row, params};
 
 macro_rules! message_columns {
     () => {

@@ -110,7 +110,12 @@ pub(crate) fn is_current(connection: &Connection, database: Database) -> Result<
     Ok(made_by.into_iter().eq(ours))
 }
 
-fn checksum(sql: &str) -> String {
+/// Name and text of each migration, in order.
+pub(crate) fn texts(database: Database) -> Vec<(&'static str, &'static str)> {
+    migrations(database).iter().map(|migration| (migration.name, migration.sql)).collect()
+}
+
+pub(crate) fn checksum(sql: &str) -> String {
     blake3::hash(sql.as_bytes()).to_hex().to_string()
 }
 
@@ -126,7 +131,9 @@ mod tests {
         let present: Vec<String> = Database::ALL
             .into_iter()
             .flat_map(migrations)
-            .map(|migration| format!("{}  {}", checksum(migration.sql), migration.name))
+            .map(|migration| (migration.name, migration.sql))
+            .chain(crate::postgresql::HAND_WRITTEN)
+            .map(|(name, sql)| format!("{}  {name}", checksum(sql)))
             .collect();
         let released: Vec<&str> = RELEASED.lines().filter(|line| !line.starts_with('#')).collect();
         for line in &released {

@@ -4,7 +4,7 @@ use crate::statement::statements;
 use crate::view::limit;
 use crate::{StoreError, View, column};
 use model::Notice;
-use rusqlite::params;
+use crate::sql::params;
 
 statements! { QUERIES in Sessions {
     NOTICES = "SELECT data FROM notices WHERE seq > 0 ORDER BY seq DESC LIMIT ?1";

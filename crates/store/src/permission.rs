@@ -7,7 +7,7 @@ use model::{
     Permission, PermissionDecision, PermissionId, PermissionRule, PermissionRuleId, RepoId, SessionId,
     Timestamp, TurnId,
 };
-use rusqlite::{Row, params};
+use crate::sql::{Row, params};
 
 /// Where a rule holds that holds in the whole workspace.
 pub(crate) const EVERYWHERE: &str = "always";

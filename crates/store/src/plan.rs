@@ -3,7 +3,7 @@
 use crate::statement::statements;
 use crate::{StoreError, View, column};
 use model::{MergedPlan, Plan, PlanId, PlanState, Proposal, SessionId, TaskId, TestReport, Timestamp};
-use rusqlite::Row;
+use crate::sql::Row;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanRow {

@@ -5,11 +5,11 @@
 
 use crate::rebuild::suspect;
 use crate::statement::Database;
-use crate::{StoreError, View, connection, watermark};
+use crate::{StoreError, View, connection, postgresql, watermark};
 use rusqlite::Connection;
 use std::cell::Cell;
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Idle connections kept open, as pairs. More are opened when more threads read, and closed after.
@@ -21,7 +21,7 @@ const LOOKS_MAX: u32 = 10_000;
 const LOOKS_WITHOUT_PAUSE: u32 = 100;
 const PAUSE: Duration = Duration::from_micros(100);
 
-pub(crate) struct Readers {
+pub(crate) struct FileReaders {
     databases: PathBuf,
     pool: Mutex<Pool>,
     changed: Condvar,
@@ -43,12 +43,43 @@ struct Pair {
     messages: Connection,
 }
 
+/// Readers of files, or of a server.
+#[derive(Clone)]
+pub(crate) enum Readers {
+    Files(Arc<FileReaders>),
+    Server(Arc<postgresql::Readers>),
+}
+
+impl Readers {
+    /// Runs the closure on one state of both databases.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> Result<T, StoreError> {
+        match self {
+            Self::Files(files) => files.read(read),
+            Self::Server(server) => server.read(read),
+        }
+    }
+
+    /// Says why no commit comes any more.
+    pub(crate) fn stop(&self, reason: &str) {
+        if let Self::Files(files) = self {
+            files.stop(reason);
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        match self {
+            Self::Files(files) => files.close(),
+            Self::Server(server) => server.close(),
+        }
+    }
+}
+
 thread_local! {
     /// Readers this thread is inside of. A nested one must not wait for a swap that waits for the outer one.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
-impl Readers {
+impl FileReaders {
     pub(crate) fn new(databases: PathBuf) -> Self {
         Self {
             databases,
@@ -155,9 +186,9 @@ impl Readers {
     }
 }
 
-/// See [`Readers::hold`].
+/// See [`FileReaders::hold`].
 pub(crate) struct Hold<'r> {
-    readers: &'r Readers,
+    readers: &'r FileReaders,
 }
 
 impl Drop for Hold<'_> {
@@ -168,7 +199,7 @@ impl Drop for Hold<'_> {
 }
 
 struct Lease<'r> {
-    readers: &'r Readers,
+    readers: &'r FileReaders,
     pair: Option<Pair>,
 }
 
@@ -184,8 +215,8 @@ impl Lease<'_> {
             connection::execute(&pair.sessions, "BEGIN")?;
             connection::execute(&pair.messages, "BEGIN")?;
             // The first read fixes what the transaction sees.
-            let sessions = watermark::read(&pair.sessions, Database::Sessions)?;
-            let messages = watermark::read(&pair.messages, Database::Messages)?;
+            let sessions = watermark::read(&(&pair.sessions).into(), Database::Sessions)?;
+            let messages = watermark::read(&(&pair.messages).into(), Database::Messages)?;
             if sessions == messages {
                 return Ok(());
             }

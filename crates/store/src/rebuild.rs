@@ -103,7 +103,7 @@ pub(crate) fn reached(databases: &Path, database: Database) -> Option<Cursor> {
     }
     // What is wrong with the file is found, and said, when it is brought up.
     let connection = connection::open_writer(&path).ok()?;
-    watermark::read(&connection, database).ok().map(|position| position.cursor)
+    watermark::read(&(&connection).into(), database).ok().map(|position| position.cursor)
 }
 
 /// Remembers over a restart that the file is damaged, so that it is made anew.
@@ -137,7 +137,7 @@ fn catch_up(path: &Path, database: Database, journal: &Reader) -> Result<Option<
     if !migrate::is_current(&connection, database)? {
         return Ok(None);
     }
-    match watermark::compare(watermark::read(&connection, database)?, journal)? {
+    match watermark::compare(watermark::read(&(&connection).into(), database)?, journal)? {
         Standing::Current => Ok(Some(Opening::Current)),
         Standing::Behind(position) => {
             let (_, records) = fold(&connection, database, journal, position)?;

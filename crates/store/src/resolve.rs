@@ -4,7 +4,7 @@ use crate::statement::Statement;
 use crate::view::limit;
 use crate::{StoreError, View, column};
 use model::{SHORT_ID_LEN, SHORT_ID_MIN};
-use rusqlite::params;
+use crate::sql::params;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -57,6 +57,7 @@ macro_rules! short_ids {
                 name: stringify!($exact),
                 database: crate::statement::Database::$database,
                 sql: concat!("SELECT ", $column, " AS id FROM ", $table, " WHERE ", $column, " = ?1"),
+                postgresql: None,
             };
             const $prefix: Statement = Statement {
                 #[cfg(test)]
@@ -66,6 +67,7 @@ macro_rules! short_ids {
                     "SELECT ", $column, " AS id FROM ", $table,
                     " WHERE short_id >= ?1 AND short_id < ?2 ORDER BY seq DESC LIMIT ?3"
                 ),
+                postgresql: None,
             };
         )+
         #[cfg(test)]

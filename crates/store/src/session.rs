@@ -7,7 +7,7 @@ use model::{
     AgentName, Participant, ParticipantId, ParticipantStatus, Session, SessionId, SessionState, Timestamp,
     Usage,
 };
-use rusqlite::{Row, params};
+use crate::sql::{Row, params};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
@@ -108,7 +108,7 @@ statements! { QUERIES in Sessions {
     SESSION_USAGE = "SELECT input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_micros, cost_sources
         FROM sessions WHERE session_id = ?1";
     TOTAL_USAGE = "SELECT input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_micros, cost_sources
-        FROM spent WHERE only = 1";
+        FROM spent WHERE \"only\" = 1";
     ACTIVE_SESSION = "SELECT session_id, workspace_id, agent_states, current_task, file_locks,
         context_snapshot, last_activity, checkpoint_ref FROM active_sessions WHERE session_id = ?1";
     // The columns travel inside the recursion and CROSS JOIN fixes its order. Joining `sessions` once more at the end
@@ -133,6 +133,20 @@ statements! { QUERIES in Sessions {
             SELECT s.session_id, s.title, s.parent_session_id, s.forked_from_session_id, down.depth + 1
             FROM down CROSS JOIN sessions s
             WHERE down.depth < ?2 AND s.forked_from_session_id = down.session_id
+        )
+        SELECT session_id, title, parent, fork, depth FROM down WHERE depth > 0 ORDER BY depth, session_id",
+    // There a recursion may name itself once.
+    postgresql: "WITH RECURSIVE down (session_id, title, parent, fork, depth) AS (
+            SELECT session_id, title, parent_session_id, forked_from_session_id, 0
+            FROM sessions WHERE session_id = ?1
+            UNION
+            SELECT s.session_id, s.title, s.parent_session_id, s.forked_from_session_id, down.depth + 1
+            FROM down CROSS JOIN LATERAL (
+                SELECT * FROM sessions c WHERE c.parent_session_id = down.session_id
+                UNION ALL
+                SELECT * FROM sessions f WHERE f.forked_from_session_id = down.session_id
+            ) s
+            WHERE down.depth < ?2
         )
         SELECT session_id, title, parent, fork, depth FROM down WHERE depth > 0 ORDER BY depth, session_id";
     PARTICIPANTS_OF_SESSION = concat!(

@@ -6,7 +6,7 @@ use crate::statement::{Statement, statements};
 use crate::view::limit;
 use crate::{StoreError, View, column};
 use model::{AgentName, SessionId, TaskId, Usage};
-use rusqlite::{Row, params};
+use crate::sql::{Row, params};
 
 /// By what spending is told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,17 +70,17 @@ macro_rules! task_title {
 }
 
 statements! { QUERIES in Sessions {
-    ALL_BY_SESSION = by!("session_id", session_title!(), "spending_tasks INDEXED BY spending_tasks_day WHERE ?1 IS NULL", "cost_micros DESC, key");
-    ALL_BY_TASK = by!("task_id", task_title!(), "spending_tasks INDEXED BY spending_tasks_day WHERE ?1 IS NULL", "cost_micros DESC, key");
-    ALL_BY_AGENT = by!("agent", "NULL", "spending_days WHERE ?1 IS NULL", "cost_micros DESC, key");
-    ALL_BY_MODEL = by!("model", "NULL", "spending_days WHERE ?1 IS NULL", "cost_micros DESC, key");
-    ALL_BY_DAY = by!("day", "NULL", "spending_days WHERE ?1 IS NULL", "key DESC");
+    ALL_BY_SESSION = by!("session_id", session_title!(), "spending_tasks INDEXED BY spending_tasks_day WHERE CAST(?1 AS TEXT) IS NULL", "cost_micros DESC, key");
+    ALL_BY_TASK = by!("task_id", task_title!(), "spending_tasks INDEXED BY spending_tasks_day WHERE CAST(?1 AS TEXT) IS NULL", "cost_micros DESC, key");
+    ALL_BY_AGENT = by!("agent", "NULL", "spending_days WHERE CAST(?1 AS TEXT) IS NULL", "cost_micros DESC, key");
+    ALL_BY_MODEL = by!("model", "NULL", "spending_days WHERE CAST(?1 AS TEXT) IS NULL", "cost_micros DESC, key");
+    ALL_BY_DAY = by!("day", "NULL", "spending_days WHERE CAST(?1 AS TEXT) IS NULL", "key DESC");
     ONE_BY_SESSION = by!("session_id", session_title!(), "spending_tasks INDEXED BY spending_tasks_session WHERE session_id = ?1", "key");
     ONE_BY_TASK = by!("task_id", task_title!(), "spending_tasks INDEXED BY spending_tasks_session WHERE session_id = ?1", "cost_micros DESC, key");
     ONE_BY_AGENT = by!("agent", "NULL", "spending_tasks INDEXED BY spending_tasks_session WHERE session_id = ?1", "cost_micros DESC, key");
     ONE_BY_MODEL = by!("model", "NULL", "spending_tasks INDEXED BY spending_tasks_session WHERE session_id = ?1", "cost_micros DESC, key");
     ONE_BY_DAY = by!("day", "NULL", "spending_tasks INDEXED BY spending_tasks_session WHERE session_id = ?1", "key DESC");
-    TOTAL_OF_ALL = concat!("SELECT ", sums!(), " FROM spending_days WHERE ?1 IS NULL AND day >= ?2");
+    TOTAL_OF_ALL = concat!("SELECT ", sums!(), " FROM spending_days WHERE CAST(?1 AS TEXT) IS NULL AND day >= ?2");
     TOTAL_OF_ONE = concat!("SELECT ", sums!(), " FROM spending_tasks WHERE session_id = ?1 AND day >= ?2");
     SPENT_ON_TASK = concat!("SELECT ", sums!(), " FROM spending_tasks WHERE task_id = ?1");
     SPENT_ON_DAY = concat!("SELECT ", sums!(), " FROM spending_days WHERE day = ?1");

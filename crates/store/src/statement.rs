@@ -1,10 +1,10 @@
-//! SQL texts with names, and the only three ways to run one.
+//! SQL texts with names.
 //!
-//! Every text the crate runs against a table is declared with [`statements!`], so that a test can ask SQLite for the
+//! Every text the crate runs against a table is declared with [`statements!`], so that a test can ask both engines for the
 //! plan of each. Invariant: none of them walks through a table that grows.
 
 use crate::StoreError;
-use rusqlite::{CachedStatement, Connection, Params, Row};
+use crate::sql::{Connection, Params, Row};
 
 /// Which file a statement is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,12 +37,20 @@ pub(crate) struct Statement {
     #[cfg(test)]
     pub(crate) name: &'static str,
     pub(crate) database: Database,
+    /// As SQLite takes it. PostgreSQL takes the same, but for how values are numbered.
     pub(crate) sql: &'static str,
+    /// What PostgreSQL takes instead, where one text cannot be for both.
+    pub(crate) postgresql: Option<&'static str>,
 }
 
-/// Declares statements of one database and the list of them.
+/// Declares statements of one database and the list of them. `NAME = "…", postgresql: "…";` where one text cannot be for
+/// both engines.
 macro_rules! statements {
-    ($all:ident in $database:ident { $($(#[$doc:meta])* $name:ident = $sql:expr;)+ }) => {
+    (@other) => { None };
+    (@other $sql:expr) => { Some($sql) };
+    ($all:ident in $database:ident {
+        $($(#[$doc:meta])* $name:ident = $sql:expr $(, postgresql: $other:expr)?;)+
+    }) => {
         $(
             $(#[$doc])*
             const $name: $crate::statement::Statement = $crate::statement::Statement {
@@ -50,6 +58,7 @@ macro_rules! statements {
                 name: stringify!($name),
                 database: $crate::statement::Database::$database,
                 sql: $sql,
+                postgresql: $crate::statement::statements!(@other $($other)?),
             };
         )+
         #[cfg(test)]
@@ -94,54 +103,33 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
 
 /// Runs a statement that returns nothing; says how many rows it touched.
 pub(crate) fn run(
-    connection: &Connection,
+    connection: &Connection<'_>,
     statement: &Statement,
     params: impl Params,
 ) -> Result<usize, StoreError> {
-    Ok(prepare(connection, statement)?.execute(params)?)
+    connection.run(statement, params)
 }
 
 /// The first row, if there is one.
 pub(crate) fn row<T>(
-    connection: &Connection,
+    connection: &Connection<'_>,
     statement: &Statement,
     params: impl Params,
     read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
 ) -> Result<Option<T>, StoreError> {
-    let mut prepared = prepare(connection, statement)?;
-    let mut found = prepared.query(params)?;
-    found.next()?.map(read).transpose()
-}
-
-/// All rows.
-pub(crate) fn rows<T>(
-    connection: &Connection,
-    statement: &Statement,
-    params: impl Params,
-    mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
-) -> Result<Vec<T>, StoreError> {
-    let mut prepared = prepare(connection, statement)?;
-    let mut found = prepared.query(params)?;
-    let mut all = Vec::new();
-    while let Some(row) = found.next()? {
-        all.push(read(row)?);
-    }
-    Ok(all)
-}
-
-fn prepare<'c>(connection: &'c Connection, statement: &Statement) -> Result<CachedStatement<'c>, StoreError> {
-    Ok(connection.prepare_cached(statement.sql)?)
+    connection.row(statement, params, read)
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::migrate;
+    use rusqlite::Connection;
 
     /// Read whole by purpose: they hold a handful of rows each, made by hand by a person.
-    const SMALL_TABLES: [&str; 3] = ["users", "boards", "repos"];
+    pub(crate) const SMALL_TABLES: [&str; 3] = ["users", "boards", "repos"];
     /// Indexes over only the rows that are open now, which may be walked through.
-    const OPEN_ROWS: [&str; 7] = [
+    pub(crate) const OPEN_ROWS: [&str; 7] = [
         "participants_live",
         "tasks_open",
         "turns_running",

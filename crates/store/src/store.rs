@@ -1,20 +1,21 @@
 //! The store: journal, databases, committer and followers of one workspace.
 
-use crate::archive::Follower;
-use crate::batch::{Files, Writer};
+mod opening;
+
 use crate::commit::COMMIT_QUEUE;
-use crate::committer::{Bell, Committer, Job, Pending, Shared};
+use crate::committer::{Bell, Job, Pending, Shared};
+use crate::ledger::{Fresh, Ledger};
+use crate::postgresql::{self, Claim, Lease, Place, PostgresqlOptions};
 use crate::readers::Readers;
-use crate::rebuild::{Beside, bring_up, reached, suspect};
+use crate::rebuild::{Beside, suspect};
+use crate::sql::Connection;
 use crate::statement::Database;
 use crate::wal::Checkpointer;
-use crate::{Commit, CommitError, Receipt, StoreError, View, connection, dump, watermark};
-use journal::{Journal, Reader};
-use model::{Actor, Clock, Cursor, Entropy, Event, Refusal, RefusalKind, WorkspaceDir};
-use rusqlite::Connection;
+use crate::{Commit, CommitError, Receipt, StoreError, View, dump, watermark};
+use journal::Reader;
+use model::{Clock, Cursor, Entropy, Refusal, RefusalKind, WorkspaceDir};
 use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, ThreadId};
@@ -22,6 +23,8 @@ use std::thread::{JoinHandle, ThreadId};
 #[derive(Debug, Clone, Default)]
 pub struct StoreOptions {
     pub journal: journal::Options,
+    /// In place of files.
+    pub postgresql: Option<PostgresqlOptions>,
 }
 
 /// What opening found and did.
@@ -32,6 +35,8 @@ pub struct OpenReport {
     pub repaired: Option<model::JournalRepair>,
     pub sessions: Opening,
     pub messages: Opening,
+    /// Where the owner was that did not leave in order; only on a server.
+    pub taken_over: Option<String>,
     /// The last event, the one about a repair included.
     pub position: Cursor,
 }
@@ -95,86 +100,41 @@ struct Inner {
     shared: Arc<Shared>,
     jobs: SyncSender<Job>,
     journal: Reader,
-    databases: PathBuf,
+    home: Home,
     /// One rebuild at a time: they would write the same files.
     rebuilding: Mutex<()>,
     threads: Mutex<Option<Threads>>,
 }
 
+/// Where the databases are.
+enum Home {
+    Files(PathBuf),
+    Server { place: Arc<Place>, claim: Claim },
+}
+
 struct Threads {
-    committer: JoinHandle<Writer>,
-    checkpointer: Checkpointer,
+    committer: JoinHandle<Ledger>,
+    checkpointer: Option<Checkpointer>,
+    lease: Option<Lease>,
 }
 
 /// Problems of one database that `verify` lists.
 const PROBLEMS_MAX: u32 = 20;
 
 impl Store {
-    /// Opens the workspace's journal and brings both databases to its end, whatever state they are in: missing, behind, ahead,
-    /// of another schema, or damaged. A file that is not ours is refused and left as it is.
+    /// Opens the workspace's journal and brings its databases to its end, whatever state they are in: missing, behind, ahead,
+    /// of another schema, or damaged. A file or a schema that is not ours is refused and left as it is. On a server, waits
+    /// for the lease of an owner that is not heard of.
     pub fn open(
         workspace: &WorkspaceDir,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         options: StoreOptions,
     ) -> Result<(Self, OpenReport), StoreError> {
-        connection::require_sqlite()?;
-        let databases = workspace.databases();
-        // Conversations are nobody else's business.
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&databases)
-            .map_err(|error| StoreError::io("make", &databases, error))?;
-        let opened =
-            Journal::open(&workspace.journal(), &workspace.blobs(), clock, entropy, options.journal)?;
-        let mut journal = opened.journal;
-        // Before the databases are set right: they are the witnesses of what the journal has lost.
-        let outlived = match seen(&databases) {
-            Some(seen) => journal.outlive(seen)?,
-            None => None,
-        };
-        let repaired = opened.repaired.or(outlived);
-        let sessions = bring_up_with_reserve(&mut journal, &databases, Database::Sessions)?;
-        let messages = bring_up_with_reserve(&mut journal, &databases, Database::Messages)?;
-        let store = Self::start(journal, databases, &workspace.session_logs())?;
-        if let Some(repair) = repaired.clone() {
-            let event = Event::JournalRepaired(repair);
-            store
-                .commit(Commit::new(Actor::System, move |_| Ok(vec![event])))
-                .map_err(|error| StoreError::Stopped(error.to_string()))?;
+        match &options.postgresql {
+            None => opening::files(workspace, clock, entropy, options.journal),
+            Some(server) => opening::server(workspace, clock, entropy, server, &options.journal),
         }
-        let position = store.durable();
-        Ok((store, OpenReport { repaired, sessions, messages, position }))
-    }
-
-    fn start(journal: Journal, databases: PathBuf, session_logs: &Path) -> Result<Self, StoreError> {
-        let reader = journal.reader();
-        let files = Files::open(&databases)?;
-        let readers = Arc::new(Readers::new(databases.clone()));
-        let checkpointer = Checkpointer::start(Arc::clone(&readers), &databases)?;
-        let archive = Follower::start(session_logs, reader.clone())?;
-        let shared = Arc::new(Shared::new(readers, archive, reader.newest().cursor));
-        let (jobs, queue) = sync_channel(COMMIT_QUEUE);
-        let committer = Committer {
-            writer: Writer::new(journal, files, databases.clone()),
-            shared: Arc::clone(&shared),
-            jobs: queue,
-            checkpoint: checkpointer.bell(),
-        };
-        let committer = std::thread::Builder::new()
-            .name("store-commit".to_owned())
-            .spawn(move || committer.run())
-            .map_err(|error| StoreError::io("start a thread for", &databases, error))?;
-        let inner = Inner {
-            shared,
-            jobs,
-            journal: reader,
-            databases,
-            rebuilding: Mutex::new(()),
-            threads: Mutex::new(Some(Threads { committer, checkpointer })),
-        };
-        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Hands a commit to the committer. The reply runs on the committer's thread once the commit is durable or
@@ -240,28 +200,43 @@ impl Store {
         self.inner.shared.archive.status()
     }
 
+    /// Told, once and on a thread of the store's, why it takes no more commits. It must not block.
+    pub fn on_stop(&self, mourner: Box<dyn FnOnce(&str) + Send>) {
+        let mut mourners = self.inner.shared.mourners.lock().unwrap_or_else(PoisonError::into_inner);
+        mourners.push(mourner);
+    }
+
     /// Checks the journal, the databases and that they agree. Reads everything; takes as long as that takes.
     pub fn verify(&self) -> Result<StoreReport, StoreError> {
         let mut problems = Vec::new();
-        self.inner.shared.readers.raw(|sessions, messages| {
-            for (database, connection) in [(Database::Sessions, sessions), (Database::Messages, messages)] {
-                let name = database.file_name();
-                let found = integrity(connection).unwrap_or_else(|error| vec![error.to_string()]);
-                if !found.is_empty() {
-                    // Unless a rebuild comes first, the next start makes it anew.
-                    suspect(&self.inner.databases, database);
+        match (&self.inner.shared.readers, &self.inner.home) {
+            (Readers::Files(files), Home::Files(databases)) => files.raw(|sessions, messages| {
+                for (database, connection) in [(Database::Sessions, sessions), (Database::Messages, messages)] {
+                    let name = database.file_name();
+                    let found = integrity(connection).unwrap_or_else(|error| vec![error.to_string()]);
+                    if !found.is_empty() {
+                        // Unless a rebuild comes first, the next start makes it anew.
+                        suspect(databases, database);
+                    }
+                    problems.extend(found.into_iter().map(|problem| format!("{name}: {problem}")));
+                    let stray = self.stray(&connection.into(), database);
+                    problems.extend(stray.map(|problem| format!("{name}: {problem}")));
                 }
-                problems.extend(found.into_iter().map(|problem| format!("{name}: {problem}")));
-                problems.extend(self.stray(connection, database).map(|problem| format!("{name}: {problem}")));
-            }
-            Ok(())
-        })?;
+                Ok(())
+            })?,
+            (Readers::Server(server), _) => server.raw(|connection| {
+                let stray = self.stray(&connection.into(), Database::Sessions);
+                problems.extend(stray.map(|problem| format!("the rows: {problem}")));
+                Ok(())
+            })?,
+            (Readers::Files(_), Home::Server { .. }) => {}
+        }
         Ok(StoreReport { journal: self.inner.journal.verify()?, problems })
     }
 
     /// What is wrong with the place where a database stands, whichever of the two is to blame: damage is what is
     /// looked for, and no reason to stop looking.
-    fn stray(&self, connection: &Connection, database: Database) -> Option<String> {
+    fn stray(&self, connection: &Connection<'_>, database: Database) -> Option<String> {
         let reached = match watermark::read(connection, database) {
             Ok(reached) => reached,
             Err(error) => return Some(error.to_string()),
@@ -277,24 +252,40 @@ impl Store {
     /// during the swap, for its tail and for the comparison with what was there before. Not from inside a read.
     pub fn rebuild(&self) -> Result<RebuildReport, StoreError> {
         let _one = self.inner.rebuilding.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut besides = Vec::new();
-        for database in Database::ALL {
-            let mut beside = Beside::create(&self.inner.databases, database)?;
-            beside.follow(&self.inner.journal)?;
-            besides.push(beside);
-        }
+        let fresh = match &self.inner.home {
+            Home::Files(databases) => {
+                let mut besides = Vec::new();
+                for database in Database::ALL {
+                    let mut beside = Beside::create(databases, database)?;
+                    beside.follow(&self.inner.journal)?;
+                    besides.push(beside);
+                }
+                Fresh::Files(besides)
+            }
+            Home::Server { place, claim } => {
+                let mut beside = postgresql::Beside::create(place, claim)?;
+                beside.follow(&self.inner.journal)?;
+                Fresh::Server(Box::new(beside))
+            }
+        };
         let (reply, answer) = sync_channel(1);
         let closed = || StoreError::Stopped("it was closed".to_owned());
-        self.inner.jobs.send(Job::Swap(besides, reply)).map_err(|_| closed())?;
+        self.inner.jobs.send(Job::Swap(fresh, reply)).map_err(|_| closed())?;
         answer.recv().map_err(|_| closed())?
     }
 
     /// Writes every table of both databases as ordered text, at one position.
     pub fn dump_to(&self, out: &mut dyn Write) -> Result<(), StoreError> {
-        self.inner.shared.readers.raw(|sessions, messages| {
-            dump::dump(Database::Sessions, sessions, out)?;
-            dump::dump(Database::Messages, messages, out)
-        })
+        match &self.inner.shared.readers {
+            Readers::Files(files) => files.raw(|sessions, messages| {
+                dump::dump(Database::Sessions, sessions, out)?;
+                dump::dump(Database::Messages, messages, out)
+            }),
+            Readers::Server(server) => server.raw(|connection| {
+                postgresql::dump(Database::Sessions, connection, out)?;
+                postgresql::dump(Database::Messages, connection, out)
+            }),
+        }
     }
 
     /// [`Store::dump_to`] as a string.
@@ -322,10 +313,17 @@ impl Inner {
         // Fails when the committer has stopped already.
         drop(self.jobs.send(Job::Close));
         // A panic in there has dropped the journal and the queue, which is all a stop does.
-        let writer = threads.committer.join();
+        let ledger = threads.committer.join();
         self.shared.readers.close();
-        threads.checkpointer.join();
-        drop(writer);
+        if let Some(checkpointer) = threads.checkpointer {
+            checkpointer.join();
+        }
+        if let Some(lease) = threads.lease {
+            lease.join();
+        }
+        if let Ok(Ledger::Server(mut writer)) = ledger {
+            writer.release();
+        }
         self.shared.archive.join();
     }
 }
@@ -340,28 +338,7 @@ fn is_this_thread(thread: ThreadId) -> bool {
     std::thread::current().id() == thread
 }
 
-/// The newest record any database has taken in.
-fn seen(databases: &Path) -> Option<Cursor> {
-    Database::ALL
-        .into_iter()
-        .filter_map(|database| reached(databases, database))
-        .max_by_key(|cursor| cursor.seq)
-}
-
-fn bring_up_with_reserve(
-    journal: &mut Journal,
-    databases: &Path,
-    database: Database,
-) -> Result<Opening, StoreError> {
-    match bring_up(databases, database, &journal.reader()) {
-        Err(error) if error.is_full() && (journal.spend_reserve() || journal.spend_margin()) => {
-            bring_up(databases, database, &journal.reader())
-        }
-        result => result,
-    }
-}
-
-fn integrity(connection: &Connection) -> Result<Vec<String>, StoreError> {
+fn integrity(connection: &rusqlite::Connection) -> Result<Vec<String>, StoreError> {
     let mut prepared = connection.prepare(&format!("PRAGMA integrity_check({PROBLEMS_MAX})"))?;
     let found: Vec<String> = prepared.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(found.into_iter().filter(|line| line != "ok").collect())

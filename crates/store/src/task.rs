@@ -3,7 +3,7 @@
 use crate::statement::statements;
 use crate::{StoreError, View, column};
 use model::{ParticipantId, PlanId, Question, SessionId, Task, TaskId, TaskState, Timestamp, TurnId};
-use rusqlite::Row;
+use crate::sql::Row;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskRow {
@@ -52,7 +52,7 @@ statements! { QUERIES in Sessions {
            AND EXISTS (SELECT 1 FROM task_targets g WHERE g.task_id = t.task_id AND g.state = 'submitted')
            AND NOT EXISTS (
                SELECT 1 FROM task_dependencies d LEFT JOIN tasks n ON n.task_id = d.depends_on
-               WHERE d.task_id = t.task_id AND n.state IS NOT 'completed')
+               WHERE d.task_id = t.task_id AND n.state IS DISTINCT FROM 'completed')
          ORDER BY t.priority DESC, t.seq"
     );
     DEPENDENTS = concat!(

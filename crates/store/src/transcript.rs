@@ -3,7 +3,7 @@
 use crate::statement::statements;
 use crate::{StoreError, View, column};
 use model::{FileMark, SessionId, Vendor};
-use rusqlite::Row;
+use crate::sql::Row;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TranscriptRow {

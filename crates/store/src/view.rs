@@ -3,20 +3,21 @@
 //! Invariant: a view shows both databases at one position of the journal.
 
 use crate::StoreError;
-use crate::statement::{self, Database, Statement};
-use rusqlite::{Connection, Params, Row};
+use crate::statement::{Database, Statement};
+use crate::sql::{Connection, Params, Row};
 use std::cell::Cell;
 
 /// A look at both databases at one position. Inside a command it also sees the commits before it in the same batch.
 pub struct View<'a> {
-    sessions: &'a Connection,
-    messages: &'a Connection,
+    sessions: Connection<'a>,
+    messages: Connection<'a>,
     /// The file that turned out to be damaged while it was read.
     damaged: Cell<Option<Database>>,
 }
 
 impl<'a> View<'a> {
-    pub(crate) fn new(sessions: &'a Connection, messages: &'a Connection) -> Self {
+    pub(crate) fn new(sessions: impl Into<Connection<'a>>, messages: impl Into<Connection<'a>>) -> Self {
+        let (sessions, messages) = (sessions.into(), messages.into());
         Self { sessions, messages, damaged: Cell::new(None) }
     }
 
@@ -30,7 +31,7 @@ impl<'a> View<'a> {
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let found = statement::row(self.connection(statement.database), statement, params, read);
+        let found = self.connection(statement.database).row(statement, params, read);
         self.note_damage(statement.database, found)
     }
 
@@ -40,7 +41,7 @@ impl<'a> View<'a> {
         params: impl Params,
         read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let found = statement::rows(self.connection(statement.database), statement, params, read);
+        let found = self.connection(statement.database).rows(statement, params, read);
         self.note_damage(statement.database, found)
     }
 
@@ -50,7 +51,7 @@ impl<'a> View<'a> {
         Ok(count.flatten().unwrap_or(0).cast_unsigned())
     }
 
-    fn connection(&self, database: Database) -> &Connection {
+    fn connection(&self, database: Database) -> Connection<'a> {
         match database {
             Database::Sessions => self.sessions,
             Database::Messages => self.messages,

@@ -4,7 +4,7 @@
 //! committer copies the rest when it has nothing else to do, or when a log has become too long, and then the next commit starts
 //! the log from its beginning. Inline checkpoints, SQLite's default, would make single commits wait for seconds.
 
-use crate::readers::Readers;
+use crate::readers::FileReaders;
 use crate::statement::Database;
 use crate::{StoreError, connection};
 use rusqlite::Connection;
@@ -56,7 +56,7 @@ pub(crate) struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub(crate) fn start(readers: Arc<Readers>, databases: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn start(readers: Arc<FileReaders>, databases: &Path) -> Result<Self, StoreError> {
         let (ring, bell) = sync_channel(1);
         let directory = databases.to_owned();
         let thread = std::thread::Builder::new()
@@ -79,7 +79,7 @@ impl Checkpointer {
     }
 }
 
-fn follow(bell: &Receiver<()>, readers: &Readers, databases: &Path) {
+fn follow(bell: &Receiver<()>, readers: &FileReaders, databases: &Path) {
     while bell.recv().is_ok() {
         let Some(_hold) = readers.hold() else { continue };
         for database in Database::ALL {
@@ -121,7 +121,7 @@ mod tests {
         let before = backlog(&files.sessions).unwrap();
         assert!(before.waiting() >= BACKGROUND_PAGES, "{before:?}");
         assert_eq!(before.copied, 0, "no checkpoint on the way of a commit");
-        let readers = Arc::new(Readers::new(dir.path().to_owned()));
+        let readers = Arc::new(FileReaders::new(dir.path().to_owned()));
         let checkpointer = Checkpointer::start(readers, dir.path()).unwrap();
         checkpointer.bell().send(()).unwrap();
         checkpointer.join();
@@ -146,7 +146,7 @@ mod tests {
     fn no_checkpoint_runs_while_files_are_exchanged() {
         let dir = tempfile::tempdir().unwrap();
         drop(files(dir.path()));
-        let readers = Readers::new(dir.path().to_owned());
+        let readers = FileReaders::new(dir.path().to_owned());
         readers.exchange(|| assert!(readers.hold().is_none()));
         assert!(readers.hold().is_some());
         readers.close();

@@ -3,7 +3,7 @@
 use crate::statement::{self, Database, statements};
 use crate::{StoreError, View, column};
 use journal::{Position, Reader};
-use rusqlite::{Connection, Row, params};
+use crate::sql::{Connection, Row, params};
 
 macro_rules! read_watermark {
     () => {
@@ -42,7 +42,7 @@ pub(crate) fn of_view(view: &View<'_>) -> Result<Position, StoreError> {
     Ok(view.row(&READ_SESSIONS, [], read_row)?.unwrap_or_default())
 }
 
-pub(crate) fn read(connection: &Connection, database: Database) -> Result<Position, StoreError> {
+pub(crate) fn read(connection: &Connection<'_>, database: Database) -> Result<Position, StoreError> {
     let statement = match database {
         Database::Sessions => &READ_SESSIONS,
         Database::Messages => &READ_MESSAGES,
@@ -51,7 +51,7 @@ pub(crate) fn read(connection: &Connection, database: Database) -> Result<Positi
 }
 
 pub(crate) fn write(
-    connection: &Connection,
+    connection: &Connection<'_>,
     database: Database,
     position: Position,
 ) -> Result<(), StoreError> {

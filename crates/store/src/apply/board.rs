@@ -5,7 +5,7 @@ use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{Board, BoardRemoved};
-use rusqlite::{Connection, params};
+use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_BOARD = "INSERT INTO boards (board_id, short_id, slug, name, seq, created_at, data)

@@ -5,7 +5,7 @@ use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{ContextChange, ContextEntry};
-use rusqlite::{Connection, params};
+use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     UPSERT_CONTEXT = "INSERT INTO context_entries (key, seq, version, author, changed_at, data)

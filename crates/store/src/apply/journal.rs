@@ -5,7 +5,7 @@ use crate::StoreError;
 use crate::statement::{run, statements};
 use journal::Record;
 use model::JournalRepair;
-use rusqlite::{Connection, params};
+use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_REPAIR = "INSERT INTO journal_repairs (seq, side_file, torn_bytes, previous_epoch, repaired_at)

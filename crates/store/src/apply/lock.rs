@@ -5,7 +5,7 @@ use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{LockChange, LockPhase, RegistrationId};
-use rusqlite::{Connection, params};
+use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_LOCK_CHANGE = "INSERT INTO lock_changes (seq, epoch, session_id, phase, path, changed_at, data)

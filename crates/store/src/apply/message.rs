@@ -5,7 +5,7 @@ use crate::statement::{row, run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{Message, MessageDraft, Participant, ParticipantId, TurnEnd, TurnOutcome};
-use rusqlite::{Connection, params};
+use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Messages {
     INSERT_SPEAKER = "INSERT INTO speakers (participant_id, agent) VALUES (?1, ?2)

@@ -6,7 +6,7 @@ use crate::statement::{row, run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{ModelAnswer, ModelCall, SessionId, Usage};
-use rusqlite::{Connection, params};
+use crate::sql::{Connection, params};
 
 statements! { SESSION_STATEMENTS in Sessions {
     ADD_USAGE = "UPDATE sessions
@@ -20,7 +20,7 @@ statements! { SESSION_STATEMENTS in Sessions {
             cache_read_tokens = min(cache_read_tokens + ?3, ?6),
             cache_write_tokens = min(cache_write_tokens + ?4, ?6), cost_micros = min(cost_micros + ?5, ?6),
             cost_sources = cost_sources | ?7
-        WHERE only = 1";
+        WHERE \"only\" = 1";
     SET_CONTEXT = "UPDATE participants SET context_used = ?2
         WHERE participant_id = (SELECT participant_id FROM turns WHERE turn_id = ?1)";
 } }

@@ -5,7 +5,7 @@ use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::Notice;
-use rusqlite::{Connection, params};
+use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_NOTICE = "INSERT INTO notices (seq, notice_id, channel, sender, recipient, created_at, data)

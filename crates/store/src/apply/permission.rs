@@ -5,7 +5,7 @@ use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval, PermissionScope};
-use rusqlite::{Connection, params};
+use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_PERMISSION = "INSERT INTO permissions (permission_id, short_id, session_id, turn_id, open, seq,

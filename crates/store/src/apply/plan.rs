@@ -5,7 +5,7 @@ use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{Plan, PlanEnd, PlanMerge, PlanStall, PlanState, PlanTest, Proposal};
-use rusqlite::{Connection, params};
+use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_PLAN = "INSERT INTO plans (plan_id, short_id, session_id, repo_id, state, open, seq, created_at,

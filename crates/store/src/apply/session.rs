@@ -8,7 +8,7 @@ use model::{
     Opening, Participant, ParticipantStatus, Session, SessionArchived, SessionId, SessionRenamed,
     SessionState, StatusChange,
 };
-use rusqlite::{Connection, params};
+use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_SESSION = "INSERT INTO sessions (session_id, short_id, workspace_id, status, title, repo_id, board_id,

@@ -4,7 +4,7 @@ use crate::statement::{row, run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{ModelAnswer, Usage};
-use rusqlite::{Connection, params};
+use crate::sql::{Connection, params};
 
 /// Where a sum stops growing: far above any bill, and far enough below the integer's end to add a figure to.
 pub(super) const SUM_MAX: i64 = 1 << 62;
@@ -15,23 +15,23 @@ statements! { STATEMENTS in Sessions {
     ADD_TO_DAY = "INSERT INTO spending_days (day, agent, model, calls, input_tokens, output_tokens,
             cache_read_tokens, cache_write_tokens, cost_micros, cost_sources)
         VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, ?9)
-        ON CONFLICT (day, agent, model) DO UPDATE SET calls = calls + 1,
-            input_tokens = min(input_tokens + excluded.input_tokens, ?10),
-            output_tokens = min(output_tokens + excluded.output_tokens, ?10),
-            cache_read_tokens = min(cache_read_tokens + excluded.cache_read_tokens, ?10),
-            cache_write_tokens = min(cache_write_tokens + excluded.cache_write_tokens, ?10),
-            cost_micros = min(cost_micros + excluded.cost_micros, ?10),
-            cost_sources = cost_sources | excluded.cost_sources";
+        ON CONFLICT (day, agent, model) DO UPDATE SET calls = spending_days.calls + 1,
+            input_tokens = min(spending_days.input_tokens + excluded.input_tokens, ?10),
+            output_tokens = min(spending_days.output_tokens + excluded.output_tokens, ?10),
+            cache_read_tokens = min(spending_days.cache_read_tokens + excluded.cache_read_tokens, ?10),
+            cache_write_tokens = min(spending_days.cache_write_tokens + excluded.cache_write_tokens, ?10),
+            cost_micros = min(spending_days.cost_micros + excluded.cost_micros, ?10),
+            cost_sources = spending_days.cost_sources | excluded.cost_sources";
     ADD_TO_TASK = "INSERT INTO spending_tasks (task_id, day, agent, model, session_id, calls, input_tokens,
             output_tokens, cache_read_tokens, cache_write_tokens, cost_micros, cost_sources)
         VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?10, ?11)
-        ON CONFLICT (task_id, day, agent, model) DO UPDATE SET calls = calls + 1,
-            input_tokens = min(input_tokens + excluded.input_tokens, ?12),
-            output_tokens = min(output_tokens + excluded.output_tokens, ?12),
-            cache_read_tokens = min(cache_read_tokens + excluded.cache_read_tokens, ?12),
-            cache_write_tokens = min(cache_write_tokens + excluded.cache_write_tokens, ?12),
-            cost_micros = min(cost_micros + excluded.cost_micros, ?12),
-            cost_sources = cost_sources | excluded.cost_sources";
+        ON CONFLICT (task_id, day, agent, model) DO UPDATE SET calls = spending_tasks.calls + 1,
+            input_tokens = min(spending_tasks.input_tokens + excluded.input_tokens, ?12),
+            output_tokens = min(spending_tasks.output_tokens + excluded.output_tokens, ?12),
+            cache_read_tokens = min(spending_tasks.cache_read_tokens + excluded.cache_read_tokens, ?12),
+            cache_write_tokens = min(spending_tasks.cache_write_tokens + excluded.cache_write_tokens, ?12),
+            cost_micros = min(spending_tasks.cost_micros + excluded.cost_micros, ?12),
+            cost_sources = spending_tasks.cost_sources | excluded.cost_sources";
 } }
 
 /// Input, output, cache read, cache write, cost: each cut so that sums of them fit.

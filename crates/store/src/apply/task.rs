@@ -13,7 +13,7 @@ use model::{
     Answer, Question, Resubmission, Task, TaskEnd, TaskId, TaskRef, TaskState, TaskStep, Turn, TurnEnd,
     TurnOutcome,
 };
-use rusqlite::{Connection, params};
+use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_TASK = "INSERT INTO tasks (task_id, short_id, session_id, plan_id, kind, title, state, open, attempt,

@@ -6,7 +6,7 @@ use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::TranscriptImport;
-use rusqlite::{Connection, params};
+use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     UPSERT_TRANSCRIPT = "INSERT INTO transcripts (source, session_id, vendor, vendor_session, position, prefix_hash, file,
@@ -14,7 +14,8 @@ statements! { STATEMENTS in Sessions {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
         ON CONFLICT (source) DO UPDATE SET session_id = excluded.session_id, vendor = excluded.vendor,
             vendor_session = excluded.vendor_session, position = excluded.position, prefix_hash = excluded.prefix_hash,
-            file = excluded.file, messages = messages + excluded.messages, unknown = unknown + excluded.unknown,
+            file = excluded.file, messages = transcripts.messages + excluded.messages,
+            unknown = transcripts.unknown + excluded.unknown,
             seq = excluded.seq, updated_at = excluded.updated_at";
 } }
 

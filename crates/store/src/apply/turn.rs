@@ -5,7 +5,7 @@ use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{Turn, TurnEnd};
-use rusqlite::{Connection, params};
+use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_TURN = "INSERT INTO turns (turn_id, short_id, session_id, task_id, participant_id, run_id, attempt, state,

@@ -49,7 +49,7 @@ fn refused(answer: Answer) -> Refusal {
 }
 
 #[test]
-fn a_receipt_means_durable_and_readable() {
+pub(crate) fn a_receipt_means_durable_and_readable() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let session = World::new().session("Auth");
@@ -66,7 +66,7 @@ fn a_receipt_means_durable_and_readable() {
 }
 
 #[test]
-fn a_key_seen_before_is_answered_with_the_records_of_then() {
+pub(crate) fn a_key_seen_before_is_answered_with_the_records_of_then() {
     let workspace = Workspace::new();
     let world = World::new();
     let (store, _) = workspace.open();
@@ -86,9 +86,7 @@ fn a_key_seen_before_is_answered_with_the_records_of_then() {
     assert_eq!(store.durable(), end, "neither wrote anything");
     // Still after a restart, and after the databases were made anew.
     store.close();
-    for name in ["sessions.db", "messages.db"] {
-        std::fs::remove_file(workspace.database(name)).unwrap();
-    }
+    workspace.forget_databases();
     let (store, _) = workspace.open();
     commit(&store, Actor::User, vec![Event::SessionCreated(world.session("three"))]);
     let later = ask(&store, Actor::User, "h").unwrap();
@@ -99,7 +97,7 @@ fn a_key_seen_before_is_answered_with_the_records_of_then() {
 }
 
 #[test]
-fn keys_of_the_outbox_are_forgotten_a_window_behind_the_newest_and_others_never() {
+pub(crate) fn keys_of_the_outbox_are_forgotten_a_window_behind_the_newest_and_others_never() {
     let workspace = Workspace::new();
     let world = World::new();
     let (store, _) = workspace.open();
@@ -126,7 +124,7 @@ fn keys_of_the_outbox_are_forgotten_a_window_behind_the_newest_and_others_never(
 }
 
 #[test]
-fn a_refused_or_empty_commit_leaves_its_key_free() {
+pub(crate) fn a_refused_or_empty_commit_leaves_its_key_free() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let refusing = Commit::new(Actor::User, |_| Err(Refusal::conflict("no", "not now"))).key(keyed("k", "h"));
@@ -140,7 +138,7 @@ fn a_refused_or_empty_commit_leaves_its_key_free() {
 }
 
 #[test]
-fn keys_and_payloads_over_their_limits_are_refused_and_nothing_is_written() {
+pub(crate) fn keys_and_payloads_over_their_limits_are_refused_and_nothing_is_written() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let world = World::new();
@@ -158,7 +156,7 @@ fn keys_and_payloads_over_their_limits_are_refused_and_nothing_is_written() {
 }
 
 #[test]
-fn readers_are_not_blocked_by_a_long_batch_and_see_nothing_of_it() {
+pub(crate) fn readers_are_not_blocked_by_a_long_batch_and_see_nothing_of_it() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let world = World::new();
@@ -171,13 +169,15 @@ fn readers_are_not_blocked_by_a_long_batch_and_see_nothing_of_it() {
 }
 
 #[test]
-fn a_reader_never_blocks_a_commit_and_keeps_its_view() {
+pub(crate) fn a_reader_never_blocks_a_commit_and_keeps_its_view() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let world = World::new();
     let (other, event) = (store.clone(), Event::SessionCreated(world.session("during")));
     store
         .read(|view| {
+            // On a server a view is of the moment of its first question.
+            assert!(view.sessions(&SessionFilter::default())?.is_empty());
             commit(&other, Actor::User, vec![event]);
             assert!(view.sessions(&SessionFilter::default())?.is_empty());
             // A reader inside a reader is one of its own, and sees what is new.
@@ -188,7 +188,7 @@ fn a_reader_never_blocks_a_commit_and_keeps_its_view() {
 }
 
 #[test]
-fn a_full_queue_is_busy_and_the_waiting_are_all_answered() {
+pub(crate) fn a_full_queue_is_busy_and_the_waiting_are_all_answered() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let world = World::new();
@@ -215,7 +215,7 @@ fn a_full_queue_is_busy_and_the_waiting_are_all_answered() {
 }
 
 #[test]
-fn a_command_sees_the_commits_before_it() {
+pub(crate) fn a_command_sees_the_commits_before_it() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let world = World::new();
@@ -240,7 +240,7 @@ fn a_command_sees_the_commits_before_it() {
 }
 
 #[test]
-fn a_command_that_panics_is_refused_and_the_next_goes_on() {
+pub(crate) fn a_command_that_panics_is_refused_and_the_next_goes_on() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let refusal = refused(store.commit(Commit::new(Actor::User, |_| panic!("on purpose"))));
@@ -250,7 +250,7 @@ fn a_command_that_panics_is_refused_and_the_next_goes_on() {
 }
 
 #[test]
-fn the_doorbell_rings_after_the_commit_is_readable() {
+pub(crate) fn the_doorbell_rings_after_the_commit_is_readable() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let rung = Arc::new(Mutex::new(Vec::new()));
@@ -276,7 +276,7 @@ fn the_doorbell_rings_after_the_commit_is_readable() {
 }
 
 #[test]
-fn after_closing_everything_is_refused_and_what_was_queued_is_done() {
+pub(crate) fn after_closing_everything_is_refused_and_what_was_queued_is_done() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let world = World::new();
@@ -303,7 +303,7 @@ fn after_closing_everything_is_refused_and_what_was_queued_is_done() {
 }
 
 #[test]
-fn the_last_handle_may_go_away_in_a_reply() {
+pub(crate) fn the_last_handle_may_go_away_in_a_reply() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let (done, finished) = channel();

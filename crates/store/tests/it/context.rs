@@ -5,7 +5,7 @@ use crate::workspace::Workspace;
 use model::ContextKey;
 
 #[test]
-fn the_projection_has_what_is_shared_and_a_rebuild_makes_it_again() {
+pub(crate) fn the_projection_has_what_is_shared_and_a_rebuild_makes_it_again() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     World::new().history().commit_all(&store);

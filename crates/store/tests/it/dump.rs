@@ -9,7 +9,7 @@ use store::Opening;
 const BOTH: [&str; 2] = ["sessions.db", "messages.db"];
 
 #[test]
-fn replay_from_zero_gives_the_same_rows() {
+pub(crate) fn replay_from_zero_gives_the_same_rows() {
     let workspace = Workspace::new();
     let history = World::new().history();
     let (store, report) = workspace.open();
@@ -17,9 +17,7 @@ fn replay_from_zero_gives_the_same_rows() {
     history.commit_all(&store);
     let dump = store.dump().unwrap();
     store.close();
-    for name in BOTH {
-        std::fs::remove_file(workspace.database(name)).unwrap();
-    }
+    workspace.forget_databases();
     let (store, report) = workspace.open();
     let records = u64::try_from(history.events().len()).unwrap();
     assert_eq!(report.sessions, Opening::Created { records });
@@ -28,7 +26,7 @@ fn replay_from_zero_gives_the_same_rows() {
 }
 
 #[test]
-fn reopening_changes_nothing() {
+pub(crate) fn reopening_changes_nothing() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     World::new().history().commit_all(&store);
@@ -41,7 +39,7 @@ fn reopening_changes_nothing() {
 }
 
 #[test]
-fn rebuild_and_swap_gives_the_same_rows_while_the_store_is_in_use() {
+pub(crate) fn rebuild_and_swap_gives_the_same_rows_while_the_store_is_in_use() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let history = World::new().history();
@@ -64,7 +62,7 @@ fn rebuild_and_swap_gives_the_same_rows_while_the_store_is_in_use() {
 }
 
 #[test]
-fn commits_and_reads_go_on_while_files_are_exchanged_and_never_see_half() {
+pub(crate) fn commits_and_reads_go_on_while_files_are_exchanged_and_never_see_half() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let done = AtomicBool::new(false);

@@ -146,8 +146,6 @@ fn what_was_acknowledged_survives_every_kill() {
     assert_eq!(store.rebuild().unwrap().changed, Vec::<String>::new());
     assert_eq!(store.dump().unwrap(), dump);
     store.close();
-    for name in ["sessions.db", "messages.db"] {
-        std::fs::remove_file(workspace.database(name)).unwrap();
-    }
+    workspace.forget_databases();
     assert_eq!(workspace.open().0.dump().unwrap(), dump);
 }

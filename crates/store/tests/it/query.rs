@@ -19,7 +19,7 @@ fn resolve(store: &Store, given: &str) -> Resolved<SessionId> {
 }
 
 #[test]
-fn short_ids_resolve_to_one_none_or_many() {
+pub(crate) fn short_ids_resolve_to_one_none_or_many() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let world = World::new();
@@ -53,7 +53,7 @@ fn short_ids_resolve_to_one_none_or_many() {
 }
 
 #[test]
-fn every_noun_with_a_short_id_resolves() {
+pub(crate) fn every_noun_with_a_short_id_resolves() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let history = World::new().history();
@@ -77,7 +77,7 @@ fn every_noun_with_a_short_id_resolves() {
 }
 
 #[test]
-fn genealogy_goes_up_and_down_over_spawns_and_forks() {
+pub(crate) fn genealogy_goes_up_and_down_over_spawns_and_forks() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let world = World::new();
@@ -106,7 +106,7 @@ fn genealogy_goes_up_and_down_over_spawns_and_forks() {
 }
 
 #[test]
-fn genealogy_ends_even_where_the_family_does_not() {
+pub(crate) fn genealogy_ends_even_where_the_family_does_not() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let world = World::new();
@@ -119,7 +119,7 @@ fn genealogy_ends_even_where_the_family_does_not() {
 }
 
 #[test]
-fn sessions_are_listed_newest_first_in_pages_without_the_archived() {
+pub(crate) fn sessions_are_listed_newest_first_in_pages_without_the_archived() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let history = World::new().history();
@@ -140,7 +140,7 @@ fn sessions_are_listed_newest_first_in_pages_without_the_archived() {
 }
 
 #[test]
-fn messages_come_in_pages_from_the_newest() {
+pub(crate) fn messages_come_in_pages_from_the_newest() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let world = World::new();
@@ -156,7 +156,7 @@ fn messages_come_in_pages_from_the_newest() {
 }
 
 #[test]
-fn a_draft_lives_until_its_message_or_its_turn_is_complete() {
+pub(crate) fn a_draft_lives_until_its_message_or_its_turn_is_complete() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let world = World::new();
@@ -190,7 +190,7 @@ fn a_draft_lives_until_its_message_or_its_turn_is_complete() {
 }
 
 #[test]
-fn the_history_reads_back_noun_by_noun() {
+pub(crate) fn the_history_reads_back_noun_by_noun() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let history = World::new().history();
@@ -239,7 +239,7 @@ fn the_history_reads_back_noun_by_noun() {
 }
 
 #[test]
-fn participants_and_usage_follow_the_model_calls() {
+pub(crate) fn participants_and_usage_follow_the_model_calls() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let history = World::new().history();
@@ -276,7 +276,7 @@ fn participants_and_usage_follow_the_model_calls() {
 }
 
 #[test]
-fn the_seeds_view_of_a_session_is_still_there() {
+pub(crate) fn the_seeds_view_of_a_session_is_still_there() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let history = World::new().history();

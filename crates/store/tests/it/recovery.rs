@@ -323,7 +323,7 @@ fn what_is_stored_is_for_its_owner_alone() {
 }
 
 #[test]
-fn the_archive_follows_to_the_end_before_the_store_is_closed() {
+pub(crate) fn the_archive_follows_to_the_end_before_the_store_is_closed() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let history = World::new().history();

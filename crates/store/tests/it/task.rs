@@ -105,7 +105,7 @@ fn again(task: &Task, attempt: u32) -> Event {
 }
 
 #[test]
-fn a_task_is_worked_on_by_each_target_and_then_completed() {
+pub(crate) fn a_task_is_worked_on_by_each_target_and_then_completed() {
     let scene = Scene::new();
     let task = scene.both();
     assert_eq!(scene.session_state(), SessionState::Idle);
@@ -136,7 +136,7 @@ fn a_task_is_worked_on_by_each_target_and_then_completed() {
 }
 
 #[test]
-fn two_agents_can_wait_for_answers_on_one_task() {
+pub(crate) fn two_agents_can_wait_for_answers_on_one_task() {
     let scene = Scene::new();
     let task = scene.both();
     scene.submit(&task);
@@ -160,7 +160,7 @@ fn two_agents_can_wait_for_answers_on_one_task() {
 }
 
 #[test]
-fn after_a_crash_what_did_not_complete_is_submitted_again() {
+pub(crate) fn after_a_crash_what_did_not_complete_is_submitted_again() {
     let scene = Scene::new();
     let task = scene.both();
     scene.submit(&task);
@@ -185,7 +185,7 @@ fn after_a_crash_what_did_not_complete_is_submitted_again() {
 }
 
 #[test]
-fn an_ended_task_lets_nobody_start_and_takes_no_more_steps() {
+pub(crate) fn an_ended_task_lets_nobody_start_and_takes_no_more_steps() {
     let scene = Scene::new();
     let task = scene.both();
     scene.submit(&task);
@@ -210,7 +210,7 @@ fn an_ended_task_lets_nobody_start_and_takes_no_more_steps() {
 }
 
 #[test]
-fn ready_tasks_come_by_priority_then_age_and_wait_for_their_dependencies() {
+pub(crate) fn ready_tasks_come_by_priority_then_age_and_wait_for_their_dependencies() {
     let scene = Scene::new();
     let [old, urgent, young] = [0, 5, 0].map(|priority| Task { priority, ..scene.both() });
     let waiting = Task { priority: 9, depends_on: vec![old.id, young.id], ..scene.both() };

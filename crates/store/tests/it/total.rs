@@ -41,7 +41,7 @@ proptest! {
 }
 
 #[test]
-fn figures_no_model_can_mean_still_apply_and_add_up() {
+pub(crate) fn figures_no_model_can_mean_still_apply_and_add_up() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let history = World::new().history();

@@ -1,15 +1,30 @@
-//! A workspace in a temporary directory, opened and closed as often as a test needs.
+//! A workspace in a temporary directory, or on a server, opened and closed as often as a test needs.
 
+use crate::schema::Schema;
 use journal::IdempotencyKey;
 use model::{Actor, DataRoot, Event, WorkspaceDir};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::{Commit, OpenReport, Receipt, Store, StoreError, StoreOptions};
 use testkit::{ManualClock, SeededEntropy};
 
+thread_local! {
+    static ON_SERVER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a test with its workspaces on a server, when there is one.
+pub(crate) fn on_server(test: impl FnOnce()) {
+    if Schema::new().is_some() {
+        ON_SERVER.set(true);
+        test();
+    }
+}
+
 pub(crate) struct Workspace {
     _root: tempfile::TempDir,
     dir: WorkspaceDir,
+    pub(crate) schema: Option<Schema>,
     pub(crate) clock: ManualClock,
     pub(crate) dice: SeededEntropy,
 }
@@ -18,7 +33,20 @@ impl Workspace {
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let dir = DataRoot::new(root.path()).workspace("default");
-        Self { _root: root, dir, clock: ManualClock::default(), dice: SeededEntropy::default() }
+        let schema = if ON_SERVER.get() { Schema::new() } else { None };
+        Self { _root: root, dir, schema, clock: ManualClock::default(), dice: SeededEntropy::default() }
+    }
+
+    /// Leaves the journal alone.
+    pub(crate) fn forget_databases(&self) {
+        match &self.schema {
+            Some(schema) => schema.forget_rows(),
+            None => {
+                for name in ["sessions.db", "messages.db"] {
+                    std::fs::remove_file(self.database(name)).unwrap();
+                }
+            }
+        }
     }
 
     /// The same files in another place. Everything here must be closed.
@@ -45,7 +73,9 @@ impl Workspace {
     }
 
     pub(crate) fn try_open(&self) -> Result<(Store, OpenReport), StoreError> {
-        open_with(&self.dir, &self.clock, &self.dice)
+        let postgresql = self.schema.as_ref().map(|schema| schema.options("here"));
+        let options = StoreOptions { postgresql, ..StoreOptions::default() };
+        open_in(&self.dir, &self.clock, &self.dice, options)
     }
 
     pub(crate) fn open(&self) -> (Store, OpenReport) {

@@ -1,0 +1,312 @@
+//! One batch of commits: one transaction over the fence, the journal and the rows.
+//!
+//! Invariant: nobody is answered before COMMIT was. When its answer is lost, the server is asked afterwards what became of
+//! the transaction; only when nobody knows does the store stop.
+
+use super::acquire::{Claim, FENCE, check, release, shelved};
+use super::connection::{Connection, Use};
+use super::beside::{Beside, swap};
+use super::dump::differences;
+use super::place::Place;
+use super::reading::Readers;
+use super::shelf::{hash_of, put_blob};
+use crate::batch::{Verdict, replayed};
+use crate::statement::Database;
+use crate::{Commit, CommitError, RebuildReport, Receipt, StoreError, View, apply, idempotency, watermark};
+use journal::{Draft, JournalError, Position, Record, Scribe};
+use model::{Refusal, RefusalKind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the server is asked what became of a transaction whose answer was lost.
+const FATE_WAIT: Duration = Duration::from_secs(30);
+const FATE_PAUSE: Duration = Duration::from_millis(200);
+
+/// Why a whole batch came to nothing.
+#[derive(Debug)]
+enum Failure {
+    /// The server is away; nothing was changed.
+    Away(String),
+    /// Somebody holds what we need, or the server gave up; nothing was changed.
+    Busy(String),
+    Full,
+    /// The store cannot go on.
+    Fatal(String),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let why = error.to_string();
+        match error {
+            error if error.is_away() => Self::Away(why),
+            error if error.is_full() => Self::Full,
+            error if error.is_busy() => Self::Busy(why),
+            _ => Self::Fatal(why),
+        }
+    }
+}
+
+/// Why one commit came to nothing; the rest of its batch goes on unless the whole fails.
+enum Rejection {
+    Commit(CommitError),
+    Batch(Failure),
+}
+
+impl From<Refusal> for Rejection {
+    fn from(refusal: Refusal) -> Self {
+        Self::Commit(CommitError::Refused(refusal))
+    }
+}
+
+impl From<StoreError> for Rejection {
+    fn from(error: StoreError) -> Self {
+        if error.is_away() || error.is_full() || error.is_busy() {
+            return Self::Batch(error.into());
+        }
+        // Nothing of it is in the journal yet, so what cannot be applied never becomes a fact.
+        Self::Commit(CommitError::Refused(error.into()))
+    }
+}
+
+impl From<JournalError> for Rejection {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::PayloadTooLarge { .. } => {
+                Refusal::invalid("payload_too_large", error.to_string()).into()
+            }
+            JournalError::Key => Refusal::invalid("idempotency_key", error.to_string()).into(),
+            JournalError::Elsewhere(why) => Self::Batch(Failure::Away(why)),
+            error => Self::Batch(Failure::Fatal(error.to_string())),
+        }
+    }
+}
+
+/// What commits write to.
+pub(crate) struct Writer {
+    place: Arc<Place>,
+    pub(crate) claim: Claim,
+    connection: Option<Connection>,
+    pub(crate) scribe: Scribe,
+}
+
+impl Writer {
+    pub(crate) fn new(place: Arc<Place>, claim: Claim, scribe: Scribe) -> Self {
+        Self { place, claim, connection: None, scribe }
+    }
+
+    /// Carries out the commits in order. One verdict each; when the store must stop, the reason too.
+    pub(crate) fn batch(&mut self, commits: Vec<Commit>) -> (Vec<Verdict>, Option<String>) {
+        let (count, start) = (commits.len(), self.scribe.position());
+        let failure = match self.attempt(commits, start) {
+            Ok(verdicts) => return (verdicts, None),
+            Err(failure) => failure,
+        };
+        self.scribe.rewind(start);
+        // Closing a connection takes back what it began.
+        let kept = self.connection.take().filter(|open| open.batch("ROLLBACK").is_ok());
+        self.connection = kept;
+        let (error, reason) = match failure {
+            Failure::Full => (CommitError::Full, None),
+            Failure::Away(why) => (CommitError::Refused(unreachable(&why)), None),
+            Failure::Busy(why) => (CommitError::Refused(busy(&why)), None),
+            Failure::Fatal(reason) => (CommitError::Stopped(reason.clone()), Some(reason)),
+        };
+        ((0..count).map(|_| Err(error.clone())).collect(), reason)
+    }
+
+    /// Puts rows that were made anew in the place of the present ones.
+    pub(crate) fn swap(&mut self, mut beside: Beside, readers: &Readers) -> Result<RebuildReport, StoreError> {
+        let journal = self.scribe.reader();
+        beside.follow(&journal)?;
+        let present = Connection::open(&self.place, &self.place.rows, Use::Long)?;
+        let changed = differences(&present, beside.connection());
+        // The next batch begins on a new connection, which knows nothing of the old tables.
+        self.connection = None;
+        let records = readers.exchange(|| swap(beside))?;
+        Ok(RebuildReport { records, position: journal.newest().cursor, changed })
+    }
+
+    /// Leaves in order. Who cannot say so is waited for by the next one.
+    pub(crate) fn release(&mut self) {
+        let claim = self.claim.clone();
+        if let Ok(connection) = self.connected() {
+            drop(release(connection, &claim));
+        }
+    }
+
+    fn connected(&mut self) -> Result<&Connection, StoreError> {
+        let open = match self.connection.take() {
+            Some(open) if !open.is_closed() => open,
+            _ => Connection::open(&self.place, &self.place.rows, Use::Write)?,
+        };
+        Ok(self.connection.insert(open))
+    }
+
+    fn attempt(&mut self, commits: Vec<Commit>, start: Position) -> Result<Vec<Verdict>, Failure> {
+        self.begin()?;
+        // One commit alone is taken back with its transaction.
+        let several = commits.len() > 1;
+        let mut fresh = Vec::new();
+        let mut verdicts = Vec::with_capacity(commits.len());
+        for commit in commits {
+            verdicts.push(self.one(commit, start, several, &mut fresh)?);
+        }
+        if fresh.is_empty() {
+            self.open()?.batch("ROLLBACK")?;
+            return Ok(verdicts);
+        }
+        self.put_lines()?;
+        watermark::write(&self.open()?.into(), Database::Sessions, self.scribe.position())?;
+        self.commit(start)?;
+        self.scribe.publish();
+        Ok(verdicts)
+    }
+
+    /// Begins the transaction with the look at the owner; once more on a new connection when the one of before was lost.
+    fn begin(&mut self) -> Result<(), Failure> {
+        let claim = self.claim.clone();
+        let looked = match self.connected()?.begin_with("BEGIN", FENCE, &[]) {
+            Err(error) if error.is_away() => {
+                self.connection = None;
+                self.connected()?.begin_with("BEGIN", FENCE, &[])
+            }
+            looked => looked,
+        };
+        Ok(check(&looked?, &claim)?)
+    }
+
+    fn open(&self) -> Result<&Connection, StoreError> {
+        self.connection.as_ref().ok_or_else(|| StoreError::Stopped("it has no connection".to_owned()))
+    }
+
+    fn one(
+        &mut self,
+        commit: Commit,
+        start: Position,
+        several: bool,
+        fresh: &mut Vec<Record>,
+    ) -> Result<Verdict, Failure> {
+        if several {
+            self.open()?.batch("SAVEPOINT one")?;
+        }
+        let before = self.scribe.position();
+        let decided = catch_unwind(AssertUnwindSafe(|| self.decide(commit, start, fresh)));
+        let rejection = match decided {
+            Ok(Ok(receipt)) => {
+                if several {
+                    self.open()?.batch("RELEASE one")?;
+                }
+                if !receipt.replayed {
+                    fresh.extend(receipt.records.iter().cloned());
+                }
+                return Ok(Ok(receipt));
+            }
+            Ok(Err(rejection)) => rejection,
+            Err(_) => Refusal::internal("the command panicked; this is a bug").into(),
+        };
+        let error = match rejection {
+            Rejection::Commit(error) => error,
+            Rejection::Batch(failure) => return Err(failure),
+        };
+        if several {
+            self.open()?.batch("ROLLBACK TO one; RELEASE one")?;
+        }
+        self.scribe.rewind(before);
+        Ok(Err(error))
+    }
+
+    fn decide(&mut self, commit: Commit, start: Position, fresh: &[Record]) -> Result<Receipt, Rejection> {
+        let Commit { actor, key, command, .. } = commit;
+        let connection = self.open()?;
+        if let Some(key) = &key
+            && let Some(seen) = idempotency::seen(&connection.into(), &actor, key)?
+        {
+            return Ok(replayed(key, &seen, start, fresh, &self.scribe.reader())?);
+        }
+        let events = command(&View::new(connection, connection))?;
+        if events.is_empty() {
+            return Ok(Receipt { records: Vec::new(), replayed: false });
+        }
+        let drafts: Vec<Draft> =
+            events.into_iter().map(|event| Draft { event, actor: actor.clone(), key: key.clone() }).collect();
+        let records = self.scribe.write(&drafts)?;
+        let connection = self.open()?.into();
+        for record in &records {
+            for database in Database::ALL {
+                apply::apply(database, &connection, record)?;
+            }
+        }
+        Ok(Receipt { records, replayed: false })
+    }
+
+    /// The journal's lines and blobs, all at once.
+    fn put_lines(&self) -> Result<(), StoreError> {
+        let connection = self.open()?;
+        let written = self.scribe.pending();
+        for (hash, content) in written.iter().filter_map(|written| written.blob.as_ref()) {
+            put_blob(connection, hash, content.as_bytes())?;
+        }
+        super::moving::put(connection, written)
+    }
+
+    fn commit(&mut self, start: Position) -> Result<(), Failure> {
+        let error = match self.open()?.batch("COMMIT") {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        if !error.is_away() {
+            return Err(error.into());
+        }
+        self.connection = None;
+        let deadline = Instant::now() + FATE_WAIT;
+        loop {
+            match self.fate(start) {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(error.into()),
+                Err(Failure::Away(_) | Failure::Busy(_)) if Instant::now() < deadline => {
+                    self.connection = None;
+                    std::thread::sleep(FATE_PAUSE);
+                }
+                Err(Failure::Away(why) | Failure::Busy(why)) => {
+                    return Err(Failure::Fatal(format!("nobody knows whether the last changes were kept: {why}")));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Whether the transaction whose answer was lost was kept. The lock waits for one that is still under way.
+    fn fate(&mut self, start: Position) -> Result<bool, Failure> {
+        let wanted = self.scribe.position();
+        let connection = self.connected()?;
+        connection.batch("BEGIN")?;
+        connection.ask("SELECT 1 FROM owner WHERE one = 1 FOR UPDATE", &[])?;
+        let rows = connection.ask("SELECT hash FROM journal WHERE seq = $1", &[&wanted.cursor.seq.cast_signed()])?;
+        let kept = match rows.first() {
+            Some(row) => hash_of(row.try_get(0).map_err(StoreError::from)?)? == wanted.hash,
+            None => false,
+        };
+        let tip = shelved(connection)?.tip;
+        connection.batch("ROLLBACK")?;
+        if !kept && tip != start {
+            // Somebody else has written since: what we wrote is not there and never will be.
+            return Err(StoreError::Lost { place: self.place.to_string() }.into());
+        }
+        Ok(kept)
+    }
+}
+
+fn unreachable(why: &str) -> Refusal {
+    Refusal::new(
+        RefusalKind::Busy,
+        "database_unreachable",
+        format!("nothing was changed, the database is away: {why}"),
+    )
+    .hint("try again when the server of database.url answers")
+}
+
+fn busy(why: &str) -> Refusal {
+    Refusal::new(RefusalKind::Busy, "database_busy", format!("nothing was changed: {why}"))
+        .hint("try again in a moment; look for whoever holds locks on the workspace's schemas")
+}
