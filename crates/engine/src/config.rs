@@ -1,9 +1,11 @@
 //! Configuration: one versioned snapshot, read per request and never captured.
 
 mod budget;
+mod database;
 mod permission;
 
 pub use budget::{AgentBudget, BudgetConfig, Usd};
+pub use database::DatabaseConfig;
 pub use permission::{PermissionConfig, PermissionPreset, Unattended};
 
 use llm::Secret;
@@ -28,6 +30,7 @@ pub struct Config {
     pub agents: BTreeMap<AgentName, AgentConfig>,
     pub limits: Limits,
     pub server: ServerConfig,
+    pub database: DatabaseConfig,
     pub bus: BusConfig,
     pub permissions: PermissionConfig,
     pub budgets: BudgetConfig,
@@ -200,6 +203,7 @@ impl Default for Config {
             agents: default_agents(),
             limits: Limits::default(),
             server: ServerConfig::default(),
+            database: DatabaseConfig::default(),
             bus: BusConfig::default(),
             permissions: PermissionConfig::default(),
             budgets: BudgetConfig::default(),
@@ -381,6 +385,7 @@ fn check(config: &Config) -> Result<(), String> {
     }
     config.permissions.check()?;
     config.budgets.check()?;
+    config.database.check()?;
     if let Some(word) =
         config.transcripts.mirror.iter().find(|word| agent::transcript::vendor_of(word).is_none())
     {

@@ -17,7 +17,7 @@ use crate::places::Places;
 use crate::strays::Strays;
 use crate::transcript::{Imports, Mirror};
 use crate::writer::Writers;
-use crate::{Caller, Status, outbox, recovery};
+use crate::{Caller, Status, database, outbox, recovery};
 use bus::{Bus, Janitor, Liveness, NewRegistration};
 use git::{Git, UserHome};
 use model::{
@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
-use store::{Commit, CommitError, OpenReport, Opening, Receipt, Store, StoreOptions, View};
+use store::{Commit, CommitError, OpenReport, Opening, Receipt, Store, View};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -357,8 +357,8 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         Refusal::invalid("config_invalid", error.to_string()).hint("mend the file and start again")
     })?;
     let (clock, entropy) = (Arc::clone(&options.clock), Arc::clone(&options.entropy));
-    let (store, opened) =
-        Store::open(&workspace, Arc::clone(&clock), Arc::clone(&entropy), StoreOptions::default())?;
+    let database = database::options(&options, &config.snapshot().config.database)?;
+    let (store, opened) = Store::open(&workspace, Arc::clone(&clock), Arc::clone(&entropy), database)?;
     let listening =
         bus::Options { safety_poll: config.snapshot().config.bus.safety_poll(), ..bus::Options::default() };
     let bus = Bus::open_with(&workspace.bus(), clock, entropy, listening).map_err(|error| error.refusal())?;
@@ -377,6 +377,11 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
             liveness: own_liveness(),
         })
         .map_err(|error| error.refusal())?;
+    let failed = watch::Sender::new(None);
+    let failing = failed.clone();
+    store.on_stop(Box::new(move |reason| {
+        failing.send_replace(Some(reason.to_owned()));
+    }));
     let bell = watch::Sender::new(store.durable());
     let ring = bell.clone();
     store.on_commit(Box::new(move |cursor| {
@@ -415,7 +420,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         watching: Arc::default(),
         imports: Imports::default(),
         mirror: Mirror::default(),
-        failed: watch::Sender::new(None),
+        failed,
         dropped: AtomicU64::new(0),
     };
     Ok((shared, opened))
@@ -432,6 +437,9 @@ fn own_liveness() -> Liveness {
 
 fn repairs(opened: &OpenReport) -> Vec<String> {
     let mut said = Vec::new();
+    if let Some(place) = &opened.taken_over {
+        said.push(format!("the workspace was taken over from {place}, which did not leave in order"));
+    }
     if let Some(repair) = &opened.repaired {
         said.push(format!(
             "the journal's torn tail of {} bytes was cut off and kept as {}",

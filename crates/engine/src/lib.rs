@@ -15,6 +15,7 @@ mod config;
 mod cost;
 mod credential;
 mod data;
+mod database;
 mod doctor;
 mod engine;
 mod event;
@@ -51,10 +52,11 @@ mod writer;
 pub use bus::{AckRule, Durability, Receipt};
 pub use call::{Call, Caller, Key};
 pub use config::{
-    AgentBudget, AgentConfig, BudgetConfig, BusConfig, Config, ConfigError, Limits, PermissionConfig,
+    AgentBudget, AgentConfig, BudgetConfig, BusConfig, Config, ConfigError, DatabaseConfig, Limits, PermissionConfig,
     PermissionPreset, ServerConfig, Snapshot, Unattended, Usd,
 };
 pub use cost::{SPENDING_ROWS_MAX, Spending, SpendingBy, SpendingRow};
+pub use database::machine;
 pub use doctor::{Finding, Severity};
 pub use engine::{Engine, EngineOptions, Environment, StartReport};
 pub use event::{EventEntry, EventsPage};

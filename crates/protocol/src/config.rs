@@ -15,6 +15,7 @@ pub struct Config {
     pub limits: Option<Limits>,
     pub server: Option<ServerConfig>,
     pub bus: Option<BusConfig>,
+    pub database: Option<DatabaseConfig>,
     pub permissions: Option<PermissionConfig>,
     pub budgets: Option<BudgetConfig>,
     pub transcripts: Option<TranscriptsConfig>,
@@ -183,6 +184,18 @@ pub struct ServerConfig {
 pub struct TranscriptsConfig {
     /// Some of `claude`, `codex`, `gemini` and `kimi`; none without a word of yours, for all you say to them is in there.
     pub mirror: Option<Vec<String>>,
+}
+
+/// Where the workspace's data are. None of it: in files of this machine. Read when the daemon starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// `postgresql://…`, without a password.
+    pub url: Option<String>,
+    /// Name of the environment variable that holds the URL, for one that has a password.
+    pub url_env: Option<String>,
+    /// What the workspace is called there: 1 to 48 lower-case letters, digits, `_` or `-`. None means the workspace's name.
+    pub name: Option<String>,
 }
 
 /// The bus: the server between machines, without which it is this machine's alone, and how it is listened to.

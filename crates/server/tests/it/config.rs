@@ -12,6 +12,7 @@ fn the_engines_defaults_fit_the_schema_and_fill_it() {
         ("Limits", "limits"),
         ("ServerConfig", "server"),
         ("BusConfig", "bus"),
+        ("DatabaseConfig", "database"),
         ("PermissionConfig", "permissions"),
         ("BudgetConfig", "budgets"),
         ("TranscriptsConfig", "transcripts"),

@@ -12,6 +12,7 @@ mod on_server;
 mod query;
 mod recovery;
 mod schema;
+mod server;
 mod task;
 mod total;
 mod vendor;

@@ -8,13 +8,19 @@ const VARIABLE: &str = "CODITECT_TEST_POSTGRES";
 pub(crate) struct Schema {
     pub(crate) url: String,
     pub(crate) workspace: String,
+    /// Somebody else's, who drops it.
+    borrowed: bool,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the runner of the tests names the server")]
+fn url() -> Option<String> {
+    std::env::var(VARIABLE).ok().filter(|url| !url.is_empty())
 }
 
 impl Schema {
     /// None, loudly, without a server.
-    #[expect(clippy::disallowed_methods, reason = "the runner of the tests names the server")]
     pub(crate) fn new() -> Option<Self> {
-        let Some(url) = std::env::var(VARIABLE).ok().filter(|url| !url.is_empty()) else {
+        let Some(url) = url() else {
             eprintln!("SKIPPED: PostgreSQL: set {VARIABLE} or run cargo xtask test");
             return None;
         };
@@ -22,7 +28,11 @@ impl Schema {
         let folder = tempfile::tempdir().unwrap();
         let name: String =
             folder.path().as_os_str().as_encoded_bytes().iter().rev().take(8).map(|c| format!("{c:02x}")).collect();
-        Some(Self { url, workspace: format!("test_{name}") })
+        Some(Self { url, workspace: format!("test_{name}"), borrowed: false })
+    }
+
+    pub(crate) fn borrowed(workspace: &str) -> Self {
+        Self { url: url().unwrap(), workspace: workspace.to_owned(), borrowed: true }
     }
 
     pub(crate) fn options(&self, machine: &str) -> PostgresqlOptions {
@@ -44,6 +54,9 @@ impl Schema {
 
 impl Drop for Schema {
     fn drop(&mut self) {
+        if self.borrowed {
+            return;
+        }
         let Ok(address) = Address::read(&self.url, "test") else { return };
         let Ok(mut client) = Client::connect(&address) else { return };
         for ending in ["", "$rows", "$fresh", "$old"] {
