@@ -280,14 +280,14 @@ fn a_flood_that_means_something_is_taken_no_faster_than_it_is_kept() {
     let protocol = &CLAUDE;
     let broken = Broken::new(protocol, PATIENT);
     let news = r#"{"jsonrpc":"2.0","method":"news","params":{"pad":""#;
-    let flood = format!("pad=$(printf '%02000000d' 0); while :; do echo '{news}'\"$pad\"'\"}}}}'; done");
+    let flood = format!("pad=$(printf '%01000000d' 0); while :; do echo '{news}'\"$pad\"'\"}}}}'; done");
     broken.install(&protocol.in_turn(&flood));
     let task = broken.place.prompt(&broken.session, protocol.name, "do it");
     let driver = until("the driver", || {
         let below = descendants(broken.daemon.pid()).into_iter().map(|(pid, _)| pid);
         below.into_iter().find(|pid| crate::house::command_line(*pid).contains(" __drive "))
     });
-    // Each line is an event; so many of them are more than may wait on the way, and than a process of ours may have grown by.
+    // Each line is an event of a megabyte, and so many of them are more than may wait on the way.
     until("the flood", || {
         let status = broken.place.house.api(async |client| client.status().await.unwrap());
         (status.cursor.seq >= 60).then_some(())

@@ -20,5 +20,5 @@ fn its_death_is_noticed() {
 
 #[test]
 fn a_configuration_it_cannot_read_is_left_as_it_is() {
-    driven::leaves_a_broken_configuration_alone(VendorCli::Codex, Some("vendor_died"));
+    driven::leaves_a_broken_configuration_alone(VendorCli::Codex, Some("vendor_error"));
 }
