@@ -48,10 +48,9 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
     let (run, registration) = (shared.new_id(), shared.new_id());
     let scratch = shared.workspace.runs().join(RunId::to_string(&run));
     let worktree = scene.repo.as_ref().map_or_else(|| scratch.join("work"), |repo| PathBuf::from(&repo.path));
-    let caller = caller(&scene, run, registration);
     prepare(&scratch, &worktree, scene.repo.is_some())?;
     let (fence, unsandboxed) = apart.fence(shared, &scene.participant, &scratch, &worktree).await?;
-    let token = minted(shared, caller, run, &scratch)?;
+    let token = minted(shared, caller(&scene, run, registration), run, &scratch)?;
     let env = environment(shared, order, &scene, registration, &token);
     let start =
         instructed(shared, order, &scene, &env).await.inspect_err(|_| shared.credentials.revoke(run))?;
