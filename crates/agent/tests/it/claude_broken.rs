@@ -85,9 +85,9 @@ async fn unknown_lines_do_not_disturb() {
 
 #[tokio::test]
 async fn an_answer_that_comes_too_late_is_nobodys() {
-    let asks = r#"echo '{"type":"control_request","request_id":"r1","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"ls"}}}'
-echo '{"type":"control_cancel_request","request_id":"r1"}'
-echo '{"type":"system","subtype":"status"}'
+    // In one piece, so that it is taken back before anybody can answer.
+    let asks = r#"printf '%s\n' '{"type":"control_request","request_id":"r1","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"ls"}}}' \
+    '{"type":"control_cancel_request","request_id":"r1"}' '{"type":"system","subtype":"status"}'
 read -r -t 1 late; [ -n "$late" ] && exit 9
 "#;
     let mut daemon = Daemon::new();
