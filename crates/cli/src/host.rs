@@ -27,6 +27,8 @@ pub struct Host {
     pub mcp: fn(&Host, McpRun) -> ExitCode,
     /// `coditect data restore`: refuses a workspace that has a journal already.
     pub restore: fn(&Host, RestoreRun) -> Result<Restored, Refusal>,
+    /// `coditect data move`: the original stays as it is; config.json names the copy when all of it was verified.
+    pub move_data: fn(&Host, MoveRun) -> Result<MovedData, Refusal>,
 }
 
 /// How the daemon is to run.
@@ -71,6 +73,32 @@ pub struct RestoreRun {
     pub workspace: String,
     /// The file `coditect data export` wrote.
     pub archive: PathBuf,
+}
+
+/// A workspace to move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoveRun {
+    pub root: DataRoot,
+    pub workspace: String,
+    pub to: MoveTo,
+}
+
+/// Where the data are to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MoveTo {
+    /// Files of this machine, SQLite among them.
+    Files,
+    /// A server: as `database` in config.json says it.
+    Server { url: Option<String>, url_env: Option<String>, name: Option<String> },
+}
+
+/// What was moved; all of it verified.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct MovedData {
+    pub records: u64,
+    pub blobs: u64,
+    /// `sqlite`, or the server without its password.
+    pub to: String,
 }
 
 /// What a restore brought back; all of it verified.

@@ -26,7 +26,7 @@ mod terminal;
 mod worktree;
 
 pub use hook::hook;
-pub use host::{DaemonRun, DemoRun, Host, McpRun, RestoreRun, Restored};
+pub use host::{DaemonRun, DemoRun, Host, McpRun, MoveRun, MoveTo, MovedData, RestoreRun, Restored};
 pub use reference::reference;
 
 use clap::FromArgMatches;

@@ -15,6 +15,7 @@ mod stop;
 
 pub(crate) use error::DaemonError;
 pub(crate) use lock::DaemonLock;
+pub(crate) use machine::identify;
 pub(crate) use stop::Tie;
 
 use crate::demo;

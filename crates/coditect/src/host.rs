@@ -1,7 +1,7 @@
 //! What this process lends to the commands: its environment, its clock, its dice and its own path.
 
 use crate::output::Complaint;
-use crate::{free_daemon, restore};
+use crate::{free_daemon, moving, restore};
 use bus::system::{SystemClock, SystemEntropy};
 use cli::Host;
 use std::collections::BTreeMap;
@@ -25,6 +25,7 @@ pub(crate) fn host() -> Result<Host, Complaint> {
         demo: crate::demo::run,
         mcp: crate::mcp::run,
         restore: restore::run,
+        move_data: moving::run,
     })
 }
 

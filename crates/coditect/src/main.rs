@@ -10,6 +10,7 @@ mod demo;
 mod host;
 mod mcp;
 mod model_server;
+mod moving;
 mod output;
 mod process;
 mod restore;

@@ -112,7 +112,7 @@ impl Blobs {
     }
 
     /// Every blob there is with its size, in the order of names.
-    pub(crate) fn list(&self) -> Result<Vec<([u8; 32], u64)>, JournalError> {
+    pub fn list(&self) -> Result<Vec<([u8; 32], u64)>, JournalError> {
         if let Some(shelf) = &self.shelf {
             return shelf.blobs();
         }

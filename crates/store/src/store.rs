@@ -5,7 +5,7 @@ mod opening;
 use crate::commit::COMMIT_QUEUE;
 use crate::committer::{Bell, Job, Pending, Shared};
 use crate::ledger::{Fresh, Ledger};
-use crate::postgresql::{self, Claim, Lease, Place, PostgresqlOptions};
+use crate::postgresql::{self, Claim, Digests, Lease, Place, PostgresqlOptions};
 use crate::readers::Readers;
 use crate::rebuild::{Beside, suspect};
 use crate::sql::Connection;
@@ -285,6 +285,14 @@ impl Store {
                 postgresql::dump(Database::Sessions, connection, out)?;
                 postgresql::dump(Database::Messages, connection, out)
             }),
+        }
+    }
+
+    /// What the tables hold, so that it can be compared with another engine's.
+    pub(crate) fn digests(&self) -> Result<Digests, StoreError> {
+        match &self.inner.shared.readers {
+            Readers::Files(files) => files.raw(Digests::of_files),
+            Readers::Server(server) => server.raw(Digests::in_transaction),
         }
     }
 

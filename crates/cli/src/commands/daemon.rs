@@ -130,7 +130,7 @@ fn told(context: &Context, document: &serde_json::Value, sentence: String) -> Ou
 }
 
 /// Stops the daemon and waits until it has let go of the data root and ended. None when none ran.
-async fn stop(context: &Context) -> Result<Option<u32>, Failure> {
+pub(crate) async fn stop(context: &Context) -> Result<Option<u32>, Failure> {
     let limit = context.patience().unwrap_or(STOP_MAX);
     let holder = std::cell::Cell::new(None);
     let stopping = tokio::time::timeout(limit, stopped(context, &holder));

@@ -3,7 +3,7 @@
 use super::{Outcome, daemon};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::host::RestoreRun;
+use crate::host::{MoveRun, MoveTo, RestoreRun};
 use crate::launcher;
 use crate::render::{Paint, Sheet};
 use clap::{Args, Subcommand};
@@ -30,12 +30,30 @@ pub(crate) enum Data {
         after_help = "Examples:\n  coditect data restore ~/backup/coditect.journal\n  coditect data restore coditect.journal --data-root /srv/new"
     )]
     Restore(Restore),
+    /// Take the workspace to PostgreSQL, or back into files; the original stays as it is
+    #[command(
+        after_help = "Examples:\n  coditect data move --to postgresql://coditect@db.example/team\n  coditect data move --to sqlite"
+    )]
+    Move(Move),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
     /// A file that does not exist yet; without it, one in the workspace's backups
     to: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Move {
+    /// `sqlite`, or the URL of a database without a password: postgresql://user@host/database
+    #[arg(long, value_name = "URL|sqlite", required_unless_present = "to_env", conflicts_with = "to_env")]
+    to: Option<String>,
+    /// The environment variable that holds the URL, for one that has a password; the daemon needs it, too
+    #[arg(long, value_name = "VARIABLE")]
+    to_env: Option<String>,
+    /// What the workspace is to be called there; its own name without it
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -54,6 +72,7 @@ impl Data {
                 report(context, "exporting", async |client| Ok(client.export_data(&NewExport { to }).await?))
             }
             Self::Restore(restore) => restore.run(context),
+            Self::Move(order) => order.run(context),
         }
     }
 }
@@ -88,6 +107,38 @@ fn report(
         "keep the data root as it is, and restore a good export into a new one: `coditect data restore`",
     );
     Ok(Exit::Failed)
+}
+
+impl Move {
+    /// Stops the daemon, so that nothing is acknowledged meanwhile, and starts it again where one ran.
+    fn run(self, context: &Context) -> Outcome {
+        let to = match self.to.as_deref() {
+            Some("sqlite") => MoveTo::Files,
+            _ => MoveTo::Server { url: self.to, url_env: self.to_env, name: self.name },
+        };
+        let ran = daemon::is_locked(context);
+        if ran {
+            context.block(daemon::stop(context))?;
+        }
+        let order = MoveRun { root: context.root.clone(), workspace: DEFAULT_WORKSPACE.to_owned(), to };
+        let moved = (context.host.move_data)(&context.host, order);
+        if ran {
+            context.block(async {
+                let client = context.patient_client();
+                launcher::reach(context, &client).await
+            })?;
+        }
+        let moved = moved?;
+        context.screen.show_sheet(&moved, || {
+            Sheet::new()
+                .painted("state", "moved", Paint::Good)
+                .row("events", moved.records.to_string())
+                .row("blobs", moved.blobs.to_string())
+                .row("to", moved.to.clone())
+        })?;
+        context.screen.say("the original stays as it is; config.json names the copy now");
+        Ok(Exit::Done)
+    }
 }
 
 impl Restore {

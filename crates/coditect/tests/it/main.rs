@@ -14,6 +14,7 @@ mod costing;
 mod daemon;
 #[cfg(test)]
 mod damage;
+mod database;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]

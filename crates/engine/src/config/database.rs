@@ -29,7 +29,8 @@ impl DatabaseConfig {
         }
     }
 
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Whether it names one place, without a password; else why not.
+    pub fn check(&self) -> Result<(), String> {
         if self.url.is_some() && self.url_env.is_some() {
             return Err("database.url and database.url_env say the same thing; keep one of them".to_owned());
         }

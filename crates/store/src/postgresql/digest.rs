@@ -61,11 +61,16 @@ impl Digests {
 
     /// Of the schema the connection's path leads to, at one state.
     pub(crate) fn of_server(connection: &Connection) -> Result<Self, StoreError> {
-        let mut digests = Self::default();
         connection.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
-        let looked = digests.look_at(connection);
+        let looked = Self::in_transaction(connection);
         connection.batch("ROLLBACK")?;
-        looked.map(|()| digests)
+        looked
+    }
+
+    /// The same inside a transaction that sees one state already.
+    pub(crate) fn in_transaction(connection: &Connection) -> Result<Self, StoreError> {
+        let mut digests = Self::default();
+        digests.look_at(connection).map(|()| digests)
     }
 
     fn look_at(&mut self, connection: &Connection) -> Result<(), StoreError> {

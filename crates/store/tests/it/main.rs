@@ -8,6 +8,7 @@ mod disk_full;
 mod dump;
 mod fixtures;
 mod kill;
+mod moving;
 mod on_server;
 mod query;
 mod recovery;
