@@ -27,7 +27,8 @@ pub fn machine(root: &DataRoot) -> Result<(String, String), Refusal> {
         Err(error) => return Err(Refusal::internal(error)),
     };
     let machine: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    let id = machine["machine_id"].as_str().map_or_else(|| root.path().display().to_string(), ToOwned::to_owned);
+    let id =
+        machine["machine_id"].as_str().map_or_else(|| root.path().display().to_string(), ToOwned::to_owned);
     let name = machine["name"].as_str().unwrap_or(&id).to_owned();
     Ok((id, name))
 }

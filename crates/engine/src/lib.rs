@@ -52,8 +52,8 @@ mod writer;
 pub use bus::{AckRule, Durability, Receipt};
 pub use call::{Call, Caller, Key};
 pub use config::{
-    AgentBudget, AgentConfig, BudgetConfig, BusConfig, Config, ConfigError, DatabaseConfig, Limits, PermissionConfig,
-    PermissionPreset, ServerConfig, Snapshot, Unattended, Usd,
+    AgentBudget, AgentConfig, BudgetConfig, BusConfig, Config, ConfigError, DatabaseConfig, Limits,
+    PermissionConfig, PermissionPreset, ServerConfig, Snapshot, Unattended, Usd,
 };
 pub use cost::{SPENDING_ROWS_MAX, Spending, SpendingBy, SpendingRow};
 pub use database::machine;

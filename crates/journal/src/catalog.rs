@@ -4,8 +4,8 @@
 use crate::blob::Blobs;
 use crate::epochs::Epochs;
 use crate::segment::Segment;
-use crate::verify::Problem;
 use crate::shelf::{Shelf, TABLE};
+use crate::verify::Problem;
 use crate::{JournalError, Position};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -1,9 +1,7 @@
 //! From drafts to records and their lines: the part of writing that is the same wherever lines lie.
 
 use crate::line::{SALT_LEN, Stamp, encode};
-use crate::{
-    Draft, IdempotencyKey, JournalError, KEY_MAX, PAYLOAD_MAX, Position, REQUEST_HASH_MAX, Record,
-};
+use crate::{Draft, IdempotencyKey, JournalError, KEY_MAX, PAYLOAD_MAX, Position, REQUEST_HASH_MAX, Record};
 use model::{Clock, Cursor, EVENT_VERSION, Entropy};
 use std::io;
 

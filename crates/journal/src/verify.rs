@@ -66,10 +66,8 @@ impl Reader {
             check.shelf(&**shelf)?;
         }
         if check.report.head != snapshot.tip {
-            let place = snapshot
-                .segments
-                .last()
-                .map_or_else(|| TABLE.to_owned(), |last| segment::name(last.first));
+            let place =
+                snapshot.segments.last().map_or_else(|| TABLE.to_owned(), |last| segment::name(last.first));
             let what =
                 format!("the records end at {}, not at {}", check.report.head.cursor, snapshot.tip.cursor);
             check.problem(place, Some(check.next), what);

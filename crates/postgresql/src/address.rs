@@ -147,10 +147,7 @@ mod tests {
         assert_eq!((full.config.get_ssl_mode(), full.trust), (SslMode::Require, Trust::Verified));
         assert_eq!(full.roots, Some(PathBuf::from("/etc/ca.pem")));
         for refused in ["verify-ca", "allow", "perhaps", "require&sslrootcert=/x"] {
-            assert!(
-                matches!(read(&format!("?sslmode={refused}")), Err(Trouble::Address(_))),
-                "{refused}"
-            );
+            assert!(matches!(read(&format!("?sslmode={refused}")), Err(Trouble::Address(_))), "{refused}");
         }
     }
 

@@ -3,9 +3,9 @@
 //! The server may stop without closing anything: its kernel goes on taking bytes, so no limit of TCP ends the wait. A
 //! client that was kept waiting is of no more use, since nobody knows what of its stream would come next.
 
+use crate::Trouble;
 use crate::address::Address;
 use crate::tls::Tls;
-use crate::Trouble;
 use std::future::{Future, poll_fn};
 use std::task::Poll;
 use std::time::Duration;

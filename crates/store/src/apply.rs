@@ -24,11 +24,11 @@ mod transcript;
 mod turn;
 mod user;
 
+use crate::sql::Connection;
 use crate::statement::Database;
 use crate::{StoreError, idempotency};
 use ::journal::Record;
 use model::Event;
-use crate::sql::Connection;
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&[crate::statement::Statement]] = &[

@@ -1,11 +1,11 @@
 //! Checkpoints, and the changes of files between them.
 
+use crate::sql::Row;
 use crate::statement::statements;
 use crate::{StoreError, View, column};
 use model::{
     Checkpoint, CheckpointId, Cursor, FileChange, PlanId, RefusedEdit, SessionId, TaskId, Timestamp,
 };
-use crate::sql::Row;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileChangeRow {

@@ -1,8 +1,8 @@
 //! How values of the model are written into columns and read back.
 
 use crate::StoreError;
-use model::{CostSource, Cursor, Timestamp, Usage};
 use crate::sql::Row;
+use model::{CostSource, Cursor, Timestamp, Usage};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;

@@ -26,7 +26,9 @@ pub enum StoreError {
     Postgresql(#[from] Trouble),
     #[error("PostgreSQL: {why}")]
     Server { why: String },
-    #[error("`{name}` names no workspace on a server; it has 1 to {WORKSPACE_MAX} lower-case letters, digits, `_` or `-`")]
+    #[error(
+        "`{name}` names no workspace on a server; it has 1 to {WORKSPACE_MAX} lower-case letters, digits, `_` or `-`"
+    )]
     Name { name: String },
     #[error("{place} holds something that is not ours; give the workspace another name there")]
     ForeignSchema { place: String },
@@ -38,7 +40,9 @@ pub enum StoreError {
     /// Somebody else has become the owner: this daemon writes no more.
     #[error("the workspace was taken over by {place}; this daemon writes to it no more")]
     Lost { place: String },
-    #[error("a move into {place} was not finished; run `coditect data move` again on the machine it began on")]
+    #[error(
+        "a move into {place} was not finished; run `coditect data move` again on the machine it began on"
+    )]
     Arriving { place: String },
     #[error("this workspace has {records} events in files, and {place} has none")]
     NotMoved { place: String, records: u64 },
@@ -89,7 +93,9 @@ impl StoreError {
     pub(crate) fn is_busy(&self) -> bool {
         match self {
             Self::Database(error) => error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy),
-            Self::Postgresql(trouble) => matches!(trouble.code(), Some("40001" | "40P01" | "55P03" | "57014")),
+            Self::Postgresql(trouble) => {
+                matches!(trouble.code(), Some("40001" | "40P01" | "55P03" | "57014"))
+            }
             _ => false,
         }
     }

@@ -1,10 +1,10 @@
 //! Keys that were seen, and the records they stand for. A projection of the record headers.
 
+use crate::sql::{Connection, params};
 use crate::statement::{self, statements};
 use crate::{StoreError, column};
 use journal::{IdempotencyKey, Record};
 use model::Actor;
-use crate::sql::{Connection, params};
 
 /// What a key was used for.
 #[derive(Debug, Clone, PartialEq, Eq)]

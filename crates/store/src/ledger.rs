@@ -1,8 +1,8 @@
 //! What the committer writes to: a journal and two databases in files, or all of it on a server.
 
 use crate::batch::{Files, Verdict, Writer};
-use crate::rebuild::Beside;
 use crate::readers::{FileReaders, Readers};
+use crate::rebuild::Beside;
 use crate::{Commit, RebuildReport, StoreError, dump, postgresql, wal};
 use model::Cursor;
 use std::sync::Arc;

@@ -51,6 +51,8 @@ mod view;
 mod wal;
 mod watermark;
 
+pub use crate::postgresql::{PostgresqlOptions, WORKSPACE_MAX};
+pub use ::postgresql::holds_password;
 pub use checkpoint::FileChangeRow;
 pub use commit::{COMMIT_QUEUE, Command, Commit, CommitError, Receipt};
 pub use doctor::Counts;
@@ -60,8 +62,6 @@ pub use lock::LockChangeRow;
 pub use moving::{Moved, move_to_files, move_to_server};
 pub use permission::PermissionRow;
 pub use plan::PlanRow;
-pub use crate::postgresql::{PostgresqlOptions, WORKSPACE_MAX};
-pub use ::postgresql::holds_password;
 pub use registration::RegistrationRow;
 pub use resolve::{RESOLVE_MAX, Resolved, ShortId};
 pub use run::RunRow;

@@ -1,10 +1,10 @@
 //! History of locks as the journal knows it. What is held now is the bus's to say.
 
+use crate::sql::params;
 use crate::statement::statements;
 use crate::view::limit;
 use crate::{StoreError, View, column};
 use model::{Cursor, LockChange, SessionId, Timestamp};
-use crate::sql::params;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockChangeRow {

@@ -1,10 +1,10 @@
 //! Messages, and the drafts of those still being written.
 
+use crate::sql::{Row, params};
 use crate::statement::statements;
 use crate::view::limit;
 use crate::{StoreError, View, column};
 use model::{Message, MessageDraft, MessageId, SessionId, TaskId, TurnId};
-use crate::sql::{Row, params};
 
 macro_rules! message_columns {
     () => {

@@ -1,10 +1,10 @@
 //! History of notices as the journal knows it. Who has yet to hear one is the bus's to say.
 
+use crate::sql::params;
 use crate::statement::statements;
 use crate::view::limit;
 use crate::{StoreError, View, column};
 use model::Notice;
-use crate::sql::params;
 
 statements! { QUERIES in Sessions {
     NOTICES = "SELECT data FROM notices WHERE seq > 0 ORDER BY seq DESC LIMIT ?1";

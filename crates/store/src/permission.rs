@@ -1,5 +1,6 @@
 //! Permissions that were asked for, and the rules that decisions left behind.
 
+use crate::sql::{Row, params};
 use crate::statement::statements;
 use crate::view::limit;
 use crate::{StoreError, View, column};
@@ -7,7 +8,6 @@ use model::{
     Permission, PermissionDecision, PermissionId, PermissionRule, PermissionRuleId, RepoId, SessionId,
     Timestamp, TurnId,
 };
-use crate::sql::{Row, params};
 
 /// Where a rule holds that holds in the whole workspace.
 pub(crate) const EVERYWHERE: &str = "always";

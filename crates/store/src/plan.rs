@@ -1,9 +1,9 @@
 //! Plans and their proposals.
 
+use crate::sql::Row;
 use crate::statement::statements;
 use crate::{StoreError, View, column};
 use model::{MergedPlan, Plan, PlanId, PlanState, Proposal, SessionId, TaskId, TestReport, Timestamp};
-use crate::sql::Row;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanRow {

@@ -1,9 +1,9 @@
 //! History of registrations as the journal knows it. Who lives now is the bus's to say.
 
+use crate::sql::Row;
 use crate::statement::statements;
 use crate::{StoreError, View, column};
 use model::{Registration, RegistrationId, Timestamp};
-use crate::sql::Row;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistrationRow {

@@ -1,10 +1,10 @@
 //! From what people type to the id they mean.
 
+use crate::sql::params;
 use crate::statement::Statement;
 use crate::view::limit;
 use crate::{StoreError, View, column};
 use model::{SHORT_ID_LEN, SHORT_ID_MIN};
-use crate::sql::params;
 use std::fmt::Display;
 use std::str::FromStr;
 

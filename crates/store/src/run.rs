@@ -1,9 +1,9 @@
 //! Runs.
 
+use crate::sql::Row;
 use crate::statement::statements;
 use crate::{StoreError, View, column};
 use model::{Run, RunExit, RunId, Timestamp};
-use crate::sql::Row;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRow {

@@ -1,5 +1,6 @@
 //! Sessions, the participants in them, and how sessions descend from each other.
 
+use crate::sql::{Row, params};
 use crate::statement::statements;
 use crate::view::limit;
 use crate::{StoreError, View, column};
@@ -7,7 +8,6 @@ use model::{
     AgentName, Participant, ParticipantId, ParticipantStatus, Session, SessionId, SessionState, Timestamp,
     Usage,
 };
-use crate::sql::{Row, params};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {

@@ -2,11 +2,11 @@
 //!
 //! Days are those of UTC. Every question is answered from sums, in the order of the model calls' number of days and tasks at most.
 
+use crate::sql::{Row, params};
 use crate::statement::{Statement, statements};
 use crate::view::limit;
 use crate::{StoreError, View, column};
 use model::{AgentName, SessionId, TaskId, Usage};
-use crate::sql::{Row, params};
 
 /// By what spending is told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -90,7 +90,10 @@ pub(crate) enum Row<'r> {
 }
 
 /// How a column is named: by its number or its name.
-pub(crate) trait Column: rusqlite::RowIndex + tokio_postgres::row::RowIndex + std::fmt::Display {}
+pub(crate) trait Column:
+    rusqlite::RowIndex + tokio_postgres::row::RowIndex + std::fmt::Display
+{
+}
 
 impl Column for usize {}
 impl Column for &str {}
@@ -108,8 +111,10 @@ impl Row<'_> {
         match self {
             Self::Sqlite(row) => {
                 let text = row.get_ref(column)?.as_str_or_null();
-                let bad =
-                    |error: rusqlite::types::FromSqlError| StoreError::Malformed { column, reason: error.to_string() };
+                let bad = |error: rusqlite::types::FromSqlError| StoreError::Malformed {
+                    column,
+                    reason: error.to_string(),
+                };
                 Ok(text.map_err(bad)?.map(Cow::Borrowed))
             }
             Self::Postgresql(row) => postgresql::value::text(row, column),

@@ -211,7 +211,8 @@ impl Store {
         let mut problems = Vec::new();
         match (&self.inner.shared.readers, &self.inner.home) {
             (Readers::Files(files), Home::Files(databases)) => files.raw(|sessions, messages| {
-                for (database, connection) in [(Database::Sessions, sessions), (Database::Messages, messages)] {
+                for (database, connection) in [(Database::Sessions, sessions), (Database::Messages, messages)]
+                {
                     let name = database.file_name();
                     let found = integrity(connection).unwrap_or_else(|error| vec![error.to_string()]);
                     if !found.is_empty() {

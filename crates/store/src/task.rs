@@ -1,9 +1,9 @@
 //! Tasks, their targets, and which of them can start.
 
+use crate::sql::Row;
 use crate::statement::statements;
 use crate::{StoreError, View, column};
 use model::{ParticipantId, PlanId, Question, SessionId, Task, TaskId, TaskState, Timestamp, TurnId};
-use crate::sql::Row;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskRow {

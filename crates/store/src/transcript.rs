@@ -1,9 +1,9 @@
 //! Transcripts of the vendors' own programs: how far each one has been read.
 
+use crate::sql::Row;
 use crate::statement::statements;
 use crate::{StoreError, View, column};
 use model::{FileMark, SessionId, Vendor};
-use crate::sql::Row;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TranscriptRow {

@@ -1,9 +1,9 @@
 //! Turns.
 
+use crate::sql::Row;
 use crate::statement::statements;
 use crate::{StoreError, View, column};
 use model::{ParticipantId, TaskId, Timestamp, Turn, TurnId, TurnOutcome, Usage};
-use crate::sql::Row;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TurnRow {

@@ -3,8 +3,8 @@
 //! Invariant: a view shows both databases at one position of the journal.
 
 use crate::StoreError;
-use crate::statement::{Database, Statement};
 use crate::sql::{Connection, Params, Row};
+use crate::statement::{Database, Statement};
 use std::cell::Cell;
 
 /// A look at both databases at one position. Inside a command it also sees the commits before it in the same batch.

@@ -1,9 +1,9 @@
 //! The position a database has reached, in the same transaction as its rows.
 
+use crate::sql::{Connection, Row, params};
 use crate::statement::{self, Database, statements};
 use crate::{StoreError, View, column};
 use journal::{Position, Reader};
-use crate::sql::{Connection, Row, params};
 
 macro_rules! read_watermark {
     () => {

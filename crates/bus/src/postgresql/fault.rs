@@ -14,14 +14,18 @@ impl From<Trouble> for BusError {
             Trouble::Start(_) => {
                 return Self::Refused { backend: BACKEND, detail: trouble.to_string() };
             }
-            away if away.is_away() => return Self::Unreachable { backend: BACKEND, detail: away.to_string() },
+            away if away.is_away() => {
+                return Self::Unreachable { backend: BACKEND, detail: away.to_string() };
+            }
             _ => {}
         }
         let detail = trouble.to_string();
         match trouble.code() {
             Some("53100") => Self::Full,
             // Text with a zero byte, and the like.
-            Some(code) if code.starts_with("22") => Self::Invalid(format!("PostgreSQL cannot store it: {detail}")),
+            Some(code) if code.starts_with("22") => {
+                Self::Invalid(format!("PostgreSQL cannot store it: {detail}"))
+            }
             // Serialization, deadlock, a lock or a statement that took too long.
             Some("40001" | "40P01" | "55P03" | "57014") => Self::Busy(WRITE_WAIT_MAX),
             _ => Self::Refused { backend: BACKEND, detail },

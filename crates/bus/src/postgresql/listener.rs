@@ -4,8 +4,8 @@
 //! count has moved, when the connection was lost and is there again, and at the safety poll.
 
 use super::address::Address;
-use postgresql::Client;
 use crate::error::BusError;
+use postgresql::Client;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -51,8 +51,12 @@ impl Studio {
 
     fn titles(&self) -> Vec<String> {
         let listed = self.json(&["session", "list", "--json"]);
-        let mut titles: Vec<String> =
-            listed["items"].as_array().unwrap().iter().map(|one| one["title"].as_str().unwrap().to_owned()).collect();
+        let mut titles: Vec<String> = listed["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["title"].as_str().unwrap().to_owned())
+            .collect();
         titles.sort();
         titles
     }
@@ -63,7 +67,8 @@ impl Drop for Studio {
         let address = postgresql::Address::read(&self.url, "test").unwrap();
         let Ok(mut client) = postgresql::Client::connect(&address) else { return };
         for ending in ["", "$rows", "$fresh", "$old"] {
-            let _ = client.batch_execute(&format!("DROP SCHEMA IF EXISTS \"studio_{}{ending}\" CASCADE", self.name));
+            let _ = client
+                .batch_execute(&format!("DROP SCHEMA IF EXISTS \"studio_{}{ending}\" CASCADE", self.name));
         }
     }
 }

@@ -23,7 +23,9 @@ impl DatabaseConfig {
     /// The URL, wherever it is kept.
     pub fn address(&self, environment: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
         match (&self.url_env, &self.url) {
-            (Some(name), _) => environment(name).ok_or_else(|| format!("{name} is not set (database.url_env)")),
+            (Some(name), _) => {
+                environment(name).ok_or_else(|| format!("{name} is not set (database.url_env)"))
+            }
             (None, Some(url)) => Ok(url.clone()),
             (None, None) => Err("neither database.url nor database.url_env is set".to_owned()),
         }
@@ -35,7 +37,8 @@ impl DatabaseConfig {
             return Err("database.url and database.url_env say the same thing; keep one of them".to_owned());
         }
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
-        let fits = |name: &String| (1..=store::WORKSPACE_MAX).contains(&name.len()) && name.chars().all(plain);
+        let fits =
+            |name: &String| (1..=store::WORKSPACE_MAX).contains(&name.len()) && name.chars().all(plain);
         if !self.name.iter().all(fits) {
             return Err(format!(
                 "database.name has 1 to {} lower-case letters, digits, `_` or `-`",
@@ -47,9 +50,11 @@ impl DatabaseConfig {
             return Err("database.url must start with postgresql:// or postgres://".to_owned());
         }
         if store::holds_password(url) {
-            return Err("database.url holds a password; put the URL into an environment variable and name it in \
+            return Err(
+                "database.url holds a password; put the URL into an environment variable and name it in \
                 database.url_env"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         Ok(())
     }

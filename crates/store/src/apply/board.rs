@@ -1,11 +1,11 @@
 //! Boards.
 
 use super::seq;
+use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{Board, BoardRemoved};
-use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_BOARD = "INSERT INTO boards (board_id, short_id, slug, name, seq, created_at, data)

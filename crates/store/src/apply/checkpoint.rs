@@ -1,11 +1,11 @@
 //! Checkpoints, changed files and refused edits.
 
 use super::{at, epoch, optional, seq};
+use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{Checkpoint, FileChange, RefusedEdit};
-use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_CHECKPOINT = "INSERT INTO checkpoints (checkpoint_id, short_id, session_id, plan_id, repo_id, git_ref,

@@ -1,11 +1,11 @@
 //! Context entries: what was known under each key when the journal last heard of it.
 
 use super::seq;
+use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{ContextChange, ContextEntry};
-use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     UPSERT_CONTEXT = "INSERT INTO context_entries (key, seq, version, author, changed_at, data)

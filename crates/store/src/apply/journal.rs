@@ -2,10 +2,10 @@
 
 use super::{at, seq};
 use crate::StoreError;
+use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use journal::Record;
 use model::JournalRepair;
-use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_REPAIR = "INSERT INTO journal_repairs (seq, side_file, torn_bytes, previous_epoch, repaired_at)

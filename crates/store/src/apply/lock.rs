@@ -1,11 +1,11 @@
 //! Locks: their history, and which are held as far as the journal has heard.
 
 use super::{at, epoch, optional, seq};
+use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{LockChange, LockPhase, RegistrationId};
-use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_LOCK_CHANGE = "INSERT INTO lock_changes (seq, epoch, session_id, phase, path, changed_at, data)

@@ -1,11 +1,11 @@
 //! Messages and drafts, into messages.db.
 
 use super::{at, optional, seq};
+use crate::sql::{Connection, params};
 use crate::statement::{row, run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{Message, MessageDraft, Participant, ParticipantId, TurnEnd, TurnOutcome};
-use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Messages {
     INSERT_SPEAKER = "INSERT INTO speakers (participant_id, agent) VALUES (?1, ?2)

@@ -2,11 +2,11 @@
 
 use super::spending::{self, SUM_MAX};
 use super::{at, seq};
+use crate::sql::{Connection, params};
 use crate::statement::{row, run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{ModelAnswer, ModelCall, SessionId, Usage};
-use crate::sql::{Connection, params};
 
 statements! { SESSION_STATEMENTS in Sessions {
     ADD_USAGE = "UPDATE sessions

@@ -1,11 +1,11 @@
 //! Notices.
 
 use super::{optional, seq};
+use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::Notice;
-use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_NOTICE = "INSERT INTO notices (seq, notice_id, channel, sender, recipient, created_at, data)

@@ -1,11 +1,11 @@
 //! Permissions and the rules that decisions leave behind. A question is decided once.
 
 use super::{at, seq};
+use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval, PermissionScope};
-use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_PERMISSION = "INSERT INTO permissions (permission_id, short_id, session_id, turn_id, open, seq,

@@ -1,11 +1,11 @@
 //! Plans and proposals. A plan that has ended stays as it is.
 
 use super::{at, seq};
+use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{Plan, PlanEnd, PlanMerge, PlanStall, PlanState, PlanTest, Proposal};
-use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_PLAN = "INSERT INTO plans (plan_id, short_id, session_id, repo_id, state, open, seq, created_at,

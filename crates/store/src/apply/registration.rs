@@ -1,11 +1,11 @@
 //! Registrations.
 
 use super::{at, lock, optional, seq};
+use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{Registration, RegistrationEnd};
-use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     // A terminal session that was thought dead may announce itself again.

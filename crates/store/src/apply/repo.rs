@@ -1,11 +1,11 @@
 //! Repositories.
 
 use super::{at, seq};
+use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{Repo, RepoRemoved};
-use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_REPO = "INSERT INTO repos (repo_id, short_id, slug, path, seq, created_at, updated_at, data)

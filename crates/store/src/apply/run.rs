@@ -1,11 +1,11 @@
 //! Runs.
 
 use super::{at, seq};
+use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{Run, RunExit};
-use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_RUN = "INSERT INTO runs (run_id, session_id, participant_id, pid, running, seq, started_at, data)

@@ -1,6 +1,7 @@
 //! Sessions and participants.
 
 use super::{at, optional, seq};
+use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
@@ -8,7 +9,6 @@ use model::{
     Opening, Participant, ParticipantStatus, Session, SessionArchived, SessionId, SessionRenamed,
     SessionState, StatusChange,
 };
-use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_SESSION = "INSERT INTO sessions (session_id, short_id, workspace_id, status, title, repo_id, board_id,

@@ -1,10 +1,10 @@
 //! Spending: what was used, summed by day and by task, so that nobody walks through the calls to know it.
 
+use crate::sql::{Connection, params};
 use crate::statement::{row, run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{ModelAnswer, Usage};
-use crate::sql::{Connection, params};
 
 /// Where a sum stops growing: far above any bill, and far enough below the integer's end to add a figure to.
 pub(super) const SUM_MAX: i64 = 1 << 62;

@@ -6,6 +6,7 @@
 
 use super::session::derive_status;
 use super::{at, optional, seq};
+use crate::sql::{Connection, params};
 use crate::statement::{row, run, statements};
 use crate::{StoreError, column};
 use journal::Record;
@@ -13,7 +14,6 @@ use model::{
     Answer, Question, Resubmission, Task, TaskEnd, TaskId, TaskRef, TaskState, TaskStep, Turn, TurnEnd,
     TurnOutcome,
 };
-use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_TASK = "INSERT INTO tasks (task_id, short_id, session_id, plan_id, kind, title, state, open, attempt,

@@ -2,11 +2,11 @@
 
 use super::model_call::add_usage;
 use super::{at, seq};
+use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::TranscriptImport;
-use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     UPSERT_TRANSCRIPT = "INSERT INTO transcripts (source, session_id, vendor, vendor_session, position, prefix_hash, file,

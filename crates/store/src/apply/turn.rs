@@ -1,11 +1,11 @@
 //! Turns.
 
 use super::{at, seq, task};
+use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{Turn, TurnEnd};
-use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_TURN = "INSERT INTO turns (turn_id, short_id, session_id, task_id, participant_id, run_id, attempt, state,

@@ -1,11 +1,11 @@
 //! Users.
 
 use super::seq;
+use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::User;
-use crate::sql::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     INSERT_USER = "INSERT INTO users (user_id, seq, created_at, data) VALUES (?1, ?2, ?3, ?4)

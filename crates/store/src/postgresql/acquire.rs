@@ -34,7 +34,11 @@ pub(crate) struct Acquired {
 enum Look {
     Ours(Box<Acquired>),
     /// Somebody else's, whose lease runs out after this long, renewed so far until then.
-    Theirs { place: String, left: Duration, until: i64 },
+    Theirs {
+        place: String,
+        left: Duration,
+        until: i64,
+    },
 }
 
 /// Makes this daemon the owner. Waits for the lease of one that is not heard of; one that renews it lives, and the
@@ -162,7 +166,8 @@ pub(crate) fn check(rows: &[tokio_postgres::Row], claim: &Claim) -> Result<(), S
     let Some(row) = rows.first() else {
         return Err(StoreError::Lost { place: "nobody: the schema was made anew".to_owned() });
     };
-    let (epoch, daemon, place): (i64, Option<&str>, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let (epoch, daemon, place): (i64, Option<&str>, String) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     if epoch == claim.epoch && daemon == Some(claim.daemon.as_str()) {
         return Ok(());
     }

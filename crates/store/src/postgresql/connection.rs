@@ -80,7 +80,9 @@ impl Connection {
             return Err(StoreError::Server { why });
         }
         if encoding != "UTF8" {
-            return Err(StoreError::Server { why: format!("the database is in {encoding}; make one in UTF8") });
+            return Err(StoreError::Server {
+                why: format!("the database is in {encoding}; make one in UTF8"),
+            });
         }
         Ok(())
     }
@@ -154,7 +156,11 @@ impl Connection {
     }
 
     /// A statement about the truth, written for PostgreSQL alone; prepared once.
-    pub(crate) fn ask(&self, sql: &'static str, params: &[&(dyn Sent + Sync)]) -> Result<Vec<Row>, StoreError> {
+    pub(crate) fn ask(
+        &self,
+        sql: &'static str,
+        params: &[&(dyn Sent + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
         self.started()?;
         let prepared = self.kept(sql, str::to_owned)?;
         Ok(self.client.borrow_mut().query(&prepared, params)?)

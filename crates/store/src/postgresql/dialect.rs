@@ -4,9 +4,8 @@
 //! holds a whole record is `jsonb`, and texts are compared byte by byte, as SQLite does.
 
 /// Columns that hold JSON, in whatever table.
-pub(crate) const JSON: &[&str] = &[
-    "blocks", "data", "decision", "exit", "file", "merged", "outcome", "question", "tests", "usage",
-];
+pub(crate) const JSON: &[&str] =
+    &["blocks", "data", "decision", "exit", "file", "merged", "outcome", "question", "tests", "usage"];
 
 /// A statement as PostgreSQL takes it.
 pub(crate) fn statement(sql: &str) -> String {
@@ -107,6 +106,9 @@ mod tests {
             (one = 1),\n    name text COLLATE \"C\" NOT NULL,\n    data jsonb NOT NULL,\n    hash bytea,\n    \
             cost double precision,\n    timestamp bigint NOT NULL\n);";
         assert_eq!(migration(sql), translated);
-        assert_eq!(made("CREATE TABLE t (x); CREATE INDEX i ON t (x); CREATE VIEW v AS SELECT 1"), ["t", "v"]);
+        assert_eq!(
+            made("CREATE TABLE t (x); CREATE INDEX i ON t (x); CREATE VIEW v AS SELECT 1"),
+            ["t", "v"]
+        );
     }
 }

@@ -74,11 +74,14 @@ impl Digests {
     }
 
     fn look_at(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        let views = connection.once("SELECT viewname::text FROM pg_views WHERE schemaname = current_schema()")?;
+        let views =
+            connection.once("SELECT viewname::text FROM pg_views WHERE schemaname = current_schema()")?;
         let views: Vec<String> = views.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         for database in Database::ALL {
             let tables = tables(database).into_iter();
-            for table in tables.filter(|table| !OWN.contains(table) && !views.iter().any(|view| view == table)) {
+            for table in
+                tables.filter(|table| !OWN.contains(table) && !views.iter().any(|view| view == table))
+            {
                 let columns = columns(connection, table)?;
                 let mut digest = Digest::default();
                 each_row(connection, &select(table, &columns), |row| {
@@ -193,7 +196,10 @@ mod tests {
             }
             digest
         };
-        assert_eq!(digest(&[r#"{"a":1,"b":[1e16]}"#]), digest(&[r#"{ "b": [10000000000000000], "a": 1.0 }"#]));
+        assert_eq!(
+            digest(&[r#"{"a":1,"b":[1e16]}"#]),
+            digest(&[r#"{ "b": [10000000000000000], "a": 1.0 }"#])
+        );
         assert_eq!(digest(&["1", "2"]), digest(&["2", "1"]));
         assert_ne!(digest(&["1", "2"]), digest(&["1", "3"]));
         assert_ne!(digest(&["1"]), digest(&["1", "1"]));

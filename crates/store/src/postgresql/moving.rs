@@ -103,7 +103,8 @@ impl Arrival {
 
     /// Reads all of it back, folds the rows, and compares them with those of the original.
     pub(crate) fn prove(&self, source: &Reader, original: &Digests) -> Result<(), StoreError> {
-        let shelved = Shelved { tip: source.newest(), epochs: super::acquire::shelved(&self.connection)?.epochs };
+        let shelved =
+            Shelved { tip: source.newest(), epochs: super::acquire::shelved(&self.connection)?.epochs };
         let copy = Reader::of(Arc::new(Table::new(Arc::clone(&self.place))), &shelved);
         let report = copy.verify()?;
         if let Some(problem) = report.problems.first() {

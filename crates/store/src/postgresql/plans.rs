@@ -29,9 +29,11 @@ fn walks(plan: &[String]) -> Vec<String> {
     let mut walks = Vec::new();
     for (at, line) in plan.iter().enumerate() {
         let depth = |line: &str| line.find(|c: char| c != ' ' && c != '-' && c != '>').unwrap_or(0);
-        let own = plan[at + 1..].iter().take_while(|below| depth(below) > depth(line) && !below.contains("->"));
+        let own =
+            plan[at + 1..].iter().take_while(|below| depth(below) > depth(line) && !below.contains("->"));
         let bounded = own.clone().any(|below| below.contains("Index Cond:"));
-        let named = |word: &str| line.split(word).nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("");
+        let named =
+            |word: &str| line.split(word).nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("");
         let table = line.contains("Seq Scan on ") && !SMALL_TABLES.contains(&named("Seq Scan on "));
         let index = line.contains("Index ") && line.contains("Scan") && line.contains(" using ");
         let open = OPEN_ROWS.contains(&named(" using ")) || ALSO.contains(&named(" using "));

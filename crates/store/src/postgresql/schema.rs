@@ -48,7 +48,10 @@ pub(crate) fn prepare_truth(connection: &Connection, place: &Place) -> Result<()
     connection.batch("BEGIN")?;
     lock(connection, place)?;
     if !exists(connection, &place.truth)? {
-        connection.batch(&format!("CREATE SCHEMA \"{}\"; SET LOCAL search_path TO \"{0}\"; {LEDGER}", place.truth))?;
+        connection.batch(&format!(
+            "CREATE SCHEMA \"{}\"; SET LOCAL search_path TO \"{0}\"; {LEDGER}",
+            place.truth
+        ))?;
     }
     connection.batch(&format!("SET LOCAL search_path TO \"{}\", pg_catalog", place.truth))?;
     let foreign = || StoreError::ForeignSchema { place: place.to_string() };
@@ -85,7 +88,9 @@ fn entry(at: usize, name: &str, text: &str) -> Entry {
 }
 
 fn remember(connection: &Connection, (number, name, checksum): &Entry) -> Result<(), StoreError> {
-    connection.batch(&format!("INSERT INTO migrations (number, name, checksum) VALUES ({number}, '{name}', '{checksum}')"))
+    connection.batch(&format!(
+        "INSERT INTO migrations (number, name, checksum) VALUES ({number}, '{name}', '{checksum}')"
+    ))
 }
 
 fn made_by(connection: &Connection) -> Result<Vec<Entry>, StoreError> {
@@ -96,17 +101,17 @@ fn made_by(connection: &Connection) -> Result<Vec<Entry>, StoreError> {
 /// Every text the rows are made by, in order: words both engines use, both databases' migrations in translation, counts.
 fn texts() -> Vec<(&'static str, String)> {
     let [_, words, counts] = HAND_WRITTEN;
-    let translated = Database::ALL
-        .into_iter()
-        .flat_map(migrate::texts)
-        .map(|(name, sql)| (name, dialect::migration(sql)));
+    let translated =
+        Database::ALL.into_iter().flat_map(migrate::texts).map(|(name, sql)| (name, dialect::migration(sql)));
     let by_hand = |(name, sql): (&'static str, &str)| (name, sql.to_owned());
     [by_hand(words)].into_iter().chain(translated).chain([by_hand(counts)]).collect()
 }
 
 /// Makes the tables of both databases in a schema that is new. The connection's path must lead there.
 pub(crate) fn create_rows(connection: &Connection, schema: &str) -> Result<(), StoreError> {
-    connection.batch(&format!("BEGIN; DROP SCHEMA IF EXISTS \"{schema}\" CASCADE; CREATE SCHEMA \"{schema}\"; {LEDGER}"))?;
+    connection.batch(&format!(
+        "BEGIN; DROP SCHEMA IF EXISTS \"{schema}\" CASCADE; CREATE SCHEMA \"{schema}\"; {LEDGER}"
+    ))?;
     for (at, (name, text)) in texts().iter().enumerate() {
         connection.batch(text)?;
         remember(connection, &entry(at, name, text))?;
@@ -123,7 +128,8 @@ pub(crate) fn rows_are_current(connection: &Connection, place: &Place) -> Result
     if ledger.is_empty() {
         return Ok(false);
     }
-    let rows = connection.once(&format!("SELECT number, name, checksum FROM \"{}\".migrations ORDER BY number", place.rows))?;
+    let rows = connection
+        .once(&format!("SELECT number, name, checksum FROM \"{}\".migrations ORDER BY number", place.rows))?;
     let found: Vec<Entry> = rows
         .iter()
         .map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)))
@@ -134,7 +140,8 @@ pub(crate) fn rows_are_current(connection: &Connection, place: &Place) -> Result
 
 /// The tables and views of a database, by name.
 pub(crate) fn tables(database: Database) -> Vec<&'static str> {
-    let mut tables: Vec<&str> = migrate::texts(database).into_iter().flat_map(|(_, sql)| dialect::made(sql)).collect();
+    let mut tables: Vec<&str> =
+        migrate::texts(database).into_iter().flat_map(|(_, sql)| dialect::made(sql)).collect();
     tables.sort_unstable();
     tables
 }

@@ -34,7 +34,8 @@ impl Table {
                 return Ok(answer);
             }
             Some((Err(error), _)) if !error.is_away() => return Err(elsewhere(&error)),
-            _ => Connection::open(&self.place, &self.place.rows, Use::Read).map_err(|error| elsewhere(&error))?,
+            _ => Connection::open(&self.place, &self.place.rows, Use::Read)
+                .map_err(|error| elsewhere(&error))?,
         };
         let answer = ask(&lost).map_err(|error| elsewhere(&error))?;
         self.give(lost);
@@ -83,7 +84,8 @@ impl Shelf for Table {
 
     fn blobs(&self) -> Result<Vec<([u8; 32], u64)>, JournalError> {
         self.with(|connection| {
-            let rows = connection.ask("SELECT hash, octet_length(content)::bigint FROM blobs ORDER BY hash", &[])?;
+            let rows =
+                connection.ask("SELECT hash, octet_length(content)::bigint FROM blobs ORDER BY hash", &[])?;
             rows.iter()
                 .map(|row| {
                     let (hash, size): (&[u8], i64) = (row.try_get(0)?, row.try_get(1)?);
@@ -95,7 +97,8 @@ impl Shelf for Table {
 
     fn bytes(&self) -> Result<u64, JournalError> {
         self.with(|connection| {
-            let row = connection.one("SELECT coalesce(sum(octet_length(line)), 0)::bigint FROM journal", &[])?;
+            let row =
+                connection.one("SELECT coalesce(sum(octet_length(line)), 0)::bigint FROM journal", &[])?;
             Ok(row.try_get::<_, i64>(0)?.cast_unsigned())
         })
     }

@@ -114,7 +114,8 @@ impl Found<'_> {
 pub(crate) fn found<'r, C: Column>(row: &'r Row, column: C) -> Result<Found<'r>, StoreError> {
     let raw: Option<Raw<'r>> = row.try_get(column)?;
     let Some(Raw { ty, bytes }) = raw else { return Ok(Found::Null) };
-    let malformed = || StoreError::Malformed { column: "value", reason: format!("{ty} of {} bytes", bytes.len()) };
+    let malformed =
+        || StoreError::Malformed { column: "value", reason: format!("{ty} of {} bytes", bytes.len()) };
     let text = |bytes: &'r [u8]| std::str::from_utf8(bytes).map_err(|_| malformed());
     Ok(match ty {
         Type::INT8 => Found::Integer(i64::from_be_bytes(bytes.try_into().map_err(|_| malformed())?)),
@@ -175,7 +176,8 @@ fn text_in(text: &str) -> Cow<'_, str> {
 /// JSON says a NUL as `\u0000`, unless the backslash is itself one that was said.
 fn json_out(text: &str) -> Cow<'_, str> {
     const NUL: &str = "\\u0000";
-    let marked = if text.contains(MARK) { Cow::Owned(text.replace(MARK, "\u{10FFFE}1")) } else { text.into() };
+    let marked =
+        if text.contains(MARK) { Cow::Owned(text.replace(MARK, "\u{10FFFE}1")) } else { text.into() };
     if !marked.contains(NUL) {
         return marked;
     }

@@ -4,8 +4,8 @@
 //! the transaction; only when nobody knows does the store stop.
 
 use super::acquire::{Claim, FENCE, check, release, shelved};
-use super::connection::{Connection, Use};
 use super::beside::{Beside, swap};
+use super::connection::{Connection, Use};
 use super::dump::differences;
 use super::place::Place;
 use super::reading::Readers;
@@ -116,7 +116,11 @@ impl Writer {
     }
 
     /// Puts rows that were made anew in the place of the present ones.
-    pub(crate) fn swap(&mut self, mut beside: Beside, readers: &Readers) -> Result<RebuildReport, StoreError> {
+    pub(crate) fn swap(
+        &mut self,
+        mut beside: Beside,
+        readers: &Readers,
+    ) -> Result<RebuildReport, StoreError> {
         let journal = self.scribe.reader();
         beside.follow(&journal)?;
         let present = Connection::open(&self.place, &self.place.rows, Use::Long)?;
@@ -269,7 +273,9 @@ impl Writer {
                     std::thread::sleep(FATE_PAUSE);
                 }
                 Err(Failure::Away(why) | Failure::Busy(why)) => {
-                    return Err(Failure::Fatal(format!("nobody knows whether the last changes were kept: {why}")));
+                    return Err(Failure::Fatal(format!(
+                        "nobody knows whether the last changes were kept: {why}"
+                    )));
                 }
                 Err(failure) => return Err(failure),
             }
@@ -282,7 +288,8 @@ impl Writer {
         let connection = self.connected()?;
         connection.batch("BEGIN")?;
         connection.ask("SELECT 1 FROM owner WHERE one = 1 FOR UPDATE", &[])?;
-        let rows = connection.ask("SELECT hash FROM journal WHERE seq = $1", &[&wanted.cursor.seq.cast_signed()])?;
+        let rows =
+            connection.ask("SELECT hash FROM journal WHERE seq = $1", &[&wanted.cursor.seq.cast_signed()])?;
         let kept = match rows.first() {
             Some(row) => hash_of(row.try_get(0).map_err(StoreError::from)?)? == wanted.hash,
             None => false,

@@ -28,7 +28,9 @@ fn filled() -> (Workspace, String) {
     commit(&store, Actor::User, vec![Event::SessionCreated(session), Event::MessageAppended(said)]);
     for n in 0..300 {
         let event = Event::SessionCreated(World::seeded(n).session("one of many"));
-        store.commit(Commit::new(Actor::User, move |_| Ok(vec![event])).key(keyed(&n.to_string(), "h"))).unwrap();
+        store
+            .commit(Commit::new(Actor::User, move |_| Ok(vec![event])).key(keyed(&n.to_string(), "h")))
+            .unwrap();
     }
     let dump = store.dump().unwrap();
     store.close();

@@ -26,8 +26,15 @@ impl Schema {
         };
         // Nobody else has a folder of this name now.
         let folder = tempfile::tempdir().unwrap();
-        let name: String =
-            folder.path().as_os_str().as_encoded_bytes().iter().rev().take(8).map(|c| format!("{c:02x}")).collect();
+        let name: String = folder
+            .path()
+            .as_os_str()
+            .as_encoded_bytes()
+            .iter()
+            .rev()
+            .take(8)
+            .map(|c| format!("{c:02x}"))
+            .collect();
         Some(Self { url, workspace: format!("test_{name}"), borrowed: false })
     }
 
@@ -42,7 +49,8 @@ impl Schema {
     /// Beside the store, with its tables in the path.
     pub(crate) fn sql(&self) -> Client {
         let mut client = Client::connect(&Address::read(&self.url, "test").unwrap()).unwrap();
-        let path = format!("SET search_path TO \"studio_{0}$rows\", \"studio_{0}\", pg_catalog", self.workspace);
+        let path =
+            format!("SET search_path TO \"studio_{0}$rows\", \"studio_{0}\", pg_catalog", self.workspace);
         client.batch_execute(&path).unwrap();
         client
     }
