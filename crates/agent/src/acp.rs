@@ -2,6 +2,7 @@
 
 mod driver;
 mod flavor;
+mod line;
 mod link;
 mod options;
 mod policy;

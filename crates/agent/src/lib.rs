@@ -35,7 +35,7 @@ pub use hook::{
     Answer, HOOK_INPUT_MAX, HookError, HookEvent, Moment, Rendered, ToolUse, VENDOR_ID_MAX, looks_like_a_tool,
 };
 pub use programs::{
-    Installed, Login, ProbeError, Trust, codex_trust, find, installed, kimi_doctor, login, oldest,
+    Installed, Login, ProbeError, Trust, codex_trust, driven_by, find, installed, kimi_doctor, login, oldest,
     update_hint, usual,
 };
 pub use run::command::{CommandLimits, CommandOutput, CommandSpec, run_command};

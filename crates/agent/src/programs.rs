@@ -108,6 +108,16 @@ pub const fn usual(driver: Driver, vendor: Vendor) -> Option<Cli> {
     }
 }
 
+/// The vendor's program that an agent with this `command` is driven by; none where it is not one of those we know. `claude` and
+/// `codex` are spoken to by nothing but their own drivers, whatever the file is called.
+pub fn driven_by(driver: Driver, vendor: Vendor, command: &[String]) -> Option<Cli> {
+    let usual = usual(driver, vendor);
+    match (driver, command.first()) {
+        (Driver::Acp, Some(program)) => program.rsplit('/').next()?.parse().ok(),
+        _ => usual,
+    }
+}
+
 /// Where a program is: by its path, or by its name in the folders of `path`.
 pub fn find(program: &str, path: &str) -> Option<PathBuf> {
     let runs = |program: &PathBuf| {
@@ -390,6 +400,20 @@ mod tests {
         assert!(matches!(said, ProbeError::Misunderstood { .. }), "{said}");
         let gone = codex_trust(Path::new("/nowhere/codex"), &environment, place, true).unwrap_err();
         assert!(matches!(gone, ProbeError::NotStarted { .. }), "{gone}");
+    }
+
+    #[test]
+    fn an_agent_is_driven_by_the_program_it_names() {
+        let by = |driver, vendor, command: &str| {
+            let command: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
+            driven_by(driver, vendor, &command)
+        };
+        assert_eq!(by(Driver::Acp, Vendor::Google, ""), Some(Cli::Gemini));
+        assert_eq!(by(Driver::Acp, Vendor::Anthropic, "/opt/bin/kimi acp"), Some(Cli::Kimi));
+        assert_eq!(by(Driver::Acp, Vendor::Anthropic, "goose acp"), None);
+        assert_eq!(by(Driver::Acp, Vendor::Google, "opencode acp"), None, "not Gemini, though with its models");
+        assert_eq!(by(Driver::Claude, Vendor::Anthropic, "/opt/wrapper"), Some(Cli::Claude));
+        assert_eq!(by(Driver::Native, Vendor::Openai, ""), None);
     }
 
     #[test]

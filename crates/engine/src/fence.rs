@@ -6,8 +6,8 @@
 
 use crate::engine::Shared;
 use crate::{AgentConfig, SandboxView};
-use agent::{Fence, FenceReport};
-use model::{Driver, Isolation, Refusal, RefusalKind, Vendor};
+use agent::{Cli, Fence, FenceReport};
+use model::{Isolation, Refusal, RefusalKind};
 use std::path::{Path, PathBuf};
 
 /// Below the home folder: what opens doors elsewhere.
@@ -67,8 +67,7 @@ pub(crate) fn around(shared: &Shared, yard: &Yard<'_>) -> Result<Result<Fence, S
     // Without a home folder nothing is looked for in it.
     let home = shared.env("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
     let home = home.unwrap_or_else(|| PathBuf::from("/nonexistent"));
-    // The agent's own environment may send its program elsewhere.
-    let own = own_state(yard.agent, yard.agent.env.get("HOME").map_or(home.as_path(), Path::new));
+    let own = own_state(shared, yard.agent, &home);
     let workspace = &shared.workspace;
     let database = workspace.messaging_db();
     let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", database.display()));
@@ -87,8 +86,12 @@ pub(crate) fn around(shared: &Shared, yard: &Yard<'_>) -> Result<Result<Fence, S
     readable.extend(yard.repo.map(Path::to_owned));
     let mut hidden = vec![shared.options.data_root.path().to_owned()];
     hidden.extend(SECRETS.iter().map(|secret| home.join(secret)));
-    let others = Vendor::ALL.iter().flat_map(|vendor| state_of(*vendor)).map(|name| home.join(name));
-    hidden.extend(others.filter(|path| !own.contains(path)));
+    // Those of its own program, too, where that keeps them elsewhere.
+    let logins = Cli::ALL.into_iter().flat_map(|cli| {
+        let moved = state_of(cli, &home, |name| shared.env(name));
+        state_of(cli, &home, |_| None).into_iter().chain(moved)
+    });
+    hidden.extend(logins.filter(|path| !own.contains(path)));
     hidden.extend(SOCKETS.iter().map(PathBuf::from));
     Ok(Ok(Fence {
         mechanism,
@@ -100,24 +103,37 @@ pub(crate) fn around(shared: &Shared, yard: &Yard<'_>) -> Result<Result<Fence, S
     }))
 }
 
-/// Where the vendors' own programs keep their sessions and their logins.
-fn state_of(vendor: Vendor) -> &'static [&'static str] {
-    match vendor {
-        Vendor::Anthropic => &[".claude", ".claude.json"],
-        Vendor::Openai => &[".codex"],
-        Vendor::Google => &[".gemini"],
-        Vendor::Moonshot => &[".kimi-code"],
+/// The variable that sends a vendor's program elsewhere with its sessions and its login, and how these are called in the home
+/// folder otherwise.
+fn keeps(cli: Cli) -> (&'static str, &'static [&'static str]) {
+    match cli {
+        Cli::Claude => ("CLAUDE_CONFIG_DIR", &[".claude", ".claude.json"]),
+        Cli::Codex => ("CODEX_HOME", &[".codex"]),
+        Cli::Gemini => ("GEMINI_CLI_HOME", &[".gemini"]),
+        Cli::Kimi => ("KIMI_CODE_HOME", &[".kimi-code"]),
     }
 }
 
-fn own_state(agent: &AgentConfig, home: &Path) -> Vec<PathBuf> {
-    if agent.driver == Driver::Native {
-        return Vec::new();
+/// Where a vendor's program keeps its sessions and its login.
+fn state_of(cli: Cli, home: &Path, env: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+    let (variable, names) = keeps(cli);
+    match env(variable).map(PathBuf::from).filter(|folder| folder.is_absolute()) {
+        // This one names what stands for the home folder.
+        Some(folder) if cli == Cli::Gemini => names.iter().map(|name| folder.join(name)).collect(),
+        Some(folder) => vec![folder],
+        None => names.iter().map(|name| home.join(name)).collect(),
     }
-    // Where the agent's own environment sends them.
-    let moved = ["CODEX_HOME", "CLAUDE_CONFIG_DIR", "GEMINI_CLI_HOME", "KIMI_CODE_HOME"];
-    let moved = moved.iter().filter_map(|name| agent.env.get(*name)).map(PathBuf::from);
-    state_of(agent.vendor).iter().map(|name| home.join(name)).chain(moved).collect()
+}
+
+/// What the agent's own program keeps. It is the program that counts: whose models it uses says nothing of where it keeps its
+/// things, and of one that we do not know we know nothing.
+fn own_state(shared: &Shared, agent: &AgentConfig, home: &Path) -> Vec<PathBuf> {
+    let Some(cli) = agent::driven_by(agent.driver, agent.vendor, &agent.command) else { return Vec::new() };
+    let passed = |name: &str| agent.pass_env.iter().any(|passed| passed == name).then(|| shared.env(name));
+    // As the run's program is given it: what is set for the agent goes before what is passed on.
+    let env = |name: &str| agent.env.get(name).cloned().or_else(|| passed(name).flatten());
+    let home = env("HOME").map_or_else(|| home.to_owned(), PathBuf::from);
+    state_of(cli, &home, env)
 }
 
 /// A configured path; `~/` is the home folder.
@@ -191,6 +207,51 @@ mod tests {
         assert!(fence.writable.contains(&home.join(".cache")));
         assert!(!fence.writable.iter().any(|path| fence.hidden.contains(path)));
         assert_eq!(fence.frozen, [PathBuf::from("/w/.git")]);
+    }
+
+    #[test]
+    fn what_may_be_written_is_what_the_program_keeps_whosever_models_it_uses() {
+        let stage = crate::stage::Stage::new();
+        let works = FenceReport { bubblewrap: Err("not installed".into()), landlock: Ok(()) };
+        stage.shared.fences.set(works).unwrap();
+        let home = Path::new("/nonexistent");
+        let fence = |more: serde_json::Value| {
+            around(&stage.shared, &yard(&agent(more))).unwrap().unwrap()
+        };
+        let logins = || Cli::ALL.into_iter().flat_map(|cli| state_of(cli, home, |_| None));
+        // Somebody else's program with Anthropic's models.
+        for command in ["/opt/goose", "opencode"] {
+            let foreign = fence(serde_json::json!({ "driver": "acp", "command": [command, "acp"] }));
+            for login in logins() {
+                assert!(!foreign.writable.contains(&login) && foreign.hidden.contains(&login), "{login:?}");
+            }
+        }
+        let kimi = fence(serde_json::json!({ "driver": "acp", "command": ["/opt/bin/kimi"] }));
+        assert!(kimi.writable.contains(&home.join(".kimi-code")));
+        assert!(kimi.hidden.contains(&home.join(".claude")) && !kimi.writable.contains(&home.join(".claude")));
+        let moved = serde_json::json!({ "driver": "acp", "vendor": "google", "env": { "GEMINI_CLI_HOME": "/srv/g" } });
+        let gemini = fence(moved);
+        assert!(gemini.writable.contains(&PathBuf::from("/srv/g/.gemini")));
+        assert!(!gemini.writable.contains(&PathBuf::from("/srv/g")), "not all that lies beside it");
+        assert!(gemini.hidden.contains(&home.join(".gemini")), "it is not used");
+        let ours = fence(serde_json::json!({ "driver": "native" }));
+        assert!(logins().all(|login| ours.hidden.contains(&login)));
+    }
+
+    #[test]
+    fn a_folder_that_is_passed_on_by_name_is_where_the_program_keeps_its_things() {
+        let stage = crate::stage::Stage::with_environment(|name| {
+            (name == "CODEX_HOME").then(|| "/srv/codex".to_owned())
+        });
+        let works = FenceReport { bubblewrap: Err("not installed".into()), landlock: Ok(()) };
+        stage.shared.fences.set(works).unwrap();
+        let folder = PathBuf::from("/srv/codex");
+        for (passed, writable) in [(vec!["CODEX_HOME"], true), (vec![], false)] {
+            let codex = agent(serde_json::json!({ "driver": "codex", "vendor": "openai", "pass_env": passed }));
+            let fence = around(&stage.shared, &yard(&codex)).unwrap().unwrap();
+            assert_eq!(fence.writable.contains(&folder), writable, "{passed:?}");
+            assert_eq!(fence.hidden.contains(&folder), !writable, "{passed:?}");
+        }
     }
 
     #[test]

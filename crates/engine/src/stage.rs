@@ -25,8 +25,13 @@ impl Stage {
 
     /// With the programs of this machine, git among them.
     pub(crate) fn with_path() -> Self {
+        Self::with_environment(path)
+    }
+
+    /// With these variables for the daemon.
+    pub(crate) fn with_environment(variable: fn(&str) -> Option<String>) -> Self {
         let mut stage = Self::new();
-        let options = EngineOptions { environment: Arc::new(path), ..stage.options() };
+        let options = EngineOptions { environment: Arc::new(variable), ..stage.options() };
         stage.shared.store.close();
         stage.shared = Arc::new(assemble(options).unwrap().0);
         stage

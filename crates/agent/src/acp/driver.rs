@@ -8,15 +8,17 @@ use super::link::{Answer, Heard, Link};
 use super::policy::Policy;
 use super::terminal::Terminals;
 use super::updates::{Call, Updates, list, text, working};
-use super::{options, session};
+use super::{line, options, session};
 use crate::driver::clearance::{Clearance, Verdict};
 use crate::driver::context_files::Reads;
 use crate::driver::place::Place;
 use crate::driver::program::VendorProgram;
 use crate::driver::{Driver, DriverError, Steering, Step, preamble};
+use crate::native::output::cut;
 use crate::run::wire::{Begin, Reply, Request, RunEvent, Start};
 use model::{
-    ParticipantStatus, PermissionAsk, Refusal, RepoPath, TaskKind, ToolCategory, TurnOutcome, Vendor,
+    PERMISSION_SUMMARY_MAX, ParticipantStatus, PermissionAsk, Refusal, RepoPath, TaskKind, ToolCategory,
+    TurnOutcome, Vendor,
 };
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
@@ -31,6 +33,10 @@ const REFUSED: i32 = -32001;
 const NOT_FOUND: i32 = -32002;
 const INVALID: i32 = -32602;
 const UNKNOWN: i32 = -32601;
+/// What a command is called that no tool call was allowed for.
+const TERMINAL: &str = "terminal";
+/// What reading is called, whichever tool of the agent reads.
+const READ: &str = "read_text_file";
 /// Largest file that is read for an agent, in bytes.
 const READ_MAX: u64 = 4 * 1024 * 1024;
 /// How long after its answer an agent may still say what it used.
@@ -52,6 +58,8 @@ pub(crate) struct Acp {
     updates: Updates,
     terminals: Terminals,
     clearance: Clearance<Pending>,
+    /// Shell lines that were allowed and have not been run yet; each is run once.
+    lines: Vec<String>,
     /// BLAKE3 of what the agent last saw of a file.
     seen: HashMap<RepoPath, String>,
     /// Files the daemon is writing for us, by our requests, and what is to be written into them after that.
@@ -77,8 +85,12 @@ struct Pending {
 enum Wanted {
     /// To be allowed an edit that the agent makes itself or hands to us next; the question.
     Edit(Value),
-    /// To be allowed something else; the question.
-    Permit(Value),
+    /// To be allowed something else; the question, and the shell line it is about.
+    Permit { question: Value, line: Option<String> },
+    /// To have a file of the worktree read.
+    Read(Value),
+    /// To have a command run that was not asked about in these words.
+    Terminal(Value),
     /// To have a file written; BLAKE3 of what the content was made from, none when there was no such file.
     Write { path: RepoPath, base: Option<String>, content: String },
 }
@@ -127,6 +139,7 @@ impl Driver for Acp {
             updates: Updates::new(flavor),
             terminals: Terminals::default(),
             clearance: Clearance::new(),
+            lines: Vec::new(),
             seen: HashMap::new(),
             writing: HashMap::new(),
             parked: VecDeque::new(),
@@ -190,8 +203,10 @@ impl Driver for Acp {
         let parked = std::mem::take(&mut self.parked).into_iter().map(|(_, pending)| pending);
         for pending in self.clearance.drain().chain(parked) {
             match pending.what {
-                Wanted::Edit(_) | Wanted::Permit(_) => pending.answer.give(options::canceled()),
-                Wanted::Write { .. } => pending.answer.refuse(REFUSED, "the turn was canceled"),
+                Wanted::Edit(_) | Wanted::Permit { .. } => pending.answer.give(options::canceled()),
+                Wanted::Write { .. } | Wanted::Read(_) | Wanted::Terminal(_) => {
+                    pending.answer.refuse(REFUSED, "the turn was canceled");
+                }
             }
         }
         self.link.tell("session/cancel", json!({"sessionId": self.session})).await
@@ -319,14 +334,8 @@ impl Acp {
         match method {
             "session/request_permission" => self.permission(params, answer),
             "fs/write_text_file" => self.write(&params, answer),
-            "fs/read_text_file" => match self.read(&params) {
-                Ok(content) => answer.give(json!({"content": content})),
-                Err((code, why)) => answer.refuse(code, &why),
-            },
-            "terminal/create" => match self.terminals.create(&params, self.place.root()) {
-                Ok(name) => answer.give(json!({"terminalId": name})),
-                Err(why) => answer.refuse(INVALID, &why),
-            },
+            "fs/read_text_file" => self.want_to_read(params, answer),
+            "terminal/create" => self.terminal(params, answer),
             _ if method.starts_with("terminal/") => self.terminals.answer(method, &params, answer),
             _ => answer.refuse(UNKNOWN, &format!("coditect does not answer `{method}`")),
         }
@@ -351,8 +360,42 @@ impl Acp {
             return self.follow(verdict);
         }
         let request = self.permit(&call);
-        let event = self.clearance.ask(Pending { answer, what: Wanted::Permit(params) }, request);
+        let line = (call.category() == ToolCategory::Shell).then(|| call.line(self.place.root()));
+        let what = Wanted::Permit { question: params, line };
+        let event = self.clearance.ask(Pending { answer, what }, request);
         self.say([event]);
+    }
+
+    /// A command that was allowed is run. One that was not asked about, or in other words, is asked about now: what the agent
+    /// itself holds for allowed says nothing here.
+    fn terminal(&mut self, params: Value, answer: Answer) {
+        let Some(line) = line::of_terminal(&params, self.place.root()) else {
+            return answer.refuse(INVALID, "there is no command");
+        };
+        if self.interrupted {
+            return answer.refuse(REFUSED, "the turn was canceled");
+        }
+        if let Some(at) = self.lines.iter().position(|allowed| *allowed == line) {
+            self.lines.remove(at);
+            return self.run(&params, answer);
+        }
+        let ask = PermissionAsk {
+            tool: TERMINAL.to_owned(),
+            category: ToolCategory::Shell,
+            summary: cut(&format!("Run `{line}`"), PERMISSION_SUMMARY_MAX).to_owned(),
+            arguments: json!({"command": line}),
+            paths: Vec::new(),
+        };
+        let request = Request::Permit { ask: Box::new(ask) };
+        let event = self.clearance.ask(Pending { answer, what: Wanted::Terminal(params) }, request);
+        self.say([event]);
+    }
+
+    fn run(&mut self, params: &Value, answer: Answer) {
+        match self.terminals.create(params, self.place.root()) {
+            Ok(name) => answer.give(json!({"terminalId": name})),
+            Err(why) => answer.refuse(INVALID, &why),
+        }
     }
 
     fn permit(&self, call: &Call) -> Request {
@@ -420,10 +463,11 @@ impl Acp {
                     self.updates.written.insert(path.clone());
                     pending.answer.give(json!({}));
                 }
-                (Wanted::Permit(_), Reply::Permitted { allowed: true, .. }) => self.granted(pending),
-                (Wanted::Permit(_), Reply::Permitted { allowed: false, reason }) => {
-                    self.denied(pending, &reason)
+                (Wanted::Edit(_) | Wanted::Write { .. }, _) => {
+                    self.denied(pending, "the answer was not one to this question")
                 }
+                (_, Reply::Permitted { allowed: true, .. }) => self.granted(pending),
+                (_, Reply::Permitted { allowed: false, reason }) => self.denied(pending, &reason),
                 _ => self.denied(pending, "the answer was not one to this question"),
             },
         }
@@ -435,7 +479,15 @@ impl Acp {
                 Some(why) => self.denied(pending, &why),
                 None => self.allow(pending),
             },
-            Wanted::Permit(_) => self.allow(pending),
+            Wanted::Permit { ref line, .. } => {
+                self.lines.extend(line.clone());
+                self.allow(pending);
+            }
+            Wanted::Read(params) => match self.read(&params) {
+                Ok(content) => pending.answer.give(json!({"content": content})),
+                Err((code, why)) => pending.answer.refuse(code, &why),
+            },
+            Wanted::Terminal(params) => self.run(&params, pending.answer),
             // What it wants to write twice at once is written one after the other, each from what the one before left.
             Wanted::Write { ref path, .. } if self.is_writing(path) => {
                 self.parked.push_back((path.clone(), pending));
@@ -477,7 +529,9 @@ impl Acp {
     }
 
     fn allow(&mut self, pending: Pending) {
-        let (Wanted::Edit(params) | Wanted::Permit(params)) = &pending.what else { return };
+        let (Wanted::Edit(params) | Wanted::Permit { question: params, .. }) = &pending.what else {
+            return;
+        };
         match options::once(params) {
             Some(once) => pending.answer.give(once),
             None => {
@@ -489,7 +543,7 @@ impl Acp {
 
     fn denied(&mut self, pending: Pending, why: &str) {
         match pending.what {
-            Wanted::Edit(params) | Wanted::Permit(params) => {
+            Wanted::Edit(params) | Wanted::Permit { question: params, .. } => {
                 if !why.is_empty() {
                     self.untold.push(why.to_owned());
                 }
@@ -498,6 +552,10 @@ impl Acp {
             Wanted::Write { path, .. } => {
                 // It may have changed since; the agent is to look again.
                 self.seen.remove(&path);
+                self.untold_unless_told(why);
+                pending.answer.refuse(REFUSED, why);
+            }
+            Wanted::Read(_) | Wanted::Terminal(_) => {
                 self.untold_unless_told(why);
                 pending.answer.refuse(REFUSED, why);
             }
@@ -533,9 +591,30 @@ impl Acp {
         None
     }
 
+    /// Reading is judged by the rules as everything else, and is done in the worktree alone.
+    fn want_to_read(&mut self, params: Value, answer: Answer) {
+        let Some(given) = text(&params, "path") else { return answer.refuse(INVALID, "there is no path") };
+        let path = match self.place.readable(given) {
+            Ok((_, path)) => path,
+            Err(why) => {
+                self.untold_unless_told(&why);
+                return answer.refuse(REFUSED, &why);
+            }
+        };
+        let request = Request::to_read(
+            READ,
+            &format!("Read {given}"),
+            json!({"path": given}),
+            path.into_iter().collect(),
+        );
+        let event = self.clearance.ask(Pending { answer, what: Wanted::Read(params) }, request);
+        self.say([event]);
+    }
+
     fn read(&mut self, params: &Value) -> Result<String, (i32, String)> {
         let given = text(params, "path").ok_or_else(|| (INVALID, "there is no path".to_owned()))?;
-        let path = self.place.root().join(given);
+        // What it leads to may be something else by now.
+        let (path, _) = self.place.readable(given).map_err(|why| (REFUSED, why))?;
         let content = read(&path)?;
         let content =
             String::from_utf8(content).map_err(|_| (INVALID, format!("`{given}` is not a text in UTF-8")))?;

@@ -3,6 +3,7 @@
 //! Invariant: a tool call is told once before its result, and what the agent said before a call comes before it.
 
 use super::flavor::Flavor;
+use super::line;
 use super::terminal::Terminals;
 use crate::run::wire::{RunEvent, TextKind};
 use llm::price_of;
@@ -12,6 +13,7 @@ use model::{
 };
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 /// The file as the repository names it, or why it may not be edited.
 pub(crate) type Editable<'a> = &'a dyn Fn(&str) -> Result<RepoPath, String>;
@@ -93,6 +95,12 @@ impl Call {
             _ if self.title.is_empty() || self.title == self.tool => format!("Call `{}`", self.tool),
             _ => format!("{}: {}", self.tool, self.title),
         }
+    }
+
+    /// The shell line it is about, as a terminal's is compared with it.
+    pub(crate) fn line(&self, root: &Path) -> String {
+        let input = self.input.as_ref().or(self.written.as_ref());
+        line::of_call(self.command(), input.and_then(|input| text(input, "cwd")), root)
     }
 
     fn command(&self) -> &str {

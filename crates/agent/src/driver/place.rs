@@ -39,16 +39,29 @@ impl Place {
     /// The file as the repository names it, or a sentence for the agent that says why it may not edit it. Relative paths begin
     /// at the root.
     pub(crate) fn editable(&self, given: &str) -> Result<RepoPath, String> {
-        let outside =
-            || format!("`{given}` is outside the worktree {}; edit only files in it", self.root.display());
-        let real = resolve(&self.root.join(given)).ok_or_else(outside)?;
-        let within = real.strip_prefix(&self.root).map_err(|_| outside())?;
+        let real = self.within(given, "edit only files in it")?;
+        let within = real.strip_prefix(&self.root).unwrap_or(&real);
         let within = within.to_str().ok_or_else(|| format!("`{given}` is not a name in UTF-8"))?;
         let path: RepoPath = within.parse().map_err(|error: model::RepoPathError| error.to_string())?;
         if path.as_str().split('/').next().is_some_and(|first| first.eq_ignore_ascii_case(OURS)) {
             return Err(format!("`{path}` is coditect's own configuration; ask the user to change it"));
         }
         Ok(path)
+    }
+
+    /// Where a file of the worktree lies that is to be read, and what the repository calls it, if it is one of its files; or a
+    /// sentence for the agent that says why it is not read.
+    pub(crate) fn readable(&self, given: &str) -> Result<(PathBuf, Option<RepoPath>), String> {
+        let real = self.within(given, "only files in it are read for you")?;
+        let within = real.strip_prefix(&self.root).ok().and_then(Path::to_str);
+        let path = within.and_then(|within| within.parse().ok());
+        Ok((real, path))
+    }
+
+    fn within(&self, given: &str, what_then: &str) -> Result<PathBuf, String> {
+        resolve(&self.root.join(given))
+            .filter(|real| real.starts_with(&self.root))
+            .ok_or_else(|| format!("`{given}` is outside the worktree {}; {what_then}", self.root.display()))
     }
 
     /// As [`Place::editable`], sorted and each once.
@@ -142,6 +155,16 @@ pub(crate) mod tests {
         ] {
             let error = place.editable(given).unwrap_err();
             assert!(error.contains(word), "{given}: {error}");
+        }
+        for outside in ["../secret", "out", "up/secret", "/etc/passwd", "broken"] {
+            assert!(place.readable(outside).unwrap_err().contains("outside"), "{outside}");
+        }
+        for (given, path) in
+            [("alias/a.rs", Some("src/a.rs")), (".coditect/x", Some(".coditect/x")), ("meta/config", None)]
+        {
+            let (real, named) = place.readable(given).unwrap();
+            assert!(real.starts_with(place.root()), "{given}");
+            assert_eq!(named.as_ref().map(RepoPath::as_str), path, "{given}");
         }
         let paths = place.all_editable(["z", "src/a.rs", "alias/a.rs"]).unwrap();
         assert_eq!(paths.iter().map(RepoPath::as_str).collect::<Vec<_>>(), ["src/a.rs", "z"]);

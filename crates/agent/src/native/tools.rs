@@ -222,6 +222,17 @@ impl Toolbox {
     async fn ask(&self, request: Request) -> Result<Reply, ToolError> {
         Ok(self.link.ask(request).await?)
     }
+
+    /// Asks the daemon, whose rules decide or who asks somebody. A no is an answer to the model, after what became of its call.
+    async fn permitted(&self, request: Request, if_not: &str) -> Result<(), ToolError> {
+        match self.ask(request).await? {
+            Reply::Permitted { allowed: true, .. } => Ok(()),
+            Reply::Permitted { allowed: false, reason } => {
+                Err(ToolError::Failed(format!("{if_not}: {reason}")))
+            }
+            other => Err(misanswered(&other)),
+        }
+    }
 }
 
 type Parsed<T> = Result<T, ToolError>;

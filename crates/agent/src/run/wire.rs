@@ -5,13 +5,15 @@
 
 use llm::{Endpoint, Thinking, Turn};
 use model::{
-    Block, Driver, Isolation, OutlineStep, ParticipantStatus, PermissionAsk, PlannedTask, Refusal, RepoPath,
-    Role, TaskKind, TurnOutcome, Usage,
+    Block, Driver, Isolation, OutlineStep, PERMISSION_SUMMARY_MAX, ParticipantStatus, PermissionAsk,
+    PlannedTask, Refusal, RepoPath, Role, TaskKind, ToolCategory, TurnOutcome, Usage,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::time::Duration;
 
 use super::handle::RunExitStatus;
+use crate::native::output::cut;
 
 /// Revision of this wire. A daemon goes on while its program on disk is replaced, and would start the other one's
 /// guards: the guard's first line says the revision, and another one ends the run before it begins. Raise it with
@@ -90,6 +92,20 @@ pub enum Request {
     /// Does a rule forbid this call, which the vendor's program would let go ahead by itself? Nobody is asked. Answered
     /// `Permitted`, at once.
     Veto { ask: Box<PermissionAsk> },
+}
+
+impl Request {
+    /// To read what is at these paths, which a driver does for its agent. Rules may forbid it, or want it asked about.
+    pub(crate) fn to_read(tool: &str, summary: &str, arguments: Value, paths: Vec<RepoPath>) -> Self {
+        let ask = PermissionAsk {
+            tool: tool.to_owned(),
+            category: ToolCategory::Read,
+            summary: cut(summary, PERMISSION_SUMMARY_MAX).to_owned(),
+            arguments,
+            paths,
+        };
+        Self::Permit { ask: Box::new(ask) }
+    }
 }
 
 /// Longest the daemon takes to answer a request: a person may be asked, and then a lock waited for.

@@ -4,7 +4,7 @@
 use crate::scene::{KEY, Scene, next, start};
 use agent::{Launch, Reply, Request, RunCommand, RunEvent, RunHandle, Start, launch};
 use llm::{Endpoint, Secret};
-use model::{Refusal, Role, TurnOutcome, Usage, Vendor};
+use model::{Refusal, Role, ToolCategory, TurnOutcome, Usage, Vendor};
 use scripted::{Scripted, ScriptedOptions};
 use std::fs;
 
@@ -66,8 +66,7 @@ impl Daemon {
 
     /// Serves until the next command is permitted.
     pub(crate) async fn permit(&mut self) {
-        let permits =
-            |event: &RunEvent| matches!(event, RunEvent::Request { request: Request::Permit { .. }, .. });
+        let permits = |event: &RunEvent| matches!(event, RunEvent::Request { request: request @ Request::Permit { .. }, .. } if !is_reading(request));
         self.serve_until(|_| None, permits).await;
     }
 
@@ -129,14 +128,27 @@ impl Daemon {
         end
     }
 
-    /// What was asked for; that no rule forbids a call is asked besides, of every call.
+    /// What was asked for; that no rule forbids a call is asked besides, of every call, and so is what is read.
     pub(crate) fn requests(&self) -> Vec<Request> {
         let request = |event: &RunEvent| match event {
             RunEvent::Request { request: Request::Veto { .. }, .. } => None,
-            RunEvent::Request { request, .. } => Some(request.clone()),
+            RunEvent::Request { request, .. } if !is_reading(request) => Some(request.clone()),
             _ => None,
         };
         self.events.iter().filter_map(request).collect()
+    }
+
+    /// What was to be read: the tool, and the paths.
+    pub(crate) fn reads(&self) -> Vec<(String, Vec<String>)> {
+        let read = |event: &RunEvent| match event {
+            RunEvent::Request { request: Request::Permit { ask }, .. }
+                if ask.category == ToolCategory::Read =>
+            {
+                Some((ask.tool.clone(), ask.paths.iter().map(ToString::to_string).collect()))
+            }
+            _ => None,
+        };
+        self.events.iter().filter_map(read).collect()
     }
 
     /// Output of every tool call in order, and whether it was an error.
@@ -151,4 +163,9 @@ impl Daemon {
         }
         results
     }
+}
+
+/// Whether it is the question whether something may be read.
+pub(crate) fn is_reading(request: &Request) -> bool {
+    matches!(request, Request::Permit { ask } if ask.category == ToolCategory::Read)
 }

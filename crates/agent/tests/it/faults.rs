@@ -1,8 +1,8 @@
 //! Programs that are not what they should be: each ends the turn with a code of its own and a sentence that says the fix.
 
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, is_reading};
 use crate::driven::failure;
-use agent::{Program, RunCommand, RunEvent, Start};
+use agent::{Program, Reply, Request, RunCommand, RunEvent, Start};
 use model::{Driver, TurnOutcome, Vendor};
 
 /// Answers a request of the protocols with what is given, which may name its number by `$id`.
@@ -166,4 +166,109 @@ async fn a_patch_nobody_knows_is_declined() {
         echo "{\"method\":\"turn/completed\",\"params\":{\"threadId\":\"t1\",\"turn\":{\"id\":\"u1\",\"status\":\"$status\"}}}"; heard"#;
     let outcome = outcome(Driver::Codex, &format!("{CODEX_OPENS}{codex}")).await;
     assert_eq!(outcome, TurnOutcome::Completed { summary: String::new() });
+}
+
+/// The rest of an agent's turn that has sent its requests: it ends when the answer to the last one holds these words.
+fn ends_when(words: &str) -> String {
+    format!(
+        r#"case $line in *{words}*) reason=end_turn;; *) reason=refusal;; esac
+        echo "{{\"jsonrpc\":\"2.0\",\"id\":$prompt,\"result\":{{\"stopReason\":\"$reason\"}}}}"; heard"#
+    )
+}
+
+/// What is asked for, the answer waited for; one that is to be told of its end first.
+fn asks(id: u32, method: &str, params: &str) -> String {
+    format!(
+        r#"echo '{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"sessionId":"s1",{params}}}}}'; heard"#
+    )
+}
+
+fn ask_to_run(line: &str) -> String {
+    let call = format!(
+        r#""toolCall":{{"toolCallId":"c1","title":"Bash","kind":"execute","rawInput":{{"command":"{line}"}}}}"#
+    );
+    asks(
+        6,
+        "session/request_permission",
+        &format!(r#"{call},"options":[{{"optionId":"yes","kind":"allow_once"}}]"#),
+    )
+}
+
+fn run_line(id: u32, line: &str) -> String {
+    asks(id, "terminal/create", &format!(r#""command":"/bin/bash","args":["-c","{line}"]"#))
+}
+
+fn waits_for(terminal: u32) -> String {
+    asks(9, "terminal/wait_for_exit", &format!(r#""terminalId":"terminal-{terminal}""#))
+}
+
+/// A turn of an agent that does this; what it asked about, when every question is answered so.
+async fn shell_turn(steps: &[String], answered: bool) -> (Daemon, Vec<String>) {
+    let mut daemon = Daemon::new();
+    let script = format!("{ACP_OPENS}\nheard; prompt=$id\n{}", steps.join("\n"));
+    let start = start(&daemon, Driver::Acp, &script);
+    daemon.launch(start).await;
+    let reply = Reply::Permitted { allowed: answered, reason: "no shell today".into() };
+    daemon.serve(|request| matches!(request, Request::Permit { .. }).then(|| Some(Ok(reply.clone())))).await;
+    assert!(matches!(daemon.ended().0, TurnOutcome::Completed { .. }), "{:?}", daemon.ended().0);
+    daemon.scene.assert_gone().await;
+    let asked = daemon.requests().into_iter().map(|request| match request {
+        Request::Permit { ask } => ask.arguments["command"].as_str().unwrap().to_owned(),
+        other => panic!("{other:?}"),
+    });
+    let asked = asked.collect();
+    (daemon, asked)
+}
+
+#[tokio::test]
+async fn a_command_nobody_was_asked_about_is_asked_about_before_it_runs() {
+    let steps = |words: &str| [run_line(7, "touch made"), waits_for(1), ends_when(words)];
+    let (daemon, asked) = shell_turn(&steps("exitCode"), true).await;
+    assert_eq!(asked, ["touch made"]);
+    assert!(daemon.scene.worktree().join("made").exists());
+    let (daemon, asked) =
+        shell_turn(&[run_line(7, "touch made"), ends_when("'no shell today'")], false).await;
+    assert_eq!(asked, ["touch made"]);
+    assert!(!daemon.scene.worktree().join("made").exists());
+}
+
+#[tokio::test]
+async fn what_was_allowed_runs_once_and_nothing_else_for_it() {
+    let (daemon, asked) = shell_turn(
+        &[ask_to_run("touch a"), run_line(7, "touch a"), waits_for(1), ends_when("exitCode")],
+        true,
+    )
+    .await;
+    assert_eq!(asked, ["touch a"], "what was allowed is not asked about again");
+    assert!(daemon.scene.worktree().join("a").exists());
+    let steps =
+        [ask_to_run("touch a"), run_line(7, "touch b"), run_line(8, "touch a"), run_line(9, "touch a")];
+    let (_, asked) = shell_turn(&[&steps[..], &[ends_when("terminalId")]].concat(), true).await;
+    assert_eq!(asked, ["touch a", "touch b", "touch a"], "another line, and the same once more");
+    let elsewhere = asks(7, "terminal/create", r#""command":"touch","args":["a"],"cwd":"/""#);
+    let (_, asked) = shell_turn(&[ask_to_run("touch a"), elsewhere, ends_when("terminalId")], true).await;
+    assert_eq!(asked, ["touch a", "cd '/' && touch a"]);
+}
+
+#[tokio::test]
+async fn an_agent_reads_for_itself_only_what_lies_in_the_worktree_and_no_rule_forbids() {
+    let read = |path: &str| asks(7, "fs/read_text_file", &format!(r#""path":"{path}""#));
+    for (path, allowed, words, asked) in [
+        ("a.txt", true, "'what is in it'", vec!["a.txt"]),
+        ("a.txt", false, "'no shell today'", vec!["a.txt"]),
+        ("/etc/passwd", true, "'outside the worktree'", vec![]),
+        ("../secret", true, "'outside the worktree'", vec![]),
+    ] {
+        let mut daemon = Daemon::new();
+        daemon.scene.file("a.txt", "what is in it");
+        daemon.scene.file("../secret", "what is not");
+        let script = format!("{ACP_OPENS}\nheard; prompt=$id\n{}\n{}", read(path), ends_when(words));
+        let start = start(&daemon, Driver::Acp, &script);
+        daemon.launch(start).await;
+        let reply = Reply::Permitted { allowed, reason: "no shell today".into() };
+        daemon.serve(|request| is_reading(request).then(|| Some(Ok(reply.clone())))).await;
+        assert!(matches!(daemon.ended().0, TurnOutcome::Completed { .. }), "{path} {:?}", daemon.ended().0);
+        let paths: Vec<String> = daemon.reads().into_iter().flat_map(|(_, paths)| paths).collect();
+        assert_eq!(paths, asked, "{path}");
+    }
 }

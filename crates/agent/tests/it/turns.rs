@@ -94,7 +94,7 @@ fn check_order(events: &[RunEvent]) {
     let expected: Vec<&str> = ["ready"]
         .into_iter()
         .chain(call)
-        .chain(["running", "tool"])
+        .chain(["request", "running", "tool"])
         .chain(call)
         .chain(["editing", "request", "request", "tool"])
         .chain(call)
@@ -366,4 +366,40 @@ async fn the_conversation_so_far_and_the_instructions_reach_the_model() {
     for part in ["You are claude,", "Write short sentences.", "what is it?", "a test"] {
         assert!(body.contains(part), "{part}: {body}");
     }
+}
+
+#[tokio::test]
+async fn what_may_not_be_read_is_neither_shown_nor_found_nor_listed() {
+    let mut daemon = Daemon::new();
+    daemon.scene.file("secrets/key", "needle in the key");
+    daemon.scene.file("a.txt", "no needle");
+    let start = daemon.start(
+        Vendor::Anthropic,
+        r#"[[read secrets/key]] [[tool list_directory|{"path": "secrets"}]]
+        [[tool search_files|{"pattern": "needle"}]] [[tool search_files|{"pattern": "needle", "glob": "*.txt"}]] [[say Done.]]"#,
+    );
+    daemon.launch(start).await;
+    let denied = Reply::Permitted { allowed: false, reason: "a rule denies it".into() };
+    daemon
+        .serve(|request| match request {
+            Request::Permit { ask } if ask.paths.iter().any(|path| path.as_str().starts_with("secrets")) => {
+                Some(Some(Ok(denied.clone())))
+            }
+            _ => None,
+        })
+        .await;
+    let results = daemon.results();
+    let (shown, refused): (Vec<_>, Vec<_>) = results.iter().partition(|(_, is_error)| !is_error);
+    assert_eq!(shown, [&("a.txt:1: no needle".to_owned(), false)]);
+    assert_eq!(refused.len(), 3, "{results:?}");
+    for (output, _) in refused {
+        assert!(output.contains("a rule denies it") && !output.contains("in the key"), "{output}");
+    }
+    let paths = |tool: &str| {
+        let of = daemon.reads().into_iter().filter(|(name, _)| name == tool);
+        of.map(|(_, paths)| paths).collect::<Vec<_>>()
+    };
+    assert_eq!(paths("read_file"), [["secrets/key"]]);
+    assert_eq!(paths("list_directory"), [["secrets"]]);
+    assert_eq!(paths("search_files"), [vec!["a.txt", "secrets/key"], vec!["a.txt"]]);
 }

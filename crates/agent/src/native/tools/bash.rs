@@ -16,8 +16,8 @@ use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
 use super::super::output::{Capped, cut};
-use super::{Outcome, Parsed, ToolError, Toolbox, misanswered};
-use crate::run::wire::{Reply, Request};
+use super::{Outcome, Parsed, ToolError, Toolbox};
+use crate::run::wire::Request;
 use crate::spawn;
 use model::{PERMISSION_SUMMARY_MAX, ParticipantStatus, PermissionAsk, ToolCategory};
 
@@ -79,13 +79,7 @@ async fn permitted(toolbox: &Toolbox, command: &str, timeout_ms: Option<u64>) ->
         arguments,
         paths: Vec::new(),
     };
-    match toolbox.ask(Request::Permit { ask: Box::new(ask) }).await? {
-        Reply::Permitted { allowed: true, .. } => Ok(()),
-        Reply::Permitted { allowed: false, reason } => {
-            Err(ToolError::Failed(format!("the command was not run: {reason}")))
-        }
-        other => Err(misanswered(&other)),
-    }
+    toolbox.permitted(Request::Permit { ask: Box::new(ask) }, "the command was not run").await
 }
 
 /// A command that runs. Dropped, its group is killed.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::confine::Tree;
 use super::{Outcome, Parsed, ToolError, Toolbox, directory_path, in_background};
+use crate::run::wire::Request;
 
 /// Entries shown.
 pub(super) const SHOWN_MAX: usize = 1000;
@@ -34,8 +35,11 @@ pub(super) fn spec() -> (&'static str, Value) {
 
 pub(super) async fn run(toolbox: &Toolbox, arguments: Parsed<Arguments>) -> Result<Outcome, ToolError> {
     let path = directory_path(arguments?.path.as_deref())?;
-    let shown = path.as_ref().map_or(".", |path| path.as_str());
-    toolbox.status(ParticipantStatus::RunningTool, &format!("list_directory {shown}")).await;
+    let doing = format!("list_directory {}", path.as_ref().map_or(".", |path| path.as_str()));
+    let arguments = json!({ "path": path });
+    let request = Request::to_read("list_directory", &doing, arguments, path.iter().cloned().collect());
+    toolbox.permitted(request, "the directory was not listed").await?;
+    toolbox.status(ParticipantStatus::RunningTool, &doing).await;
     let tree = toolbox.tree.clone();
     in_background(move |stop| list(&tree, path.as_ref(), stop)).await
 }

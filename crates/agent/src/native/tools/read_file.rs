@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::confine::Tree;
 use super::{FILE_MAX, Outcome, Parsed, ToolError, Toolbox, in_background};
+use crate::run::wire::Request;
 use model::{ParticipantStatus, RepoPath};
 
 /// Text given to the model at a time, in bytes.
@@ -42,7 +43,11 @@ pub(super) fn spec() -> (&'static str, Value) {
 pub(super) async fn run(toolbox: &Toolbox, arguments: Parsed<Arguments>) -> Result<Outcome, ToolError> {
     let Arguments { path, offset, limit } = arguments?;
     let path: RepoPath = path.parse()?;
-    toolbox.status(ParticipantStatus::RunningTool, &format!("read_file {path}")).await;
+    let doing = format!("read_file {path}");
+    let arguments = json!({"path": path, "offset": offset, "limit": limit});
+    let request = Request::to_read("read_file", &doing, arguments, vec![path.clone()]);
+    toolbox.permitted(request, "the file was not read").await?;
+    toolbox.status(ParticipantStatus::RunningTool, &doing).await;
     let (tree, wanted) = (toolbox.tree.clone(), path.clone());
     let (text, hash) =
         in_background(move |stop| read(&tree, &wanted, offset.unwrap_or(1), limit.unwrap_or(u64::MAX), stop))

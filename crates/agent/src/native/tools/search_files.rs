@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::super::confine::{ConfineError, Tree};
 use super::super::output::cut;
 use super::{Outcome, Parsed, ToolError, Toolbox, directory_path, in_background};
+use crate::run::wire::Request;
 use model::{ParticipantStatus, RepoPath};
 
 /// Matching lines shown.
@@ -56,21 +57,28 @@ pub(super) fn spec() -> (&'static str, Value) {
 
 pub(super) async fn run(toolbox: &Toolbox, arguments: Parsed<Arguments>) -> Result<Outcome, ToolError> {
     let Arguments { pattern, path, glob } = arguments?;
-    toolbox.status(ParticipantStatus::RunningTool, &format!("search_files {pattern}")).await;
+    let doing = format!("search_files {pattern}");
+    toolbox.status(ParticipantStatus::RunningTool, &doing).await;
+    let arguments = json!({"pattern": pattern, "path": path, "glob": glob});
     let expression = compile(&pattern)?;
     let glob = glob
         .map(|glob| Glob::new(&glob).map(|glob| glob.compile_matcher()))
         .transpose()
         .map_err(|error| ToolError::Arguments(error.to_string()))?;
     let path = directory_path(path.as_deref())?;
-    let tree = toolbox.tree.clone();
-    in_background(move |stop| {
+    let (tree, from) = (toolbox.tree.clone(), path.clone());
+    let found = in_background(move |stop| {
         let deadline = Instant::now() + TIME_MAX;
         let mut search = Search { tree: &tree, expression, glob, deadline, stop, found: Found::default() };
-        search.walk(path.as_ref())?;
-        Ok(Outcome::ok(search.found.describe()))
+        search.walk(from.as_ref())?;
+        Ok(search.found)
     })
-    .await
+    .await?;
+    // Which files it is about is known only now; nothing of them has been shown yet.
+    let paths = if found.paths.is_empty() { path.into_iter().collect() } else { found.paths.clone() };
+    let request = Request::to_read("search_files", &doing, arguments, paths);
+    toolbox.permitted(request, "what was found is not shown; narrow the search with path or glob").await?;
+    Ok(Outcome::ok(found.describe()))
 }
 
 fn compile(pattern: &str) -> Result<Regex, ToolError> {
@@ -93,6 +101,8 @@ struct Search<'a> {
 #[derive(Default)]
 struct Found {
     lines: Vec<String>,
+    /// The files of the lines, each once.
+    paths: Vec<RepoPath>,
     files: usize,
     too_large: usize,
     ended_early: Option<&'static str>,
@@ -174,6 +184,9 @@ impl Search<'_> {
                 let shown = cut(&text, SHOWN_LINE_MAX);
                 let more = if shown.len() < text.len() { "…" } else { "" };
                 self.found.lines.push(format!("{path}:{}: {shown}{more}", number + 1));
+                if self.found.paths.last() != Some(path) {
+                    self.found.paths.push(path.clone());
+                }
             }
         }
     }
