@@ -117,7 +117,7 @@ pub(crate) fn e2e(arguments: &[String]) -> ExitCode {
         if order.keep {
             run.env(KEEP, "1");
         }
-        report.step("the vendors' programs", run);
+        report.tests("the vendors' programs", run);
     }
     report.finish()
 }
@@ -231,6 +231,21 @@ mod tests {
             })
         });
         types.collect()
+    }
+
+    #[test]
+    fn a_test_that_skips_says_so_where_it_is_seen() {
+        let mut seen = 0;
+        for entry in std::fs::read_dir(place::root().join("crates")).unwrap().flatten() {
+            let mut files = Vec::new();
+            sources(&entry.path(), "", &mut files);
+            for (module, text) in files {
+                seen += usize::from(text.contains("testkit::skipped("));
+                let own = text.contains("\"SKIPPED") && entry.file_name() != "testkit";
+                assert!(!own, "{:?} {module}: use testkit::skipped", entry.file_name());
+            }
+        }
+        assert!(seen > 10, "{seen}");
     }
 
     #[test]

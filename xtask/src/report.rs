@@ -1,9 +1,11 @@
 //! Steps, how they ended, how long they took, and the table at the end.
 //!
-//! Invariant: a step that did not run is in the table and says why; silence never means success.
+//! Invariant: a step that did not run is in the table and says why, and so is a test that passed because it could not do its
+//! work; silence never means success.
 
-use crate::process;
-use crate::say;
+use crate::{place, process, say};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,12 @@ pub(crate) enum Outcome {
 #[derive(Default)]
 pub(crate) struct Report {
     rows: Vec<(String, Outcome, Duration)>,
+    /// What tests said they could not do here, and how many of them.
+    skips: BTreeMap<String, usize>,
 }
+
+/// Names the file in which a test says that it could not do its work.
+pub(crate) const SKIPS: &str = "CODITECT_TEST_SKIPPED";
 
 impl Report {
     /// Runs a command as a step; true when it ended well.
@@ -30,6 +37,25 @@ impl Report {
             Err(error) => Outcome::Failed(format!("cannot be started: {error}")),
         };
         self.done(name, outcome, begun.elapsed())
+    }
+
+    /// Runs tests as a step: what they say they could not do stands below the table.
+    pub(crate) fn tests(&mut self, name: &str, mut command: Command) -> bool {
+        let list = list();
+        let _ = std::fs::remove_file(&list);
+        command.env(SKIPS, &list);
+        let passed = self.step(name, command);
+        self.read_skips(&list);
+        let _ = std::fs::remove_file(&list);
+        passed
+    }
+
+    fn read_skips(&mut self, list: &Path) {
+        // Nobody makes the file when nothing is skipped.
+        let text = std::fs::read(list).unwrap_or_default();
+        for line in String::from_utf8_lossy(&text).lines() {
+            *self.skips.entry(line.to_owned()).or_default() += 1;
+        }
     }
 
     pub(crate) fn skip(&mut self, name: &str, why: &str) {
@@ -66,13 +92,46 @@ impl Report {
         }
         let total: Duration = self.rows.iter().map(|(.., took)| *took).sum();
         lines.push(format!("{:wide$}  {:7}  {:8.1} s", "all", "", total.as_secs_f64()));
+        if !self.skips.is_empty() {
+            let tests: usize = self.skips.values().sum();
+            lines.push(format!("\nSKIPPED inside tests that passed, {tests} in all:"));
+            lines.extend(self.skips.iter().map(|(line, times)| format!("{times:5} × {line}")));
+        }
         lines.join("\n")
     }
+}
+
+/// A file of this process alone.
+fn list() -> PathBuf {
+    place::target().join(format!("skipped-{}", std::process::id()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_passing_test_could_not_do_stands_below_the_table() {
+        let mut report = Report::default();
+        let says = |words: &str| {
+            let mut shell =
+                process::command("sh", &["-c", "printf \"$1\" >> \"$CODITECT_TEST_SKIPPED\"", "sh"]);
+            shell.arg(words);
+            shell
+        };
+        assert!(
+            report.tests("tests", says("a server: not installed\na disk: none\na server: not installed\n"))
+        );
+        assert!(report.tests("more", says("a disk: none\n")));
+        let table = report.table();
+        let (_, skips) = table.split_once("\n\n").unwrap();
+        assert_eq!(
+            skips,
+            "SKIPPED inside tests that passed, 4 in all:\n    2 × a disk: none\n    2 × a server: not installed"
+        );
+        assert!(!list().exists());
+        assert_eq!(SKIPS, testkit::SKIPS);
+    }
 
     #[test]
     fn what_was_skipped_is_in_the_table_with_its_reason() {

@@ -107,7 +107,7 @@ fn tests(mut run: Command, machine: &mut Machine, report: &mut Report) {
     if let Some(folder) = e2e::vendors_folder(machine, report) {
         run.envs(vendors::variables(&folder));
     }
-    report.step("tests", run);
+    report.tests("tests", run);
 }
 
 /// The page in a real browser: against a daemon that plays a fixed piece, then on the built product.

@@ -5,6 +5,7 @@ mod clock;
 mod entropy;
 mod every_event;
 mod json_schema;
+mod skipped;
 mod temp_repo;
 pub mod vendors;
 
@@ -12,4 +13,5 @@ pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
 pub use every_event::every_event;
 pub use json_schema::mismatch;
+pub use skipped::{SKIPS, no_sandbox, skipped};
 pub use temp_repo::{TempRepo, search_path};

@@ -12,8 +12,8 @@ mod run;
 pub use home::{Permission, VendorHome};
 pub use run::{Ended, RUN_LIMIT, VendorRun};
 
+use crate::skipped::{skipped, variable};
 use serde_json::Value;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -57,14 +57,10 @@ pub struct Vendors {
 }
 
 impl Vendors {
-    /// The programs, or a line on standard error that says what is not tested now and how it would be.
+    /// The programs, or a line that says what is not tested now and how it would be.
     pub fn find(what: &str) -> Option<Self> {
         let Some(folder) = variable(FOLDER) else {
-            // Not the macro: its words would be kept back for a test that passes.
-            let _ = writeln!(
-                std::io::stderr(),
-                "SKIPPED: {what}: {FOLDER} is not set; run `cargo xtask e2e --install`"
-            );
+            skipped(what, &format!("{FOLDER} is not set; run `cargo xtask e2e --install`"));
             return None;
         };
         Some(Self::at(Path::new(&folder)))
@@ -109,12 +105,6 @@ impl Vendors {
     pub fn home(&self, cli: VendorCli, server: SocketAddr) -> VendorHome {
         VendorHome::new(self, cli, server)
     }
-}
-
-/// What `cargo xtask e2e` tells the tests.
-#[expect(clippy::disallowed_methods, reason = "xtask tells tests by the environment where the programs are")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

@@ -19,8 +19,7 @@ fn installed() -> Vec<Server> {
     let (there, missing): (Vec<_>, Vec<_>) =
         Server::ALL.into_iter().partition(|server| server.program().is_some());
     for server in missing {
-        let name = server.name();
-        let _ = writeln!(std::io::stderr(), "SKIPPED: {name} is not installed, and not seen to end");
+        testkit::skipped(&format!("{} is seen to end", server.name()), "it is not installed");
     }
     there
 }

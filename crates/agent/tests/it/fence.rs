@@ -42,9 +42,13 @@ fn mechanisms() -> Vec<Mechanism> {
     let dir = tempfile::tempdir().unwrap();
     let report = agent::probe(&env("PATH"), dir.path());
     for failure in [report.bubblewrap.as_ref().err(), report.landlock.as_ref().err()].into_iter().flatten() {
-        eprintln!("SKIPPED: a mechanism of the fence: {failure}");
+        testkit::skipped("a mechanism of the fence", &failure.to_string());
     }
-    report.working()
+    let working = report.working();
+    if working.is_empty() {
+        testkit::no_sandbox("the fence", "none of its mechanisms works here");
+    }
+    working
 }
 
 fn fence(scene: &Scene, mechanism: Mechanism, outside: &Path) -> Fence {

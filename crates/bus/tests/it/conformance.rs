@@ -79,11 +79,10 @@ pub(crate) fn check(stage: Option<Box<dyn Fixture>>, case: fn(&dyn Fixture)) {
 
 /// The server a variable names; without it the backend is skipped, and a line says so.
 #[expect(clippy::disallowed_methods, reason = "the environment names the servers of these tests")]
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 pub(crate) fn server(backend: &str, variable: &str) -> Option<String> {
     let url = std::env::var(variable).ok().filter(|url| !url.is_empty());
     if url.is_none() {
-        eprintln!("SKIPPED: {backend}: set {variable} or run cargo xtask test");
+        testkit::skipped(backend, &format!("set {variable} or run cargo xtask test"));
     }
     url
 }

@@ -34,7 +34,6 @@ impl Papers {
 
     /// False when there is no such program.
     #[expect(clippy::disallowed_methods, reason = "the papers are made by another program")]
-    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     fn openssl(&self, words: &str) -> bool {
         match std::process::Command::new("openssl").args(words.split(' ')).current_dir(self.0.path()).output()
         {
@@ -43,7 +42,7 @@ impl Papers {
                 true
             }
             Err(why) => {
-                eprintln!("SKIPPED: a server that speaks TLS: openssl: {why}");
+                testkit::skipped("a server that speaks TLS", &format!("openssl: {why}"));
                 false
             }
         }

@@ -11,7 +11,7 @@ const VARIABLE: &str = "STUDIO_DATABASE";
 fn server() -> Option<String> {
     let url = std::env::var("CODITECT_TEST_POSTGRES").ok().filter(|url| !url.is_empty());
     if url.is_none() {
-        eprintln!("SKIPPED: data on PostgreSQL: set CODITECT_TEST_POSTGRES or run cargo xtask test");
+        testkit::skipped("data on PostgreSQL", "set CODITECT_TEST_POSTGRES or run cargo xtask test");
     }
     url
 }

@@ -33,7 +33,7 @@ fn passed(output: &Output) -> bool {
 fn a_full_disk_is_told_and_survived() {
     let temp = tempfile::tempdir().unwrap();
     if !child("probe", temp.path()).as_ref().is_ok_and(passed) {
-        eprintln!("SKIPPED: no disk in memory in a user namespace here");
+        testkit::skipped("a full disk", "no disk in memory in a user namespace here");
         return;
     }
     let ran = child("fills_up", temp.path()).unwrap();

@@ -98,6 +98,7 @@ impl Studio {
 fn all_four_work_in_one_repository_on_one_coordinated_task() {
     let Some(vendors) = Vendors::find("the four programs work on one coordinated task") else { return };
     if vendors.wanted().len() < VendorCli::ALL.len() {
+        testkit::skipped("one coordinated task", "it needs all four, and one alone was asked for");
         return;
     }
     let studio = Studio::new(&vendors);

@@ -135,10 +135,18 @@ fn in_terminal(place: &Workplace, command: &str) -> std::process::Child {
     script.stdin(std::process::Stdio::piped()).spawn().unwrap()
 }
 
+/// Whether a terminal can be made that a test closes.
+fn has_terminals() -> bool {
+    let there = program("script").arg("--version").output().is_ok();
+    if !there {
+        testkit::skipped("a terminal that closes", "`script` is not installed");
+    }
+    there
+}
+
 #[test]
 fn a_daemon_whose_terminal_closes_stops_in_good_order() {
-    if program("script").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: `script` is not installed, so no terminal could be closed");
+    if !has_terminals() {
         return;
     }
     let place = Workplace::new();
@@ -159,8 +167,7 @@ fn a_daemon_whose_terminal_closes_stops_in_good_order() {
 
 #[test]
 fn a_command_whose_terminal_closes_takes_no_turn_along() {
-    if program("script").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: `script` is not installed, so no terminal could be closed");
+    if !has_terminals() {
         return;
     }
     let busy = Busy::with(json!({}));

@@ -27,12 +27,15 @@ fn a_data_root_on_fuse_is_refused_before_anything_is_made() {
                 output
             }
             _ => {
-                eprintln!("SKIPPED: this machine does not let the test mount a FUSE file system");
+                testkit::skipped("a FUSE file system", "this machine does not let the test mount one");
                 return;
             }
         };
         if text(&output).contains("unshare failed") {
-            eprintln!("SKIPPED: this machine does not let the test make a mount namespace");
+            testkit::skipped(
+                "a FUSE file system",
+                "this machine does not let the test make a mount namespace",
+            );
             return;
         }
         let said = text(&output);

@@ -145,7 +145,7 @@ fn the_real_claude_code_works_in_a_sandbox() {
     let _daemon = place.daemon();
     let agents = place.house.json(&["agent", "list", "--json"]);
     if agents["items"][0]["sandbox"]["held_by"].is_null() {
-        eprintln!("SKIPPED: nothing holds a sandbox here");
+        testkit::no_sandbox("Claude Code works in a sandbox", "nothing holds one here");
         return;
     }
     let session = done(&place, "[[write note.txt|mine]] [[say done]]");
@@ -161,7 +161,7 @@ fn a_sandboxed_agent_does_its_work_and_reaches_nothing_else() {
     let doctor: Value = serde_json::from_slice(&doctor.stdout).unwrap();
     let found = doctor.to_string();
     if !found.contains("held by") {
-        eprintln!("SKIPPED: nothing holds a sandbox here: {found}");
+        testkit::no_sandbox("a sandboxed agent", &format!("nothing holds a sandbox here: {found}"));
         return;
     }
     let home = place.house.dir.path();

@@ -25,7 +25,7 @@ const LIVES: std::ops::Range<u64> = 20..900;
 #[test]
 fn nothing_acknowledged_is_lost_in_fifty_kills() {
     if let Some(missing) = stage::missing() {
-        eprintln!("SKIPPED: {missing}");
+        testkit::skipped("fifty kills of the daemon", &missing);
         return;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 fn server(variable: &str) -> Option<String> {
     let url = std::env::var(variable).ok().filter(|url| !url.is_empty());
     if url.is_none() {
-        eprintln!("SKIPPED: two machines: set {variable} or run cargo xtask test");
+        testkit::skipped("two machines", &format!("set {variable} or run cargo xtask test"));
     }
     url
 }

@@ -19,8 +19,9 @@ fn inspector() -> Option<String> {
     let variable = "CODITECT_TEST_INSPECTOR";
     let found = std::env::var(variable).ok().filter(|path| !path.is_empty());
     if found.is_none() {
-        eprintln!(
-            "SKIPPED: the official inspector: set {variable} to a program that runs it, or run cargo xtask e2e"
+        testkit::skipped(
+            "the official inspector",
+            &format!("set {variable} to a program that runs it, or run cargo xtask e2e"),
         );
     }
     found

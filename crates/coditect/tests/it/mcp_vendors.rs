@@ -40,7 +40,7 @@ fn vendors() -> Option<PathBuf> {
     let folder = std::env::var_os(variable).map(PathBuf::from);
     let found = folder.filter(|folder| ALL.iter().all(|name| folder.join("bin").join(name).exists()));
     if found.is_none() {
-        eprintln!("SKIPPED: the vendors' own programs: set {variable} or run cargo xtask e2e");
+        testkit::skipped("the vendors' own programs", &format!("set {variable} or run cargo xtask e2e"));
     }
     found
 }

@@ -14,7 +14,6 @@ use headless::HeadlessStage;
 use scripted::{Exchange, Scripted};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::io::Write;
 use testkit::TempRepo;
 use testkit::vendors::{VendorCli, Vendors};
 
@@ -140,8 +139,7 @@ fn play(text: &str, stage: &mut dyn Stage) {
     let scenario: Scenario = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
     let place = format!("“{}” on {}", scenario.title, stage.name());
     if let Some(need) = scenario.needs.iter().find(|need| !stage.can(**need)) {
-        // Not the macro: its words would be kept back for a test that passes.
-        let _ = writeln!(std::io::stderr(), "SKIPPED: {place}: it has no {need:?}");
+        testkit::skipped(&place, &format!("it has no {need:?}"));
         return;
     }
     for (path, content) in &scenario.files {

@@ -39,7 +39,7 @@ fn disk() -> PathBuf {
 fn a_full_disk_refuses_what_begins_and_takes_what_ends() {
     let folder = tempfile::tempdir().unwrap();
     if !passed(&run_child("probe", folder.path())) {
-        eprintln!("SKIPPED: no disk in memory in a user namespace here");
+        testkit::skipped("a full disk", "no disk in memory in a user namespace here");
         return;
     }
     let ran = run_child("on_a_small_disk", folder.path());

@@ -367,7 +367,7 @@ fn a_full_disk_leaves_the_old_file_whole() {
         output.status.success() && String::from_utf8_lossy(&output.stdout).contains("1 passed")
     };
     if !passed(&run_child("probe", folder.path())) {
-        eprintln!("SKIPPED: no disk in memory in a user namespace here");
+        testkit::skipped("a full disk", "no disk in memory in a user namespace here");
         return;
     }
     let ran = run_child("on_a_small_disk", folder.path());

@@ -175,5 +175,5 @@ pub(crate) fn assert_sound(reader: &Reader) {
 
 /// Says so loudly when a test cannot do its work here.
 pub(crate) fn skipped(why: &str) {
-    eprintln!("SKIPPED: {why}");
+    testkit::skipped("the journal", why);
 }

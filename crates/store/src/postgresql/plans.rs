@@ -13,7 +13,7 @@ const ALSO: [&str; 2] = ["turns_running_participant", "sessions_current"];
 #[expect(clippy::disallowed_methods, reason = "the runner of the tests names the server")]
 fn place() -> Option<Place> {
     let Some(url) = std::env::var("CODITECT_TEST_POSTGRES").ok().filter(|url| !url.is_empty()) else {
-        eprintln!("SKIPPED: PostgreSQL: set CODITECT_TEST_POSTGRES or run cargo xtask test");
+        testkit::skipped("plans of PostgreSQL", "set CODITECT_TEST_POSTGRES or run cargo xtask test");
         return None;
     };
     let name = format!("plans_{}", std::process::id());

@@ -32,11 +32,10 @@ fn passed(output: &Output) -> bool {
     output.status.success() && String::from_utf8_lossy(&output.stdout).contains("1 passed")
 }
 
-#[expect(clippy::print_stderr, reason = "a test that cannot do its work here says so loudly")]
 fn on_a_small_disk(size: &str, child: &str) {
     let temp = tempfile::tempdir().unwrap();
     if !run_child(size, "probe", temp.path()).as_ref().is_ok_and(passed) {
-        eprintln!("SKIPPED: no disk in memory in a user namespace here");
+        testkit::skipped("a full disk", "no disk in memory in a user namespace here");
         return;
     }
     let ran = run_child(size, child, temp.path()).unwrap();

@@ -21,7 +21,7 @@ impl Schema {
     /// None, loudly, without a server.
     pub(crate) fn new() -> Option<Self> {
         let Some(url) = url() else {
-            eprintln!("SKIPPED: PostgreSQL: set {VARIABLE} or run cargo xtask test");
+            testkit::skipped("PostgreSQL", &format!("set {VARIABLE} or run cargo xtask test"));
             return None;
         };
         // Nobody else has a folder of this name now.

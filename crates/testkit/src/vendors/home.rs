@@ -1,7 +1,8 @@
 //! A home for one program, with the settings that lead it to the scripted server.
 
-use super::{KEEP, TEST_KEY, VendorCli, VendorRun, Vendors, variable};
+use super::{KEEP, TEST_KEY, VendorCli, VendorRun, Vendors};
 use crate::search_path;
+use crate::skipped::variable;
 use serde_json::json;
 use std::ffi::OsString;
 use std::io::Write;

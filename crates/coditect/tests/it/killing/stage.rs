@@ -39,9 +39,10 @@ pub(super) struct Stage {
 
 /// What the demo needs and this machine has not.
 pub(super) fn missing() -> Option<String> {
-    ["git", "node"].into_iter().find(|name| program(name).arg("--version").output().is_err()).map(|name| {
-        format!("{name} is not installed, so the daemon was not killed in the middle of the demo")
-    })
+    ["git", "node"]
+        .into_iter()
+        .find(|name| program(name).arg("--version").output().is_err())
+        .map(|name| format!("{name} is not installed"))
 }
 
 impl Stage {
