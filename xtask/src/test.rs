@@ -11,7 +11,7 @@ use crate::report::Report;
 use crate::say;
 use crate::serve;
 use crate::vendors;
-use servers::Servers;
+use servers::{Server, Servers};
 use std::process::{Command, ExitCode};
 
 pub(crate) fn test(arguments: &[String]) -> ExitCode {
@@ -108,6 +108,23 @@ fn tests(mut run: Command, machine: &mut Machine, report: &mut Report) {
         run.envs(vendors::variables(&folder));
     }
     report.tests("tests", run);
+    if machine.need(&NEXTEST, report).is_ok() {
+        second_round(servers.as_ref(), report);
+    }
+}
+
+/// What of the engine and of its API must be the same with the data on PostgreSQL: once more, on it.
+fn second_round(servers: Option<&Servers>, report: &mut Report) {
+    const WHAT: &str = "tests with the data on PostgreSQL";
+    let mut named = servers.into_iter().flat_map(Servers::variables);
+    let Some((_, url)) = named.find(|(name, _)| *name == Server::Postgres.variable()) else {
+        return report.skip(WHAT, "no PostgreSQL was started");
+    };
+    let which = "package(engine) & binary(it) + package(server) & test(/^operations::/)";
+    let mut again =
+        cargo(&["nextest", "run", "--profile", "ci", "-p", "engine", "-p", "server", "-E", which]);
+    again.env("CODITECT_TEST_DATABASE", url);
+    report.tests(WHAT, again);
 }
 
 /// The page in a real browser: against a daemon that plays a fixed piece, then on the built product.

@@ -68,9 +68,7 @@ impl View<'_> {
     ) -> Result<Vec<PermissionRow>, StoreError> {
         let before = match before {
             None => i64::MAX,
-            Some(id) => {
-                self.row(&PERMISSION_SEQ, [id.to_string()], |row| Ok(row.get::<_, i64>(0)?))?.unwrap_or(0)
-            }
+            Some(id) => self.row(&PERMISSION_SEQ, [id.to_string()], |row| row.get::<_, i64>(0))?.unwrap_or(0),
         };
         match session {
             None => self.rows(&PERMISSIONS, params![before, limit(size)], read_permission),

@@ -171,9 +171,7 @@ impl View<'_> {
     pub fn sessions(&self, filter: &SessionFilter) -> Result<Vec<SessionRow>, StoreError> {
         let before = match filter.before {
             None => i64::MAX,
-            Some(id) => {
-                self.row(&SESSION_SEQ, [id.to_string()], |row| Ok(row.get::<_, i64>(0)?))?.unwrap_or(0)
-            }
+            Some(id) => self.row(&SESSION_SEQ, [id.to_string()], |row| row.get::<_, i64>(0))?.unwrap_or(0),
         };
         let statement = if filter.include_archived { &SESSIONS } else { &SESSIONS_CURRENT };
         self.rows(statement, params![before, limit(filter.limit)], read_session)

@@ -47,7 +47,7 @@ impl<'a> View<'a> {
 
     /// The first column of the only row, as a count.
     pub(crate) fn count(&self, statement: &Statement, params: impl Params) -> Result<u64, StoreError> {
-        let count = self.row(statement, params, |row| Ok(row.get::<_, Option<i64>>(0)?))?;
+        let count = self.row(statement, params, |row| row.get::<_, Option<i64>>(0))?;
         Ok(count.flatten().unwrap_or(0).cast_unsigned())
     }
 

@@ -2,6 +2,7 @@
 //! the real programs of the vendors. Dev-only.
 
 mod clock;
+mod database;
 mod entropy;
 mod every_event;
 mod json_schema;
@@ -10,6 +11,7 @@ mod temp_repo;
 pub mod vendors;
 
 pub use clock::ManualClock;
+pub use database::{DATABASE, database, name_database};
 pub use entropy::SeededEntropy;
 pub use every_event::every_event;
 pub use json_schema::mismatch;

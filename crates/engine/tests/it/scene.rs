@@ -166,6 +166,7 @@ impl Scene {
 
     /// Opens the engine; says what it repaired.
     pub(crate) async fn open(&mut self) -> Vec<String> {
+        testkit::name_database(&self.root().config());
         let options = EngineOptions {
             data_root: self.root(),
             workspace: "default".to_owned(),
@@ -323,6 +324,7 @@ fn environment(name: &str) -> Option<String> {
         "KEYLESS_KEY" => None,
         name if name.ends_with("_KEY") => Some(KEY.to_owned()),
         "HOME" => Some("/nonexistent".to_owned()),
+        testkit::DATABASE => testkit::database(),
         _ => None,
     }
 }

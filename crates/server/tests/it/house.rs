@@ -186,10 +186,12 @@ impl House {
 }
 
 async fn open_engine(root: &DataRoot, executable: PathBuf, home: PathBuf) -> Engine {
+    testkit::name_database(&root.config());
     let environment = move |name: &str| match name {
         "PATH" => testkit::search_path().into_string().ok(),
         "HOME" => home.to_str().map(str::to_owned),
         name if name.ends_with("_API_KEY") => Some("no-key-at-all".to_owned()),
+        testkit::DATABASE => testkit::database(),
         _ => None,
     };
     let options = EngineOptions {

@@ -53,7 +53,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_operation_is_answered_as_described() {
     let mut house = House::open().await;
     let mut contract = Contract::new();
@@ -255,7 +255,7 @@ async fn envelopes(house: &House, contract: &mut Contract, user: &Value) {
     assert_eq!((gone.status, gone.code().as_str()), (404, "no_notice"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn notices_are_the_newest_ones_until_somebody_reads_on() {
     let house = House::open().await;
     for n in 0..5 {
@@ -273,7 +273,7 @@ async fn notices_are_the_newest_ones_until_somebody_reads_on() {
     assert_eq!((payloads(&rest), &rest["next"]), (vec![json!(2), json!(3), json!(4)], &Value::Null));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repo_shows_the_branch_it_is_on() {
     let house = House::open().await;
     house.repo.git(&["checkout", "--quiet", "-b", "feat/leases"]);
@@ -289,7 +289,7 @@ async fn a_repo_shows_the_branch_it_is_on() {
     assert_eq!((gone.status, &gone.json()["branch"]), (200, &Value::Null));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_tells_when_its_turns_were_and_what_they_used() {
     let house = House::open().await;
     let session = house.session().await;
@@ -319,7 +319,7 @@ async fn a_task_tells_when_its_turns_were_and_what_they_used() {
 }
 
 /// One codec for every face: what REST, the CLI's client and a plan's prompt make of a text is one.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_face_makes_the_same_of_a_prompt() {
     let house = House::open().await;
     let given = "  Add leases\r\n\r\n- in src\\a.rs\r- and tests  \n \r\n";
@@ -376,7 +376,7 @@ async fn the_end(house: &mut House, contract: &mut Contract, session: &str) {
     running.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_leave_no_trace_in_the_journal() {
     let house = House::open().await;
     let session = house.session().await;

@@ -109,7 +109,7 @@ pub(super) fn turn_ended(db: &Connection, end: &TurnEnd) -> Result<(), StoreErro
 }
 
 fn speaker(db: &Connection, participant: ParticipantId) -> Result<Option<String>, StoreError> {
-    row(db, &SPEAKER, [participant.to_string()], |row| Ok(row.get::<_, String>("agent")?))
+    row(db, &SPEAKER, [participant.to_string()], |row| row.get::<_, String>("agent"))
 }
 
 /// The seed's column is in dollars with six places, which is what a micro is.

@@ -81,7 +81,7 @@ pub(super) fn called(db: &Connection, record: &Record, call: &ModelCall) -> Resu
 
 pub(super) fn answered(db: &Connection, record: &Record, answer: &ModelAnswer) -> Result<(), StoreError> {
     let run_id = answer.run.to_string();
-    let open = row(db, &OPEN_CALL, [&run_id], |row| Ok(row.get::<_, i64>("seq")?))?;
+    let open = row(db, &OPEN_CALL, [&run_id], |row| row.get::<_, i64>("seq"))?;
     let call = match open {
         Some(call) => call,
         None => {

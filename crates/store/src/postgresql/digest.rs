@@ -111,7 +111,7 @@ fn key(database: Database, table: &str) -> String {
 
 fn of_table(file: &rusqlite::Connection, table: &str) -> Result<Digest, StoreError> {
     let mut prepared = file.prepare(&format!("SELECT * FROM \"{table}\""))?;
-    let columns: Vec<String> = prepared.column_names().into_iter().map(ToOwned::to_owned).collect();
+    let columns: Vec<String> = prepared.column_names().map(ToOwned::to_owned).collect();
     let mut rows = prepared.query([])?;
     let mut digest = Digest::default();
     while let Some(row) = rows.next()? {

@@ -81,7 +81,8 @@ impl Arrival {
             waiting.push(Written { blob: None, ..written });
             if waiting.len() == LINES || bytes >= BYTES {
                 put(connection, &waiting)?;
-                (waiting.clear(), bytes = 0);
+                waiting.clear();
+                bytes = 0;
             }
             Ok::<(), StoreError>(())
         })?;
