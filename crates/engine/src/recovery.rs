@@ -38,6 +38,9 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<Vec<String>, Refusal
         }),
     );
     tidy_runs(shared).await?;
+    said.extend(crate::repo::clone::mend(shared).await?);
+    said.extend(worktree::trash::mend(shared).await?);
+    worktree::script::mend(shared).await?;
     Ok(said)
 }
 

@@ -63,7 +63,7 @@ impl Holding {
             reasons.push(format!("not committed: {}", self.dirty_words()));
         }
         for (count, one, many) in [
-            (self.unlanded, "commit that is not landed", "commits that are not landed"),
+            (self.unlanded, "commit not landed", "commits not landed"),
             (self.stashes, "stash of its branch", "stashes of its branch"),
             (self.submodules, "submodule with files", "submodules with files"),
             (self.hidden, "file whose changes git does not show", "files whose changes git does not show"),
