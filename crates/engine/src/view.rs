@@ -154,6 +154,8 @@ pub struct WorktreeView {
     pub unlanded: usize,
     /// Who is in it now.
     pub inside: Vec<String>,
+    /// Sessions that were told to work in it.
+    pub sessions: Vec<SessionId>,
     /// Why it would not be taken away; none when nothing would be lost.
     pub kept_because: Option<String>,
     pub port_base: Option<u16>,
@@ -201,6 +203,7 @@ impl WorktreeView {
             dirty: 0,
             unlanded: 0,
             inside: Vec::new(),
+            sessions: Vec::new(),
             kept_because: None,
             port_base: None,
             used: None,

@@ -7,6 +7,7 @@
 //! a ref of ours by an explicit order. Landing changes no file in which the user has work.
 
 mod add;
+mod assign;
 mod claim;
 mod inside;
 mod land;
@@ -19,6 +20,7 @@ pub(crate) mod trash;
 pub(crate) mod usage;
 
 pub use add::{NewAdoption, NewWorktree};
+pub(crate) use assign::{assigned_folder, shared_place};
 pub(crate) use claim::{Claim, Claims};
 pub(crate) use inside::inside;
 pub use script::Script;

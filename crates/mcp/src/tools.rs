@@ -119,10 +119,19 @@ impl Tool {
 /// Every tool, in the order they are listed.
 pub fn tools() -> &'static [Tool] {
     static ALL: LazyLock<Vec<Tool>> = LazyLock::new(|| {
-        [lock::tools(), notice::tools(), task::tools(), context::tools(), who::tools(), session::tools(), repo::tools(), worktree::tools()]
-            .into_iter()
-            .flatten()
-            .collect()
+        [
+            lock::tools(),
+            notice::tools(),
+            task::tools(),
+            context::tools(),
+            who::tools(),
+            session::tools(),
+            repo::tools(),
+            worktree::tools(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     });
     &ALL
 }

@@ -7,7 +7,7 @@ use crate::{
     PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal, RefusedEdit, Registration, RegistrationId,
     Repo, RepoId, Run, RunExit, RunId, ScriptEnd, ScriptStart, Session, SessionId, StrayFiles, Task, TaskId,
     TestReport, TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor,
-    VendorRecords, Worktree, WorktreeMerged, WorktreePurged, WorktreeRestored,
+    VendorRecords, Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -120,6 +120,8 @@ events! {
     RepoCloneFailed(CloneFailure) "repo.clone_failed",
     /// Made, or made by somebody else and registered now.
     WorktreeCreated(Worktree) "worktree.created",
+    /// A session works in it, or in none any more.
+    WorktreeAssigned(WorktreeAssignment) "worktree.assigned",
     WorktreeMerged(WorktreeMerged) "worktree.merged",
     WorktreeTrashed(TrashedWorktree) "worktree.trashed",
     WorktreeRestored(WorktreeRestored) "worktree.restored",
@@ -361,6 +363,7 @@ impl Event {
             | Self::NoticePublished(_)
             | Self::ContextChanged(_)
             | Self::JournalRepaired(_) => None,
+            Self::WorktreeAssigned(e) => Some(e.session),
             Self::SessionCreated(session) => Some(session.id),
             Self::SessionRenamed(e) => Some(e.session),
             Self::SessionArchived(e) => Some(e.session),

@@ -86,5 +86,5 @@ pub use turn::{
 pub use user::User;
 pub use worktree::{
     Lender, PORT_BLOCKS, PORT_FIRST, PORT_SPAN, ScriptEnd, ScriptKind, ScriptOutcome, ScriptStart,
-    TrashedWorktree, Worktree, WorktreeMerged, WorktreePurged, WorktreeRestored,
+    TrashedWorktree, Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored,
 };

@@ -90,6 +90,14 @@ pub struct WorktreeMerged {
     pub files: u64,
 }
 
+/// A session works in a named worktree from its next turn on, or in its repo's checkout again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorktreeAssignment {
+    pub session: SessionId,
+    /// None: the repo's checkout.
+    pub worktree: Option<WorktreeId>,
+}
+
 /// What a trusted repo may have done to its worktrees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -34,6 +34,8 @@ pub enum Fact {
     RepoCloneFailed(CloneFailure),
     #[serde(rename = "worktree.created")]
     WorktreeCreated(WorktreeRecord),
+    #[serde(rename = "worktree.assigned")]
+    WorktreeAssigned(WorktreeAssignment),
     #[serde(rename = "worktree.merged")]
     WorktreeMerged(WorktreeMerged),
     #[serde(rename = "worktree.trashed")]
@@ -256,6 +258,8 @@ payloads! {
         /// Its branch stands elsewhere by now, so it is on a commit and on no branch.
         detached: bool,
     }
+    /// A session works in a worktree from its next turn on, or in its repository's checkout again.
+    WorktreeAssignment { session: String, worktree: Option<String> }
     WorktreePurged { worktree: String, repo: String }
     WorktreeMerged {
         worktree: String,

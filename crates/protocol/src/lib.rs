@@ -87,7 +87,7 @@ pub use session::{NewSession, Origin, Session, SessionPatch, SessionQuery};
 pub use task::{NewAnswer, NewSteer, Question, Target, Task, TaskQuery};
 pub use turn::{FileChange, Turn, TurnOutcome};
 pub use worktree::{
-    Landed, MergedWorktree, NewAdoption, NewLanding, NewMerge, NewRemoval, NewScriptRun, NewWorktree,
-    RemovedWorktree, Worktree, WorktreeChange, WorktreeKind, WorktreeQuery, WorktreeRemoval, WorktreeScript,
-    WorktreeState,
+    Landed, MergedWorktree, NewAdoption, NewAssignment, NewLanding, NewMerge, NewRemoval, NewScriptRun,
+    NewWorktree, RemovedWorktree, Worktree, WorktreeChange, WorktreeKind, WorktreeQuery, WorktreeRemoval,
+    WorktreeScript, WorktreeState,
 };

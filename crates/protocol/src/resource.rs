@@ -90,6 +90,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
             changes.clone(event)
         }
         Event::WorktreeCreated(_)
+        | Event::WorktreeAssigned(_)
         | Event::WorktreeMerged(_)
         | Event::WorktreeTrashed(_)
         | Event::WorktreeRestored(_)
@@ -205,6 +206,7 @@ impl Changes {
             Event::WorktreeCreated(e) => {
                 self.created(Noun::Worktree, e.id, WorktreeChange::from(e.clone()));
             }
+            Event::WorktreeAssigned(e) => self.session(e.session, json!({ "worktree": e.worktree })),
             Event::WorktreeMerged(e) => {
                 self.patched(Noun::Worktree, e.worktree, json!({ "merged_into": e.into }))
             }

@@ -2,6 +2,7 @@
 
 use crate::operation::{
     Access::User,
+    Answer,
     Method::{Delete, Get, Post},
     Operation,
 };
@@ -64,6 +65,9 @@ pub struct Worktree {
     pub unlanded: usize,
     /// Who is in it now.
     pub inside: Vec<String>,
+    /// Sessions that were told to work in it.
+    #[schema(value_type = Vec<String>)]
+    pub sessions: Vec<SessionId>,
     /// Why it would not be taken away; none when nothing would be lost.
     pub kept_because: Option<String>,
     /// First of twenty ports that no other worktree has.
@@ -169,6 +173,14 @@ pub struct NewRemoval {
 pub struct NewScriptRun {
     #[schema(value_type = words::ScriptKind)]
     pub script: ScriptKind,
+}
+
+/// Body of `POST /sessions/{id}/worktree`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAssignment {
+    /// Name, repository/name, id or short id.
+    pub worktree: String,
 }
 
 /// A worktree's work that came to a branch.
@@ -277,6 +289,16 @@ pub(crate) fn operations() -> Vec<Operation> {
             .creates::<Worktree>(),
         op("get_worktree", Get, "/worktrees/{id}", "Shows a worktree and counts what it takes on the disk.")
             .returns::<Worktree>(),
+        op("assign_worktree", Post, "/sessions/{id}/worktree", "Lets a session work in a named worktree.")
+            .body::<NewAssignment>()
+            .returns::<Worktree>(),
+        op(
+            "unassign_worktree",
+            Delete,
+            "/sessions/{id}/worktree",
+            "Lets a session work in its repository's checkout.",
+        )
+        .answers(204, Answer::Nothing),
         op("merge_worktree", Post, "/worktrees/{id}/merge", "Brings a worktree's work to a branch.")
             .body::<NewMerge>()
             .returns::<MergedWorktree>(),

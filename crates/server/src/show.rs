@@ -206,6 +206,7 @@ pub(crate) fn worktree(view: WorktreeView) -> protocol::Worktree {
         dirty: view.dirty,
         unlanded: view.unlanded,
         inside: view.inside,
+        sessions: view.sessions,
         kept_because: view.kept_because,
         port_base: view.port_base,
         bytes: view.used.map(|used| used.bytes),

@@ -80,6 +80,7 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::RepoCloneProgressed(step) => repo::clone_progressed(db, step),
         Event::RepoCloneFailed(failure) => repo::clone_failed(db, failure),
         Event::WorktreeCreated(worktree) => worktree::created(db, record, worktree),
+        Event::WorktreeAssigned(assignment) => worktree::assigned(db, assignment),
         Event::WorktreeTrashed(trashed) => worktree::trashed(db, record, trashed),
         Event::WorktreeRestored(restored) => worktree::restored(db, record, restored),
         Event::WorktreePurged(purged) => worktree::purged(db, purged),
@@ -156,6 +157,7 @@ fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
         | Event::RepoCloneProgressed(_)
         | Event::RepoCloneFailed(_)
         | Event::WorktreeCreated(_)
+        | Event::WorktreeAssigned(_)
         | Event::WorktreeMerged(_)
         | Event::WorktreeTrashed(_)
         | Event::WorktreeRestored(_)

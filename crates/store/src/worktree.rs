@@ -2,7 +2,7 @@
 
 use crate::statement::statements;
 use crate::{StoreError, View, column};
-use model::{RepoId, ScriptEnd, ScriptKind, TrashedWorktree, Worktree, WorktreeId};
+use model::{RepoId, ScriptEnd, ScriptKind, SessionId, TrashedWorktree, Worktree, WorktreeId};
 use rusqlite::Row;
 
 /// It can be worked in.
@@ -32,6 +32,8 @@ statements! { QUERIES in Sessions {
     WORKTREE = "SELECT data, port_base, trash FROM worktrees WHERE worktree_id = ?1";
     WORKTREES_BY_NAME = "SELECT data, port_base, trash FROM worktrees WHERE repo_id = ?1 AND name = ?2 ORDER BY seq";
     WORKTREES_BY_PATH = "SELECT data, port_base, trash FROM worktrees WHERE path = ?1 ORDER BY seq";
+    WORKTREE_OF = "SELECT worktree_id FROM worktree_sessions WHERE session_id = ?1";
+    SESSIONS_IN = "SELECT session_id FROM worktree_sessions WHERE worktree_id = ?1 ORDER BY session_id";
     SCRIPTS = "SELECT script, hash, data FROM worktree_scripts WHERE worktree_id = ?1 ORDER BY script";
 } }
 
@@ -58,6 +60,16 @@ impl View<'_> {
     /// The live one at a canonical path.
     pub fn worktree_at(&self, path: &str) -> Result<Option<WorktreeRow>, StoreError> {
         Ok(self.rows(&WORKTREES_BY_PATH, [path], read)?.into_iter().find(|row| row.trashed.is_none()))
+    }
+
+    /// The worktree that a session was told to work in; it may be in the trash, or gone.
+    pub fn worktree_of(&self, session: SessionId) -> Result<Option<WorktreeId>, StoreError> {
+        self.row(&WORKTREE_OF, [session.to_string()], |row| column::parsed(row, "worktree_id"))
+    }
+
+    /// The sessions that were told to work in a worktree.
+    pub fn sessions_in(&self, id: WorktreeId) -> Result<Vec<SessionId>, StoreError> {
+        self.rows(&SESSIONS_IN, [id.to_string()], |row| column::parsed(row, "session_id"))
     }
 
     pub fn worktree_scripts(&self, id: WorktreeId) -> Result<Vec<ScriptRow>, StoreError> {

@@ -112,6 +112,7 @@ fn worktree(kind: &str) -> Value {
     });
     match kind {
         "worktree.created" => record,
+        "worktree.assigned" => json!({ "session": id("ses"), "worktree": id("wtr") }),
         "worktree.merged" => json!({
             "worktree": id("wtr"), "repo": id("rep"), "into": "main", "head": "00ff", "merged": true, "files": 3,
         }),

@@ -38,6 +38,24 @@ pub(crate) enum Worktree {
         after_help = "Examples:\n  cd \"$(coditect worktree path feat-auth)\"\n  coditect worktree path shop/feat-auth --json"
     )]
     Path(Which),
+    /// Let a session work in a worktree, from its next turn on; several may share one
+    #[command(
+        after_help = "Examples:\n  coditect worktree use feat-auth 7k2m\n  coditect worktree use shop/feat-auth 7k2m --json"
+    )]
+    Use {
+        #[command(flatten)]
+        which: Which,
+        /// Id or short id of the session, or the start of it
+        session: String,
+    },
+    /// Let a session work in its repository's checkout again
+    #[command(
+        after_help = "Examples:\n  coditect worktree leave 7k2m\n  coditect worktree leave 7k2m --json"
+    )]
+    Leave {
+        /// Id or short id of the session, or the start of it
+        session: String,
+    },
     /// Bring a worktree's commits to a branch
     #[command(
         after_help = "Examples:\n  coditect worktree merge feat-auth\n  coditect worktree merge feat-auth --into release/1.2 --message \"Merge leases\""
@@ -106,6 +124,25 @@ impl Worktree {
                 match context.screen.json {
                     true => context.screen.document(&serde_json::json!({ "path": one.path }))?,
                     false => context.screen.print(&format!("{}\n", one.path))?,
+                }
+                Ok(Exit::Done)
+            }
+            Self::Use { which, session } => {
+                let assignment = protocol::NewAssignment { worktree: which.worktree };
+                let one = context.talk("writing it down", async |client| {
+                    Ok(client.assign_worktree(&session, &assignment, None).await?)
+                })?;
+                show::one(context, &one)
+            }
+            Self::Leave { session } => {
+                context.talk("writing it down", async |client| {
+                    Ok(client.unassign_worktree(&session, None).await?)
+                })?;
+                match context.screen.json {
+                    true => context.screen.document(&serde_json::json!({ "left": session }))?,
+                    false => {
+                        context.screen.say(&format!("{session} works in its repository's checkout again"))
+                    }
                 }
                 Ok(Exit::Done)
             }

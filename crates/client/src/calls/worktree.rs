@@ -5,8 +5,8 @@ use crate::client::{Ask, Client};
 use crate::{ClientError, path};
 use protocol::Method::{Delete, Get, Post};
 use protocol::{
-    MergedWorktree, NewAdoption, NewClone, NewMerge, NewRemoval, NewScriptRun, NewTrust, NewWorktree, Page,
-    RemovedWorktree, Repo, RepoClone, Script, ScriptQuery, Worktree, WorktreeQuery,
+    MergedWorktree, NewAdoption, NewAssignment, NewClone, NewMerge, NewRemoval, NewScriptRun, NewTrust,
+    NewWorktree, Page, RemovedWorktree, Repo, RepoClone, Script, ScriptQuery, Worktree, WorktreeQuery,
 };
 
 impl Client {
@@ -52,6 +52,20 @@ impl Client {
     /// By id, short id, name, or repo/name.
     pub async fn worktree(&self, id: &str) -> Result<Worktree, ClientError> {
         self.ask(Ask::new(Get, path::under("worktrees", id, ""))).await
+    }
+
+    /// The session works there from its next turn on.
+    pub async fn assign_worktree(
+        &self,
+        session: &str,
+        worktree: &NewAssignment,
+        key: Key<'_>,
+    ) -> Result<Worktree, ClientError> {
+        self.ask(Ask::new(Post, path::under("sessions", session, "/worktree")).body(worktree)?.key(key)).await
+    }
+
+    pub async fn unassign_worktree(&self, session: &str, key: Key<'_>) -> Result<(), ClientError> {
+        self.ask(Ask::new(Delete, path::under("sessions", session, "/worktree")).key(key)).await
     }
 
     pub async fn merge_worktree(

@@ -58,7 +58,7 @@ fn real(path: &Path) -> PathBuf {
     path.to_owned()
 }
 
-fn locked(held: &Held) -> MutexGuard<'_, HashMap<PathBuf, usize>> {
+fn locked(held: &Held) -> MutexGuard<'_, HashMap<PathBuf, Vec<String>>> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

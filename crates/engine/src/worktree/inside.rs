@@ -40,6 +40,17 @@ pub(crate) fn nobody_inside(shared: &Shared, path: &Path, label: &str) -> Result
         }
         std::thread::sleep(PAUSE);
     };
+    Err(refused(&names, label))
+}
+
+/// Refuses when somebody works in it; whoever only stands there is let stand.
+pub(crate) fn nobody_works(shared: &Shared, path: &Path, label: &str) -> Result<(), Refusal> {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let names = announced(shared, &path);
+    if names.is_empty() { Ok(()) } else { Err(refused(&names, label)) }
+}
+
+fn refused(names: &[String], label: &str) -> Refusal {
     let more = names.len().saturating_sub(NAMED_MAX);
     let mut who = names[..names.len().min(NAMED_MAX)].join(", ");
     if more > 0 {
@@ -47,8 +58,8 @@ pub(crate) fn nobody_inside(shared: &Shared, path: &Path, label: &str) -> Result
     }
     let verb = if names.len() == 1 { "works" } else { "work" };
     let message = format!("{who} {verb} in the worktree {label} now");
-    Err(Refusal::conflict("worktree_in_use", message)
-        .hint("wait for the turn to end, cancel its task, or leave the folder in that terminal"))
+    Refusal::conflict("worktree_in_use", message)
+        .hint("wait for the turn to end, cancel its task, or leave the folder in that terminal")
 }
 
 /// Turns that have it, sessions that said so, and holders of its locks.

@@ -1,7 +1,7 @@
 //! Landing: what a participant did in its worktree comes to the branch that the user has checked out.
 
 use super::Found;
-use super::inside::nobody_inside;
+use super::inside::nobody_works;
 use crate::engine::Shared;
 use crate::{Call, Engine, LandedView, checkpoint};
 use git::{Landing, REF_PREFIX};
@@ -66,7 +66,7 @@ fn land(
     id: model::CheckpointId,
     at: model::Timestamp,
 ) -> Result<(LandedView, Option<Checkpoint>), Refusal> {
-    nobody_inside(shared, &found.lent.path, &format!("of {}", found.agent))?;
+    nobody_works(shared, &found.lent.path, &format!("of {}", found.agent))?;
     let main = checkpoint::open(shared, &found.repo.path)?;
     let worktree = main.lent(&found.lent)?.ok_or_else(|| Refusal::internal("the worktree is half made"))?;
     let held = worktree.holding()?;

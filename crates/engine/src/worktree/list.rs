@@ -156,6 +156,8 @@ fn view(shared: &Shared, seen: &Seen) -> WorktreeView {
     if let Some(row) = &seen.row {
         let scripts = shared.store.read(|view| view.worktree_scripts(row.worktree.id));
         view.scripts = scripts.unwrap_or_default();
+        let sessions = shared.store.read(|view| view.sessions_in(row.worktree.id));
+        view.sessions = sessions.unwrap_or_default();
     }
     if let Some(listed) = &seen.listed {
         view.branch.clone_from(&listed.branch);

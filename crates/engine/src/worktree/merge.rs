@@ -1,6 +1,6 @@
 //! Merging: what was done in a named worktree comes to a branch, and to the checkout that is on it.
 
-use super::inside::nobody_inside;
+use super::inside::nobody_works;
 use super::land::nobody_holds;
 use super::{checkout, remove::Target};
 use crate::engine::Shared;
@@ -106,7 +106,7 @@ fn merge(
                 return Err(Refusal::invalid("merge_into_itself", message).hint("give another with --into"));
             }
             if open.top() != main.top() {
-                nobody_inside(shared, &path, &format!("on {}", into.unwrap_or_default()))?;
+                nobody_works(shared, &path, &format!("on {}", into.unwrap_or_default()))?;
             }
             nobody_holds(shared, &path.display().to_string(), &open.would_change(&landing)?)?;
             let landed = open.land(&landing)?;

@@ -158,3 +158,63 @@ pub(crate) async fn mend(shared: &Arc<Shared>) -> Result<Vec<String>, Refusal> {
     }
     Ok(said)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::Stage;
+    use crate::{Call, Engine, NewWorktree};
+    use model::Repo;
+
+    /// A workspace with a repo and a worktree in it.
+    async fn made(stage: &Stage) -> (Engine, WorktreeView, testkit::TempRepo) {
+        let origin = testkit::TempRepo::with(&[("a.txt", "one\n")]);
+        origin.git(&["clone", "-q", ".", stage.worktree().to_str().unwrap()]);
+        let (session, _) = stage.session(&["claude"]);
+        let repo: Repo = stage.shared.store.read(|view| view.repo(session.repo.unwrap())).unwrap().unwrap();
+        let engine = Engine { shared: Arc::clone(&stage.shared) };
+        let new =
+            NewWorktree { repo: repo.id, name: "one".to_owned(), branch: None, from: None, checkout: None };
+        let view = engine.add_worktree(&Call::user("test"), new).await.unwrap();
+        (engine, view, origin)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_has_expired_goes_and_nothing_else_does() {
+        let stage = Stage::with_path();
+        let (engine, view, _origin) = made(&stage).await;
+        let id = view.id.unwrap();
+        engine.trash_worktree(&Call::user("test"), id, false).await.unwrap();
+        let trashed = engine.trashed(id).unwrap();
+        let keeps = u64::from(stage.shared.config.snapshot().config.repos.trash_days) * 24 * 3600;
+        stage.clock.advance(Duration::from_secs(keeps - 1));
+        assert_eq!(expire(&stage.shared).await.unwrap(), 0);
+        assert!(Path::new(&trashed.path).join("a.txt").exists());
+        stage.clock.advance(Duration::from_secs(1));
+        assert_eq!(expire(&stage.shared).await.unwrap(), 1);
+        assert!(!Path::new(&trashed.path).exists());
+        assert_eq!(engine.trashed(id).unwrap_err().code, "worktree_not_found");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_that_was_cut_off_on_its_way_is_where_it_was() {
+        let stage = Stage::with_path();
+        let (engine, view, _origin) = made(&stage).await;
+        let row = engine.worktree_row(view.id.unwrap()).unwrap();
+        // The event is there, the folder has not moved: so a kill in between leaves it.
+        let trashed = TrashedWorktree {
+            path: stage.shared.workspace.trash().join("x").display().to_string(),
+            worktree: row.worktree.clone(),
+            head: None,
+            branch: None,
+            kept_as: None,
+            forced: None,
+            expires_at: None,
+        };
+        stage.shared.record(Actor::System, vec![Event::WorktreeTrashed(trashed)]).await.unwrap();
+        assert_eq!(mend(&stage.shared).await.unwrap().len(), 1);
+        assert_eq!(engine.worktree_row(row.worktree.id).unwrap().trashed, None);
+        assert!(Path::new(&view.path).join("a.txt").exists());
+        assert!(mend(&stage.shared).await.unwrap().is_empty());
+    }
+}

@@ -6,7 +6,8 @@ use crate::answer::{Answer, clipped};
 use crate::call::Call;
 use crate::failure::Failure;
 use protocol::{
-    NewAdoption, NewMerge, NewRemoval, NewScriptRun, NewWorktree, RemovedWorktree, ScriptKind, WorktreeQuery,
+    NewAdoption, NewAssignment, NewMerge, NewRemoval, NewScriptRun, NewWorktree, RemovedWorktree, ScriptKind,
+    WorktreeQuery,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,12 @@ pub(super) fn tools() -> Vec<Tool> {
                 "Register a worktree",
                 "Registers a worktree that was made with plain git; it stays where it is.",
                 adopt,
+            ),
+            Tool::new::<_, Worktree, _>(
+                "worktree_use",
+                "Work in a worktree",
+                "Lets a session of the studio work in a worktree from its next turn on; several may share one.",
+                assign,
             ),
             Tool::new::<_, Merged, _>(
                 "worktree_merge",
@@ -146,6 +153,15 @@ struct Merge {
     /// Of the merge commit, where one is needed.
     #[serde(default)]
     message: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Use {
+    /// Name, repository/name, id or short id.
+    worktree: String,
+    /// Id or short id of the session.
+    session: String,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
@@ -312,12 +328,19 @@ async fn get(call: Call, wish: Which) -> Result<Answer, Failure> {
 
 async fn add(call: Call, wish: Add) -> Result<Answer, Failure> {
     let Add { repo, name, branch, from, checkout } = wish;
-    Worktree::answer(call.daemon().add_worktree(&NewWorktree { repo, name, branch, from, checkout }, None).await?)
+    Worktree::answer(
+        call.daemon().add_worktree(&NewWorktree { repo, name, branch, from, checkout }, None).await?,
+    )
 }
 
 async fn adopt(call: Call, wish: Adopt) -> Result<Answer, Failure> {
     let Adopt { repo, path, name } = wish;
     Worktree::answer(call.daemon().adopt_worktree(&NewAdoption { repo, path, name }, None).await?)
+}
+
+async fn assign(call: Call, wish: Use) -> Result<Answer, Failure> {
+    let assignment = NewAssignment { worktree: wish.worktree };
+    Worktree::answer(call.daemon().assign_worktree(&wish.session, &assignment, None).await?)
 }
 
 async fn merge(call: Call, wish: Merge) -> Result<Answer, Failure> {

@@ -24,6 +24,7 @@ fn each_kind_of_event_changes_its_resources() {
     check("repo.clone_progressed", &[(Patched, Noun::Clone)]);
     check("repo.clone_failed", &[(Removed, Noun::Clone)]);
     check("worktree.created", &[(Created, Noun::Worktree)]);
+    check("worktree.assigned", &[(Patched, Noun::Session)]);
     check("worktree.merged", &[(Patched, Noun::Worktree)]);
     check("worktree.trashed", &[(Patched, Noun::Worktree)]);
     check("worktree.restored", &[(Patched, Noun::Worktree)]);

@@ -29,6 +29,14 @@ CREATE TABLE worktree_scripts (
     PRIMARY KEY (worktree_id, script)
 ) STRICT;
 
+-- Sessions that work in a named worktree.
+CREATE TABLE worktree_sessions (
+    session_id TEXT PRIMARY KEY NOT NULL,
+    worktree_id TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX worktree_sessions_worktree ON worktree_sessions (worktree_id);
+
 CREATE TABLE clones (
     repo_id TEXT PRIMARY KEY NOT NULL,
     slug TEXT NOT NULL,

@@ -5,7 +5,9 @@ use crate::statement::{run, statements};
 use crate::worktree::{LIVE, TRASHED};
 use crate::{StoreError, column};
 use journal::Record;
-use model::{ScriptEnd, ScriptStart, TrashedWorktree, Worktree, WorktreePurged, WorktreeRestored};
+use model::{
+    ScriptEnd, ScriptStart, TrashedWorktree, Worktree, WorktreeAssignment, WorktreePurged, WorktreeRestored,
+};
 use rusqlite::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
@@ -17,6 +19,9 @@ statements! { STATEMENTS in Sessions {
     RESTORE_WORKTREE = "UPDATE worktrees SET state = ?2, port_base = ?3, updated_at = ?4, trash = NULL
         WHERE worktree_id = ?1";
     DELETE_WORKTREE = "DELETE FROM worktrees WHERE worktree_id = ?1";
+    ASSIGN_WORKTREE = "INSERT INTO worktree_sessions (session_id, worktree_id) VALUES (?1, ?2)
+        ON CONFLICT (session_id) DO UPDATE SET worktree_id = excluded.worktree_id";
+    UNASSIGN_WORKTREE = "DELETE FROM worktree_sessions WHERE session_id = ?1";
     DELETE_SCRIPTS = "DELETE FROM worktree_scripts WHERE worktree_id = ?1";
     START_SCRIPT = "INSERT INTO worktree_scripts (worktree_id, script, hash, started_at) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (worktree_id, script) DO UPDATE SET hash = excluded.hash, started_at = excluded.started_at,
@@ -67,6 +72,15 @@ pub(super) fn restored(db: &Connection, record: &Record, back: &WorktreeRestored
 pub(super) fn purged(db: &Connection, purged: &WorktreePurged) -> Result<(), StoreError> {
     run(db, &DELETE_WORKTREE, [purged.worktree.to_string()])?;
     run(db, &DELETE_SCRIPTS, [purged.worktree.to_string()])?;
+    Ok(())
+}
+
+pub(super) fn assigned(db: &Connection, assignment: &WorktreeAssignment) -> Result<(), StoreError> {
+    let session = assignment.session.to_string();
+    match assignment.worktree {
+        Some(worktree) => run(db, &ASSIGN_WORKTREE, [session, worktree.to_string()])?,
+        None => run(db, &UNASSIGN_WORKTREE, [session])?,
+    };
     Ok(())
 }
 

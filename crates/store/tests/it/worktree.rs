@@ -4,7 +4,8 @@ use crate::fixtures::World;
 use crate::workspace::{Workspace, commit};
 use model::{
     Actor, CloneFailure, CloneStart, CloneStep, Event, Repo, RepoId, ScriptEnd, ScriptKind, ScriptOutcome,
-    ScriptStart, TrashedWorktree, Worktree, WorktreeMerged, WorktreePurged, WorktreeRestored,
+    ScriptStart, TrashedWorktree, Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged,
+    WorktreeRestored,
 };
 
 impl World {
@@ -53,6 +54,10 @@ impl World {
                 Event::WorktreeCreated(back.clone()),
                 Event::WorktreeScriptStarted(script(&kept)),
                 Event::WorktreeScriptEnded(ended(&kept)),
+                Event::WorktreeAssigned(WorktreeAssignment {
+                    session: self.id_session(),
+                    worktree: Some(kept.id),
+                }),
                 Event::WorktreeMerged(WorktreeMerged {
                     worktree: kept.id,
                     repo: repo.id,
@@ -131,6 +136,25 @@ fn a_worktree_is_live_or_in_the_trash_or_gone() {
     assert_eq!((trash().len(), live()[0].worktree.port_base), (0, 20_080));
     say(Event::WorktreePurged(WorktreePurged { worktree: one.id, repo: repo.id }));
     assert_eq!(store.read(|view| view.worktree(one.id)).unwrap(), None);
+}
+
+#[test]
+fn sessions_share_a_worktree_and_leave_it() {
+    let workspace = Workspace::new();
+    let (store, _) = workspace.open();
+    let world = World::new();
+    let one = world.worktree(&world.repo("shop"), "one", 20_000);
+    let (first, second) = (world.id_session(), world.id_session());
+    let assign = |session, worktree| {
+        let event = Event::WorktreeAssigned(WorktreeAssignment { session, worktree });
+        commit(&store, Actor::User, vec![event]);
+    };
+    assign(first, Some(one.id));
+    assign(second, Some(one.id));
+    assert_eq!(store.read(|view| view.sessions_in(one.id)).unwrap().len(), 2);
+    assign(first, None);
+    assert_eq!(store.read(|view| view.worktree_of(first)).unwrap(), None);
+    assert_eq!(store.read(|view| view.worktree_of(second)).unwrap(), Some(one.id));
 }
 
 #[test]

@@ -83,6 +83,10 @@ pub(super) fn one(context: &Context, one: &Worktree) -> Outcome {
         if !one.inside.is_empty() {
             sheet = sheet.row("in it", one.inside.join(", "));
         }
+        if !one.sessions.is_empty() {
+            let sessions: Vec<String> = one.sessions.iter().map(|session| session.short()).collect();
+            sheet = sheet.row("sessions", sessions.join(", "));
+        }
         for run in &one.scripts {
             let end = run.end.map_or("running", |end| end.as_str());
             sheet = sheet.row(run.script.as_str(), end);

@@ -1,5 +1,6 @@
 mod add;
 mod adopt;
+mod assign;
 mod get;
 mod land;
 mod list;
@@ -11,6 +12,7 @@ mod restore;
 mod start;
 mod stop;
 mod trash;
+mod unassign;
 
 use crate::router::Binder;
 
@@ -19,6 +21,8 @@ pub(super) fn bind(binder: Binder) -> Binder {
         .bind("list_worktrees", list::handle)
         .bind("add_worktree", add::handle)
         .bind("adopt_worktree", adopt::handle)
+        .bind("assign_worktree", assign::handle)
+        .bind("unassign_worktree", unassign::handle)
         .bind("get_worktree", get::handle)
         .bind("merge_worktree", merge::handle)
         .bind("trash_worktree", trash::handle)
