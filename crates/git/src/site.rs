@@ -10,7 +10,7 @@ use crate::branch::check_branch;
 use crate::process::Call;
 use crate::{GitError, Oid, Repository};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -71,6 +71,11 @@ impl Repository {
     pub fn make_worktree(&self, site: &Site, start: Start<'_>) -> Result<Repository, GitError> {
         site.check()?;
         self.refuse_reftable()?;
+        // A new branch is decided by git; who gets one that is there, by this lock, which ends with its holder.
+        let _held = match start {
+            Start::Existing => Some(self.hold_branches()?),
+            Start::New(_) => None,
+        };
         match (start, self.branch_tip(&site.branch)?) {
             (Start::New(_), Some(_)) => return Err(GitError::BranchExists(site.branch.clone())),
             (Start::Existing, None) => return Err(GitError::NoBranch(site.branch.clone())),
@@ -112,7 +117,6 @@ impl Repository {
             _ => made(admin, error),
         })?;
         let path = self.connect(&site.path, admin, &format!("ref: {}\n", site.reference()))?;
-        // Of two that make the same branch, git lets one.
         if let Start::New(base) = start {
             let args = [site.reference(), base.to_string(), self.zero()];
             if let Err(error) = self.patiently(|| self.call("update-ref").args(&args)) {
@@ -120,10 +124,6 @@ impl Repository {
                 return Err(if there { GitError::BranchExists(site.branch.clone()) } else { error });
             }
             *branch_made = Some(base.as_str());
-        } else if let Some(other) = self.on_branch(&site.branch)?.into_iter().find(|other| other.id < site.id)
-        {
-            // Two looked at the same moment; of those that see each other the one with the smaller id goes on.
-            return Err(GitError::BranchInUse { branch: site.branch.clone(), path: other.path });
         }
         let worktree = self.git().open(&path)?;
         worktree.patiently(|| worktree.call("read-tree").args(["--reset", "-u", "HEAD"]))?;
@@ -146,7 +146,7 @@ impl Repository {
             (admin.join("gitdir"), line(&pointer, "")?),
             (pointer.clone(), line(admin, "gitdir: ")?),
         ] {
-            fs::write(&file, text).map_err(|error| made(&file, error))?;
+            place(&file, &text).map_err(|error| made(&file, error))?;
         }
         Ok(path)
     }
@@ -156,6 +156,15 @@ impl Repository {
             return Err(GitError::Extension("refstorage=reftable, for worktrees".to_owned()));
         }
         Ok(())
+    }
+
+    /// Waits until no other maker of worktrees is between looking and making.
+    fn hold_branches(&self) -> Result<fs::File, GitError> {
+        let path = self.common_dir().join("coditect-branches.lock");
+        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|error| made(&path, error))?;
+        file.lock().map_err(|error| made(&path, error))?;
+        Ok(file)
     }
 
     fn refuse_branch_in_use(&self, site: &Site) -> Result<(), GitError> {
@@ -187,6 +196,19 @@ impl Repository {
             }
         }
     }
+}
+
+/// Writes a file anew. What stands there may be a link that somebody who worked there has made; it is not followed.
+fn place(file: &Path, text: &str) -> std::io::Result<()> {
+    let mut fresh = file.as_os_str().to_owned();
+    fresh.push(".coditect");
+    let fresh = PathBuf::from(fresh);
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::OpenOptions::new().write(true).create_new(true).open(&fresh)?.write_all(text.as_bytes())?;
+    fs::rename(&fresh, file)
 }
 
 /// Whether git failed because another one holds a lock file.

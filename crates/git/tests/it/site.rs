@@ -274,6 +274,26 @@ fn put_aside_git_forgets_it_and_brought_back_it_is_as_it_was() {
 }
 
 #[test]
+fn a_link_in_place_of_its_pointer_is_not_followed() {
+    let world = World::with(&[("a", "1\n")]);
+    let tree = make(&world, "one");
+    let (pointer, mine) = (tree.top().join(".git"), world.repo.beside("mine"));
+    std::fs::copy(&pointer, &mine).unwrap();
+    std::fs::remove_file(&pointer).unwrap();
+    std::os::unix::fs::symlink(&mine, &pointer).unwrap();
+    let before = std::fs::read(&mine).unwrap();
+    let discard = discard(&world, &tree, "one");
+    if world.open.put_aside(&discard).is_ok() {
+        std::fs::write(&mine, "mine").unwrap();
+        world.open.put_back(&discard, &world.head(), Some("one")).unwrap();
+        assert_eq!(std::fs::read(&mine).unwrap(), b"mine");
+        assert!(!pointer.symlink_metadata().unwrap().is_symlink());
+    } else {
+        assert_eq!(std::fs::read(&mine).unwrap(), before);
+    }
+}
+
+#[test]
 fn when_its_branch_went_elsewhere_it_comes_back_on_its_commit() {
     let world = World::with(&[("a", "1\n")]);
     let tree = make(&world, "one");
