@@ -134,13 +134,18 @@ fn look_into(shared: &Arc<Shared>, seen: &[Seen]) -> Vec<WorktreeView> {
         let looker = || {
             let mut views = Vec::new();
             while let Some(one) = seen.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let used = Usages::last(shared, Path::new(&one.path));
-                views.push(WorktreeView { used, ..view(shared, one) });
+                views.push(view(shared, one));
             }
             views
         };
         let lookers: Vec<_> = (0..LOOKERS.min(seen.len())).map(|_| scope.spawn(looker)).collect();
-        lookers.into_iter().flat_map(|looker| looker.join().unwrap_or_default()).collect()
+        let looked = lookers.into_iter().flat_map(|looker| match looker.join() {
+            Ok(views) => views,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        looked
+            .map(|view| WorktreeView { used: Usages::last(shared, Path::new(&view.path)), ..view })
+            .collect()
     })
 }
 

@@ -277,7 +277,8 @@ fn prove(shared: &Shared, target: &Target, force: bool, at: Timestamp) -> Result
         let head = branch.as_deref().map(|branch| main.branch_tip(branch)).transpose()?.flatten();
         return Ok(Proof {
             head,
-            branch,
+            // So that it stays: nobody has looked whether its work is elsewhere.
+            branch: None,
             kept_as: None,
             commit: None,
             paths: Vec::new(),
