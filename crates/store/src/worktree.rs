@@ -1,9 +1,9 @@
 //! Worktrees: where they are, who has which ports, and what is in the trash.
 
+use crate::sql::Row;
 use crate::statement::statements;
 use crate::{StoreError, View, column};
 use model::{RepoId, ScriptEnd, ScriptKind, SessionId, TrashedWorktree, Worktree, WorktreeId};
-use rusqlite::Row;
 
 /// It can be worked in.
 pub(crate) const LIVE: &str = "live";

@@ -1,6 +1,7 @@
 //! Worktrees and their scripts.
 
 use super::{at, seq};
+use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::worktree::{LIVE, TRASHED};
 use crate::{StoreError, column};
@@ -8,7 +9,6 @@ use journal::Record;
 use model::{
     ScriptEnd, ScriptStart, TrashedWorktree, Worktree, WorktreeAssignment, WorktreePurged, WorktreeRestored,
 };
-use rusqlite::{Connection, params};
 
 statements! { STATEMENTS in Sessions {
     UPSERT_WORKTREE = "INSERT INTO worktrees
