@@ -85,7 +85,7 @@ pub(crate) enum Command {
     /// Registered git repositories
     #[command(subcommand)]
     Repo(repo::Repo),
-    /// Worktrees that are lent to agents
+    /// Worktrees: yours, those lent to agents, and those others made
     #[command(subcommand)]
     Worktree(worktree::Worktree),
     /// What agents' files held

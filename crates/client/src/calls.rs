@@ -4,6 +4,8 @@
 //! Mutations take an optional idempotency key; without one a fresh key is made, which protects a repeat
 //! inside this client only.
 
+mod worktree;
+
 use crate::client::{Ask, Client, Fresh};
 use crate::{ClientError, path};
 use protocol::Method::{Delete, Get, Patch, Post};
@@ -13,7 +15,7 @@ use protocol::{
     NewDecision, NewExport, NewImport, NewLanding, NewLock, NewNotice, NewPlan, NewPrompt, NewRepo,
     NewRestore, NewSession, NewSteer, Notice, NoticeQuery, Page, Participant, Permission, PermissionQuery,
     PermissionRule, Plan, Presence, Receipt, RemovedWorktree, Repo, RepoPatch, RestoredFile, Session,
-    SessionPatch, SessionQuery, Status, Stopping, Task, TaskQuery, Version, Worktree, WorktreeRemoval,
+    SessionPatch, SessionQuery, Status, Stopping, Task, TaskQuery, Version, WorktreeRemoval,
 };
 
 type Key<'a> = Option<&'a str>;
@@ -263,10 +265,6 @@ impl Client {
         key: Key<'_>,
     ) -> Result<RestoredFile, ClientError> {
         self.ask(Ask::new(Post, path::under("repos", repo, "/restore")).body(new)?.key(key)).await
-    }
-
-    pub async fn worktrees(&self) -> Result<Page<Worktree>, ClientError> {
-        self.ask(Ask::new(Get, "/worktrees")).await
     }
 
     /// Brings agents' work to the branch that is checked out.

@@ -3,10 +3,12 @@
 mod budget;
 mod database;
 mod permission;
+mod repo;
 
 pub use budget::{AgentBudget, BudgetConfig, Usd};
 pub use database::DatabaseConfig;
 pub use permission::{PermissionConfig, PermissionPreset, Unattended};
+pub use repo::RepoConfig;
 
 use llm::Secret;
 use model::{AgentName, Driver, Isolation, Vendor};
@@ -35,6 +37,7 @@ pub struct Config {
     pub permissions: PermissionConfig,
     pub budgets: BudgetConfig,
     pub transcripts: TranscriptsConfig,
+    pub repos: RepoConfig,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -208,6 +211,7 @@ impl Default for Config {
             permissions: PermissionConfig::default(),
             budgets: BudgetConfig::default(),
             transcripts: TranscriptsConfig::default(),
+            repos: RepoConfig::default(),
         }
     }
 }
@@ -386,6 +390,7 @@ fn check(config: &Config) -> Result<(), String> {
     config.permissions.check()?;
     config.budgets.check()?;
     config.database.check()?;
+    config.repos.check()?;
     if let Some(word) =
         config.transcripts.mirror.iter().find(|word| agent::transcript::vendor_of(word).is_none())
     {

@@ -14,10 +14,13 @@ use crate::known::Known;
 use crate::live::Live;
 use crate::lock::LockAnswers;
 use crate::places::Places;
+use crate::repo::Clones;
 use crate::strays::Strays;
 use crate::transcript::{Imports, Mirror};
+use crate::worktree::script::Scripts;
+use crate::worktree::usage::Usages;
 use crate::writer::Writers;
-use crate::{Caller, Status, database, outbox, recovery};
+use crate::{Caller, Status, database, outbox, recovery, worktree};
 use bus::{Bus, Janitor, Liveness, NewRegistration};
 use git::{Git, UserHome};
 use model::{
@@ -111,6 +114,12 @@ pub(crate) struct Shared {
     /// Transcripts being read.
     pub(crate) imports: Imports,
     pub(crate) mirror: Mirror,
+    /// Repositories being cloned.
+    pub(crate) clones: Clones,
+    /// Scripts that run in worktrees.
+    pub(crate) scripts: Scripts,
+    /// What worktrees take on the disk.
+    pub(crate) usages: Usages,
     failed: watch::Sender<Option<String>>,
     dropped: AtomicU64,
     started_at: Timestamp,
@@ -134,6 +143,7 @@ impl Engine {
         shared.blocking(crate::repo::take_part).await?;
         recovery::resume(&shared).await?;
         shared.mirror.follow(&shared);
+        shared.tasks.spawn(worktree::trash::keep(Arc::clone(&shared)));
         Ok((Self { shared }, report))
     }
 
@@ -421,6 +431,9 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         imports: Imports::default(),
         mirror: Mirror::default(),
         failed,
+        clones: Clones::default(),
+        scripts: Scripts::default(),
+        usages: Usages::default(),
         dropped: AtomicU64::new(0),
     };
     Ok((shared, opened))

@@ -53,7 +53,7 @@ pub use bus::{AckRule, Durability, Receipt};
 pub use call::{Call, Caller, Key};
 pub use config::{
     AgentBudget, AgentConfig, BudgetConfig, BusConfig, Config, ConfigError, DatabaseConfig, Limits,
-    PermissionConfig, PermissionPreset, ServerConfig, Snapshot, Unattended, Usd,
+    PermissionConfig, PermissionPreset, RepoConfig, ServerConfig, Snapshot, Unattended, Usd,
 };
 pub use cost::{SPENDING_ROWS_MAX, Spending, SpendingBy, SpendingRow};
 pub use database::machine;
@@ -68,11 +68,14 @@ pub use notice::NewNotice;
 pub use permission::rules::PermissionRuleConfig;
 pub use permission::{NewDecision, PermissionView};
 pub use plan::NewPlan;
-pub use repo::{NewRepo, RepoChange};
+pub use repo::{CLONES_MAX, NewClone, NewRepo, RepoChange};
 pub use session::{NewSession, SessionFilter};
+pub use store::{CloneRow, ScriptRow};
 pub use transcript::{IMPORTS_MAX, ImportState, ImportTrouble, ImportView, NewImport, Tally, WATCH_LEASE};
 pub use view::{
-    AgentView, DataReport, LandedView, ParticipantView, PlanView, RemovedView, RepoView, RestoredView,
-    SandboxView, SessionView, Status, TargetView, TaskView, TurnView, WaitView, WorktreeView,
+    AgentView, DataReport, LandedView, MergedView, ParticipantView, PlanView, RemovedView, RepoView,
+    RestoredView, SandboxView, SessionView, Status, TargetView, TaskView, TurnView, WaitView, WorktreeKind,
+    WorktreeState, WorktreeView,
 };
 pub use watching::Watching;
+pub use worktree::{DiskUse, NewAdoption, NewWorktree, Script};

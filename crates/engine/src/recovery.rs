@@ -38,6 +38,9 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<Vec<String>, Refusal
         }),
     );
     tidy_runs(shared).await?;
+    said.extend(crate::repo::clone::mend(shared).await?);
+    said.extend(worktree::trash::mend(shared).await?);
+    worktree::script::mend(shared).await?;
     Ok(said)
 }
 
@@ -67,8 +70,10 @@ async fn adopt_edit(shared: &Arc<Shared>, row: &TurnRow) -> Result<Option<String
     // The edit may have been made in the participant's own worktree.
     let agent = shared.store.read(|view| view.participant(row.turn.participant))?;
     let own = agent.map(|row| worktree::folder(shared, session, &row.participant.agent));
+    let named = worktree::assigned_folder(shared, session);
     let looked = shared.blocking(move |_| {
         let own = own.and_then(|own| writer::unrecorded(&intent, &own));
+        let own = own.or_else(|| writer::unrecorded(&intent, named?.as_ref()));
         Ok(own.or_else(|| writer::unrecorded(&intent, repo.path.as_ref())))
     });
     let change = looked.await?;

@@ -1,5 +1,11 @@
 //! Repos: register, change, remove. Registering adopts a checkout where it is; nothing in it is run
-//! or believed.
+//! or believed. A clone comes into the workspace.
+
+pub(crate) mod clone;
+mod trust;
+
+pub(crate) use clone::Clones;
+pub use clone::{CLONES_MAX, NewClone};
 
 use crate::engine::Shared;
 use crate::{Call, Engine, RepoView, checkpoint};
@@ -48,15 +54,25 @@ impl Engine {
             if view.repo_by_path(&top)?.is_some() {
                 return Ok(Vec::new());
             }
+            let cloning = view.clones()?.into_iter().any(|row| row.start.slug == slug);
             let slug = match view.repo_by_slug(&slug)? {
-                None => slug,
-                Some(_) if wanted.is_some() => {
+                None if !cloning => slug,
+                _ if wanted.is_some() => {
                     return Err(Refusal::conflict("slug_taken", format!("another repo is called `{slug}`"))
                         .hint("give another name with --name"));
                 }
-                Some(_) => free_slug(view, &slug)?,
+                _ => free_slug(view, &slug)?,
             };
-            let repo = Repo { id, slug, path: top, default_branch, test_command: new.test_command, added_at };
+            let repo = Repo {
+                id,
+                slug,
+                path: top,
+                default_branch,
+                test_command: new.test_command,
+                added_at,
+                url: None,
+                trusted: Vec::new(),
+            };
             Ok(vec![Event::RepoAdded(repo)])
         };
         self.shared.commit(call.actor(), call.key.clone(), command).await?;
@@ -104,6 +120,13 @@ impl Engine {
             }
             if view.open_plans()?.iter().any(|open| open.plan.repo == repo) {
                 return Err(Refusal::conflict("repo_in_use", "a plan is under way in this repo"));
+            }
+            let (live, trashed) = (view.live_worktrees()?, view.trashed_worktrees()?);
+            if let Some(row) = live.iter().chain(&trashed).find(|row| row.worktree.repo == repo) {
+                let message = format!("the repo has worktrees, `{}` among them", row.worktree.name);
+                return Err(Refusal::conflict("repo_has_worktrees", message).hint(
+                    "take them away and empty the trash first: `coditect worktree list`, and with --trash",
+                ));
             }
             Ok(vec![Event::RepoRemoved(RepoRemoved { repo })])
         };
@@ -175,7 +198,8 @@ fn slug_of(path: &str) -> String {
 fn free_slug(view: &View<'_>, slug: &str) -> Result<String, Refusal> {
     for n in 2..1000 {
         let candidate = format!("{slug}-{n}");
-        if view.repo_by_slug(&candidate)?.is_none() {
+        let cloning = view.clones()?.into_iter().any(|row| row.start.slug == candidate);
+        if !cloning && view.repo_by_slug(&candidate)?.is_none() {
             return Ok(candidate);
         }
     }

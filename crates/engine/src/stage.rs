@@ -98,6 +98,8 @@ impl Stage {
             default_branch: Some("main".to_owned()),
             test_command: None,
             added_at: shared.now(),
+            url: None,
+            trusted: Vec::new(),
         };
         let session = Session {
             id: shared.new_id(),

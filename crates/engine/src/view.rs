@@ -1,10 +1,12 @@
 //! What the faces are shown of each noun: the record and what is derived from others.
 
+use crate::worktree::DiskUse;
 use model::{
     AgentName, FileChange, Isolation, Lock, MergedPlan, Participant, ParticipantId, ParticipantStatus, Plan,
-    PlanState, Proposal, Question, RegistrationId, Repo, RepoPath, Session, SessionId, SessionState, Task,
-    TaskState, TestReport, Timestamp, Turn, TurnOutcome, Usage, Vendor,
+    PlanState, Proposal, Question, RegistrationId, Repo, RepoId, RepoPath, Session, SessionId, SessionState,
+    Task, TaskState, TestReport, Timestamp, Turn, TurnOutcome, Usage, Vendor, Worktree, WorktreeId,
 };
+use store::ScriptRow;
 
 #[derive(Debug, Clone)]
 pub struct SessionView {
@@ -110,24 +112,121 @@ pub struct SandboxView {
     pub reason: Option<String>,
 }
 
-/// A worktree that is lent to a participant.
+/// Whose a worktree is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorktreeKind {
+    /// Registered; any number of sessions may work in it.
+    Named,
+    /// A participant's own.
+    Lent,
+    /// Made by somebody else and not registered.
+    Foreign,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorktreeState {
+    Live,
+    /// Its folder is away or leads elsewhere.
+    Missing,
+    Trashed,
+}
+
+/// A worktree, and what is in it.
 #[derive(Debug, Clone)]
 pub struct WorktreeView {
-    pub session: SessionId,
-    pub session_short: String,
-    pub agent: AgentName,
+    /// None for one that is not registered.
+    pub id: Option<WorktreeId>,
+    pub kind: WorktreeKind,
+    pub state: WorktreeState,
     /// The repo's short name.
     pub repo: String,
+    pub name: Option<String>,
+    /// Of a participant's own.
+    pub session: Option<SessionId>,
+    pub agent: Option<AgentName>,
     pub path: String,
-    pub branch: String,
+    pub branch: Option<String>,
     /// The commit it stands on.
-    pub head: String,
+    pub head: Option<String>,
     /// Files in it that are not committed.
     pub dirty: usize,
-    /// Commits of it that are on no branch or tag of the user's.
+    /// Commits of it that no other branch, tag or remote has.
     pub unlanded: usize,
+    /// Who is in it now.
+    pub inside: Vec<String>,
+    /// Sessions that were told to work in it.
+    pub sessions: Vec<SessionId>,
     /// Why it would not be taken away; none when nothing would be lost.
     pub kept_because: Option<String>,
+    pub port_base: Option<u16>,
+    /// As it was counted last.
+    pub used: Option<DiskUse>,
+    pub scripts: Vec<ScriptRow>,
+    pub created_at: Option<Timestamp>,
+    /// When it goes from the trash for good.
+    pub expires_at: Option<Timestamp>,
+    /// Ref that keeps what was not committed, in the trash.
+    pub kept_as: Option<String>,
+}
+
+impl WorktreeView {
+    /// What the record says.
+    pub(crate) fn of(worktree: &Worktree, repo: &Repo) -> Self {
+        let lent = worktree.lent.as_ref();
+        Self {
+            id: Some(worktree.id),
+            kind: if lent.is_some() { WorktreeKind::Lent } else { WorktreeKind::Named },
+            name: lent.is_none().then(|| worktree.name.clone()),
+            session: lent.map(|lent| lent.session),
+            agent: lent.map(|lent| lent.agent.clone()),
+            branch: worktree.branch.clone(),
+            port_base: Some(worktree.port_base).filter(|port| *port > 0),
+            created_at: Some(worktree.created_at),
+            ..Self::unregistered(worktree.path.clone(), repo, None)
+        }
+    }
+
+    pub(crate) fn unregistered(path: String, repo: &Repo, lent: Option<(SessionId, AgentName)>) -> Self {
+        let kind = if lent.is_some() { WorktreeKind::Lent } else { WorktreeKind::Foreign };
+        let (session, agent) = lent.unzip();
+        Self {
+            id: None,
+            kind,
+            state: WorktreeState::Live,
+            repo: repo.slug.clone(),
+            name: None,
+            session,
+            agent,
+            path,
+            branch: None,
+            head: None,
+            dirty: 0,
+            unlanded: 0,
+            inside: Vec::new(),
+            sessions: Vec::new(),
+            kept_because: None,
+            port_base: None,
+            used: None,
+            scripts: Vec::new(),
+            created_at: None,
+            expires_at: None,
+            kept_as: None,
+        }
+    }
+}
+
+/// What came to a branch from a worktree.
+#[derive(Debug, Clone)]
+pub struct MergedView {
+    pub worktree: WorktreeId,
+    pub repo: RepoId,
+    /// The branch; none when HEAD of the checkout is detached.
+    pub into: Option<String>,
+    /// Where it stands now.
+    pub head: String,
+    /// Whether a merge commit was made.
+    pub merged: bool,
+    pub changed: Vec<RepoPath>,
 }
 
 /// What was landed of a participant's worktree.
@@ -147,12 +246,16 @@ pub struct LandedView {
 /// What became of a worktree that was to be taken away.
 #[derive(Debug, Clone)]
 pub struct RemovedView {
-    pub session_short: String,
-    pub agent: AgentName,
+    /// By which it can be restored.
+    pub id: Option<WorktreeId>,
+    /// `repo/name`, or `session/agent` of a participant's own.
+    pub name: String,
     pub path: String,
     /// Ref of the checkpoint that keeps what was in it and nowhere else.
     pub kept_as: Option<String>,
-    /// Why it is still there; none when it is gone.
+    /// When it goes from the trash for good; none: only by an order.
+    pub expires_at: Option<Timestamp>,
+    /// Why it is still there; none when it is in the trash.
     pub kept_because: Option<String>,
 }
 

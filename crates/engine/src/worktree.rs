@@ -1,26 +1,39 @@
-//! Worktrees that are lent to participants: made at the first turn, kept between turns, landed when the user says so,
-//! taken away when nothing in them could be lost.
+//! Worktrees: named ones that any session may work in, those lent to participants, and those that somebody else made.
 //!
-//! Invariant: a worktree goes only when all it held is on a branch or tag of the user's, or under a ref of ours by an
-//! explicit order. Landing changes no file in which the user has work.
+//! A lent one is made at the first turn, kept between turns, landed when the user says so, taken away when nothing in it
+//! could be lost. A named one is made and merged by the user.
+//!
+//! Invariant: a worktree goes only into the trash, and only when all it held is on a branch or tag of the user's, or under
+//! a ref of ours by an explicit order. Landing changes no file in which the user has work.
 
+mod add;
+mod assign;
 mod claim;
+mod inside;
 mod land;
+mod list;
+mod merge;
+mod name;
 mod remove;
+pub(crate) mod script;
+pub(crate) mod trash;
+pub(crate) mod usage;
 
+pub use add::{NewAdoption, NewWorktree};
+pub(crate) use assign::{assigned_folder, shared_place};
 pub(crate) use claim::{Claim, Claims};
+pub(crate) use inside::inside;
+pub use script::Script;
+pub use usage::DiskUse;
 
+use crate::Engine;
 use crate::checkpoint;
 use crate::engine::Shared;
 use crate::turn::Order;
-use crate::{Engine, WorktreeView};
-use git::{Lent, Oid, Repository};
-use model::{AgentName, Isolation, Refusal, Repo, RepoPath, Session, SessionId};
+use git::{Lent, Repository};
+use model::{AgentName, Isolation, Refusal, Repo, Session, SessionId};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Files named in a refusal; the others are counted.
-const NAMED_MAX: usize = 5;
 
 /// A worktree that is there, and whose it is.
 #[derive(Clone)]
@@ -51,7 +64,7 @@ pub(crate) async fn own(
     repo: Repo,
 ) -> Result<(Repo, Claim), Refusal> {
     let lent = lent(shared, session, agent);
-    let claim = shared.claims.take(&lent.path);
+    let claim = shared.claims.take(&lent.path, agent.as_str());
     // On the writer's thread of the checkout, so that it is made once.
     let (shared_, path) = (Arc::clone(shared), repo.path.clone());
     let made = shared.writers.run(Path::new(&repo.path), move || {
@@ -80,21 +93,16 @@ fn lent(shared: &Shared, session: SessionId, agent: &AgentName) -> Lent {
 }
 
 impl Engine {
-    /// Worktrees that are lent, and what is in them.
-    pub async fn worktrees(&self) -> Result<Vec<WorktreeView>, Refusal> {
-        let found = self.found(None).await?;
-        let look = move |shared: &Shared| Ok(found.iter().map(|found| view(shared, found)).collect());
-        let mut views: Vec<WorktreeView> = self.shared.blocking(look).await?;
-        views.sort_by(|a, b| (a.session, &a.agent).cmp(&(b.session, &b.agent)));
-        Ok(views)
-    }
-
     /// Those of one session, or all. Folders that are nobody's are left alone.
     async fn found(&self, session: Option<SessionId>) -> Result<Vec<Found>, Refusal> {
         let names = self.shared.blocking(|shared| Ok(names(&shared.workspace.worktrees()))).await?;
         let mut found = Vec::new();
         for (short, agent) in names {
+            // A repo's worktrees lie beside them, in a folder of its name: only the whole short id is a session.
             let Ok(id) = self.resolve_session(&short) else { continue };
+            if id.short() != short {
+                continue;
+            }
             let Ok(agent) = agent.parse::<AgentName>() else { continue };
             if session.is_some_and(|session| session != id) {
                 continue;
@@ -138,96 +146,14 @@ fn names(root: &Path) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What a worktree holds that is nowhere else.
-struct Held {
-    head: Oid,
-    dirty: Vec<RepoPath>,
-    /// Files with names we cannot name.
-    unnamable: usize,
-    /// Commits that are on no branch or tag of the user's.
-    unlanded: usize,
-}
-
-impl Held {
-    fn of(main: &Repository, worktree: &Repository) -> Result<Self, Refusal> {
-        let head = worktree.head()?.ok_or_else(|| Refusal::internal("a worktree without a commit"))?;
-        let status = worktree.status(&[])?;
-        let unlanded = match main.reached_from(&head)?.is_empty() {
-            false => 0,
-            true => match main.head()? {
-                Some(trunk) => main.count_between(&trunk, &head)?,
-                None => 1,
-            },
-        };
-        let dirty = status.entries.into_iter().map(|entry| entry.path).collect();
-        Ok(Self { head, dirty, unnamable: status.unnamable, unlanded })
+/// The worktree at a path, when it is one of that repo beside its checkout. Whoever forged a pointer there is refused.
+fn checkout(shared: &Shared, repo: &Repo, path: &Path) -> Result<Repository, Refusal> {
+    let main = checkpoint::open(shared, &repo.path)?;
+    let worktree = shared.git.open(path)?;
+    if worktree.common_dir() != main.common_dir() || worktree.git_dir() == worktree.common_dir() {
+        let message = format!("{} leads to another repository than {}", path.display(), repo.slug);
+        return Err(Refusal::conflict("worktree_elsewhere", message)
+            .hint("look at its .git file; `git worktree repair` may mend it"));
     }
-
-    /// Why it cannot go; nothing when all it holds is elsewhere, too.
-    fn reason(&self) -> Option<String> {
-        let mut reasons = Vec::new();
-        if !self.dirty.is_empty() || self.unnamable > 0 {
-            reasons.push(format!("not committed: {}", listed(&self.dirty, self.unnamable)));
-        }
-        if self.unlanded > 0 {
-            let plural = if self.unlanded == 1 { "" } else { "s" };
-            reasons.push(format!("{} commit{plural} not landed", self.unlanded));
-        }
-        (!reasons.is_empty()).then(|| reasons.join("; "))
-    }
-}
-
-fn listed(paths: &[RepoPath], more: usize) -> String {
-    let mut names: Vec<String> = paths.iter().take(NAMED_MAX).map(RepoPath::to_string).collect();
-    let more = more + paths.len().saturating_sub(NAMED_MAX);
-    if more > 0 {
-        names.push(format!("{more} more"));
-    }
-    names.join(", ")
-}
-
-/// Who works in it now.
-fn worker(shared: &Shared, found: &Found) -> Option<String> {
-    if shared.claims.is_taken(&found.lent.path) {
-        return Some(found.agent.to_string());
-    }
-    let path = found.lent.path.canonicalize().ok()?.display().to_string();
-    let Ok(live) = shared.bus.registrations() else {
-        // Whoever cannot be asked may work there.
-        return Some("somebody".to_owned());
-    };
-    let here = live.into_iter().find(|one| one.worktree.as_deref() == Some(path.as_str()))?;
-    shared.bus.is_alive(here.id).unwrap_or(true).then_some(here.agent)
-}
-
-fn view(shared: &Shared, found: &Found) -> WorktreeView {
-    let held = checkpoint::open(shared, &found.repo.path).and_then(|main| {
-        let worktree = main.lent(&found.lent)?;
-        let worktree =
-            worktree.ok_or_else(|| Refusal::internal("it is half made; the next turn mends it"))?;
-        Held::of(&main, &worktree)
-    });
-    let in_use = worker(shared, found);
-    let (head, dirty, unlanded, reason) = match &held {
-        Ok(held) => (held.head.to_string(), held.dirty.len() + held.unnamable, held.unlanded, held.reason()),
-        Err(refusal) => (String::new(), 0, 0, Some(refusal.message.clone())),
-    };
-    let busy = in_use.map(|agent| format!("{agent} works in it"));
-    WorktreeView {
-        session: found.session.id,
-        session_short: found.lent.session.clone(),
-        agent: found.agent.clone(),
-        repo: found.repo.slug.to_string(),
-        path: found.lent.path.display().to_string(),
-        branch: found.lent.branch(),
-        head,
-        dirty,
-        unlanded,
-        kept_because: busy.or(reason),
-    }
-}
-
-fn in_use(found: &Found, agent: &str) -> Refusal {
-    let message = format!("{agent} works in the worktree of {} now", found.agent);
-    Refusal::conflict("worktree_in_use", message).hint("wait for its turn to end, or cancel its task")
+    Ok(worktree)
 }

@@ -45,6 +45,28 @@ pub enum GitError {
         "`{0}` is not a ref name this program writes: refs/coditect/… of letters, digits, `.`, `_`, `-`, `/`"
     )]
     BadRef(String),
+    #[error("`{0}` is no name for a branch")]
+    BadBranch(String),
+    #[error("there is a branch `{0}` already")]
+    BranchExists(String),
+    #[error("there is no branch `{0}`")]
+    NoBranch(String),
+    #[error("the branch `{branch}` is checked out in {}", .path.display())]
+    BranchInUse { branch: String, path: PathBuf },
+    #[error("`{0}` is no branch, tag or commit of the repository")]
+    NoCommit(String),
+    #[error("`{}` is there already", .0.display())]
+    PathTaken(PathBuf),
+    #[error("the address cannot be cloned from: {reason}")]
+    BadUrl { reason: &'static str },
+    #[error("the address has a password or a token in it, which would be kept with it")]
+    UrlSecret,
+    #[error("the repository could not be cloned: {reason}")]
+    CloneFailed { reason: String },
+    #[error("the repository has more than {max} bytes")]
+    CloneTooLarge { max: u64 },
+    #[error("it was broken off")]
+    Canceled,
     #[error("no object {0} in the repository")]
     NoObject(Oid),
     #[error("git {verb} took longer than {} s and was ended", .limit.as_secs())]
@@ -84,6 +106,26 @@ impl GitError {
             Self::InTheWay { .. } => {
                 Some("commit, stash or move these files, then land again; nothing was changed")
             }
+            Self::BranchExists(_) => {
+                Some("give another name, or check it out as it is with --checkout BRANCH")
+            }
+            Self::NoBranch(_) => Some("leave --checkout out, and the branch is made"),
+            Self::BranchInUse { .. } => Some("work there, or give another branch: a branch has one checkout"),
+            Self::BadBranch(_) => Some(
+                "a branch is letters, digits, `-`, `_`, `.` and `/`; names under coditect/ are for agents",
+            ),
+            Self::NoCommit(_) => Some("give a branch, a tag or a commit that `git log` shows"),
+            Self::PathTaken(_) => Some("give another name, or move what is there"),
+            Self::BadUrl { .. } => {
+                Some("give https://HOST/PATH or user@HOST:PATH, or the path of a checkout")
+            }
+            Self::UrlSecret => Some(
+                "give the address without it; where a password is needed clone it yourself and register the folder",
+            ),
+            Self::CloneFailed { .. } => Some(
+                "mend it and add it again; nothing was kept. Or clone it yourself and register the folder",
+            ),
+            Self::CloneTooLarge { .. } => Some("clone it yourself and register the folder"),
             _ => None,
         }
     }
@@ -108,6 +150,17 @@ impl GitError {
             Self::TooMany { .. } => "too_many",
             Self::BadRef(_) => "bad_ref",
             Self::NoObject(_) => "no_object",
+            Self::BadBranch(_) => "bad_branch",
+            Self::BranchExists(_) => "branch_exists",
+            Self::NoBranch(_) => "no_branch",
+            Self::BranchInUse { .. } => "branch_in_use",
+            Self::NoCommit(_) => "no_commit",
+            Self::PathTaken(_) => "path_taken",
+            Self::BadUrl { .. } => "bad_url",
+            Self::UrlSecret => "url_secret",
+            Self::CloneFailed { .. } => "clone_failed",
+            Self::CloneTooLarge { .. } => "clone_too_large",
+            Self::Canceled => "canceled",
             Self::TimedOut { .. } => "git_timed_out",
             Self::OutputTooLarge { .. } => "git_output_too_large",
             Self::Failed { .. } | Self::Unexpected { .. } => "git_failed",
@@ -123,8 +176,13 @@ impl From<GitError> for Refusal {
             GitError::Moved { .. }
             | GitError::ReplayConflict { .. }
             | GitError::MergeConflict { .. }
+            | GitError::BranchExists(_)
+            | GitError::BranchInUse { .. }
+            | GitError::PathTaken(_)
+            | GitError::Canceled
             | GitError::InTheWay { .. } => RefusalKind::Conflict,
             GitError::TimedOut { .. } => RefusalKind::Busy,
+            GitError::CloneFailed { .. } => RefusalKind::Unavailable,
             GitError::Missing(_)
             | GitError::NotARepo(_)
             | GitError::Bare(_)
@@ -136,6 +194,12 @@ impl From<GitError> for Refusal {
             | GitError::FileTooLarge { .. }
             | GitError::TooMany { .. }
             | GitError::BadRef(_)
+            | GitError::BadBranch(_)
+            | GitError::NoBranch(_)
+            | GitError::NoCommit(_)
+            | GitError::BadUrl { .. }
+            | GitError::UrlSecret
+            | GitError::CloneTooLarge { .. }
             | GitError::NoObject(_) => RefusalKind::Invalid,
             GitError::OutputTooLarge { .. }
             | GitError::Failed { .. }

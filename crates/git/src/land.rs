@@ -72,6 +72,26 @@ impl Repository {
         Ok(Touchdown { head: target, merged, changed })
     }
 
+    /// Brings a commit to a branch that no worktree has checked out. Nothing but the branch changes.
+    pub fn land_on(&self, branch: &str, landing: &Landing<'_>) -> Result<Touchdown, GitError> {
+        let old = self.branch_tip(branch)?.ok_or_else(|| GitError::NoBranch(branch.to_owned()))?;
+        let Some((target, merged)) = self.target(Some(&old), landing)? else {
+            return Ok(Touchdown { head: old, merged: false, changed: Vec::new() });
+        };
+        let changed = named(self.compare_trees(old.as_str(), target.as_str())?.keys());
+        let args = [format!("refs/heads/{branch}"), target.to_string(), old.to_string()];
+        if let Err(error) =
+            self.patiently(|| self.call("update-ref").args(["-m", "coditect: land"]).args(&args))
+        {
+            let found = self.branch_tip(branch)?;
+            return Err(match found.as_ref() == Some(&old) {
+                true => error,
+                false => GitError::Moved { expected: Some(old), found },
+            });
+        }
+        Ok(Touchdown { head: target, merged, changed })
+    }
+
     /// Where the branch is to go, and whether that is a merge; none when it has the commit already.
     fn target(&self, head: Option<&Oid>, landing: &Landing<'_>) -> Result<Option<(Oid, bool)>, GitError> {
         let Some(head) = head else { return Ok(Some((landing.commit.clone(), false))) };

@@ -4,6 +4,8 @@
 //! repository, configuration and work tree are named explicitly, it lives in a process group of its
 //! own, and it ends within a time limit whatever it does.
 
+mod watched;
+
 use crate::{GitError, UserHome};
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
@@ -123,6 +125,9 @@ pub(crate) struct Call<'a> {
     stdin: Vec<u8>,
     index: Option<PathBuf>,
     user: Option<&'a UserHome>,
+    /// Beyond [`SETTINGS`] and over [`ENVIRONMENT`]; for the one verb that reaches out.
+    settings: Vec<String>,
+    environment: Vec<(&'static str, OsString)>,
     limits: Limits,
     literal: bool,
     cut: bool,
@@ -180,6 +185,8 @@ impl Git {
             stdin: Vec::new(),
             index: None,
             user: None,
+            settings: Vec::new(),
+            environment: Vec::new(),
             limits,
             literal: true,
             cut: false,
@@ -260,6 +267,21 @@ impl<'a> Call<'a> {
         self
     }
 
+    pub(crate) fn setting(mut self, setting: impl Into<String>) -> Self {
+        self.settings.push(setting.into());
+        self
+    }
+
+    pub(crate) fn environment(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
+        self.limits.timeout = timeout;
+        self
+    }
+
     /// Exit codes that are answers; any other is an error.
     pub(crate) fn codes(mut self, codes: &'static [i32]) -> Self {
         self.codes = codes;
@@ -271,12 +293,18 @@ impl<'a> Call<'a> {
         self.run_with(&found.program)
     }
 
+    fn run_with(mut self, program: &Path) -> Result<Answer, GitError> {
+        let child = self.spawn(program)?;
+        let stdin = std::mem::take(&mut self.stdin);
+        self.attend(child, stdin)
+    }
+
     /// The one place that starts git.
     #[expect(
         clippy::disallowed_methods,
         reason = "the git room starts git, with an environment made from nothing"
     )]
-    fn run_with(mut self, program: &Path) -> Result<Answer, GitError> {
+    fn spawn(&self, program: &Path) -> Result<Child, GitError> {
         let home = self.git.scratch("home")?;
         let mut command = std::process::Command::new(program);
         command.env_clear().envs(ENVIRONMENT).env("PATH", absolute(&self.git.inner.search_path));
@@ -301,14 +329,14 @@ impl<'a> Call<'a> {
         if let Some(index) = &self.index {
             command.env("GIT_INDEX_FILE", index);
         }
-        command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting])).arg(self.verb).args(&self.args);
+        command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
+        let settings = SETTINGS.into_iter().chain(self.settings.iter().map(String::as_str));
+        command.args(settings.flat_map(|setting| ["-c", setting])).arg(self.verb).args(&self.args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let child = command.spawn().map_err(|error| match error.kind() {
+        command.spawn().map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => GitError::GitMissing { needed: NEEDED },
             _ => GitError::io(format!("start {}", program.display()), error),
-        })?;
-        let stdin = std::mem::take(&mut self.stdin);
-        self.attend(child, stdin)
+        })
     }
 
     /// Feeds and drains the process, and ends it at a limit.

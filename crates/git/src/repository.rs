@@ -60,6 +60,11 @@ impl Repository {
         &self.inner.common_dir
     }
 
+    /// The work tree's own git folder: that of the repository, or one among its worktrees.
+    pub fn git_dir(&self) -> &Path {
+        &self.inner.git_dir
+    }
+
     pub(crate) fn git(&self) -> &Git {
         &self.inner.git
     }

@@ -1,10 +1,8 @@
-//! Worktrees: checkouts of a repository that are lent to agents, each on a branch of its own.
-//!
-//! They are made here and not by `git worktree`, which would write into the sealed common directory. The layout is
-//! git's own, so the user's git sees them; they are locked, so that it does not prune them.
+//! Worktrees that are lent to agents, each on a branch of its own.
 //!
 //! Invariant: a worktree is only taken away when its directory, its pointer and its lock say that it is one of ours.
 
+use crate::site::LOCK_REASON;
 use crate::{GitError, Oid, Repository};
 use std::fs;
 use std::io::ErrorKind;
@@ -12,8 +10,6 @@ use std::path::{Path, PathBuf};
 
 /// Beginning of the names of branches that are lent.
 pub const LENT_PREFIX: &str = "coditect/";
-/// What stands in the lock of a worktree of ours.
-const LOCK_REASON: &str = "lent to an agent by coditect; see `coditect worktree list`\n";
 /// Longest part of a branch's name, in bytes.
 const PART_MAX: usize = 64;
 
@@ -38,7 +34,7 @@ impl Lent {
     }
 
     /// Name of its folder among those of the repository.
-    fn id(&self) -> String {
+    pub fn id(&self) -> String {
         format!("coditect-{}-{}", self.session, self.agent)
     }
 
@@ -61,9 +57,7 @@ impl Repository {
     /// of what git does not know or ignores nothing is copied.
     pub fn lend(&self, lent: &Lent, base: &Oid) -> Result<Repository, GitError> {
         lent.check()?;
-        if self.common_dir().join("reftable").is_dir() {
-            return Err(GitError::Extension("refstorage=reftable, for worktrees".to_owned()));
-        }
+        self.refuse_reftable()?;
         let failed = |what: &Path| {
             let what = format!("make {}", what.display());
             move |error| GitError::io(what, error)
@@ -71,18 +65,7 @@ impl Repository {
         let admin = self.common_dir().join("worktrees").join(lent.id());
         fs::create_dir_all(&admin).map_err(failed(&admin))?;
         fs::create_dir_all(&lent.path).map_err(failed(&lent.path))?;
-        let path = lent.path.canonicalize().map_err(failed(&lent.path))?;
-        let pointer = path.join(".git");
-        // The lock first: the user's git may prune at any moment.
-        for (file, text) in [
-            (admin.join("locked"), LOCK_REASON.to_owned()),
-            (admin.join("HEAD"), format!("ref: {}\n", lent.reference())),
-            (admin.join("commondir"), "../..\n".to_owned()),
-            (admin.join("gitdir"), format!("{}\n", pointer.display())),
-            (pointer.clone(), format!("gitdir: {}\n", admin.display())),
-        ] {
-            fs::write(&file, text).map_err(failed(&file))?;
-        }
+        let path = self.connect(&lent.path, &admin, &format!("ref: {}\n", lent.reference()))?;
         let worktree = self.git().open(&path)?;
         if worktree.head()?.is_none() {
             let reference = lent.reference();
@@ -90,7 +73,7 @@ impl Repository {
         }
         // Of a half made one, too: nobody has worked in it.
         if !admin.join("index").exists() {
-            worktree.call("read-tree").args(["--reset", "-u", "HEAD"]).run()?;
+            worktree.patiently(|| worktree.call("read-tree").args(["--reset", "-u", "HEAD"]))?;
         }
         Ok(worktree)
     }

@@ -1,12 +1,13 @@
 //! Events: committed facts, named in the past tense. This enum is the journal's whole vocabulary.
 
 use crate::{
-    AgentName, AgentNameError, Board, BoardId, BudgetWarning, Checkpoint, ContextChange, FileChange,
-    FileRestored, LockChange, MergedPlan, Message, MessageDraft, Notice, Opening, Outline, Participant,
-    ParticipantId, ParticipantStatus, Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval,
-    Plan, PlanId, Proposal, RefusedEdit, Registration, RegistrationId, Repo, RepoId, Run, RunExit, RunId,
-    Session, SessionId, StrayFiles, Task, TaskId, TestReport, TranscriptImport, Turn, TurnId, TurnOutcome,
-    Usage, User, Vendor, VendorRecords,
+    AgentName, AgentNameError, Board, BoardId, BudgetWarning, Checkpoint, CloneFailure, CloneStart,
+    CloneStep, ContextChange, FileChange, FileRestored, LockChange, MergedPlan, Message, MessageDraft,
+    Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus, Permission, PermissionDecision,
+    PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal, RefusedEdit, Registration, RegistrationId,
+    Repo, RepoId, Run, RunExit, RunId, ScriptEnd, ScriptStart, Session, SessionId, StrayFiles, Task, TaskId,
+    TestReport, TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor,
+    VendorRecords, Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -114,6 +115,20 @@ events! {
     RepoAdded(Repo) "repo.added",
     RepoChanged(Repo) "repo.changed",
     RepoRemoved(RepoRemoved) "repo.removed",
+    RepoCloneStarted(CloneStart) "repo.clone_started",
+    RepoCloneProgressed(CloneStep) "repo.clone_progressed",
+    RepoCloneFailed(CloneFailure) "repo.clone_failed",
+    /// Made, or made by somebody else and registered now.
+    WorktreeCreated(Worktree) "worktree.created",
+    /// A session works in it, or in none any more.
+    WorktreeAssigned(WorktreeAssignment) "worktree.assigned",
+    WorktreeMerged(WorktreeMerged) "worktree.merged",
+    WorktreeTrashed(TrashedWorktree) "worktree.trashed",
+    WorktreeRestored(WorktreeRestored) "worktree.restored",
+    /// It is gone for good.
+    WorktreePurged(WorktreePurged) "worktree.purged",
+    WorktreeScriptStarted(ScriptStart) "worktree.script_started",
+    WorktreeScriptEnded(ScriptEnd) "worktree.script_ended",
     SessionCreated(Session) "session.created",
     SessionRenamed(SessionRenamed) "session.renamed",
     SessionArchived(SessionArchived) "session.archived",
@@ -334,10 +349,21 @@ impl Event {
             | Self::RepoAdded(_)
             | Self::RepoChanged(_)
             | Self::RepoRemoved(_)
+            | Self::RepoCloneStarted(_)
+            | Self::RepoCloneProgressed(_)
+            | Self::RepoCloneFailed(_)
+            | Self::WorktreeCreated(_)
+            | Self::WorktreeMerged(_)
+            | Self::WorktreeTrashed(_)
+            | Self::WorktreeRestored(_)
+            | Self::WorktreePurged(_)
+            | Self::WorktreeScriptStarted(_)
+            | Self::WorktreeScriptEnded(_)
             | Self::FileRestored(_)
             | Self::NoticePublished(_)
             | Self::ContextChanged(_)
             | Self::JournalRepaired(_) => None,
+            Self::WorktreeAssigned(e) => Some(e.session),
             Self::SessionCreated(session) => Some(session.id),
             Self::SessionRenamed(e) => Some(e.session),
             Self::SessionArchived(e) => Some(e.session),

@@ -180,6 +180,7 @@ kinds! {
     TaskId Task "tsk",
     TurnId Turn "trn",
     UserId User "usr",
+    WorktreeId Worktree "wtr",
 }
 
 #[cfg(test)]

@@ -99,7 +99,17 @@ impl WorkspaceDir {
         self.dir.join("runs")
     }
 
-    /// Worktrees lent to participants, by session and agent.
+    /// Repositories that were cloned into the workspace, by slug.
+    pub fn repos(&self) -> PathBuf {
+        self.dir.join("repos")
+    }
+
+    /// Worktrees that were put aside, until they expire.
+    pub fn trash(&self) -> PathBuf {
+        self.dir.join("trash")
+    }
+
+    /// Worktrees: by repo and name, and those lent to participants by session and agent.
     pub fn worktrees(&self) -> PathBuf {
         self.dir.join("worktrees")
     }

@@ -34,6 +34,7 @@ mod time;
 mod transcript;
 mod turn;
 mod user;
+mod worktree;
 
 pub use agent::{AGENT_NAME_MAX, AgentName, AgentNameError, Driver, Isolation, Vendor};
 pub use ambient::{Clock, Entropy};
@@ -52,7 +53,7 @@ pub use event::{
 pub use id::{
     BoardId, CheckpointId, Id, IdError, Kind as IdKind, MessageId, NoticeId, ParticipantId, PermissionId,
     PermissionRuleId, PlanId, RegistrationId, RepoId, RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId,
-    TurnId, UserId,
+    TurnId, UserId, WorktreeId,
 };
 pub use layout::{DEFAULT_WORKSPACE, DataRoot, WorkspaceDir};
 pub use lock::{Lock, LockChange, LockMode, LockPhase};
@@ -72,7 +73,7 @@ pub use plan::{
 };
 pub use refusal::{Refusal, RefusalKind};
 pub use registration::{Presence, Registration, RegistrationPhase, Vitality};
-pub use repo::Repo;
+pub use repo::{CloneFailure, CloneStart, CloneStep, Repo};
 pub use run::{Run, RunExit};
 pub use session::{Participant, ParticipantStatus, Session, SessionState};
 pub use task::{QUESTION_MAX, Task, TaskKind, TaskState, TaskStep, TaskStepError};
@@ -83,3 +84,7 @@ pub use turn::{
     StrayFiles, Turn, TurnOutcome, VendorRecords,
 };
 pub use user::User;
+pub use worktree::{
+    Lender, PORT_BLOCKS, PORT_FIRST, PORT_SPAN, ScriptEnd, ScriptKind, ScriptOutcome, ScriptStart,
+    TrashedWorktree, Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored,
+};

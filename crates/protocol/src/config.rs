@@ -19,6 +19,7 @@ pub struct Config {
     pub permissions: Option<PermissionConfig>,
     pub budgets: Option<BudgetConfig>,
     pub transcripts: Option<TranscriptsConfig>,
+    pub repos: Option<RepoConfig>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -214,4 +215,14 @@ pub struct BusConfig {
     /// How long, in milliseconds, the daemon trusts the bells of this machine's bus before it looks by itself: 10 to
     /// 10000, read when the daemon starts. None means 250.
     pub safety_poll_ms: Option<u32>,
+}
+
+/// Repositories and worktrees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RepoConfig {
+    /// Days a worktree stays in the trash before it goes for good: 1 to 3650, 14 when absent.
+    pub trash_days: Option<u32>,
+    /// Whether `file://` addresses may be cloned from. False when absent.
+    pub clone_files: Option<bool>,
 }

@@ -26,6 +26,28 @@ pub enum Fact {
     RepoChanged(RepoRecord),
     #[serde(rename = "repo.removed")]
     RepoRemoved(RepoRemoved),
+    #[serde(rename = "repo.clone_started")]
+    RepoCloneStarted(CloneStart),
+    #[serde(rename = "repo.clone_progressed")]
+    RepoCloneProgressed(CloneStep),
+    #[serde(rename = "repo.clone_failed")]
+    RepoCloneFailed(CloneFailure),
+    #[serde(rename = "worktree.created")]
+    WorktreeCreated(WorktreeRecord),
+    #[serde(rename = "worktree.assigned")]
+    WorktreeAssigned(WorktreeAssignment),
+    #[serde(rename = "worktree.merged")]
+    WorktreeMerged(WorktreeMerged),
+    #[serde(rename = "worktree.trashed")]
+    WorktreeTrashed(TrashedWorktree),
+    #[serde(rename = "worktree.restored")]
+    WorktreeRestored(WorktreeRestored),
+    #[serde(rename = "worktree.purged")]
+    WorktreePurged(WorktreePurged),
+    #[serde(rename = "worktree.script_started")]
+    WorktreeScriptStarted(ScriptStart),
+    #[serde(rename = "worktree.script_ended")]
+    WorktreeScriptEnded(ScriptEnd),
     #[serde(rename = "session.created")]
     SessionCreated(SessionRecord),
     #[serde(rename = "session.renamed")]
@@ -163,8 +185,104 @@ payloads! {
         test_command: Option<Vec<String>>,
         #[schema(format = DateTime)]
         added_at: String,
+        /// What it was cloned from; none for one that was adopted.
+        url: Option<String>,
+        /// Hashes of the scripts of its worktrees that the user trusts.
+        trusted: Vec<String>,
     }
     RepoRemoved { repo: String }
+    /// A repository begins to be cloned. It ends with `repo.added` or `repo.clone_failed`.
+    CloneStart {
+        repo: String,
+        slug: String,
+        url: String,
+        #[schema(format = DateTime)]
+        started_at: String,
+    }
+    CloneStep {
+        repo: String,
+        /// As git calls it.
+        phase: String,
+        /// Of the phase.
+        percent: Option<u8>,
+        /// What has come.
+        bytes: u64,
+    }
+    CloneFailure {
+        repo: String,
+        /// As in an error; `canceled` when somebody ended it.
+        code: String,
+        message: String,
+    }
+    /// A worktree as it was made or registered.
+    WorktreeRecord {
+        id: String,
+        repo: String,
+        name: String,
+        path: String,
+        branch: Option<String>,
+        /// The commit it was made from.
+        base: Option<String>,
+        /// Name of its folder among the repository's worktrees.
+        git_id: String,
+        /// Its branch was made with it.
+        made_branch: bool,
+        /// Somebody else made it.
+        adopted: bool,
+        /// First of twenty ports that no other live worktree has.
+        port_base: u16,
+        lent: Option<Lender>,
+        #[schema(format = DateTime)]
+        created_at: String,
+    }
+    /// The agent of a session that a worktree is lent to.
+    Lender { session: String, agent: String }
+    TrashedWorktree {
+        worktree: WorktreeRecord,
+        /// Where its folder is now.
+        path: String,
+        head: Option<String>,
+        branch: Option<String>,
+        /// Ref of the checkpoint with what was not committed.
+        kept_as: Option<String>,
+        /// Why it would have stayed without an order.
+        forced: Option<String>,
+        /// When it goes for good; none: only by an order.
+        #[schema(format = DateTime)]
+        expires_at: Option<String>,
+    }
+    WorktreeRestored {
+        worktree: String,
+        repo: String,
+        port_base: u16,
+        /// Its branch stands elsewhere by now, so it is on a commit and on no branch.
+        detached: bool,
+    }
+    /// A session works in a worktree from its next turn on, or in its repository's checkout again.
+    WorktreeAssignment { session: String, worktree: Option<String> }
+    WorktreePurged { worktree: String, repo: String }
+    WorktreeMerged {
+        worktree: String,
+        repo: String,
+        /// Branch that has its work now.
+        into: String,
+        head: String,
+        /// Whether a merge commit was made.
+        merged: bool,
+        files: u64,
+    }
+    ScriptStart { worktree: String, repo: String, script: words::ScriptKind, hash: String }
+    ScriptEnd {
+        worktree: String,
+        repo: String,
+        script: words::ScriptKind,
+        hash: String,
+        end: words::ScriptOutcome,
+        code: Option<i32>,
+        /// The end of what it wrote.
+        tail: String,
+        elapsed_ms: u64,
+    }
     /// A session as it was created.
     SessionRecord {
         id: String,

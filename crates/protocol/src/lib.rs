@@ -63,8 +63,8 @@ pub use model::{
     Actor, AgentName, BoardId, Channel, CheckpointId, Clock, CostSource, Cursor, DataRoot, Driver, Entropy,
     Event, LockMode, LockPhase, MessageId, ParticipantId, ParticipantStatus, PermissionEffect, PermissionId,
     PermissionRuleId, PermissionScope, PlanId, PlanState, RegistrationId, RegistrationPhase, RepoId,
-    RepoPath, Role, RunId, SessionId, SessionState, TaskId, TaskKind, TaskState, Timestamp, ToolCategory,
-    TurnId, Vendor,
+    RepoPath, Role, RunId, ScriptKind, ScriptOutcome, SessionId, SessionState, TaskId, TaskKind, TaskState,
+    Timestamp, ToolCategory, TurnId, Vendor, WorktreeId,
 };
 pub use notice::{AckRule, ChannelCount, Durability, InboxQuery, NewNotice, Notice, NoticeQuery, Receipt};
 pub use openapi::{config_schema, event_schema, openapi};
@@ -80,10 +80,14 @@ pub use plan::{
 };
 pub use proof::{CHALLENGE_HEADER, Challenge, Endpoint, PROOF_HEADER, Token, TokenError};
 pub use registration::{Presence, Registration};
-pub use repo::{NewRepo, Repo, RepoPatch};
+pub use repo::{NewClone, NewRepo, NewTrust, Repo, RepoClone, RepoPatch, Script, ScriptQuery};
 pub use resource::{Action, Noun, Resource, resources};
 pub use run::{Run, RunExit};
 pub use session::{NewSession, Origin, Session, SessionPatch, SessionQuery};
 pub use task::{NewAnswer, NewSteer, Question, Target, Task, TaskQuery};
 pub use turn::{FileChange, Turn, TurnOutcome};
-pub use worktree::{Landed, NewLanding, RemovedWorktree, Worktree, WorktreeRemoval};
+pub use worktree::{
+    Landed, MergedWorktree, NewAdoption, NewAssignment, NewLanding, NewMerge, NewRemoval, NewScriptRun,
+    NewWorktree, RemovedWorktree, Worktree, WorktreeChange, WorktreeKind, WorktreeQuery, WorktreeRemoval,
+    WorktreeScript, WorktreeState,
+};

@@ -6,7 +6,7 @@
 use crate::fact::Fact;
 use crate::operation::{Answer, Operation, Shape, operations};
 use crate::ws::{ClientMessage, ServerMessage};
-use crate::{ContextEntry, ErrorBody, IDEMPOTENCY_HEADER, config::Config, limits};
+use crate::{ContextEntry, ErrorBody, IDEMPOTENCY_HEADER, WorktreeChange, config::Config, limits};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use utoipa::openapi::{RefOr, Schema};
@@ -27,9 +27,10 @@ pub fn openapi() -> Value {
         let item = paths.entry(operation.path.clone()).or_insert_with(|| json!({}));
         item[operation.method.as_str().to_lowercase()] = describe(operation);
     }
-    // No operation returns a context entry yet; the WebSocket tells of them.
-    let beside = [Shape::of::<ClientMessage>(), Shape::of::<ServerMessage>(), Shape::of::<ContextEntry>()];
-    for shape in [Shape::of::<ErrorBody>()].into_iter().chain(beside) {
+    // No operation returns these; the WebSocket tells of them.
+    let told = [Shape::of::<ContextEntry>(), Shape::of::<WorktreeChange>()];
+    let beside = [Shape::of::<ClientMessage>(), Shape::of::<ServerMessage>(), Shape::of::<ErrorBody>()];
+    for shape in beside.into_iter().chain(told) {
         collect(&mut schemas, Some(&shape));
     }
     let inputs = inputs(&all, &schemas);

@@ -11,7 +11,7 @@
 use crate::{
     Checkpoint, ContextEntry, Decision, FileChange, LockChange, MergedPlan, Message, Notice, Participant,
     Permission, PermissionRule, Plan, Proposal, Question, RefusedEdit, Registration, Repo, Run, Session,
-    Task, TestReport, Turn, TurnOutcome, Usage,
+    Task, TestReport, Turn, TurnOutcome, Usage, WorktreeChange,
 };
 use model::{Cursor, Event, LockPhase, PlanState, Role, SessionId, TaskId, TaskState, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,8 @@ pub enum Noun {
     User,
     Board,
     Repo,
+    Clone,
+    Worktree,
     Session,
     Participant,
     Task,
@@ -76,9 +78,25 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         Event::UserCreated(user) => changes.created(Noun::User, user.id, user),
         Event::BoardCreated(board) => changes.created(Noun::Board, board.id, board),
         Event::BoardRemoved(gone) => changes.removed(Noun::Board, gone.board),
-        Event::RepoAdded(repo) => changes.created(Noun::Repo, repo.id, Repo::from(repo.clone())),
+        Event::RepoAdded(repo) => {
+            if repo.url.is_some() {
+                changes.removed(Noun::Clone, repo.id);
+            }
+            changes.created(Noun::Repo, repo.id, Repo::from(repo.clone()));
+        }
         Event::RepoChanged(repo) => changes.patched(Noun::Repo, repo.id, Repo::from(repo.clone())),
         Event::RepoRemoved(gone) => changes.removed(Noun::Repo, gone.repo),
+        Event::RepoCloneStarted(_) | Event::RepoCloneProgressed(_) | Event::RepoCloneFailed(_) => {
+            changes.clone(event)
+        }
+        Event::WorktreeCreated(_)
+        | Event::WorktreeAssigned(_)
+        | Event::WorktreeMerged(_)
+        | Event::WorktreeTrashed(_)
+        | Event::WorktreeRestored(_)
+        | Event::WorktreePurged(_)
+        | Event::WorktreeScriptStarted(_)
+        | Event::WorktreeScriptEnded(_) => changes.worktree(event),
         Event::SessionCreated(session) => {
             changes.created(Noun::Session, session.id, Session::from(session.clone()));
         }
@@ -164,6 +182,55 @@ impl Changes {
                 self.created(Noun::PermissionRule, e.id, PermissionRule::from(e.clone()));
             }
             Event::PermissionRuleRemoved(e) => self.removed(Noun::PermissionRule, e.rule),
+            _ => {}
+        }
+    }
+
+    fn clone(&mut self, event: &Event) {
+        match event {
+            Event::RepoCloneStarted(e) => {
+                self.created(Noun::Clone, e.repo, crate::RepoClone::from(e.clone()))
+            }
+            Event::RepoCloneProgressed(e) => {
+                let body = json!({ "phase": e.phase, "percent": e.percent, "bytes": e.bytes });
+                self.patched(Noun::Clone, e.repo, body);
+            }
+            Event::RepoCloneFailed(e) => self.removed(Noun::Clone, e.repo),
+            _ => {}
+        }
+    }
+
+    /// What is in a worktree is asked of git; these are the fields that events tell of.
+    fn worktree(&mut self, event: &Event) {
+        match event {
+            Event::WorktreeCreated(e) => {
+                self.created(Noun::Worktree, e.id, WorktreeChange::from(e.clone()));
+            }
+            Event::WorktreeAssigned(e) => self.session(e.session, json!({ "worktree": e.worktree })),
+            Event::WorktreeMerged(e) => {
+                self.patched(Noun::Worktree, e.worktree, json!({ "merged_into": e.into }))
+            }
+            Event::WorktreeTrashed(e) => {
+                let body = json!({ "state": "trashed", "expires_at": e.expires_at, "kept_as": e.kept_as });
+                self.patched(Noun::Worktree, e.worktree.id, body);
+            }
+            Event::WorktreeRestored(e) => {
+                let body =
+                    json!({ "state": "live", "expires_at": null, "kept_as": null, "port_base": e.port_base });
+                self.patched(Noun::Worktree, e.worktree, body);
+            }
+            Event::WorktreePurged(e) => self.removed(Noun::Worktree, e.worktree),
+            Event::WorktreeScriptStarted(e) => {
+                let body = json!({ "script": { "script": e.script, "hash": e.hash, "end": null } });
+                self.patched(Noun::Worktree, e.worktree, body);
+            }
+            Event::WorktreeScriptEnded(e) => {
+                let script = json!({
+                    "script": e.script, "hash": e.hash, "end": e.end, "code": e.code, "tail": e.tail,
+                    "elapsed_ms": e.elapsed_ms,
+                });
+                self.patched(Noun::Worktree, e.worktree, json!({ "script": script }));
+            }
             _ => {}
         }
     }

@@ -47,6 +47,8 @@ words!(
     RawReason,
     RegistrationPhase,
     Role,
+    ScriptKind,
+    ScriptOutcome,
     SessionState,
     TaskKind,
     TaskState,

@@ -2,9 +2,10 @@
 
 use crate::app::App;
 use engine::{
-    AgentView, DataReport, Delta, DeltaKind, EventEntry, Finding, ImportState, ImportView, LandedView,
-    LiveTurn, ParticipantView, PermissionView, PlanView, Receipt, RemovedView, RepoView, RestoredView,
-    SessionView, Severity, Status, TargetView, TaskView, TurnView, WaitView, WorktreeView,
+    AgentView, CloneRow, DataReport, Delta, DeltaKind, EventEntry, Finding, ImportState, ImportView,
+    LandedView, LiveTurn, MergedView, ParticipantView, PermissionView, PlanView, Receipt, RemovedView,
+    RepoView, RestoredView, Script, ScriptRow, SessionView, Severity, Status, TargetView, TaskView, TurnView,
+    WaitView, WorktreeKind, WorktreeState, WorktreeView,
 };
 use model::Refusal;
 use std::sync::atomic::Ordering;
@@ -182,17 +183,71 @@ pub(crate) fn status(app: &App, status: Status) -> protocol::Status {
 
 pub(crate) fn worktree(view: WorktreeView) -> protocol::Worktree {
     protocol::Worktree {
-        session: view.session,
-        session_short: view.session_short,
-        agent: view.agent,
+        short_id: view.id.map(|id| id.short()),
+        id: view.id,
+        kind: match view.kind {
+            WorktreeKind::Named => protocol::WorktreeKind::Named,
+            WorktreeKind::Lent => protocol::WorktreeKind::Lent,
+            WorktreeKind::Foreign => protocol::WorktreeKind::Foreign,
+        },
+        state: match view.state {
+            WorktreeState::Live => protocol::WorktreeState::Live,
+            WorktreeState::Missing => protocol::WorktreeState::Missing,
+            WorktreeState::Trashed => protocol::WorktreeState::Trashed,
+        },
         repo: view.repo,
+        name: view.name,
+        session_short: view.session.map(|session| session.short()),
+        session: view.session,
+        agent: view.agent,
         path: view.path,
         branch: view.branch,
         head: view.head,
         dirty: view.dirty,
         unlanded: view.unlanded,
+        inside: view.inside,
+        sessions: view.sessions,
         kept_because: view.kept_because,
+        port_base: view.port_base,
+        bytes: view.used.map(|used| used.bytes),
+        bytes_cut: view.used.is_some_and(|used| used.cut),
+        scripts: view.scripts.into_iter().map(script_run).collect(),
+        created_at: view.created_at,
+        expires_at: view.expires_at,
+        kept_as: view.kept_as,
     }
+}
+
+fn script_run(row: ScriptRow) -> protocol::WorktreeScript {
+    let ScriptRow { script, hash, end } = row;
+    protocol::WorktreeScript {
+        script,
+        hash,
+        end: end.as_ref().map(|end| end.end),
+        code: end.as_ref().and_then(|end| end.code),
+        elapsed_ms: end.as_ref().map(|end| end.elapsed_ms),
+        tail: end.map(|end| end.tail),
+    }
+}
+
+pub(crate) fn merged_worktree(view: MergedView) -> protocol::MergedWorktree {
+    let MergedView { worktree, repo: _, into, head, merged, changed } = view;
+    protocol::MergedWorktree { worktree, into, head, merged, changed }
+}
+
+pub(crate) fn clone(row: CloneRow) -> protocol::RepoClone {
+    let clone = protocol::RepoClone::from(row.start);
+    match row.step {
+        None => clone,
+        Some(step) => {
+            protocol::RepoClone { phase: step.phase, percent: step.percent, bytes: step.bytes, ..clone }
+        }
+    }
+}
+
+pub(crate) fn script(script: Script, trusted: &[String]) -> protocol::Script {
+    let Script { kind, hash, text } = script;
+    protocol::Script { script: kind, path: Script::file(kind), trusted: trusted.contains(&hash), hash, text }
 }
 
 pub(crate) fn landed(view: LandedView) -> protocol::Landed {
@@ -201,8 +256,8 @@ pub(crate) fn landed(view: LandedView) -> protocol::Landed {
 }
 
 pub(crate) fn removed_worktree(view: RemovedView) -> protocol::RemovedWorktree {
-    let RemovedView { session_short, agent, path, kept_as, kept_because } = view;
-    protocol::RemovedWorktree { session_short, agent, path, kept_as, kept_because }
+    let RemovedView { id, name, path, kept_as, expires_at, kept_because } = view;
+    protocol::RemovedWorktree { id, name, path, kept_as, expires_at, kept_because }
 }
 
 pub(crate) fn restored_file(view: RestoredView) -> protocol::RestoredFile {

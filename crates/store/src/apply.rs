@@ -23,6 +23,7 @@ mod task;
 mod transcript;
 mod turn;
 mod user;
+mod worktree;
 
 use crate::sql::Connection;
 use crate::statement::Database;
@@ -52,6 +53,7 @@ pub(crate) const STATEMENTS: &[&[crate::statement::Statement]] = &[
     transcript::STATEMENTS,
     turn::STATEMENTS,
     user::STATEMENTS,
+    worktree::STATEMENTS,
 ];
 
 /// Applies one record to one database. The caller holds the transaction and moves the watermark.
@@ -74,6 +76,16 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::RepoAdded(repo) => repo::added(db, record, repo),
         Event::RepoChanged(repo) => repo::changed(db, record, repo),
         Event::RepoRemoved(removed) => repo::removed(db, removed),
+        Event::RepoCloneStarted(start) => repo::clone_started(db, record, start),
+        Event::RepoCloneProgressed(step) => repo::clone_progressed(db, step),
+        Event::RepoCloneFailed(failure) => repo::clone_failed(db, failure),
+        Event::WorktreeCreated(worktree) => worktree::created(db, record, worktree),
+        Event::WorktreeAssigned(assignment) => worktree::assigned(db, assignment),
+        Event::WorktreeTrashed(trashed) => worktree::trashed(db, record, trashed),
+        Event::WorktreeRestored(restored) => worktree::restored(db, record, restored),
+        Event::WorktreePurged(purged) => worktree::purged(db, purged),
+        Event::WorktreeScriptStarted(start) => worktree::script_started(db, record, start),
+        Event::WorktreeScriptEnded(end) => worktree::script_ended(db, record, end),
         Event::SessionCreated(session) => session::created(db, record, session),
         Event::SessionRenamed(renamed) => session::renamed(db, renamed),
         Event::SessionArchived(archived) => session::archived(db, record, archived),
@@ -119,6 +131,7 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::MessageAppended(_) | Event::MessageDrafted(_) | Event::ModelCalled(_) => Ok(()),
         // History: nobody asks for it by name.
         Event::FileStrayed(_)
+        | Event::WorktreeMerged(_)
         | Event::FileRestored(_)
         | Event::TurnRecorded(_)
         | Event::TurnOutlined(_)
@@ -140,6 +153,17 @@ fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
         | Event::RepoAdded(_)
         | Event::RepoChanged(_)
         | Event::RepoRemoved(_)
+        | Event::RepoCloneStarted(_)
+        | Event::RepoCloneProgressed(_)
+        | Event::RepoCloneFailed(_)
+        | Event::WorktreeCreated(_)
+        | Event::WorktreeAssigned(_)
+        | Event::WorktreeMerged(_)
+        | Event::WorktreeTrashed(_)
+        | Event::WorktreeRestored(_)
+        | Event::WorktreePurged(_)
+        | Event::WorktreeScriptStarted(_)
+        | Event::WorktreeScriptEnded(_)
         | Event::SessionCreated(_)
         | Event::SessionRenamed(_)
         | Event::SessionArchived(_)

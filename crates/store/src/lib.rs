@@ -50,6 +50,7 @@ mod user;
 mod view;
 mod wal;
 mod watermark;
+mod worktree;
 
 pub use crate::postgresql::{PostgresqlOptions, WORKSPACE_MAX};
 pub use ::postgresql::holds_password;
@@ -63,6 +64,7 @@ pub use moving::{Moved, move_to_files, move_to_server};
 pub use permission::PermissionRow;
 pub use plan::PlanRow;
 pub use registration::RegistrationRow;
+pub use repo::CloneRow;
 pub use resolve::{RESOLVE_MAX, Resolved, ShortId};
 pub use run::RunRow;
 pub use session::{
@@ -74,3 +76,4 @@ pub use task::{TargetRow, TaskRow};
 pub use transcript::TranscriptRow;
 pub use turn::TurnRow;
 pub use view::View;
+pub use worktree::{ScriptRow, WorktreeRow};

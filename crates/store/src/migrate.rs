@@ -55,6 +55,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0008_transcripts",
         sql: include_str!("../migrations/sessions/0008_transcripts.sql"),
     },
+    Migration {
+        number: 9,
+        name: "sessions/0009_worktrees",
+        sql: include_str!("../migrations/sessions/0009_worktrees.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[Migration {

@@ -85,6 +85,7 @@ short_ids! {
     PlanId "plan" Sessions "plans" "plan_id" PLAN_ID PLAN_PREFIX;
     CheckpointId "checkpoint" Sessions "checkpoints" "checkpoint_id" CHECKPOINT_ID CHECKPOINT_PREFIX;
     RepoId "repo" Sessions "repos" "repo_id" REPO_ID REPO_PREFIX;
+    WorktreeId "worktree" Sessions "worktrees" "worktree_id" WORKTREE_ID WORKTREE_PREFIX;
     BoardId "board" Sessions "boards" "board_id" BOARD_ID BOARD_PREFIX;
     MessageId "message" Messages "agent_messages" "message_id" MESSAGE_ID MESSAGE_PREFIX;
 }

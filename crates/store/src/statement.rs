@@ -93,6 +93,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         crate::turn::QUERIES,
         crate::turn::ANSWER_QUERIES,
         crate::user::QUERIES,
+        crate::worktree::QUERIES,
         crate::watermark::SESSION_STATEMENTS,
         crate::watermark::MESSAGE_STATEMENTS,
     ]

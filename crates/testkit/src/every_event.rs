@@ -31,6 +31,7 @@ fn payload(kind: &str) -> Value {
             json!({ "id": id("usr"), "name": "Ada", "email": "ada@example.org", "created_at": AT })
         }
         Some("board" | "repo") => place(kind),
+        Some("worktree") => worktree(kind),
         Some("session" | "participant") => session(kind),
         Some("task") => task(kind),
         Some("turn" | "run") => turn(kind),
@@ -86,9 +87,49 @@ fn place(kind: &str) -> Value {
         "board.created" => json!({ "id": id("brd"), "slug": "main", "name": "Main", "created_at": AT }),
         "board.removed" => json!({ "board": id("brd") }),
         "repo.removed" => json!({ "repo": id("rep") }),
+        "repo.clone_started" => json!({
+            "repo": id("rep"), "slug": "textkit", "url": "https://example.org/textkit.git", "started_at": AT,
+        }),
+        "repo.clone_progressed" => json!({
+            "repo": id("rep"), "phase": "Receiving objects", "percent": 45, "bytes": 1_200_000,
+        }),
+        "repo.clone_failed" => {
+            json!({ "repo": id("rep"), "code": "clone_failed", "message": "no such host" })
+        }
         _ => json!({
             "id": id("rep"), "slug": "textkit", "path": "/srv/textkit", "default_branch": "main",
-            "test_command": ["make", "test"], "added_at": AT,
+            "test_command": ["make", "test"], "added_at": AT, "url": "https://example.org/textkit.git",
+            "trusted": ["00aa"],
+        }),
+    }
+}
+
+fn worktree(kind: &str) -> Value {
+    let record = json!({
+        "id": id("wtr"), "repo": id("rep"), "name": "feat-auth", "path": "/srv/worktrees/textkit/feat-auth",
+        "branch": "feat-auth", "base": "00ff", "git_id": "coditect-w-a", "made_branch": true, "adopted": false,
+        "port_base": 20_020, "lent": { "session": id("ses"), "agent": "claude" }, "created_at": AT,
+    });
+    match kind {
+        "worktree.created" => record,
+        "worktree.assigned" => json!({ "session": id("ses"), "worktree": id("wtr") }),
+        "worktree.merged" => json!({
+            "worktree": id("wtr"), "repo": id("rep"), "into": "main", "head": "00ff", "merged": true, "files": 3,
+        }),
+        "worktree.trashed" => json!({
+            "worktree": record, "path": "/srv/trash/a", "head": "00ff", "branch": "feat-auth",
+            "kept_as": "refs/coditect/trash/a/work", "forced": "not committed: a", "expires_at": AT,
+        }),
+        "worktree.restored" => json!({
+            "worktree": id("wtr"), "repo": id("rep"), "port_base": 20_020, "detached": true,
+        }),
+        "worktree.purged" => json!({ "worktree": id("wtr"), "repo": id("rep") }),
+        "worktree.script_started" => json!({
+            "worktree": id("wtr"), "repo": id("rep"), "script": "setup", "hash": "00aa",
+        }),
+        _ => json!({
+            "worktree": id("wtr"), "repo": id("rep"), "script": "setup", "hash": "00aa", "end": "failed", "code": 1,
+            "tail": "no such file", "elapsed_ms": 12,
         }),
     }
 }

@@ -747,6 +747,75 @@ export interface paths {
         patch: operations["change_repo"];
         trace?: never;
     };
+    "/api/v1/clones": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the repositories that are being cloned. */
+        get: operations["list_clones"];
+        put?: never;
+        /** Begins to clone a repository into the workspace. */
+        post: operations["start_clone"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/clones/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a clone; nothing of it stays. */
+        delete: operations["cancel_clone"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/repos/{id}/scripts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the scripts a repository has for its worktrees. */
+        get: operations["list_scripts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/repos/{id}/trust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Trusts scripts of a repository, as they are. */
+        post: operations["trust_scripts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/worktrees": {
         parameters: {
             query?: never;
@@ -754,11 +823,134 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the worktrees that are lent to agents. */
+        /** Lists worktrees, whoever made them, or the trash. */
         get: operations["list_worktrees"];
         put?: never;
-        post?: never;
+        /** Makes a worktree on a new branch or one that is there. */
+        post: operations["add_worktree"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/worktrees/adopt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Registers a worktree that somebody else made. */
+        post: operations["adopt_worktree"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/worktrees/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a worktree and counts what it takes on the disk. */
+        get: operations["get_worktree"];
+        put?: never;
+        post?: never;
+        /** Deletes a worktree that is in the trash, for good. */
+        delete: operations["purge_worktree"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/worktree": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a session work in a named worktree. */
+        post: operations["assign_worktree"];
+        /** Lets a session work in its repository's checkout. */
+        delete: operations["unassign_worktree"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/worktrees/{id}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Brings a worktree's work to a branch. */
+        post: operations["merge_worktree"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/worktrees/{id}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts a worktree into the trash, with proof or by order. */
+        post: operations["trash_worktree"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/worktrees/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Brings a worktree back from the trash. */
+        post: operations["restore_worktree"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/worktrees/{id}/scripts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs a trusted script in a worktree. */
+        post: operations["start_script"];
+        /** Ends the scripts that run in a worktree. */
+        delete: operations["stop_scripts"];
         options?: never;
         head?: never;
         patch?: never;
@@ -790,7 +982,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Takes a worktree away whose work is elsewhere. */
+        /** Puts an agent's own worktree into the trash. */
         post: operations["remove_worktree"];
         delete?: never;
         options?: never;
@@ -807,7 +999,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Takes away every worktree whose work is elsewhere. */
+        /** Puts every worktree into the trash whose work is elsewhere. */
         post: operations["prune_worktrees"];
         delete?: never;
         options?: never;
@@ -1978,6 +2170,10 @@ export interface components {
             slug: string;
             /** @description Command that runs the repository's tests, as argv. */
             test_command: string[] | null;
+            /** @description Hashes of the scripts of its worktrees that you trust. */
+            trusted: string[];
+            /** @description What it was cloned from; none for one that stays where it was. */
+            url: string | null;
         };
         /** @description Body of `POST /repos`. */
         NewRepo: {
@@ -1994,27 +2190,218 @@ export interface components {
             test_command?: string[] | null;
         };
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        RepoClonePage: {
+            items: components["schemas"]["RepoClone"][];
+            next: null | string;
+        };
+        /** @description A repository that is being cloned. When it is done it is a repository of the same id. */
+        RepoClone: {
+            /**
+             * Format: int64
+             * @description What has come.
+             */
+            bytes: number;
+            /** @description Id of the repository that it will be. */
+            id: string;
+            /**
+             * Format: int32
+             * @description Of the phase.
+             */
+            percent: number | null;
+            /** @description As git calls it: `Receiving objects`. */
+            phase: string;
+            short_id: string;
+            slug: string;
+            /** Format: date-time */
+            started_at: string;
+            url: string;
+        };
+        /** @description Body of `POST /clones`. */
+        NewClone: {
+            /** @description Without it, made from the address. */
+            slug?: string | null;
+            test_command?: string[] | null;
+            /** @description `https://HOST/PATH` or `user@HOST:PATH`, without a password or token. */
+            url: string;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        ScriptPage: {
+            items: components["schemas"]["Script"][];
+            next: null | string;
+        };
+        /** @description What a trusted repository may have done to its worktrees. */
+        Script: {
+            /** @description BLAKE3 (hex) of its kind and text; this is what is trusted. */
+            hash: string;
+            /** @description File in the repository. */
+            path: string;
+            script: components["schemas"]["ScriptKind"];
+            text: string;
+            trusted: boolean;
+        };
+        /** @enum {string} */
+        ScriptKind: "setup" | "run" | "teardown";
+        /** @description Body of `POST /repos/{id}/trust`. */
+        NewTrust: {
+            /** @description Hashes of scripts as they were seen. A script that changes is another one, and is asked about again. */
+            hashes: string[];
+            /** @description Trust none but these from now on. */
+            only?: boolean;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         WorktreePage: {
             items: components["schemas"]["Worktree"][];
             next: null | string;
         };
-        /** @description A worktree that is lent to an agent of a session, and what is in it. */
+        /** @description A worktree, and what is in it. */
         Worktree: {
-            agent: string;
-            branch: string;
+            agent: string | null;
+            /** @description None when HEAD is detached. */
+            branch: string | null;
+            /**
+             * Format: int64
+             * @description What it takes on the disk, as it was counted last; none when it was not yet.
+             */
+            bytes: number | null;
+            /** @description Whether there was more than is counted. */
+            bytes_cut: boolean;
+            /** Format: date-time */
+            created_at: string | null;
             /** @description Files in it that are not committed. */
             dirty: number;
+            /**
+             * Format: date-time
+             * @description When it goes from the trash; none: only by an order.
+             */
+            expires_at: string | null;
             /** @description The commit it stands on. */
-            head: string;
+            head: string | null;
+            /** @description None for one that is not registered. */
+            id: string | null;
+            /** @description Who is in it now. */
+            inside: string[];
+            /** @description In the trash: the ref that keeps what was not committed. */
+            kept_as: string | null;
             /** @description Why it would not be taken away; none when nothing would be lost. */
             kept_because: string | null;
+            kind: components["schemas"]["WorktreeKind"];
+            /** @description Unique among the live ones of its repository. */
+            name: string | null;
+            /** @description Where it is; in the trash, where it was and will be again. */
             path: string;
+            /**
+             * Format: int32
+             * @description First of twenty ports that no other worktree has.
+             */
+            port_base: number | null;
             /** @description The repository's short name. */
             repo: string;
-            session: string;
-            session_short: string;
-            /** @description Its commits that are on no branch or tag of the user's. */
+            scripts: components["schemas"]["WorktreeScript"][];
+            /** @description Of an agent's own. */
+            session: string | null;
+            session_short: string | null;
+            /** @description Sessions that were told to work in it. */
+            sessions: string[];
+            short_id: string | null;
+            state: components["schemas"]["WorktreeState"];
+            /** @description Its commits that no other branch, tag or remote has. */
             unlanded: number;
+        };
+        /**
+         * @description Whose a worktree is.
+         * @enum {string}
+         */
+        WorktreeKind: "named" | "lent" | "foreign";
+        /**
+         * @description What is to be expected of a worktree.
+         * @enum {string}
+         */
+        WorktreeState: "live" | "missing" | "trashed";
+        /** @description The last time a script was run in a worktree. */
+        WorktreeScript: {
+            /** Format: int32 */
+            code: number | null;
+            /** Format: int64 */
+            elapsed_ms: number | null;
+            end: components["schemas"]["ScriptOutcome"] | null;
+            hash: string;
+            script: components["schemas"]["ScriptKind"];
+            /** @description The end of what it wrote. */
+            tail: string | null;
+        };
+        /** @enum {string} */
+        ScriptOutcome: "done" | "failed" | "timed_out" | "canceled" | "untrusted";
+        /** @description Body of `POST /worktrees`. */
+        NewWorktree: {
+            /** @description The branch that is made for it; without it, one of its name. */
+            branch?: string | null;
+            /** @description A branch that is there and is worked on as it is, instead of a new one. */
+            checkout?: string | null;
+            /** @description Branch, tag or commit that it begins from; without it, what the checkout stands on. */
+            from?: string | null;
+            /** @description Letters, digits, `-`, `_` and `.`; begins with a letter or digit. */
+            name: string;
+            /** @description Name, id or short id of the repository. */
+            repo: string;
+        };
+        /** @description Body of `POST /worktrees/adopt`. */
+        NewAdoption: {
+            /** @description Without it, its folder's name. */
+            name?: string | null;
+            /** @description Absolute path of the worktree. */
+            path: string;
+            /** @description Name, id or short id of the repository. */
+            repo: string;
+        };
+        /** @description Body of `POST /sessions/{id}/worktree`. */
+        NewAssignment: {
+            /** @description Name, repository/name, id or short id. */
+            worktree: string;
+        };
+        /** @description Body of `POST /worktrees/{id}/merge`. */
+        NewMerge: {
+            /** @description Branch that is to have its work; without it, the one that is checked out in the repository. */
+            into?: string | null;
+            /** @description Of the merge commit, where one is needed. */
+            message?: string | null;
+        };
+        /** @description A worktree's work that came to a branch. */
+        MergedWorktree: {
+            /** @description Files that changed on it; none when everything was there already. */
+            changed: string[];
+            /** @description Where it stands now. */
+            head: string;
+            /** @description The branch; none when HEAD of the checkout is detached. */
+            into: string | null;
+            /** @description Whether both sides had moved, so that a merge commit was made. */
+            merged: boolean;
+            worktree: string;
+        };
+        /** @description Body of `POST /worktrees/{id}/remove`. */
+        NewRemoval: {
+            /** @description Take it away though work in it is nowhere else: it is kept as a checkpoint first, and it goes into the trash as any other. */
+            force?: boolean;
+        };
+        /** @description What became of a worktree that was to be taken away. */
+        RemovedWorktree: {
+            /**
+             * Format: date-time
+             * @description When it goes from the trash for good; none: only by an order.
+             */
+            expires_at: string | null;
+            /** @description What `restore` takes; none when it stayed and is not registered. */
+            id: string | null;
+            /** @description Ref of the checkpoint that keeps what was in it and nowhere else. */
+            kept_as: string | null;
+            /** @description Why it is still there; none when it is in the trash. */
+            kept_because: string | null;
+            /** @description `repo/name`, or `session/agent` of an agent's own. */
+            name: string;
+            path: string;
+        };
+        /** @description Body of `POST /worktrees/{id}/scripts`. */
+        NewScriptRun: {
+            script: components["schemas"]["ScriptKind"];
         };
         /** @description Body of `POST /sessions/{id}/land`. */
         NewLanding: {
@@ -2045,16 +2432,6 @@ export interface components {
             discard?: boolean;
             /** @description Id or short id of the session, or the start of it. */
             session: string;
-        };
-        /** @description What became of a worktree that was to be taken away. */
-        RemovedWorktree: {
-            agent: string;
-            /** @description Ref of the checkpoint that keeps what was in it and nowhere else. */
-            kept_as: string | null;
-            /** @description Why it is still there; none when it is gone. */
-            kept_because: string | null;
-            path: string;
-            session_short: string;
         };
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         RemovedWorktreePage: {
@@ -2130,6 +2507,50 @@ export interface components {
             /** @constant */
             kind: "repo.removed";
             payload: components["schemas"]["RepoRemoved"];
+        } | {
+            /** @constant */
+            kind: "repo.clone_started";
+            payload: components["schemas"]["CloneStart"];
+        } | {
+            /** @constant */
+            kind: "repo.clone_progressed";
+            payload: components["schemas"]["CloneStep"];
+        } | {
+            /** @constant */
+            kind: "repo.clone_failed";
+            payload: components["schemas"]["CloneFailure"];
+        } | {
+            /** @constant */
+            kind: "worktree.created";
+            payload: components["schemas"]["WorktreeRecord"];
+        } | {
+            /** @constant */
+            kind: "worktree.assigned";
+            payload: components["schemas"]["WorktreeAssignment"];
+        } | {
+            /** @constant */
+            kind: "worktree.merged";
+            payload: components["schemas"]["WorktreeMerged"];
+        } | {
+            /** @constant */
+            kind: "worktree.trashed";
+            payload: components["schemas"]["TrashedWorktree"];
+        } | {
+            /** @constant */
+            kind: "worktree.restored";
+            payload: components["schemas"]["WorktreeRestored"];
+        } | {
+            /** @constant */
+            kind: "worktree.purged";
+            payload: components["schemas"]["WorktreePurged"];
+        } | {
+            /** @constant */
+            kind: "worktree.script_started";
+            payload: components["schemas"]["ScriptStart"];
+        } | {
+            /** @constant */
+            kind: "worktree.script_ended";
+            payload: components["schemas"]["ScriptEnd"];
         } | {
             /** @constant */
             kind: "session.created";
@@ -2355,9 +2776,129 @@ export interface components {
             path: string;
             slug: string;
             test_command: string[] | null;
+            /** @description Hashes of the scripts of its worktrees that the user trusts. */
+            trusted: string[];
+            /** @description What it was cloned from; none for one that was adopted. */
+            url: string | null;
         };
         RepoRemoved: {
             repo: string;
+        };
+        /** @description A repository begins to be cloned. It ends with `repo.added` or `repo.clone_failed`. */
+        CloneStart: {
+            repo: string;
+            slug: string;
+            /** Format: date-time */
+            started_at: string;
+            url: string;
+        };
+        CloneStep: {
+            /**
+             * Format: int64
+             * @description What has come.
+             */
+            bytes: number;
+            /**
+             * Format: int32
+             * @description Of the phase.
+             */
+            percent: number | null;
+            /** @description As git calls it. */
+            phase: string;
+            repo: string;
+        };
+        CloneFailure: {
+            /** @description As in an error; `canceled` when somebody ended it. */
+            code: string;
+            message: string;
+            repo: string;
+        };
+        /** @description A worktree as it was made or registered. */
+        WorktreeRecord: {
+            /** @description Somebody else made it. */
+            adopted: boolean;
+            /** @description The commit it was made from. */
+            base: string | null;
+            branch: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description Name of its folder among the repository's worktrees. */
+            git_id: string;
+            id: string;
+            lent: components["schemas"]["Lender"] | null;
+            /** @description Its branch was made with it. */
+            made_branch: boolean;
+            name: string;
+            path: string;
+            /**
+             * Format: int32
+             * @description First of twenty ports that no other live worktree has.
+             */
+            port_base: number;
+            repo: string;
+        };
+        /** @description A session works in a worktree from its next turn on, or in its repository's checkout again. */
+        WorktreeAssignment: {
+            session: string;
+            worktree: string | null;
+        };
+        WorktreeMerged: {
+            /** Format: int64 */
+            files: number;
+            head: string;
+            /** @description Branch that has its work now. */
+            into: string;
+            /** @description Whether a merge commit was made. */
+            merged: boolean;
+            repo: string;
+            worktree: string;
+        };
+        TrashedWorktree: {
+            branch: string | null;
+            /**
+             * Format: date-time
+             * @description When it goes for good; none: only by an order.
+             */
+            expires_at: string | null;
+            /** @description Why it would have stayed without an order. */
+            forced: string | null;
+            head: string | null;
+            /** @description Ref of the checkpoint with what was not committed. */
+            kept_as: string | null;
+            /** @description Where its folder is now. */
+            path: string;
+            worktree: components["schemas"]["WorktreeRecord"];
+        };
+        WorktreeRestored: {
+            /** @description Its branch stands elsewhere by now, so it is on a commit and on no branch. */
+            detached: boolean;
+            /** Format: int32 */
+            port_base: number;
+            repo: string;
+            worktree: string;
+        };
+        WorktreePurged: {
+            repo: string;
+            worktree: string;
+        };
+        ScriptStart: {
+            hash: string;
+            repo: string;
+            script: components["schemas"]["ScriptKind"];
+            worktree: string;
+        };
+        ScriptEnd: {
+            /** Format: int32 */
+            code: number | null;
+            /** Format: int64 */
+            elapsed_ms: number;
+            end: components["schemas"]["ScriptOutcome"];
+            hash: string;
+            repo: string;
+            script: components["schemas"]["ScriptKind"];
+            /** @description The end of what it wrote. */
+            tail: string;
+            worktree: string;
         };
         /** @description A session as it was created. */
         SessionRecord: {
@@ -2801,6 +3342,11 @@ export interface components {
             /** @description The vendor's name of the session. */
             vendor_session: string;
         };
+        /** @description The agent of a session that a worktree is lent to. */
+        Lender: {
+            agent: string;
+            session: string;
+        };
         OutlineStep: {
             state: components["schemas"]["OutlineState"];
             text: string;
@@ -2904,20 +3450,6 @@ export interface components {
              */
             to: string | null;
         };
-        /** @description Body of every response that is not a success. */
-        ErrorBody: {
-            error: components["schemas"]["ErrorDetail"];
-        };
-        /** @description What went wrong, for a program and for a person. */
-        ErrorDetail: {
-            /** @description Stable, machine-readable, `snake_case`. */
-            code: string;
-            /** @description Ties the error to the daemon's log. */
-            correlation: string | null;
-            /** @description The next step, as a sentence or a command. */
-            hint: string | null;
-            message: string;
-        };
         /** @description What a client may say. */
         ClientMessage: components["schemas"]["Subscription"] & {
             /** @constant */
@@ -3014,9 +3546,23 @@ export interface components {
         /** @enum {string} */
         Action: "created" | "patched" | "removed";
         /** @enum {string} */
-        Noun: "user" | "board" | "repo" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "permission" | "permission_rule" | "file_change" | "refused_edit" | "checkpoint" | "registration" | "lock" | "notice" | "context_entry";
+        Noun: "user" | "board" | "repo" | "clone" | "worktree" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "permission" | "permission_rule" | "file_change" | "refused_edit" | "checkpoint" | "registration" | "lock" | "notice" | "context_entry";
         /** @enum {string} */
         DeltaKind: "text" | "thinking";
+        /** @description Body of every response that is not a success. */
+        ErrorBody: {
+            error: components["schemas"]["ErrorDetail"];
+        };
+        /** @description What went wrong, for a program and for a person. */
+        ErrorDetail: {
+            /** @description Stable, machine-readable, `snake_case`. */
+            code: string;
+            /** @description Ties the error to the daemon's log. */
+            correlation: string | null;
+            /** @description The next step, as a sentence or a command. */
+            hint: string | null;
+            message: string;
+        };
         /** @description What the agents of a workspace share under a key. */
         ContextEntry: {
             /** @description The author's label. */
@@ -3031,6 +3577,15 @@ export interface components {
              * @description Rises with every change of any entry.
              */
             version: number;
+        };
+        /** @description A worktree as its event tells of it. */
+        WorktreeChange: {
+            branch: string | null;
+            name: string;
+            path: string;
+            /** Format: int32 */
+            port_base: number;
+            repo: string;
         };
     };
     responses: never;
@@ -4851,7 +5406,7 @@ export interface operations {
             };
         };
     };
-    list_worktrees: {
+    list_clones: {
         parameters: {
             query?: never;
             header?: never;
@@ -4866,7 +5421,570 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": components["schemas"]["RepoClonePage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    start_clone: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewClone"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepoClone"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cancel_clone: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_scripts: {
+        parameters: {
+            query?: {
+                /** @description As they are in this worktree; without it, in the checkout. */
+                worktree?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScriptPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    trust_scripts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTrust"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Repo"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_worktrees: {
+        parameters: {
+            query?: {
+                /** @description Name, id or short id of the repository; all of them without. */
+                repo?: string;
+                /** @description What is in the trash instead of what is not. */
+                trash?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
                     "application/json": components["schemas"]["WorktreePage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    add_worktree: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWorktree"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Worktree"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    adopt_worktree: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAdoption"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Worktree"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_worktree: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Worktree"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    purge_worktree: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovedWorktree"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    assign_worktree: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAssignment"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Worktree"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    unassign_worktree: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    merge_worktree: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMerge"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergedWorktree"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    trash_worktree: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRemoval"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovedWorktree"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    restore_worktree: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Worktree"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    start_script: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewScriptRun"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Worktree"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    stop_scripts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Worktree"];
                 };
             };
             /** @description It was not done. */

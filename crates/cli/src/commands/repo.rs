@@ -1,19 +1,22 @@
 //! `coditect repo`: which repositories agents may work in.
 
+mod clone;
+mod trust;
+
 use super::Outcome;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::render::{Cell, Paint, Sheet, Table};
 use clap::{Args, Subcommand};
 use client::Client;
-use protocol::{NewRepo, RepoPatch};
-use std::path::{Path, PathBuf};
+use protocol::{NewClone, NewRepo, RepoPatch};
+use std::path::Path;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Repo {
-    /// Register a git repository; it stays where it is
+    /// Register a git repository: a folder stays where it is, an address is cloned into the workspace
     #[command(
-        after_help = "Examples:\n  coditect repo add .\n  coditect repo add ~/code/shop --name shop --test \"cargo test\""
+        after_help = "Examples:\n  coditect repo add .\n  coditect repo add https://example.org/shop.git --name shop --test \"cargo test\""
     )]
     Add(Add),
     /// List the registered repositories
@@ -22,6 +25,23 @@ pub(crate) enum Repo {
         after_help = "Examples:\n  coditect repo list\n  coditect repo list --json"
     )]
     List,
+    /// List the repositories that are being cloned
+    #[command(after_help = "Examples:\n  coditect repo clones\n  coditect repo clones --json")]
+    Clones,
+    /// End a clone; nothing of it stays
+    #[command(after_help = "Examples:\n  coditect repo cancel shop\n  coditect repo cancel 7k2m --json")]
+    Cancel {
+        /// Name, id or short id, as `repo clones` shows it
+        clone: String,
+    },
+    /// Show the scripts a repository has for its worktrees
+    #[command(
+        after_help = "Examples:\n  coditect repo scripts shop\n  coditect repo scripts shop --worktree feat-auth --json"
+    )]
+    Scripts(trust::Scripts),
+    /// Trust a repository's scripts as they are now; they are run in its worktrees
+    #[command(after_help = "Examples:\n  coditect repo trust shop\n  coditect repo trust shop --none")]
+    Trust(trust::Trust),
     /// Show a repository
     #[command(after_help = "Examples:\n  coditect repo show shop\n  coditect repo show . --json")]
     Show {
@@ -49,9 +69,9 @@ pub(crate) struct Which {
 
 #[derive(Debug, Args)]
 pub(crate) struct Add {
-    /// The repository, or a folder inside it
-    #[arg(default_value = ".")]
-    path: PathBuf,
+    /// The repository, or a folder inside it; or an address: https://HOST/PATH, user@HOST:PATH
+    #[arg(default_value = ".", value_name = "PATH|URL", allow_hyphen_values = true)]
+    place: String,
     /// Short name; without it the folder's
     #[arg(long)]
     name: Option<String>,
@@ -78,9 +98,22 @@ pub(crate) struct Set {
 impl Repo {
     pub(crate) fn run(self, context: &Context) -> Outcome {
         match self {
+            Self::Add(add) if looks_like_url(&add.place) => {
+                let test_command = add.test.as_deref().map(argv).transpose()?;
+                let new = NewClone { url: add.place, slug: add.name, test_command };
+                let repo = context.follow(async |client| clone::follow(context, client, &new).await)?;
+                match context.screen.json {
+                    true => context.screen.streamed(&repo).map(|()| Exit::Done),
+                    false => show(context, &repo),
+                }
+            }
+            Self::Clones => clone::list(context),
+            Self::Cancel { clone } => clone::cancel(context, &clone),
+            Self::Scripts(scripts) => scripts.run(context),
+            Self::Trust(trust) => trust.run(context),
             Self::Add(add) => {
                 let new = NewRepo {
-                    path: absolute(context, &add.path)?,
+                    path: absolute(context, Path::new(&add.place))?,
                     slug: add.name,
                     test_command: add.test.as_deref().map(argv).transpose()?,
                 };
@@ -154,6 +187,8 @@ fn show(context: &Context, repo: &protocol::Repo) -> Outcome {
             .row("path", &repo.path)
             .maybe("branch", repo.default_branch.as_ref())
             .row("tests", repo.test_command.as_ref().map_or("none".to_owned(), |argv| argv.join(" ")))
+            .maybe("cloned from", repo.url.as_ref())
+            .row("trusted scripts", repo.trusted.len().to_string())
             .row("added", repo.added_at.to_string())
     })?;
     Ok(Exit::Done)
@@ -191,6 +226,12 @@ fn looks_like_path(given: &str) -> bool {
     given.contains('/') || given == "." || given == ".." || given.starts_with('~')
 }
 
+/// Whether an address is meant. What begins like an option is, so that it is refused as one.
+fn looks_like_url(given: &str) -> bool {
+    let host = given.split_once(':').is_some_and(|(place, _)| !place.is_empty() && !place.contains('/'));
+    given.contains("://") || given.starts_with('-') || host
+}
+
 /// The canonical path; the daemon stands elsewhere.
 pub(super) fn absolute(context: &Context, given: &Path) -> Result<String, Failure> {
     let path = context.path(given);
@@ -222,6 +263,16 @@ mod tests {
         assert_eq!(argv("make a && make b").unwrap(), ["sh", "-c", "make a && make b"]);
         assert_eq!(argv("A=1 make").unwrap(), ["sh", "-c", "A=1 make"]);
         assert_eq!(argv(" ").unwrap_err().detail.code, "empty_command");
+    }
+
+    #[test]
+    fn an_address_is_told_from_a_path() {
+        for url in ["https://a/b", "git@a:b", "a:b", "ext::sh -c x", "--upload-pack=x", "file:///a"] {
+            assert!(looks_like_url(url), "{url}");
+        }
+        for path in [".", "/a/b:c", "./a:b", "../x", "~/shop", "shop"] {
+            assert!(!looks_like_url(path), "{path}");
+        }
     }
 
     #[test]

@@ -30,8 +30,18 @@ impl Apart {
     ) -> Result<Self, Refusal> {
         let isolation = worktree::isolation(shared, &scene.participant.agent, order);
         let checkout = scene.repo.as_ref().map(|repo| PathBuf::from(&repo.path));
-        let lent = isolation != Isolation::Shared && order.task.plan.is_none();
         let mut claim = None;
+        // What the user said of the session goes before what the configuration says of the agent.
+        if order.task.plan.is_none()
+            && let Some(repo) = &scene.repo
+            && let Some((named, taken)) =
+                worktree::shared_place(shared, scene.session.id, scene.participant.agent.as_str(), repo)
+                    .await?
+        {
+            scene.repo = Some(named);
+            return Ok(Self { isolation, lent: false, claim: Some(taken), checkout });
+        }
+        let lent = isolation != Isolation::Shared && order.task.plan.is_none();
         if lent && let Some(repo) = scene.repo.take() {
             let (own, taken) =
                 worktree::own(shared, scene.session.id, &scene.participant.agent, repo).await?;

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many turns have each.
-type Held = Mutex<HashMap<PathBuf, usize>>;
+/// Whose turns have each.
+type Held = Mutex<HashMap<PathBuf, Vec<String>>>;
 
 #[derive(Default)]
 pub(crate) struct Claims(Arc<Held>);
@@ -18,32 +18,47 @@ pub(crate) struct Claims(Arc<Held>);
 pub(crate) struct Claim {
     held: Arc<Held>,
     path: PathBuf,
+    who: String,
 }
 
 impl Claims {
-    pub(super) fn take(&self, path: &Path) -> Claim {
-        *locked(&self.0).entry(path.to_owned()).or_insert(0) += 1;
-        Claim { held: Arc::clone(&self.0), path: path.to_owned() }
+    pub(super) fn take(&self, path: &Path, who: &str) -> Claim {
+        let (path, who) = (real(path), who.to_owned());
+        locked(&self.0).entry(path.clone()).or_default().push(who.clone());
+        Claim { held: Arc::clone(&self.0), path, who }
     }
 
-    pub(super) fn is_taken(&self, path: &Path) -> bool {
-        locked(&self.0).contains_key(path)
+    /// Whose turns have it.
+    pub(super) fn of(&self, path: &Path) -> Vec<String> {
+        locked(&self.0).get(&real(path)).cloned().unwrap_or_default()
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut held = locked(&self.held);
-        if let Some(count) = held.get_mut(&self.path) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(names) = held.get_mut(&self.path) {
+            if let Some(at) = names.iter().position(|name| *name == self.who) {
+                names.remove(at);
+            }
+            if names.is_empty() {
                 held.remove(&self.path);
             }
         }
     }
 }
 
-fn locked(held: &Held) -> MutexGuard<'_, HashMap<PathBuf, usize>> {
+/// The path without links, as far as there is anything at it.
+fn real(path: &Path) -> PathBuf {
+    for there in path.ancestors() {
+        if let (Ok(real), Ok(rest)) = (there.canonicalize(), path.strip_prefix(there)) {
+            return if rest.as_os_str().is_empty() { real } else { real.join(rest) };
+        }
+    }
+    path.to_owned()
+}
+
+fn locked(held: &Held) -> MutexGuard<'_, HashMap<PathBuf, Vec<String>>> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -58,11 +73,11 @@ mod tests {
     #[test]
     fn a_worktree_is_claimed_until_the_last_turn_lets_go() {
         let (claims, path) = (Claims::default(), Path::new("/w"));
-        let (first, second) = (claims.take(path), claims.take(path));
+        let (first, second) = (claims.take(path, "claude"), claims.take(path, "kimi"));
         drop(first);
-        assert!(claims.is_taken(path) && !claims.is_taken(Path::new("/v")));
+        assert_eq!((claims.of(path), claims.of(Path::new("/v"))), (vec!["kimi".to_owned()], Vec::new()));
         drop(second);
-        assert!(!claims.is_taken(path));
+        assert!(claims.of(path).is_empty());
     }
 
     #[tokio::test(flavor = "multi_thread")]

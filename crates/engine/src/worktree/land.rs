@@ -1,6 +1,7 @@
 //! Landing: what a participant did in its worktree comes to the branch that the user has checked out.
 
-use super::{Found, Held, in_use, listed, worker};
+use super::Found;
+use super::inside::nobody_works;
 use crate::engine::Shared;
 use crate::{Call, Engine, LandedView, checkpoint};
 use git::{Landing, REF_PREFIX};
@@ -65,25 +66,24 @@ fn land(
     id: model::CheckpointId,
     at: model::Timestamp,
 ) -> Result<(LandedView, Option<Checkpoint>), Refusal> {
-    if let Some(agent) = worker(shared, found) {
-        return Err(in_use(found, &agent));
-    }
+    nobody_works(shared, &found.lent.path, &format!("of {}", found.agent))?;
     let main = checkpoint::open(shared, &found.repo.path)?;
     let worktree = main.lent(&found.lent)?.ok_or_else(|| Refusal::internal("the worktree is half made"))?;
-    let held = Held::of(&main, &worktree)?;
+    let held = worktree.holding()?;
     if !held.dirty.is_empty() || held.unnamable > 0 {
-        let message = format!("{} has not committed: {}", found.agent, listed(&held.dirty, held.unnamable));
+        let message = format!("{} has not committed: {}", found.agent, held.dirty_words());
         let hint = format!("prompt {} to finish its work; a turn that completes commits it", found.agent);
         return Err(Refusal::conflict("worktree_dirty", message).hint(hint));
     }
+    let head = held.head.ok_or_else(|| Refusal::internal("a worktree without a commit"))?;
     let author = main.identity(&shared.user_home())?;
     let message = format!("Land {}'s work in {}", found.agent, found.session.title);
-    let landing = Landing { commit: &held.head, message: &message, author: &author, at };
+    let landing = Landing { commit: &head, message: &message, author: &author, at };
     nobody_holds(shared, &found.repo.path, &main.would_change(&landing)?)?;
     let landed = main.land(&landing)?;
     shared.strays.account(Path::new(&found.repo.path), &landed.changed);
     let git_ref = format!("{REF_PREFIX}landed/{}/{}", found.lent.session, found.agent);
-    main.update_ref(&git_ref, &held.head)?;
+    main.update_ref(&git_ref, &head)?;
     let view = LandedView {
         agent: found.agent.clone(),
         branch: main.branch()?,
@@ -107,7 +107,7 @@ fn land(
 }
 
 /// An agent in the shared checkout keeps what it has locked.
-fn nobody_holds(shared: &Shared, worktree: &str, paths: &[RepoPath]) -> Result<(), Refusal> {
+pub(super) fn nobody_holds(shared: &Shared, worktree: &str, paths: &[RepoPath]) -> Result<(), Refusal> {
     let locks = shared.bus.locks(Some(worktree)).map_err(|error| error.refusal())?;
     for lock in locks.iter().filter(|lock| lock.mode != LockMode::Advisory) {
         let Ok(pattern) = bus::Pattern::parse(&lock.path) else { continue };

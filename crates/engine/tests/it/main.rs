@@ -5,6 +5,8 @@ mod answering;
 #[cfg(test)]
 mod budgeting;
 #[cfg(test)]
+mod cloning;
+#[cfg(test)]
 mod coordinating;
 #[cfg(test)]
 mod driven;
@@ -18,3 +20,5 @@ mod prompting;
 mod restarting;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod worktrees;

@@ -265,6 +265,32 @@ fn all_verbs(repo: &TempRepo) {
     open.advance(&commit, Some(&head), &taken.changed).unwrap();
     open.log(10).unwrap();
     open.status(&[]).unwrap();
+    worktree_verbs(repo, &open);
+}
+
+/// A worktree is made, looked at, landed, put aside and brought back.
+fn worktree_verbs(repo: &TempRepo, open: &git::Repository) {
+    let head = open.head().unwrap().unwrap();
+    let site = git::Site { path: repo.beside("tree"), id: "coditect-w-1".into(), branch: "tree".into() };
+    let tree = open.make_worktree(&site, git::Start::New(&head)).unwrap();
+    std::fs::write(tree.top().join("a"), "of the worktree\n").unwrap();
+    tree.holding().unwrap();
+    open.worktrees().unwrap();
+    open.commit_at("side").unwrap();
+    let side = open.branch_tip("side").unwrap().unwrap();
+    let author = Author::new("Ann", "ann@example.com");
+    let landing = git::Landing { commit: &side, message: "m", author: &author, at: crate::world::AT };
+    open.land_on("tree", &landing).ok();
+    open.land(&landing).ok();
+    open.keep_standing(&tree, "1", crate::world::AT).unwrap();
+    let discard =
+        git::Discard { key: "1".into(), id: site.id, path: tree.top().to_owned(), to: repo.beside("trash") };
+    open.put_aside(&discard).unwrap();
+    open.put_back(&discard, &head, Some("tree")).unwrap();
+    open.put_aside(&discard).unwrap();
+    open.throw_away(&discard).unwrap();
+    let tip = open.branch_tip("tree").unwrap().unwrap();
+    open.drop_branch("tree", &tip).unwrap();
 }
 
 #[test]

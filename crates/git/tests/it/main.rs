@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod advance;
+mod clone;
 mod exec_vectors;
 mod history;
 mod open;
 mod process;
 mod replay;
+mod site;
 mod snapshot;
 mod worktree;
 mod world;

@@ -102,6 +102,8 @@ fn records_and_resources_are_what_openapi_says() {
 fn body_is_described(document: &Value, resource: &Resource) {
     use protocol::{Action, Noun};
     let name = match resource.noun {
+        Noun::Clone => "RepoClone",
+        Noun::Worktree => "WorktreeChange",
         Noun::Session => "Session",
         Noun::Participant => "Participant",
         Noun::Task => "Task",

@@ -19,7 +19,18 @@ fn check(kind: &str, expected: &[(Action, Noun)]) {
 #[test]
 fn each_kind_of_event_changes_its_resources() {
     use Action::{Created, Patched, Removed};
-    check("repo.added", &[(Created, Noun::Repo)]);
+    check("repo.added", &[(Removed, Noun::Clone), (Created, Noun::Repo)]);
+    check("repo.clone_started", &[(Created, Noun::Clone)]);
+    check("repo.clone_progressed", &[(Patched, Noun::Clone)]);
+    check("repo.clone_failed", &[(Removed, Noun::Clone)]);
+    check("worktree.created", &[(Created, Noun::Worktree)]);
+    check("worktree.assigned", &[(Patched, Noun::Session)]);
+    check("worktree.merged", &[(Patched, Noun::Worktree)]);
+    check("worktree.trashed", &[(Patched, Noun::Worktree)]);
+    check("worktree.restored", &[(Patched, Noun::Worktree)]);
+    check("worktree.purged", &[(Removed, Noun::Worktree)]);
+    check("worktree.script_started", &[(Patched, Noun::Worktree)]);
+    check("worktree.script_ended", &[(Patched, Noun::Worktree)]);
     check("repo.removed", &[(Removed, Noun::Repo)]);
     check("session.created", &[(Created, Noun::Session)]);
     check("session.renamed", &[(Patched, Noun::Session)]);

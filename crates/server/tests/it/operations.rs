@@ -62,6 +62,7 @@ async fn every_operation_is_answered_as_described() {
     tasks_and_plans(&house, &mut contract, &session).await;
     permissions_and_costs(&house, &mut contract, &session).await;
     locks_and_notices(&house, &mut contract).await;
+    named_worktrees(&house, &mut contract, &session).await;
     worktrees_and_imports(&house, &mut contract, &session).await;
     the_end(&mut house, &mut contract, &session).await;
     let left: Vec<&&str> = contract.open.keys().collect();
@@ -178,6 +179,49 @@ async fn permissions_and_costs(house: &House, contract: &mut Contract, session: 
     let cost = contract.check("get_cost", &house.get(&format!("/cost?by=day&session={session}")).await);
     assert_eq!((&cost["by"], &cost["rows"]), (&json!("day"), &json!([])));
     house.ask("POST", &format!("/tasks/{}/cancel", text(&task["id"]))).send(house.address).await;
+}
+
+/// From its making to the trash, and back, and gone.
+async fn named_worktrees(house: &House, contract: &mut Contract, session: &str) {
+    contract.check("list_clones", &house.get("/clones").await);
+    let clone = house.post("/clones", json!({ "url": "https://ann:hunter2@example.org/x" })).await;
+    assert_eq!((clone.status, clone.code().as_str()), (400, "url_secret"));
+    assert!(!clone.json().to_string().contains("hunter2"));
+    contract.refused("start_clone", &clone);
+    let cancel = house.ask("DELETE", "/clones/none").send(house.address).await;
+    contract.refused("cancel_clone", &cancel);
+    contract.check("list_scripts", &house.get("/repos/textkit/scripts").await);
+    let trust = house.post("/repos/textkit/trust", json!({ "hashes": ["0".repeat(64)] })).await;
+    assert_eq!(contract.check("trust_scripts", &trust)["trusted"][0], json!("0".repeat(64)));
+    for name in ["../../x", "--upload-pack=x"] {
+        let bad = house.post("/worktrees", json!({ "repo": "textkit", "name": name })).await;
+        assert_eq!((bad.status, bad.code().as_str()), (400, "worktree_name_invalid"), "{name}");
+    }
+    let made = house.post("/worktrees", json!({ "repo": "textkit", "name": "feat-auth" })).await;
+    let made = contract.check("add_worktree", &made);
+    assert_eq!((&made["branch"], &made["kind"]), (&json!("feat-auth"), &json!("named")));
+    let again = house.post("/worktrees", json!({ "repo": "textkit", "name": "feat-auth" })).await;
+    assert_eq!((again.status, again.code().as_str()), (409, "branch_exists"));
+    let adopt = json!({ "repo": "textkit", "path": made["path"] });
+    contract.refused("adopt_worktree", &house.post("/worktrees/adopt", adopt).await);
+    let path = "/worktrees/textkit%2Ffeat-auth";
+    let shown = contract.check("get_worktree", &house.get(path).await);
+    assert!(shown["bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{shown}");
+    let place = format!("/sessions/{session}/worktree");
+    let assigned = house.post(&place, json!({ "worktree": "feat-auth" })).await;
+    assert_eq!(contract.check("assign_worktree", &assigned)["sessions"], json!([session]));
+    contract.check("unassign_worktree", &house.ask("DELETE", &place).send(house.address).await);
+    contract.check("merge_worktree", &house.post(&format!("{path}/merge"), json!({})).await);
+    contract
+        .refused("start_script", &house.post(&format!("{path}/scripts"), json!({ "script": "run" })).await);
+    let stop = house.ask("DELETE", &format!("{path}/scripts")).send(house.address).await;
+    contract.check("stop_scripts", &stop);
+    contract.check("trash_worktree", &house.post(&format!("{path}/remove"), json!({ "force": false })).await);
+    assert_eq!(house.get("/worktrees?trash=true").await.json()["items"][0]["state"], json!("trashed"));
+    let restore = house.ask("POST", &format!("{path}/restore")).send(house.address).await;
+    assert_eq!(contract.check("restore_worktree", &restore)["state"], json!("live"));
+    house.post(&format!("{path}/remove"), json!({})).await;
+    contract.check("purge_worktree", &house.ask("DELETE", path).send(house.address).await);
 }
 
 /// What they do to real worktrees and transcripts is tried with the binary; here there are none.

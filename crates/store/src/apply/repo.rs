@@ -1,17 +1,21 @@
-//! Repositories.
+//! Repositories, and those that are being cloned.
 
 use super::{at, seq};
 use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
-use model::{Repo, RepoRemoved};
+use model::{CloneFailure, CloneStart, CloneStep, Repo, RepoRemoved};
 
 statements! { STATEMENTS in Sessions {
     INSERT_REPO = "INSERT INTO repos (repo_id, short_id, slug, path, seq, created_at, updated_at, data)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (repo_id) DO NOTHING";
     UPDATE_REPO = "UPDATE repos SET slug = ?2, path = ?3, updated_at = ?4, data = ?5 WHERE repo_id = ?1";
     DELETE_REPO = "DELETE FROM repos WHERE repo_id = ?1";
+    INSERT_CLONE = "INSERT INTO clones (repo_id, slug, seq, data) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (repo_id) DO NOTHING";
+    UPDATE_CLONE = "UPDATE clones SET step = ?2 WHERE repo_id = ?1";
+    DELETE_CLONE = "DELETE FROM clones WHERE repo_id = ?1";
 } }
 
 pub(super) fn added(db: &Connection, record: &Record, repo: &Repo) -> Result<(), StoreError> {
@@ -29,6 +33,23 @@ pub(super) fn added(db: &Connection, record: &Record, repo: &Repo) -> Result<(),
             column::to_json(repo)?
         ],
     )?;
+    run(db, &DELETE_CLONE, [repo.id.to_string()])?;
+    Ok(())
+}
+
+pub(super) fn clone_started(db: &Connection, record: &Record, start: &CloneStart) -> Result<(), StoreError> {
+    let row = params![start.repo.to_string(), start.slug, seq(record), column::to_json(start)?];
+    run(db, &INSERT_CLONE, row)?;
+    Ok(())
+}
+
+pub(super) fn clone_progressed(db: &Connection, step: &CloneStep) -> Result<(), StoreError> {
+    run(db, &UPDATE_CLONE, params![step.repo.to_string(), column::to_json(step)?])?;
+    Ok(())
+}
+
+pub(super) fn clone_failed(db: &Connection, failure: &CloneFailure) -> Result<(), StoreError> {
+    run(db, &DELETE_CLONE, [failure.repo.to_string()])?;
     Ok(())
 }
 

@@ -185,7 +185,7 @@ impl World {
         self.message(session, Role::User, vec![Block::Text { text: text.to_owned() }])
     }
 
-    fn repo(&self, slug: &str) -> Repo {
+    pub(crate) fn repo(&self, slug: &str) -> Repo {
         Repo {
             id: self.id_repo(),
             slug: slug.to_owned(),
@@ -193,6 +193,8 @@ impl World {
             default_branch: Some("main".to_owned()),
             test_command: None,
             added_at: self.now(),
+            url: None,
+            trusted: Vec::new(),
         }
     }
 
@@ -264,6 +266,7 @@ impl World {
                 Event::RepoRemoved(RepoRemoved { repo: gone.id }),
             ],
         ));
+        self.worktrees(&repo, commits);
         repo
     }
 
@@ -691,6 +694,7 @@ ids! {
     id_task TaskId;
     id_turn TurnId;
     id_user UserId;
+    id_worktree WorktreeId;
 }
 
 #[test]

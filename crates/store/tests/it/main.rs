@@ -18,3 +18,4 @@ mod task;
 mod total;
 mod vendor;
 mod workspace;
+mod worktree;

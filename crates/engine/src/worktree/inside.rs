@@ -1,0 +1,91 @@
+//! Who is in a worktree: by the turns that have it, by what they announced on the bus, by the locks they hold, and by where processes stand.
+//!
+//! Invariant: whoever cannot be asked counts as somebody.
+
+use crate::engine::Shared;
+use model::{LockMode, Refusal};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Processes looked at, at most.
+const PROCESSES_MAX: usize = 200_000;
+/// Names given in a refusal.
+const NAMED_MAX: usize = 5;
+/// How long somebody who is just leaving is waited for.
+const LEAVING: Duration = Duration::from_secs(2);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Who is in it now, by name.
+pub(crate) fn inside(shared: &Shared, path: &Path) -> Vec<String> {
+    let claimed = shared.claims.of(path);
+    let Ok(path) = path.canonicalize() else { return claimed };
+    let mut names = announced(shared, &path);
+    names.extend(standing(&path));
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Refuses when somebody is in it; one who is leaving is waited for a moment.
+pub(crate) fn nobody_inside(shared: &Shared, path: &Path, label: &str) -> Result<(), Refusal> {
+    let deadline = Instant::now() + LEAVING;
+    let names = loop {
+        let names = inside(shared, path);
+        if names.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() >= deadline || !announced(shared, path).is_empty() {
+            break names;
+        }
+        std::thread::sleep(PAUSE);
+    };
+    Err(refused(&names, label))
+}
+
+/// Refuses when somebody works in it; whoever only stands there is let stand.
+pub(crate) fn nobody_works(shared: &Shared, path: &Path, label: &str) -> Result<(), Refusal> {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let names = announced(shared, &path);
+    if names.is_empty() { Ok(()) } else { Err(refused(&names, label)) }
+}
+
+fn refused(names: &[String], label: &str) -> Refusal {
+    let more = names.len().saturating_sub(NAMED_MAX);
+    let mut who = names[..names.len().min(NAMED_MAX)].join(", ");
+    if more > 0 {
+        who.push_str(&format!(" and {more} more"));
+    }
+    let verb = if names.len() == 1 { "works" } else { "work" };
+    let message = format!("{who} {verb} in the worktree {label} now");
+    Refusal::conflict("worktree_in_use", message)
+        .hint("wait for the turn to end, cancel its task, or leave the folder in that terminal")
+}
+
+/// Turns that have it, sessions that said so, and holders of its locks.
+fn announced(shared: &Shared, path: &Path) -> Vec<String> {
+    let (Ok(live), Ok(locks)) = (shared.bus.registrations(), shared.bus.locks(path.to_str())) else {
+        return vec!["somebody".to_owned()];
+    };
+    let here = live.into_iter().filter(|one| {
+        one.id != shared.user && one.worktree.as_deref().is_some_and(|at| Path::new(at).starts_with(path))
+    });
+    let alive = here.filter(|one| shared.bus.is_alive(one.id).unwrap_or(true)).map(|one| one.agent);
+    let holding = locks.into_iter().filter(|lock| lock.mode != LockMode::Advisory).map(|lock| lock.agent);
+    shared.claims.of(path).into_iter().chain(alive).chain(holding).collect()
+}
+
+/// Processes whose working directory is in there; those that may not be asked are somebody else's.
+fn standing(path: &Path) -> Vec<String> {
+    let own = std::process::id();
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.take(PROCESSES_MAX)
+        .filter(|id| *id != own)
+        .filter(|id| std::fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|cwd| cwd.starts_with(path)))
+        .map(|id| {
+            let name = std::fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
+            format!("process {id} ({})", name.trim())
+        })
+        .collect()
+}

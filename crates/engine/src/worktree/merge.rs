@@ -1,0 +1,127 @@
+//! Merging: what was done in a named worktree comes to a branch, and to the checkout that is on it.
+
+use super::inside::nobody_works;
+use super::land::nobody_holds;
+use super::{checkout, remove::Target};
+use crate::engine::Shared;
+use crate::{Call, Engine, MergedView, checkpoint};
+use git::{Landing, REF_PREFIX, Repository};
+use model::{Event, Refusal, Timestamp, WorktreeId, WorktreeMerged};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Longest message of a merge commit, in bytes.
+const MESSAGE_MAX: usize = 16 * 1024;
+
+impl Engine {
+    /// Brings the commits of a worktree to a branch; without one, to the branch that the repo's checkout is on. Refused,
+    /// and nothing changed, when something in it is not committed or either side is in the other's way.
+    pub async fn merge_worktree(
+        &self,
+        call: &Call,
+        id: WorktreeId,
+        into: Option<String>,
+        message: Option<String>,
+    ) -> Result<MergedView, Refusal> {
+        call.only_user()?;
+        if let Some(message) =
+            message.as_ref().filter(|message| message.len() > MESSAGE_MAX || message.trim().is_empty())
+        {
+            let message = format!("a message has 1 to {MESSAGE_MAX} bytes, and this one {}", message.len());
+            return Err(Refusal::invalid("message_invalid", message));
+        }
+        if let Some(into) = &into {
+            git::check_branch(into)?;
+        }
+        let row = self.worktree_row(id)?;
+        if row.trashed.is_some() {
+            return Err(Refusal::conflict("worktree_trashed", "it is in the trash")
+                .hint(format!("`coditect worktree restore {}` brings it back", id.short())));
+        }
+        let target = self.target(row.worktree)?;
+        let at = self.shared.now();
+        let (shared, repo) = (Arc::clone(&self.shared), target.repo.path.clone());
+        let job = move || merge(&shared, &target, into.as_deref(), message, at);
+        let view = self.shared.writers.run(Path::new(&repo), job).await?;
+        let merged = WorktreeMerged {
+            worktree: id,
+            repo: view.repo,
+            into: view.into.clone().unwrap_or_else(|| "HEAD".to_owned()),
+            head: view.head.clone(),
+            merged: view.merged,
+            files: view.changed.len() as u64,
+        };
+        if !view.changed.is_empty() {
+            let events = vec![Event::WorktreeMerged(merged)];
+            self.shared.conclude(call.actor(), move |_| Ok(events.clone())).await?;
+        }
+        Ok(view)
+    }
+}
+
+/// Where a branch is checked out.
+enum Place {
+    /// In the repo's own checkout or another worktree.
+    Checkout(Repository, PathBuf),
+    Nowhere(String),
+}
+
+fn place(shared: &Shared, main: &Repository, into: Option<&str>) -> Result<Place, Refusal> {
+    let own = main.branch()?;
+    let wanted = match into {
+        Some(into) if own.as_deref() != Some(into) => into,
+        _ => return Ok(Place::Checkout(main.clone(), main.top().to_owned())),
+    };
+    let elsewhere = main.worktrees()?.into_iter();
+    let mut elsewhere = elsewhere.filter(|one| !one.missing && one.branch.as_deref() == Some(wanted));
+    match elsewhere.next() {
+        Some(one) => Ok(Place::Checkout(shared.git.open(&one.path)?, one.path)),
+        None => Ok(Place::Nowhere(wanted.to_owned())),
+    }
+}
+
+/// On the writer's thread of the repo's checkout: no agent edits there meanwhile.
+fn merge(
+    shared: &Shared,
+    target: &Target,
+    into: Option<&str>,
+    message: Option<String>,
+    at: Timestamp,
+) -> Result<MergedView, Refusal> {
+    let main = checkpoint::open(shared, &target.repo.path)?;
+    let worktree = checkout(shared, &target.repo, Path::new(&target.worktree.path))?;
+    let holding = worktree.holding()?;
+    if !holding.dirty.is_empty() || holding.unnamable > 0 {
+        let message = format!("not committed in {}: {}", target.label, holding.dirty_words());
+        return Err(Refusal::conflict("worktree_dirty", message).hint("commit it there, then merge again"));
+    }
+    let head = holding.head.ok_or_else(|| Refusal::invalid("no_commit", "the worktree has no commit"))?;
+    let author = main.identity(&shared.user_home())?;
+    let message = message.unwrap_or_else(|| format!("Merge worktree {}", target.worktree.name));
+    let landing = Landing { commit: &head, message: &message, author: &author, at };
+    let (landed, branch) = match place(shared, &main, into)? {
+        Place::Checkout(open, path) => {
+            if open.top() == worktree.top() {
+                let message = "that is the branch of the worktree itself";
+                return Err(Refusal::invalid("merge_into_itself", message).hint("give another with --into"));
+            }
+            if open.top() != main.top() {
+                nobody_works(shared, &path, &format!("on {}", into.unwrap_or_default()))?;
+            }
+            nobody_holds(shared, &path.display().to_string(), &open.would_change(&landing)?)?;
+            let landed = open.land(&landing)?;
+            shared.strays.account(&path, &landed.changed);
+            (landed, open.branch()?)
+        }
+        Place::Nowhere(branch) => (main.land_on(&branch, &landing)?, Some(branch)),
+    };
+    main.update_ref(&format!("{REF_PREFIX}landed/{}", target.worktree.id), &head)?;
+    Ok(MergedView {
+        worktree: target.worktree.id,
+        repo: target.repo.id,
+        into: branch,
+        head: landed.head.to_string(),
+        merged: landed.merged,
+        changed: landed.changed,
+    })
+}

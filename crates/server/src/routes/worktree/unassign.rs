@@ -1,0 +1,16 @@
+use crate::app::App;
+use crate::extract::{Bare, Id};
+use crate::failure::Failure;
+use axum::extract::State;
+use axum::http::StatusCode;
+use std::sync::Arc;
+
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    Id(id): Id,
+    Bare { call }: Bare,
+) -> Result<StatusCode, Failure> {
+    let session = app.engine.resolve_session(&id)?;
+    app.engine.unassign_worktree(&call, session).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
