@@ -11,3 +11,4 @@ pub(crate) mod transcript;
 mod wire;
 
 pub(crate) use driver::Claude;
+pub use driver::OWN_CHOICE;

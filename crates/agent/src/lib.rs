@@ -26,6 +26,7 @@ mod run;
 mod spawn;
 pub mod transcript;
 
+pub use claude::OWN_CHOICE;
 pub use cli::{Cli, UnknownCli};
 pub use connect::{CONFIG_MAX, ConnectError, FilePlan, Programs, SERVER, Scope, Surroundings, plan};
 pub use driver::drive_main;

@@ -57,6 +57,7 @@ impl<'a> Follower<'a> {
             after: Some(from),
             session: Some(seen.value.id.to_string()),
             feeds: vec![Feed::Events],
+            client: None,
         };
         let stream = client.watch(subscription, Some(DAEMON_AWAY_MAX));
         Ok(Self { context, client, session: session.to_owned(), stream, narrator, turned: true })

@@ -10,12 +10,14 @@ use crate::client::{Ask, Client, Fresh};
 use crate::{ClientError, path};
 use protocol::Method::{Delete, Get, Patch, Post};
 use protocol::{
-    Agent, ChannelCount, Checkpoint, ConfigVersion, CostQuery, CostReport, DataReport, EventPage, EventQuery,
-    Finding, Import, InboxQuery, Landed, Launch, LiveTurn, Lock, LockTable, Message, MessageQuery, NewAnswer,
-    NewDecision, NewExport, NewImport, NewLanding, NewLock, NewNotice, NewPlan, NewPrompt, NewRepo,
-    NewRestore, NewSession, NewSteer, Notice, NoticeQuery, Page, Participant, Permission, PermissionQuery,
-    PermissionRule, Plan, Presence, Receipt, RemovedWorktree, Repo, RepoPatch, RestoredFile, Session,
-    SessionPatch, SessionQuery, Status, Stopping, Task, TaskQuery, Version, WorktreeRemoval,
+    Agent, Aside, ChannelCount, Checkpoint, ConfigVersion, CostQuery, CostReport, DataReport, Detachment,
+    EventPage, EventQuery, Family, FamilyQuery, Finding, Import, InboxQuery, Landed, Launch, LiveTurn, Lock,
+    LockTable, Message, MessageQuery, NewAnswer, NewAttachment, NewDecision, NewExport, NewFork, NewImport,
+    NewLanding, NewLock, NewNotice, NewPlan, NewPrompt, NewQuestion, NewRepo, NewRestore, NewSession,
+    NewSpawn, NewSteer, Notice, NoticeQuery, Page, Participant, Permission, PermissionQuery, PermissionRule,
+    Plan, Presence, Presences, Receipt, RemovalQuery, RemovedSession, RemovedWorktree, Repo, RepoPatch,
+    RestoredFile, Session, SessionPatch, SessionQuery, SessionTaskQuery, SpawnedSession, Status, Stopping,
+    Task, TaskMove, TaskQuery, Version, WorktreeRemoval,
 };
 
 type Key<'a> = Option<&'a str>;
@@ -68,13 +70,85 @@ impl Client {
         self.ask(Ask::new(Patch, path::under("sessions", id, "")).body(patch)?.key(key)).await
     }
 
-    /// A session whose agents know what those of this one know.
-    pub async fn fork_session(&self, id: &str, key: Key<'_>) -> Result<Session, ClientError> {
-        self.ask(Ask::new(Post, path::under("sessions", id, "/fork")).key(key)).await
+    /// A session whose agents know what was said in this one.
+    pub async fn fork_session(&self, id: &str, new: &NewFork, key: Key<'_>) -> Result<Session, ClientError> {
+        self.ask(Ask::new(Post, path::under("sessions", id, "/fork")).body(new)?.key(key)).await
+    }
+
+    /// A child with fresh context, and its first task.
+    pub async fn spawn_session(
+        &self,
+        parent: &str,
+        new: &NewSpawn,
+        key: Key<'_>,
+    ) -> Result<SpawnedSession, ClientError> {
+        self.ask(Ask::new(Post, path::under("sessions", parent, "/spawn")).body(new)?.key(key)).await
+    }
+
+    /// A question to a session; its answer comes as the end of the task.
+    pub async fn ask_session(&self, id: &str, new: &NewQuestion, key: Key<'_>) -> Result<Aside, ClientError> {
+        self.ask(Ask::new(Post, path::under("sessions", id, "/ask")).body(new)?.key(key)).await
+    }
+
+    pub async fn asides(&self, session: &str) -> Result<Page<Aside>, ClientError> {
+        self.ask(Ask::new(Get, path::under("sessions", session, "/asides"))).await
+    }
+
+    pub async fn family(&self, session: &str, query: &FamilyQuery) -> Result<Family, ClientError> {
+        let path = path::under("sessions", session, "/family");
+        self.ask(Ask::new(Get, path::with_query(&path, query)?)).await
     }
 
     pub async fn archive_session(&self, id: &str, key: Key<'_>) -> Result<Session, ClientError> {
-        self.ask(Ask::new(Delete, path::under("sessions", id, "")).key(key)).await
+        self.ask(Ask::new(Post, path::under("sessions", id, "/archive")).key(key)).await
+    }
+
+    pub async fn unarchive_session(&self, id: &str, key: Key<'_>) -> Result<Session, ClientError> {
+        self.ask(Ask::new(Post, path::under("sessions", id, "/unarchive")).key(key)).await
+    }
+
+    /// The session is seen nowhere any more.
+    pub async fn remove_session(
+        &self,
+        id: &str,
+        query: &RemovalQuery,
+        key: Key<'_>,
+    ) -> Result<RemovedSession, ClientError> {
+        let path = path::with_query(&path::under("sessions", id, ""), query)?;
+        self.ask(Ask::new(Delete, path).key(key)).await
+    }
+
+    /// What waits in a session, in the order it will be done.
+    pub async fn queue(&self, session: &str) -> Result<Page<Task>, ClientError> {
+        self.ask(Ask::new(Get, path::under("sessions", session, "/queue"))).await
+    }
+
+    /// Gives a waiting task another place; gives the queue as it is then.
+    pub async fn move_task(&self, id: &str, to: &TaskMove, key: Key<'_>) -> Result<Page<Task>, ClientError> {
+        self.ask(Ask::new(Post, path::under("tasks", id, "/move")).body(to)?.key(key)).await
+    }
+
+    pub async fn attach_client(
+        &self,
+        session: &str,
+        new: &NewAttachment,
+        key: Key<'_>,
+    ) -> Result<Presences, ClientError> {
+        self.ask(Ask::new(Post, path::under("sessions", session, "/attach")).body(new)?.key(key)).await
+    }
+
+    pub async fn detach_client(
+        &self,
+        session: &str,
+        gone: &Detachment,
+        key: Key<'_>,
+    ) -> Result<Presences, ClientError> {
+        self.ask(Ask::new(Post, path::under("sessions", session, "/detach")).body(gone)?.key(key)).await
+    }
+
+    /// Who is at a session.
+    pub async fn clients(&self, session: &str) -> Result<Presences, ClientError> {
+        self.ask(Ask::new(Get, path::under("sessions", session, "/clients"))).await
     }
 
     /// Begins to read transcripts.
@@ -111,8 +185,18 @@ impl Client {
         self.ask(Ask::new(Post, path::under("sessions", session, "/messages")).body(prompt)?.key(key)).await
     }
 
+    /// The newest tasks of a session, as many as one page has.
     pub async fn session_tasks(&self, session: &str) -> Result<Fresh<Page<Task>>, ClientError> {
-        self.ask_fresh(Ask::new(Get, path::under("sessions", session, "/tasks"))).await
+        self.session_tasks_page(session, &SessionTaskQuery::default()).await
+    }
+
+    pub async fn session_tasks_page(
+        &self,
+        session: &str,
+        query: &SessionTaskQuery,
+    ) -> Result<Fresh<Page<Task>>, ClientError> {
+        let path = path::under("sessions", session, "/tasks");
+        self.ask_fresh(Ask::new(Get, path::with_query(&path, query)?)).await
     }
 
     pub async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>, ClientError> {

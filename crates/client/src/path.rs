@@ -52,8 +52,12 @@ mod tests {
 
     #[test]
     fn queries_say_only_what_is_set() {
-        let query = SessionQuery { archived: true, before: None, limit: Some(7) };
-        assert_eq!(with_query("/sessions", &query).unwrap(), "/sessions?archived=true&limit=7");
+        let query = SessionQuery {
+            archived: Some(protocol::Archived::Only),
+            limit: Some(7),
+            ..SessionQuery::default()
+        };
+        assert_eq!(with_query("/sessions", &query).unwrap(), "/sessions?archived=only&limit=7");
         assert_eq!(with_query("/sessions", &SessionQuery::default()).unwrap(), "/sessions");
     }
 }

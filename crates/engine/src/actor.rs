@@ -4,9 +4,11 @@
 //! participant is in a turn, and how to reach that turn. So a restart is a start.
 
 use crate::budget;
+use crate::callback;
 use crate::engine::Shared;
 use crate::plan;
 use crate::steer::Taken;
+use crate::title;
 use crate::turn::{self, Order, TurnMail, detail, start};
 use model::{
     Actor, Event, ParticipantId, ParticipantStatus, PlanId, Refusal, SessionId, StatusChange, TaskId,
@@ -92,6 +94,7 @@ impl Shared {
                     moving: HashMap::new(),
                     failures: HashMap::new(),
                     waits_for_day: false,
+                    titled: false,
                 };
                 self.tasks.spawn(actor.run());
                 sender
@@ -135,6 +138,8 @@ struct SessionActor {
     failures: HashMap<PlanId, u32>,
     /// Somebody waits for the next day's budget.
     waits_for_day: bool,
+    /// A title was thought of, or is being.
+    titled: bool,
 }
 
 /// A plan with a step under way.
@@ -161,7 +166,10 @@ impl SessionActor {
             match mail {
                 None => return,
                 Some(Mail::Look) => {}
-                Some(Mail::TurnOver(participant)) => drop(self.turns.remove(&participant)),
+                Some(Mail::TurnOver(participant)) => {
+                    self.turns.remove(&participant);
+                    self.think_of_a_title();
+                }
                 Some(Mail::PlanMoved { plan, failed }) => news = self.plan_moved(plan, failed),
                 Some(Mail::CancelPlan(plan)) => {
                     if let Some(moving) = self.moving.get(&plan) {
@@ -200,7 +208,17 @@ impl SessionActor {
         if news {
             self.look_at_plans()?;
         }
+        callback::announce(&self.shared, self.session)?;
+        callback::deliver(&self.shared, self.session).await?;
         self.look_at_tasks().await
+    }
+
+    /// Once in the actor's life, when the first turn is over, and in nobody's way.
+    fn think_of_a_title(&mut self) {
+        if !std::mem::replace(&mut self.titled, true) {
+            let (shared, session) = (Arc::clone(&self.shared), self.session);
+            self.shared.tasks.spawn(async move { title::by_model(&shared, session).await });
+        }
     }
 
     fn look_at_plans(&mut self) -> Result<(), Refusal> {

@@ -38,7 +38,23 @@ pub struct Config {
     pub budgets: BudgetConfig,
     pub transcripts: TranscriptsConfig,
     pub repos: RepoConfig,
+    /// Who names sessions the user gave no title.
+    pub titles: Titles,
 }
+
+/// Who names sessions the user gave no title, after their first turn; until then it is the first words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Titles {
+    /// The model of the agent that had the turn, in the background. It costs a short call.
+    #[default]
+    Model,
+    /// Nobody: they keep their first words.
+    Words,
+}
+
+/// Tasks of one session that may wait when nothing else is configured.
+pub const QUEUE_DEPTH: u32 = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -123,6 +139,10 @@ pub struct Limits {
     pub max_runs: u32,
     /// Seconds the repository's tests may take.
     pub test_deadline_seconds: u64,
+    /// Generations of sessions that agents may spawn, their own children counted as the first.
+    pub spawn_depth: u32,
+    /// Children of one session that an agent may have at work at once.
+    pub spawn_children: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -212,6 +232,7 @@ impl Default for Config {
             budgets: BudgetConfig::default(),
             transcripts: TranscriptsConfig::default(),
             repos: RepoConfig::default(),
+            titles: Titles::default(),
         }
     }
 }
@@ -219,7 +240,7 @@ impl Default for Config {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            queue_depth: 64,
+            queue_depth: QUEUE_DEPTH,
             turn_deadline_seconds: 1800,
             stall_seconds: 600,
             answer_deadline_seconds: 24 * 3600,
@@ -230,6 +251,8 @@ impl Default for Limits {
             lock_ttl_seconds: 60,
             max_runs: 32,
             test_deadline_seconds: 600,
+            spawn_depth: 3,
+            spawn_children: 8,
         }
     }
 }
@@ -355,6 +378,8 @@ fn check(config: &Config) -> Result<(), String> {
         ("lock_ttl_seconds", limits.lock_ttl_seconds),
         ("max_runs", u64::from(limits.max_runs)),
         ("test_deadline_seconds", limits.test_deadline_seconds),
+        ("spawn_depth", u64::from(limits.spawn_depth)),
+        ("spawn_children", u64::from(limits.spawn_children)),
     ] {
         if value == 0 || value > 10_000_000 {
             return Err(format!("limits.{name} must be between 1 and 10000000"));

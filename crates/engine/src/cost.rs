@@ -76,6 +76,7 @@ mod tests {
             model: model.to_owned(),
             context_window: 1,
             joined_at: model::Timestamp::default(),
+            history: None,
         }
     }
 

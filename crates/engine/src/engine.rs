@@ -7,6 +7,7 @@ use crate::actor::{Actors, Held};
 use crate::aside::PatientStore;
 use crate::bridge::Crossing;
 use crate::call::Key;
+use crate::clients::Clients;
 use crate::config::{ConfigError, ConfigProvider, Snapshot};
 use crate::credential::Credentials;
 use crate::doctor::Failures;
@@ -83,6 +84,8 @@ pub(crate) struct Shared {
     pub(crate) git: Git,
     pub(crate) config: Arc<ConfigProvider>,
     pub(crate) live: Live,
+    /// Who is attached to which session.
+    pub(crate) clients: Clients,
     pub(crate) credentials: Credentials,
     pub(crate) actors: Actors,
     pub(crate) held: Held,
@@ -409,6 +412,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         git,
         config,
         live: Live::new(),
+        clients: Clients::default(),
         credentials: Credentials::default(),
         actors: Actors::default(),
         held: Held::default(),

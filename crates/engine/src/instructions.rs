@@ -2,15 +2,24 @@
 
 use crate::checkpoint;
 use crate::engine::Shared;
+use crate::fork;
 use crate::turn::Order;
 use llm::Turn;
-use model::{AgentName, Block, Driver, Message, Participant, Refusal, Repo, Role, Session, TaskKind};
-use std::collections::HashMap;
+use model::{
+    AgentName, Block, Driver, HistoryBy, Message, Participant, Refusal, Repo, Role, Session, TaskKind,
+};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use store::{StoreError, View};
 
 /// How many messages are looked at for each that is shown: those of tools are many, and left out.
 const LOOKED_AT_PER_SHOWN: usize = 20;
+/// Messages that are looked at in no case more than.
+const LOOKED_AT_MAX: usize = 4_000;
+/// Messages of a transcript that are replayed to an agent that begins in the middle of a conversation.
+const REPLAYED_MESSAGES: usize = 200;
+/// Bytes of it; the older ones are left out.
+const REPLAYED_BYTES: usize = 128 * 1024;
 /// Changed files that are named.
 const CHANGED_NAMED: usize = 20;
 /// Bytes of a change that a reviewer is shown; the rest it reads in the files.
@@ -88,6 +97,9 @@ fn rules(driver: Driver, repo: Option<&Repo>, kind: TaskKind) -> String {
         TaskKind::Propose => {
             "\n\nIn this turn you only read and propose. Call propose_plan once with the tasks you would do: for each a short \
              name, a title, instructions complete enough for another agent, and every file it changes."
+        }
+        TaskKind::Ask => {
+            "\n\nIn this turn you only answer a question about the conversation before; change nothing."
         }
         TaskKind::Review => {
             "\n\nIn this turn you only read and review. Say what is right, what is wrong and what is missing; change nothing."
@@ -167,31 +179,25 @@ pub(crate) fn history(
     session: &Session,
     participant: &Participant,
 ) -> Result<Vec<Turn>, Refusal> {
-    if order.task.kind != TaskKind::Prompt {
+    if !order.task.kind.remembers() {
         return Ok(Vec::new());
     }
-    let shown = shared.config.snapshot().config.limits.history_messages as usize;
+    let configured = shared.config.snapshot().config.limits.history_messages as usize;
+    // Who begins with a transcript has nothing else to know the conversation from.
+    let replays = participant.history == Some(HistoryBy::Replay);
+    let shown = if replays { configured.max(REPLAYED_MESSAGES) } else { configured };
     let mut turns = shared.store.read(|view| {
-        let mut turns =
-            told(view, session, participant, shown, |message| message.task != Some(order.task.id))?;
-        // A fork begins with what was said before it.
-        if let Some(source) = session.forked_from.filter(|_| turns.len() < shown)
-            && let Some(row) = view.session(source)?
-        {
-            let mut before = told(view, &row.session, participant, shown - turns.len(), |message| {
-                message.created_at <= session.created_at
-            })?;
-            before.append(&mut turns);
-            turns = before;
-        }
-        Ok(turns)
+        told(view, session, participant, shown, |message| message.task != Some(order.task.id))
     })?;
+    if replays {
+        keep_newest(&mut turns, REPLAYED_BYTES);
+    }
     let first = turns.iter().position(|turn| turn.role == Role::User).unwrap_or(turns.len());
     turns.drain(..first);
     Ok(turns)
 }
 
-/// The last messages of a session that are shown, as the agent saw them.
+/// The last messages that are shown of a session and of those it was forked from, as the agent saw them.
 fn told(
     view: &View<'_>,
     session: &Session,
@@ -199,17 +205,38 @@ fn told(
     shown: usize,
     wanted: impl Fn(&Message) -> bool,
 ) -> Result<Vec<Turn>, StoreError> {
-    let names: HashMap<model::ParticipantId, AgentName> = view
-        .participants(session.id)?
-        .into_iter()
-        .map(|row| (row.participant.id, row.participant.agent))
-        .collect();
-    let messages = view.messages(session.id, None, shown.saturating_mul(LOOKED_AT_PER_SHOWN))?;
+    let looked_at = shown.saturating_mul(LOOKED_AT_PER_SHOWN).min(LOOKED_AT_MAX);
+    let messages = fork::with_inherited(view, session, None, looked_at)?;
+    let mut names: HashMap<model::ParticipantId, AgentName> = HashMap::new();
+    for place in messages.iter().map(|message| message.session).collect::<BTreeSet<_>>() {
+        let seats = view.participants(place)?;
+        names.extend(seats.into_iter().map(|row| (row.participant.id, row.participant.agent)));
+    }
     let seen = messages.into_iter().filter(wanted);
     let mut turns: Vec<Turn> =
         seen.filter_map(|message| as_seen_by(&participant.agent, &names, message)).collect();
     turns.drain(..turns.len().saturating_sub(shown));
     Ok(turns)
+}
+
+/// Takes out the oldest ones until the rest is no more than so many bytes; the newest one stays.
+fn keep_newest(turns: &mut Vec<Turn>, most: usize) {
+    let size = |turn: &Turn| {
+        turn.blocks
+            .iter()
+            .map(|block| match block {
+                Block::Text { text } => text.len(),
+                _ => 0,
+            })
+            .sum::<usize>()
+    };
+    let mut bytes = 0;
+    let kept = turns.iter().rev().take_while(|turn| {
+        bytes += size(turn);
+        bytes <= most
+    });
+    let kept = kept.count().max(1);
+    turns.drain(..turns.len().saturating_sub(kept));
 }
 
 /// None when the message is not shown.
@@ -241,6 +268,17 @@ mod tests {
         let many: Vec<String> = (0..CHANGED_NAMED + 3).map(|n| format!("f{n}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert!(not_committed(&many).ends_with("f19 and 3 more."));
+    }
+
+    #[test]
+    fn of_a_long_transcript_the_newest_is_kept() {
+        let turn = |text: &str| Turn::user(text);
+        let kept = |most: usize| {
+            let mut turns = vec![turn("aaaa"), turn("bb"), turn("cc")];
+            keep_newest(&mut turns, most);
+            turns.len()
+        };
+        assert_eq!([kept(0), kept(2), kept(4), kept(7), kept(8)], [1, 1, 2, 2, 3]);
     }
 
     #[test]

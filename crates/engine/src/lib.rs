@@ -7,10 +7,13 @@
 mod actor;
 mod agent;
 mod aside;
+mod ask;
 mod bridge;
 mod budget;
 mod call;
+mod callback;
 mod checkpoint;
+mod clients;
 mod config;
 mod cost;
 mod credential;
@@ -23,6 +26,7 @@ mod fence;
 mod file;
 mod fork;
 mod instructions;
+mod kin;
 mod known;
 mod live;
 mod lock;
@@ -33,15 +37,18 @@ mod outbox;
 mod permission;
 mod places;
 mod plan;
+mod queue;
 mod recovery;
 mod repo;
 mod session;
+mod spawn;
 #[cfg(test)]
 mod stage;
 mod steer;
 mod strays;
 mod task;
 mod test_report;
+mod title;
 mod transcript;
 mod turn;
 mod view;
@@ -49,11 +56,17 @@ mod watching;
 mod worktree;
 mod writer;
 
+pub use ask::{AsideView, NewQuestion};
 pub use bus::{AckRule, Durability, Receipt};
 pub use call::{Call, Caller, Key};
+pub use clients::{
+    ATTACH_TTL, AttachedClient, CLIENT_NAME_MAX, CLIENTS_MAX, InputWish, NewAttachment, PresenceView,
+    TYPING_TTL,
+};
 pub use config::{
     AgentBudget, AgentConfig, BudgetConfig, BusConfig, Config, ConfigError, DatabaseConfig, Limits,
-    PermissionConfig, PermissionPreset, RepoConfig, ServerConfig, Snapshot, Unattended, Usd,
+    PermissionConfig, PermissionPreset, QUEUE_DEPTH, RepoConfig, ServerConfig, Snapshot, Titles, Unattended,
+    Usd,
 };
 pub use cost::{SPENDING_ROWS_MAX, Spending, SpendingBy, SpendingRow};
 pub use database::machine;
@@ -61,6 +74,8 @@ pub use doctor::{Finding, Severity};
 pub use engine::{Engine, EngineOptions, Environment, StartReport};
 pub use event::{EventEntry, EventsPage};
 pub use file::{NewRestore, RestorePoint};
+pub use fork::NewFork;
+pub use kin::{FamilyView, KIN_MAX, KinQuery};
 pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::NewLock;
 pub use message::{MessagePage, NewPrompt};
@@ -68,9 +83,12 @@ pub use notice::NewNotice;
 pub use permission::rules::PermissionRuleConfig;
 pub use permission::{NewDecision, PermissionView};
 pub use plan::NewPlan;
+pub use queue::{PRIORITY_MAX, TaskMove};
 pub use repo::{CLONES_MAX, NewClone, NewRepo, RepoChange};
-pub use session::{NewSession, SessionFilter};
-pub use store::{CloneRow, ScriptRow};
+pub use session::{CallbackWish, NewSession, RemovedSession, SessionChange, SessionsPage};
+pub use spawn::{NewSpawn, SpawnedSession};
+pub use store::{Archived, CloneRow, Kin, ScriptRow, SessionFilter, SessionSort};
+pub use task::TaskPage;
 pub use transcript::{IMPORTS_MAX, ImportState, ImportTrouble, ImportView, NewImport, Tally, WATCH_LEASE};
 pub use view::{
     AgentView, DataReport, LandedView, MergedView, ParticipantView, PlanView, RemovedView, RepoView,

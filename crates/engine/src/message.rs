@@ -3,10 +3,12 @@
 
 use crate::engine::Shared;
 use crate::plan::title_of;
-use crate::{Call, Engine, LiveTurn, TaskView};
+use crate::queue::PRIORITY_MAX;
+use crate::session::visible;
+use crate::{Call, Engine, LiveTurn, TaskView, fork, title};
 use model::{
     AgentName, Block, Event, Message, MessageId, Origin, PROMPT_MAX, Participant, Refusal, RefusalKind, Role,
-    SessionId, Task, TaskId, TaskKind, TaskState, Vendor,
+    SessionId, SessionKind, Task, TaskId, TaskKind, TaskState, Vendor,
 };
 use store::View;
 
@@ -23,6 +25,8 @@ pub struct NewPrompt {
     /// Higher goes first.
     pub priority: i32,
     pub depends_on: Vec<TaskId>,
+    /// The attached client somebody types in; it must not be another one that has the input.
+    pub client: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +47,8 @@ impl Engine {
     ) -> Result<TaskView, Refusal> {
         call.only_user()?;
         let prompt = NewPrompt { text: prompt_text(&prompt.text)?, ..prompt };
+        check_priority(prompt.priority)?;
+        self.shared.clients.may_type(session, prompt.client.as_deref())?;
         if prompt.depends_on.len() > DEPENDENCIES_MAX {
             let message = format!("a task waits for at most {DEPENDENCIES_MAX} others");
             return Err(Refusal::invalid("too_many_dependencies", message));
@@ -65,6 +71,8 @@ impl Engine {
                 }
             }
             check_queue(view, session, 1, limit)?;
+            let named_by = visible(view, session)?.session.named_by;
+            let named = title::by_words(session, named_by, &prompt.text);
             let task = Task {
                 id,
                 session,
@@ -78,7 +86,9 @@ impl Engine {
                 files: Vec::new(),
                 created_at: now,
             };
-            Ok(vec![Event::MessageAppended(message), Event::TaskSubmitted(task)])
+            let mut events = vec![Event::MessageAppended(message), Event::TaskSubmitted(task)];
+            events.extend(named);
+            Ok(events)
         };
         let receipt = shared.commit(call.actor(), call.key.clone(), command).await?;
         let task = receipt.records.iter().find_map(|record| match &record.event {
@@ -91,17 +101,22 @@ impl Engine {
         self.task(task)
     }
 
-    /// A page of the conversation: the newest messages before `before`, in chronological order.
+    /// A page of the conversation: the newest messages before `before`, in chronological order. With `inherited` it goes on into what
+    /// was said in the sessions this one was forked from.
     pub fn messages(
         &self,
         session: SessionId,
         before: Option<MessageId>,
         limit: usize,
+        inherited: bool,
     ) -> Result<MessagePage, Refusal> {
         let limit = if limit == 0 { PAGE_MAX } else { limit.min(PAGE_MAX) };
         self.shared.store.read_or_refuse(|view| {
-            view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?;
-            let mut messages = view.messages(session, before, limit + 1)?;
+            let row = visible(view, session)?;
+            let mut messages = match inherited {
+                true => fork::with_inherited(view, &row.session, before, limit + 1)?,
+                false => view.messages(session, before, limit + 1)?,
+            };
             let more = messages.len() > limit;
             if more {
                 messages.remove(0);
@@ -170,7 +185,14 @@ pub(crate) fn targets_of(
 ) -> Result<Vec<Participant>, Refusal> {
     let row = view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?;
     if row.archived_at.is_some() {
-        return Err(Refusal::conflict("session_archived", "the session is archived").hint("start a new one"));
+        return Err(Refusal::conflict("session_archived", "the session is archived")
+            .hint("bring it back: `coditect session unarchive ID`"));
+    }
+    if row.session.lineage.kind == SessionKind::Aside {
+        let message = "the session is an aside: one question and its answer";
+        return Err(
+            Refusal::conflict("session_is_aside", message).hint("prompt or ask the session it was about")
+        );
     }
     if let Some(origin) = &row.session.origin {
         return Err(imported(origin));
@@ -208,6 +230,37 @@ fn imported(origin: &Origin) -> Refusal {
     Refusal::conflict("session_imported", message).hint(format!(
         "go on there with `{resume}`, or start a session of your own: `coditect session new --agents {program}`"
     ))
+}
+
+/// A prompt of the user's as a task, for those who make one beside [`Engine::prompt`].
+pub(crate) fn new_task(
+    shared: &Shared,
+    session: SessionId,
+    prompt: &str,
+    targets: Vec<model::ParticipantId>,
+) -> Task {
+    Task {
+        id: shared.new_id(),
+        session,
+        plan: None,
+        kind: TaskKind::Prompt,
+        title: title_of(prompt),
+        prompt: prompt.to_owned(),
+        targets,
+        priority: 0,
+        depends_on: Vec::new(),
+        files: Vec::new(),
+        created_at: shared.now(),
+    }
+}
+
+/// Refuses a priority beyond the bounds.
+pub(crate) fn check_priority(priority: i32) -> Result<(), Refusal> {
+    if (-PRIORITY_MAX..=PRIORITY_MAX).contains(&priority) {
+        return Ok(());
+    }
+    let message = format!("a priority is between -{PRIORITY_MAX} and {PRIORITY_MAX}");
+    Err(Refusal::invalid("priority_out_of_range", message).hint("0 is the usual one"))
 }
 
 pub(crate) fn check_queue(

@@ -153,12 +153,20 @@ impl Engine {
     pub(crate) fn resolve<I: store::ShortId + std::fmt::Display>(&self, given: &str) -> Result<I, Refusal> {
         match self.shared.store.read(|view| view.resolve::<I>(given))? {
             Resolved::One(id) => Ok(id),
+            Resolved::None if given == store::LAST => {
+                let message = format!("there is no newest {}", I::NOUN);
+                Err(Refusal::new(RefusalKind::NotFound, "no_last", message).hint("give an id"))
+            }
             Resolved::None => {
                 let refusal = Refusal::not_found(I::NOUN, given.chars().take(80).collect::<String>());
                 Err(refusal.hint(format!("`coditect {} list` shows what there is", noun_with_list(I::NOUN))))
             }
             Resolved::Many(ids) => {
-                let listed: Vec<String> = ids.iter().map(ToString::to_string).collect();
+                let called = |candidate: &store::Candidate<I>| match candidate.title.as_str() {
+                    "" => candidate.id.to_string(),
+                    title => format!("{} “{}”", candidate.id, title_of(title)),
+                };
+                let listed: Vec<String> = ids.iter().map(called).collect();
                 Err(Refusal::new(
                     RefusalKind::Invalid,
                     "ambiguous_id",

@@ -44,13 +44,14 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<Vec<String>, Refusal
     Ok(said)
 }
 
-/// Wakes the sessions with open tasks or plans.
+/// Wakes the sessions with open tasks or plans, and those that were not told yet what they wait for.
 pub(crate) async fn resume(shared: &Arc<Shared>) -> Result<(), Refusal> {
     let open = [TaskState::Submitted, TaskState::Working, TaskState::InputRequired];
     let sessions: BTreeSet<_> = shared.store.read(|view| {
         let tasks = view.tasks_in_state(&open)?.into_iter().map(|row| row.task.session);
         let plans = view.open_plans()?.into_iter().map(|row| row.plan.session);
-        Ok(tasks.chain(plans).collect())
+        let waiting = view.waiting_for_callbacks()?;
+        Ok(tasks.chain(plans).chain(waiting).collect())
     })?;
     for session in sessions {
         shared.tell(session, Mail::Look).await;

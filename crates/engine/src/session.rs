@@ -1,18 +1,28 @@
-//! Sessions: create, rename, archive, look up.
+//! Sessions: create, list, look up. What changes of one is in `session/change.rs`, removing it in `session/remove.rs`.
+
+mod change;
+mod cursor;
+mod remove;
+
+pub use change::{CallbackWish, SessionChange};
+pub use remove::RemovedSession;
 
 use crate::actor::Mail;
 use crate::engine::Shared;
+use crate::message::clean_text;
 use crate::plan::MAX_PARTICIPANTS;
 use crate::turn::start::{missing_key, not_configured};
-use crate::{AgentConfig, Call, Engine, ParticipantView, SessionView};
+use crate::{AgentConfig, Call, Caller, Engine, ParticipantView, SessionView};
 use model::{
-    AgentName, BoardId, Event, Participant, ParticipantStatus, Refusal, RepoId, Session, SessionArchived,
-    SessionId, SessionRenamed, StatusChange, TaskState,
+    AgentName, BoardId, Event, HistoryBy, Lineage, Namer, Participant, ParticipantStatus, Refusal,
+    RefusalKind, RepoId, Session, SessionId, StatusChange,
 };
-use store::{SessionRow, View};
+use store::{SessionFilter, SessionRow, View};
 
 /// Longest title of a session, in characters.
 pub(crate) const TITLE_MAX: usize = 200;
+/// Stands for the session the caller's own one came out of.
+const PARENT: &str = "@parent";
 /// Most sessions in one page.
 pub(crate) const PAGE_MAX: usize = 200;
 
@@ -28,14 +38,16 @@ pub struct NewSession {
     pub parent: Option<SessionId>,
 }
 
-#[derive(Debug, Clone, Default)]
-pub struct SessionFilter {
-    pub include_archived: bool,
-    /// Newest first; only sessions older than this one.
-    pub before: Option<SessionId>,
-    /// At most [`PAGE_MAX`]; 0 means that many.
-    pub limit: usize,
+/// One page of a list of sessions.
+#[derive(Debug, Clone)]
+pub struct SessionsPage {
+    pub sessions: Vec<SessionView>,
+    /// Where the list goes on; none at its end.
+    pub next: Option<String>,
 }
+
+/// Longest text that is looked for in titles, in bytes.
+const TEXT_MAX: usize = 256;
 
 impl Engine {
     /// Opens a session with a seat for each agent.
@@ -46,7 +58,8 @@ impl Engine {
         let agents = self.configured(&new.agents)?;
         let now = shared.now();
         let names: Vec<&str> = agents.iter().map(|(name, _)| name.as_str()).collect();
-        let title = if new.title.trim().is_empty() { names.join(", ") } else { new.title.trim().to_owned() };
+        let unnamed = new.title.trim().is_empty();
+        let title = if unnamed { joined(&names) } else { new.title.trim().to_owned() };
         let session = Session {
             id: shared.new_id(),
             workspace: shared.options.workspace.clone(),
@@ -58,8 +71,25 @@ impl Engine {
             fork_point: None,
             created_at: now,
             origin: None,
+            named_by: if unnamed { Namer::Agents } else { Namer::User },
+            lineage: Lineage::default(),
         };
-        self.open_session(call, session, agents).await
+        let seats = self.seats(session.id, agents, None);
+        self.open_session(call, session, seats).await
+    }
+
+    /// A seat for each agent, not taken yet.
+    pub(crate) fn seats(
+        &self,
+        session: SessionId,
+        agents: Vec<(AgentName, AgentConfig)>,
+        history: Option<HistoryBy>,
+    ) -> Vec<Participant> {
+        let seat = |(name, agent): (AgentName, AgentConfig)| Participant {
+            history,
+            ..seat(&self.shared, session, name, &agent)
+        };
+        agents.into_iter().map(seat).collect()
     }
 
     /// Commits a new session with a seat for each agent.
@@ -67,90 +97,36 @@ impl Engine {
         &self,
         call: &Call,
         session: Session,
-        agents: Vec<(AgentName, AgentConfig)>,
+        seats: Vec<Participant>,
     ) -> Result<SessionView, Refusal> {
-        let shared = &self.shared;
-        let seats: Vec<Participant> =
-            agents.into_iter().map(|(name, agent)| seat(shared, session.id, name, &agent)).collect();
-        let command = move |view: &View<'_>| {
-            if let Some(repo) = session.repo {
-                view.repo(repo)?.ok_or_else(|| Refusal::not_found("repo", repo))?;
-            }
-            if let Some(parent) = session.parent {
-                view.session(parent)?.ok_or_else(|| Refusal::not_found("session", parent))?;
-            }
-            if let Some(board) = session.board {
-                view.board(board)?.ok_or_else(|| Refusal::not_found("board", board))?;
-            }
-            let mut events = vec![Event::SessionCreated(session)];
-            for seat in seats {
-                let change = StatusChange {
-                    session: seat.session,
-                    participant: seat.id,
-                    status: ParticipantStatus::Idle,
-                    detail: None,
-                };
-                events.extend([Event::ParticipantJoined(seat), Event::ParticipantStatusChanged(change)]);
-            }
-            Ok(events)
-        };
-        let receipt = shared.commit(call.actor(), call.key.clone(), command).await?;
-        let created = receipt.records.iter().find_map(|record| match &record.event {
-            Event::SessionCreated(session) => Some(session.id),
-            _ => None,
-        });
-        self.session(created.ok_or_else(|| Refusal::internal("the commit made no session"))?)
+        let command = move |view: &View<'_>| opening(view, session, seats);
+        let receipt = self.shared.commit(call.actor(), call.key.clone(), command).await?;
+        self.session(made(&receipt)?)
     }
 
-    pub async fn rename_session(
-        &self,
-        call: &Call,
-        session: SessionId,
-        title: String,
-    ) -> Result<SessionView, Refusal> {
-        call.only_user()?;
-        check_title(&title)?;
-        if title.trim().is_empty() {
-            return Err(Refusal::invalid("title_empty", "a session needs a title"));
-        }
-        let command = move |view: &View<'_>| {
-            view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?;
-            Ok(vec![Event::SessionRenamed(SessionRenamed { session, title: title.trim().to_owned() })])
-        };
-        self.shared.commit(call.actor(), call.key.clone(), command).await?;
-        self.session(session)
-    }
-
-    /// Puts a session out of sight. Nothing is deleted; one that still works is refused.
-    pub async fn archive_session(&self, call: &Call, session: SessionId) -> Result<SessionView, Refusal> {
-        call.only_user()?;
-        let command = move |view: &View<'_>| {
-            let row = view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?;
-            if row.archived_at.is_some() {
-                return Ok(Vec::new());
-            }
-            if row.state == model::SessionState::Running {
-                return Err(Refusal::conflict("session_running", "the session still has open tasks")
-                    .hint("cancel them first: `coditect task cancel ID`"));
-            }
-            Ok(vec![Event::SessionArchived(SessionArchived { session })])
-        };
-        self.shared.commit(call.actor(), call.key.clone(), command).await?;
-        self.session(session)
-    }
-
-    pub fn sessions(&self, filter: SessionFilter) -> Result<Vec<SessionView>, Refusal> {
+    /// A page of a list. `cursor` is `next` of the page before, of a list in the same order.
+    pub fn sessions(&self, filter: SessionFilter, cursor: Option<&str>) -> Result<SessionsPage, Refusal> {
         let limit = if filter.limit == 0 { PAGE_MAX } else { filter.limit.min(PAGE_MAX) };
-        let filter =
-            store::SessionFilter { include_archived: filter.include_archived, before: filter.before, limit };
+        let mut filter = SessionFilter { limit, ..filter };
+        if filter.text.as_ref().is_some_and(|text| text.len() > TEXT_MAX) {
+            let message = format!("at most {TEXT_MAX} bytes are looked for in titles");
+            return Err(Refusal::invalid("text_too_long", message).hint("look for a part of it"));
+        }
+        filter.text = filter.text.filter(|text| !text.is_empty());
+        if let Some(cursor) = cursor {
+            filter.after = Some(cursor::mark(&filter, cursor)?);
+        }
         self.shared.store.read_or_refuse(|view| {
-            view.sessions(&filter)?.into_iter().map(|row| session_view(view, row)).collect()
+            let page = view.sessions(&filter)?;
+            let sessions =
+                page.rows.into_iter().map(|row| session_view(view, row)).collect::<Result<_, _>>()?;
+            Ok(SessionsPage { sessions, next: page.next.map(|mark| cursor::text(&filter, &mark)) })
         })
     }
 
     pub fn session(&self, session: SessionId) -> Result<SessionView, Refusal> {
         self.shared.store.read_or_refuse(|view| {
-            let row = view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?;
+            let row = visible(view, session)?;
             session_view(view, row)
         })
     }
@@ -159,8 +135,72 @@ impl Engine {
         Ok(self.session(session)?.participants)
     }
 
+    /// From a full id, an unambiguous prefix of a short one, or `@last`, the one made last.
     pub fn resolve_session(&self, given: &str) -> Result<SessionId, Refusal> {
+        self.resolve_session_for(&Caller::User, given)
+    }
+
+    /// The same for a caller, who also knows `@parent`: the session its own came out of.
+    pub fn resolve_session_for(&self, caller: &Caller, given: &str) -> Result<SessionId, Refusal> {
+        match given {
+            store::LAST => {
+                let newest = self.shared.store.read(|view| view.newest_session())?;
+                let newest = newest.ok_or_else(|| {
+                    Refusal::new(RefusalKind::NotFound, "no_sessions", "there is no session yet")
+                        .hint("start one with `coditect session new`")
+                })?;
+                Ok(newest.session.id)
+            }
+            PARENT => self.parent_of(caller),
+            given => self.resolve(given),
+        }
+    }
+
+    pub fn resolve_message(&self, given: &str) -> Result<model::MessageId, Refusal> {
         self.resolve(given)
+    }
+
+    pub fn resolve_board(&self, given: &str) -> Result<BoardId, Refusal> {
+        self.resolve(given)
+    }
+
+    fn parent_of(&self, caller: &Caller) -> Result<SessionId, Refusal> {
+        let Caller::Run { session, .. } = caller else {
+            let message =
+                "`@parent` is the session that spawned the one it is said in, and this is said in none";
+            return Err(Refusal::invalid("no_calling_session", message)
+                .hint("give an id; `coditect session tree ID` shows where a session came from"));
+        };
+        let session = *session;
+        self.shared.store.read_or_refuse(|view| {
+            let row = visible(view, session)?.session;
+            row.parent.or(row.forked_from).or(row.lineage.asker).ok_or_else(|| {
+                Refusal::new(RefusalKind::NotFound, "no_parent", "your session came out of no other one")
+            })
+        })
+    }
+
+    /// Refuses a session that is none of the caller's business. An agent sees its own, what came out of it, and what it asked.
+    pub fn may_see(&self, caller: &Caller, session: SessionId) -> Result<(), Refusal> {
+        let own = match caller {
+            Caller::User => return Ok(()),
+            Caller::Run { session, .. } => Some(*session),
+            Caller::Terminal { .. } => None,
+        };
+        let sees = own == Some(session)
+            || own.is_some()
+                && self.shared.store.read(|view| {
+                    let asked = view.session(session)?.is_some_and(|row| row.session.lineage.asker == own);
+                    Ok(asked || view.ancestors(session)?.iter().any(|kin| Some(kin.session) == own))
+                })?;
+        if sees {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            RefusalKind::Forbidden,
+            "not_your_session",
+            "an agent sees its own session, and those that came out of it",
+        ))
     }
 
     /// The agents by these names as they are configured now.
@@ -219,10 +259,11 @@ fn seat(shared: &Shared, session: SessionId, agent: AgentName, config: &AgentCon
         model: config.model.clone(),
         context_window: config.context_window,
         joined_at: shared.now(),
+        history: None,
     }
 }
 
-fn check_title(title: &str) -> Result<(), Refusal> {
+pub(crate) fn check_title(title: &str) -> Result<(), Refusal> {
     if title.chars().count() > TITLE_MAX || title.chars().any(char::is_control) {
         let message = format!("a title has at most {TITLE_MAX} characters, and no control characters");
         return Err(Refusal::invalid("title_invalid", message));
@@ -230,7 +271,66 @@ fn check_title(title: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn session_view(view: &View<'_>, row: SessionRow) -> Result<SessionView, Refusal> {
+/// The session, if it is to be seen.
+pub(crate) fn visible(view: &View<'_>, session: SessionId) -> Result<SessionRow, Refusal> {
+    view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))
+}
+
+/// The events of a session that begins.
+pub(crate) fn opening(
+    view: &View<'_>,
+    session: Session,
+    seats: Vec<Participant>,
+) -> Result<Vec<Event>, Refusal> {
+    if let Some(repo) = session.repo {
+        view.repo(repo)?.ok_or_else(|| Refusal::not_found("repo", repo))?;
+    }
+    if let Some(parent) = session.parent {
+        visible(view, parent)?;
+    }
+    if let Some(board) = session.board {
+        view.board(board)?.ok_or_else(|| Refusal::not_found("board", board))?;
+    }
+    let mut events = vec![Event::SessionCreated(session)];
+    for seat in seats {
+        let change = StatusChange {
+            session: seat.session,
+            participant: seat.id,
+            status: ParticipantStatus::Idle,
+            detail: None,
+        };
+        events.extend([Event::ParticipantJoined(seat), Event::ParticipantStatusChanged(change)]);
+    }
+    Ok(events)
+}
+
+/// The session a commit has made, now or when the request came for the first time.
+pub(crate) fn made(receipt: &store::Receipt) -> Result<SessionId, Refusal> {
+    let created = receipt.records.iter().find_map(|record| match &record.event {
+        Event::SessionCreated(session) => Some(session.id),
+        _ => None,
+    });
+    created.ok_or_else(|| Refusal::internal("the commit made no session"))
+}
+
+/// The title of a session of which nothing is known but who is in it.
+pub(crate) fn joined(names: &[&str]) -> String {
+    let mut title = names.join(", ");
+    if title.chars().count() > TITLE_MAX {
+        title = title.chars().take(TITLE_MAX - 1).collect();
+        title.push('…');
+    }
+    title
+}
+
+/// A title as it is kept, or why it is none. Empty: none was given.
+pub(crate) fn title_given(given: Option<String>) -> Result<Option<String>, Refusal> {
+    let title = clean_text(given.unwrap_or_default().trim());
+    check_title(&title)?;
+    Ok(Some(title).filter(|title| !title.is_empty()))
+}
+
+pub(crate) fn session_view(view: &View<'_>, row: SessionRow) -> Result<SessionView, Refusal> {
     let session = row.session.id;
     let participants = view.participants(session)?.into_iter().map(|row| ParticipantView {
         participant: row.participant,
@@ -240,18 +340,18 @@ fn session_view(view: &View<'_>, row: SessionRow) -> Result<SessionView, Refusal
         context_used: row.context_used,
     });
     let participants: Vec<ParticipantView> = participants.collect();
-    let tasks = view.tasks_in_state(&[TaskState::InputRequired])?;
-    let asked = tasks.iter().filter(|task| task.task.session == session).count();
-    let permissions = usize::try_from(view.count_open_permissions(Some(session))?).unwrap_or(0);
+    let asked = view.count_asking(session)?;
+    let permissions = view.count_open_permissions(Some(session))?;
     let paused = participants.iter().filter(|seat| seat.status == ParticipantStatus::Paused).count();
     Ok(SessionView {
         short_id: session.short(),
         state: row.state,
         archived: row.archived_at.is_some(),
         participants,
-        usage: view.session_usage(session)?,
-        needs_input: u32::try_from(asked + paused + permissions).unwrap_or(u32::MAX),
+        usage: row.usage,
+        needs_input: u32::try_from(asked + permissions + paused as u64).unwrap_or(u32::MAX),
         updated_at: row.updated_at,
+        tags: row.tags,
         session: row.session,
     })
 }

@@ -3,8 +3,8 @@
 use crate::EngineOptions;
 use crate::engine::{Shared, assemble};
 use model::{
-    Actor, AgentName, DataRoot, Driver, Event, Participant, ParticipantId, Plan, PlanId, PlannedTask,
-    Proposal, Repo, Run, Session, SessionId, Task, TaskEnd, TaskKind, TaskRef, Turn, Vendor,
+    Actor, AgentName, DataRoot, Driver, Event, Lineage, Namer, Participant, ParticipantId, Plan, PlanId,
+    PlannedTask, Proposal, Repo, Run, Session, SessionId, Task, TaskEnd, TaskKind, TaskRef, Turn, Vendor,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -112,6 +112,8 @@ impl Stage {
             fork_point: None,
             created_at: shared.now(),
             origin: None,
+            named_by: Namer::default(),
+            lineage: Lineage::default(),
         };
         let seats: Vec<Participant> = agents.iter().map(|name| self.participant(session.id, name)).collect();
         let mut events = vec![Event::RepoAdded(repo), Event::SessionCreated(session.clone())];
@@ -130,6 +132,7 @@ impl Stage {
             model: "a-model".to_owned(),
             context_window: 200_000,
             joined_at: self.shared.now(),
+            history: None,
         }
     }
 

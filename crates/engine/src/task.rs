@@ -2,6 +2,7 @@
 
 use crate::actor::Mail;
 use crate::message::clean_text;
+use crate::session::visible;
 use crate::{Call, Engine, TargetView, TaskView, TurnView};
 use model::{Answer, Event, ParticipantStatus, Refusal, SessionId, StatusChange, TaskEnd, TaskId, TaskState};
 use std::collections::BTreeSet;
@@ -13,25 +14,58 @@ pub(crate) const CANCELED: &str = "canceled by the user";
 /// Longest answer to a question, in bytes.
 pub(crate) const ANSWER_MAX: usize = 64 * 1024;
 
+/// Most tasks in one page.
+const PAGE_MAX: usize = 200;
+
+#[derive(Debug, Clone)]
+pub struct TaskPage {
+    /// Oldest first.
+    pub tasks: Vec<TaskView>,
+    /// Older ones exist before this one.
+    pub earlier: Option<TaskId>,
+}
+
 impl Engine {
-    /// Tasks of a session, oldest first.
-    pub fn tasks(&self, session: SessionId) -> Result<Vec<TaskView>, Refusal> {
+    /// A page of the tasks of a session: the newest ones before `before`, oldest of them first.
+    pub fn tasks(
+        &self,
+        session: SessionId,
+        before: Option<TaskId>,
+        limit: usize,
+    ) -> Result<TaskPage, Refusal> {
+        let limit = if limit == 0 { PAGE_MAX } else { limit.min(PAGE_MAX) };
         self.shared.store.read_or_refuse(|view| {
-            view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?;
-            view.tasks(session)?.into_iter().map(|row| task_view(view, row)).collect()
+            visible(view, session)?;
+            let mut rows = view.tasks_page(session, before, limit + 1)?;
+            let more = rows.len() > limit;
+            if more {
+                rows.remove(0);
+            }
+            let earlier = rows.first().filter(|_| more).map(|row| row.task.id);
+            let tasks = rows.into_iter().map(|row| task_view(view, row)).collect::<Result<_, _>>()?;
+            Ok(TaskPage { tasks, earlier })
         })
     }
 
     /// Tasks of all sessions in one of these states.
     pub fn tasks_in_state(&self, states: &[TaskState]) -> Result<Vec<TaskView>, Refusal> {
         self.shared.store.read_or_refuse(|view| {
-            view.tasks_in_state(states)?.into_iter().map(|row| task_view(view, row)).collect()
+            let mut shown = Vec::new();
+            for row in view.tasks_in_state(states)? {
+                if view.session(row.task.session)?.is_some() {
+                    shown.push(task_view(view, row)?);
+                }
+            }
+            Ok(shown)
         })
     }
 
     pub fn task(&self, task: TaskId) -> Result<TaskView, Refusal> {
         self.shared.store.read_or_refuse(|view| {
             let row = view.task(task)?.ok_or_else(|| Refusal::not_found("task", task))?;
+            if view.session(row.task.session)?.is_none() {
+                return Err(Refusal::not_found("task", task));
+            }
             task_view(view, row)
         })
     }
@@ -153,7 +187,7 @@ fn unpaused(view: &View<'_>, row: &TaskRow) -> Result<Vec<Event>, Refusal> {
     Ok(events)
 }
 
-fn task_view(view: &View<'_>, row: TaskRow) -> Result<TaskView, Refusal> {
+pub(crate) fn task_view(view: &View<'_>, row: TaskRow) -> Result<TaskView, Refusal> {
     let id = row.task.id;
     let mut targets = Vec::new();
     for target in view.task_targets(id)? {
@@ -176,6 +210,7 @@ fn task_view(view: &View<'_>, row: TaskRow) -> Result<TaskView, Refusal> {
         question: row.question,
         targets,
         files: view.file_changes(id)?.into_iter().map(|row| row.change).collect(),
+        rank: row.rank,
         usage: turns.iter().map(|turn| turn.usage).sum(),
         turns,
         updated_at: row.updated_at,

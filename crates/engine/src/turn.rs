@@ -276,6 +276,7 @@ impl TurnDriver {
                 self.message(role, blocks, usage, latency_ms).await
             }
             RunEvent::Opened { vendor_session, version } => self.opened(vendor_session, version).await,
+            RunEvent::Replayed { reason } => self.replayed(reason).await,
             RunEvent::Wrote { path, diff } => self.wrote(path, diff).await,
             RunEvent::Outlined { steps } => self.outlined(steps).await,
             RunEvent::Record { line } => self.recorded(line).await,

@@ -19,6 +19,8 @@ pub struct SessionView {
     /// What waits for the user: questions, and agents that lack their key or are not configured any more.
     pub needs_input: u32,
     pub updated_at: Timestamp,
+    /// In order.
+    pub tags: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -47,6 +49,8 @@ pub struct TaskView {
     /// Of all its turns, the running ones too.
     pub usage: Usage,
     pub updated_at: Timestamp,
+    /// Among waiting tasks of the same priority the smaller one goes first.
+    pub rank: u64,
 }
 
 #[derive(Debug, Clone)]

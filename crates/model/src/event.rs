@@ -1,13 +1,14 @@
 //! Events: committed facts, named in the past tense. This enum is the journal's whole vocabulary.
 
 use crate::{
-    AgentName, AgentNameError, Board, BoardId, BudgetWarning, Checkpoint, CloneFailure, CloneStart,
-    CloneStep, ContextChange, FileChange, FileRestored, LockChange, MergedPlan, Message, MessageDraft,
-    Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus, Permission, PermissionDecision,
-    PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal, RefusedEdit, Registration, RegistrationId,
-    Repo, RepoId, Run, RunExit, RunId, ScriptEnd, ScriptStart, Session, SessionId, StrayFiles, Task, TaskId,
-    TestReport, TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor,
-    VendorRecords, Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored,
+    AgentName, AgentNameError, Board, BoardId, BudgetWarning, CallbackChange, CallbackDelivery, Checkpoint,
+    CloneFailure, CloneStart, CloneStep, ContextChange, FileChange, FileRestored, LockChange, MergedPlan,
+    Message, MessageDraft, Namer, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus,
+    Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal,
+    QueueOrder, RefusedEdit, Registration, RegistrationId, Replay, Repo, RepoId, Run, RunExit, RunId,
+    ScriptEnd, ScriptStart, Session, SessionId, SessionTags, StrayFiles, Task, TaskId, TestReport,
+    TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorRecords,
+    Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -131,10 +132,18 @@ events! {
     WorktreeScriptEnded(ScriptEnd) "worktree.script_ended",
     SessionCreated(Session) "session.created",
     SessionRenamed(SessionRenamed) "session.renamed",
+    SessionTagged(SessionTags) "session.tagged",
     SessionArchived(SessionArchived) "session.archived",
+    SessionUnarchived(SessionArchived) "session.unarchived",
+    /// It is seen nowhere any more. What was said in it stays in the journal.
+    SessionRemoved(SessionRemoved) "session.removed",
+    SessionCallbackChanged(CallbackChange) "session.callback_changed",
+    CallbackDelivered(CallbackDelivery) "callback.delivered",
     ParticipantJoined(Participant) "participant.joined",
     /// The vendor's own session behind a participant is known.
     ParticipantOpened(Opening) "participant.opened",
+    /// A fork that was to be the vendor's own is a replay of the transcript.
+    ParticipantReplayed(Replay) "participant.replayed",
     ParticipantStatusChanged(StatusChange) "participant.status_changed",
     TaskSubmitted(Task) "task.submitted",
     TaskStarted(TaskRef) "task.started",
@@ -146,6 +155,7 @@ events! {
     TaskRejected(TaskEnd) "task.rejected",
     /// The task goes back to the queue with the next attempt.
     TaskResubmitted(Resubmission) "task.resubmitted",
+    QueueReordered(QueueOrder) "queue.reordered",
     TurnStarted(Turn) "turn.started",
     /// The agent said how it will go about it.
     TurnOutlined(Outline) "turn.outlined",
@@ -203,6 +213,14 @@ pub struct RepoRemoved {
 pub struct SessionRenamed {
     pub session: SessionId,
     pub title: String,
+    /// Who thought of it. In records without the field it was the user.
+    #[serde(default)]
+    pub by: Namer,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRemoved {
+    pub session: SessionId,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -366,7 +384,13 @@ impl Event {
             Self::WorktreeAssigned(e) => Some(e.session),
             Self::SessionCreated(session) => Some(session.id),
             Self::SessionRenamed(e) => Some(e.session),
-            Self::SessionArchived(e) => Some(e.session),
+            Self::SessionArchived(e) | Self::SessionUnarchived(e) => Some(e.session),
+            Self::SessionTagged(e) => Some(e.session),
+            Self::SessionRemoved(e) => Some(e.session),
+            Self::SessionCallbackChanged(e) => Some(e.session),
+            Self::CallbackDelivered(e) => Some(e.session),
+            Self::ParticipantReplayed(e) => Some(e.session),
+            Self::QueueReordered(e) => Some(e.session),
             Self::ParticipantJoined(e) => Some(e.session),
             Self::ParticipantOpened(e) => Some(e.session),
             Self::ParticipantStatusChanged(e) => Some(e.session),

@@ -48,7 +48,7 @@ pub use cursor::Cursor;
 pub use event::{
     Actor, Answer, BoardRemoved, EVENT_VERSION, Event, EventError, JournalRepair, ModelAnswer, ModelCall,
     PlanEnd, PlanMerge, PlanStall, PlanTest, Question, RegistrationEnd, RepoRemoved, Resubmission,
-    SessionArchived, SessionRenamed, StatusChange, TaskEnd, TaskRef, TurnEnd,
+    SessionArchived, SessionRemoved, SessionRenamed, StatusChange, TaskEnd, TaskRef, TurnEnd,
 };
 pub use id::{
     BoardId, CheckpointId, Id, IdError, Kind as IdKind, MessageId, NoticeId, ParticipantId, PermissionId,
@@ -75,8 +75,12 @@ pub use refusal::{Refusal, RefusalKind};
 pub use registration::{Presence, Registration, RegistrationPhase, Vitality};
 pub use repo::{CloneFailure, CloneStart, CloneStep, Repo};
 pub use run::{Run, RunExit};
-pub use session::{Participant, ParticipantStatus, Session, SessionState};
-pub use task::{QUESTION_MAX, Task, TaskKind, TaskState, TaskStep, TaskStepError};
+pub use session::{
+    Callback, CallbackChange, CallbackDelivery, CallbackMode, HistoryBy, Lineage, Namer, Participant,
+    ParticipantStatus, Replay, SESSION_TAG_MAX, SESSION_TAGS_MAX, Session, SessionKind, SessionState,
+    SessionTags,
+};
+pub use task::{QUESTION_MAX, QueueOrder, QueuePlace, Task, TaskKind, TaskState, TaskStep, TaskStepError};
 pub use time::{Timestamp, TimestampError};
 pub use transcript::{FileMark, Origin, RawLine, RawReason, TouchedFile, TranscriptImport};
 pub use turn::{

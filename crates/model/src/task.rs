@@ -38,10 +38,28 @@ pub enum TaskKind {
     Work,
     /// Another agent's part is to be reviewed; nothing may be edited.
     Review,
+    /// A question about the conversation; nothing may be edited.
+    Ask,
+}
+
+/// Where a waiting task of a queue stands from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuePlace {
+    pub task: TaskId,
+    pub priority: i32,
+    /// Among those of the same priority the smaller one goes first. A new task has its event's number.
+    pub rank: u64,
+}
+
+/// Tasks that wait in a session changed places; the others stay where they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueOrder {
+    pub session: SessionId,
+    pub places: Vec<QueuePlace>,
 }
 
 impl TaskKind {
-    pub const ALL: [Self; 4] = [Self::Prompt, Self::Propose, Self::Work, Self::Review];
+    pub const ALL: [Self; 5] = [Self::Prompt, Self::Propose, Self::Work, Self::Review, Self::Ask];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -49,11 +67,17 @@ impl TaskKind {
             Self::Propose => "propose",
             Self::Work => "work",
             Self::Review => "review",
+            Self::Ask => "ask",
         }
     }
 
     pub const fn may_edit(self) -> bool {
         matches!(self, Self::Prompt | Self::Work)
+    }
+
+    /// Whether it goes on from what was said in the session; the others begin with fresh context.
+    pub const fn remembers(self) -> bool {
+        matches!(self, Self::Prompt | Self::Ask)
     }
 }
 

@@ -52,12 +52,24 @@ pub enum Fact {
     SessionCreated(SessionRecord),
     #[serde(rename = "session.renamed")]
     SessionRenamed(SessionRenamed),
+    #[serde(rename = "session.tagged")]
+    SessionTagged(SessionTags),
     #[serde(rename = "session.archived")]
     SessionArchived(SessionArchived),
+    #[serde(rename = "session.unarchived")]
+    SessionUnarchived(SessionArchived),
+    #[serde(rename = "session.removed")]
+    SessionRemoved(SessionRemoved),
+    #[serde(rename = "session.callback_changed")]
+    SessionCallbackChanged(CallbackChange),
+    #[serde(rename = "callback.delivered")]
+    CallbackDelivered(CallbackDelivery),
     #[serde(rename = "participant.joined")]
     ParticipantJoined(ParticipantRecord),
     #[serde(rename = "participant.opened")]
     ParticipantOpened(Opening),
+    #[serde(rename = "participant.replayed")]
+    ParticipantReplayed(Replay),
     #[serde(rename = "participant.status_changed")]
     ParticipantStatusChanged(StatusChange),
     #[serde(rename = "task.submitted")]
@@ -78,6 +90,8 @@ pub enum Fact {
     TaskRejected(TaskEnd),
     #[serde(rename = "task.resubmitted")]
     TaskResubmitted(Resubmission),
+    #[serde(rename = "queue.reordered")]
+    QueueReordered(QueueOrder),
     #[serde(rename = "turn.started")]
     TurnStarted(TurnRecord),
     #[serde(rename = "turn.outlined")]
@@ -297,8 +311,55 @@ payloads! {
         created_at: String,
         /// Of history that was made outside the studio.
         origin: Option<Origin>,
+        named_by: words::Namer,
+        lineage: Lineage,
     }
-    SessionRenamed { session: String, title: String }
+    /// How a session came out of another one.
+    Lineage {
+        kind: words::SessionKind,
+        /// The last message of the source that a fork knows.
+        fork_message: Option<String>,
+        spawn_point: Option<String>,
+        /// The participant of the parent who spawned it.
+        spawned_by: Option<String>,
+        /// Of an aside: the session that wants to know.
+        asker: Option<String>,
+        callback: Option<Callback>,
+    }
+    /// A session that is told when another one's work is over.
+    Callback {
+        session: String,
+        mode: words::CallbackMode,
+        /// The participant whose turn it then is.
+        to: Option<String>,
+    }
+    SessionRenamed { session: String, title: String, by: words::Namer }
+    /// All tags a session has from now on.
+    SessionTags { session: String, tags: Vec<String> }
+    SessionRemoved { session: String }
+    CallbackChange { session: String, callback: Option<Callback> }
+    /// A session was told that another one's work is over.
+    CallbackDelivery {
+        /// Who was told.
+        session: String,
+        child: String,
+        /// The task the child's work ended with.
+        ended: String,
+        /// What the told session has to do about it.
+        task: Option<String>,
+        /// Why nobody could be told.
+        dropped: Option<String>,
+    }
+    /// A fork that was to be the vendor's own is a replay of the transcript.
+    Replay { session: String, participant: String, turn: String, reason: String }
+    /// Waiting tasks that changed places.
+    QueueOrder { session: String, places: Vec<QueuePlace> }
+    QueuePlace {
+        task: String,
+        priority: i32,
+        /// Among those of the same priority the smaller one goes first.
+        rank: u64,
+    }
     SessionArchived { session: String }
     /// A participant as it joined.
     ParticipantRecord {
@@ -311,6 +372,8 @@ payloads! {
         context_window: u64,
         #[schema(format = DateTime)]
         joined_at: String,
+        /// In a fork: how it comes to know what was said before.
+        history: Option<words::HistoryBy>,
     }
     StatusChange {
         session: String,

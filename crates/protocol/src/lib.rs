@@ -21,6 +21,7 @@ pub mod fact;
 mod file;
 mod import;
 pub mod limits;
+mod lineage;
 mod live;
 mod lock;
 mod message;
@@ -31,6 +32,7 @@ mod page;
 mod participant;
 mod permission;
 mod plan;
+mod presence;
 mod proof;
 mod registration;
 mod repo;
@@ -56,15 +58,19 @@ pub use error::{DRAINING, ErrorBody, ErrorDetail, ExitClass, INTERNAL_MESSAGE, s
 pub use event::{EventPage, EventQuery, EventRecord};
 pub use file::{NewRestore, RestorePoint, RestoredFile};
 pub use import::{Import, ImportState, ImportTrouble, NewImport};
+pub use lineage::{
+    Aside, CallbackWish, Family, FamilyQuery, NewFork, NewQuestion, NewSpawn, Relative, SpawnedSession,
+};
 pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::{Lock, LockChange, LockTable, LockWait, NewLock, ReleaseQuery};
 pub use message::{Block, Message, MessageQuery, NewPrompt, Usage};
 pub use model::{
-    Actor, AgentName, BoardId, Channel, CheckpointId, Clock, CostSource, Cursor, DataRoot, Driver, Entropy,
-    Event, LockMode, LockPhase, MessageId, ParticipantId, ParticipantStatus, PermissionEffect, PermissionId,
-    PermissionRuleId, PermissionScope, PlanId, PlanState, RegistrationId, RegistrationPhase, RepoId,
-    RepoPath, Role, RunId, ScriptKind, ScriptOutcome, SessionId, SessionState, TaskId, TaskKind, TaskState,
-    Timestamp, ToolCategory, TurnId, Vendor, WorktreeId,
+    Actor, AgentName, BoardId, CallbackMode, Channel, CheckpointId, Clock, CostSource, Cursor, DataRoot,
+    Driver, Entropy, Event, HistoryBy, LockMode, LockPhase, MessageId, Namer, ParticipantId,
+    ParticipantStatus, PermissionEffect, PermissionId, PermissionRuleId, PermissionScope, PlanId, PlanState,
+    RegistrationId, RegistrationPhase, RepoId, RepoPath, Role, RunId, ScriptKind, ScriptOutcome, SessionId,
+    SessionKind, SessionState, TaskId, TaskKind, TaskState, Timestamp, ToolCategory, TurnId, Vendor,
+    WorktreeId,
 };
 pub use notice::{AckRule, ChannelCount, Durability, InboxQuery, NewNotice, Notice, NoticeQuery, Receipt};
 pub use openapi::{config_schema, event_schema, openapi};
@@ -78,13 +84,17 @@ pub use permission::{Decision, NewDecision, Permission, PermissionQuery, Permiss
 pub use plan::{
     Claim, MergedPlan, MergedTask, NewPlan, Plan, PlannedTask, Proposal, RefusedEdit, TestReport,
 };
+pub use presence::{AttachedClient, Detachment, InputWish, NewAttachment, Presences};
 pub use proof::{CHALLENGE_HEADER, Challenge, Endpoint, PROOF_HEADER, Token, TokenError};
 pub use registration::{Presence, Registration};
 pub use repo::{NewClone, NewRepo, NewTrust, Repo, RepoClone, RepoPatch, Script, ScriptQuery};
 pub use resource::{Action, Noun, Resource, resources};
 pub use run::{Run, RunExit};
-pub use session::{NewSession, Origin, Session, SessionPatch, SessionQuery};
-pub use task::{NewAnswer, NewSteer, Question, Target, Task, TaskQuery};
+pub use session::{
+    Archived, NewSession, Origin, RemovalQuery, RemovedSession, Session, SessionPatch, SessionQuery,
+    SessionSort,
+};
+pub use task::{NewAnswer, NewSteer, Question, SessionTaskQuery, Target, Task, TaskMove, TaskQuery};
 pub use turn::{FileChange, Turn, TurnOutcome};
 pub use worktree::{
     Landed, MergedWorktree, NewAdoption, NewAssignment, NewLanding, NewMerge, NewRemoval, NewScriptRun,

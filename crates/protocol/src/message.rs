@@ -167,12 +167,15 @@ pub struct NewPrompt {
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     pub targets: Vec<AgentName>,
-    /// Higher goes first; equal ones in the order of submission.
+    /// Higher goes first; equal ones in the order of submission. Between -1000000 and 1000000.
     #[serde(default)]
     pub priority: i32,
     /// Ids or short ids of tasks of the session that must be completed first. At most 32.
     #[serde(default)]
     pub depends_on: Vec<String>,
+    /// The attached client somebody types in; refused with `input_owned` while another one has the input.
+    #[serde(default)]
+    pub client: Option<String>,
 }
 
 /// Which messages of a session to list: the newest page, or the newest before one. Oldest first.
@@ -184,6 +187,9 @@ pub struct MessageQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>)]
     pub before: Option<MessageId>,
+    /// Of a fork: also what was said before it, in the sessions it was forked from.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub inherited: bool,
     /// 1 to 200; 50 without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,

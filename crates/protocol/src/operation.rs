@@ -200,6 +200,8 @@ pub fn operations() -> Vec<Operation> {
     [
         crate::daemon::operations(),
         crate::session::operations(),
+        crate::lineage::operations(),
+        crate::presence::operations(),
         crate::message::operations(),
         crate::task::operations(),
         crate::plan::operations(),

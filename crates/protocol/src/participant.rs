@@ -1,7 +1,7 @@
 //! Participants on the wire.
 
 use crate::words;
-use model::{AgentName, Driver, ParticipantId, ParticipantStatus, SessionId, Timestamp, Vendor};
+use model::{AgentName, Driver, HistoryBy, ParticipantId, ParticipantStatus, SessionId, Timestamp, Vendor};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -32,6 +32,11 @@ pub struct Participant {
     pub since: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     pub joined_at: Timestamp,
+    /// In a fork: how the agent comes to know what was said before. `native`: the vendor forked its own session; `replay`: it is
+    /// shown the transcript.
+    #[serde(default)]
+    #[schema(value_type = Option<words::HistoryBy>)]
+    pub history: Option<HistoryBy>,
 }
 
 impl From<model::Participant> for Participant {
@@ -50,6 +55,7 @@ impl From<model::Participant> for Participant {
             detail: None,
             since: participant.joined_at,
             joined_at: participant.joined_at,
+            history: participant.history,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     Permission, PermissionRule, Plan, Proposal, Question, RefusedEdit, Registration, Repo, Run, Session,
     Task, TestReport, Turn, TurnOutcome, Usage, WorktreeChange,
 };
-use model::{Cursor, Event, LockPhase, PlanState, Role, SessionId, TaskId, TaskState, Timestamp};
+use model::{Cursor, Event, HistoryBy, LockPhase, PlanState, Role, SessionId, TaskId, TaskState, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -100,8 +100,12 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         Event::SessionCreated(session) => {
             changes.created(Noun::Session, session.id, Session::from(session.clone()));
         }
-        Event::SessionRenamed(e) => changes.session(e.session, json!({ "title": e.title })),
-        Event::SessionArchived(e) => changes.session(e.session, json!({ "archived": true })),
+        Event::SessionRenamed(_)
+        | Event::SessionTagged(_)
+        | Event::SessionArchived(_)
+        | Event::SessionUnarchived(_)
+        | Event::SessionRemoved(_)
+        | Event::SessionCallbackChanged(_) => changes.session_event(event),
         Event::ParticipantJoined(participant) => {
             changes.created(Noun::Participant, participant.id, Participant::from(participant.clone()));
         }
@@ -127,6 +131,12 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         | Event::TurnOutlined(_)
         | Event::BudgetWarned(_)
         | Event::TranscriptImported(_) => {}
+        // What was said is in the same commit.
+        Event::CallbackDelivered(e) => changes.session(e.session, json!({})),
+        Event::ParticipantReplayed(e) => {
+            let body = json!({ "session": e.session, "history": HistoryBy::Replay });
+            changes.patched(Noun::Participant, e.participant, body);
+        }
         Event::ParticipantOpened(e) => {
             let body = json!({ "session": e.session, "vendor_session": e.vendor_session });
             changes.patched(Noun::Participant, e.participant, body);
@@ -144,7 +154,8 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         | Event::TaskFailed(_)
         | Event::TaskCanceled(_)
         | Event::TaskRejected(_)
-        | Event::TaskResubmitted(_) => changes.task(event),
+        | Event::TaskResubmitted(_)
+        | Event::QueueReordered(_) => changes.task(event),
         Event::TurnStarted(_) | Event::TurnEnded(_) | Event::RunStarted(_) | Event::RunExited(_) => {
             changes.turn(event);
         }
@@ -263,6 +274,23 @@ impl Changes {
         self.push(Action::Patched, Noun::Session, id, body);
     }
 
+    fn session_event(&mut self, event: &Event) {
+        match event {
+            Event::SessionRenamed(e) => {
+                self.session(e.session, json!({ "title": e.title, "named_by": e.by }));
+            }
+            Event::SessionTagged(e) => self.session(e.session, json!({ "tags": e.tags })),
+            Event::SessionArchived(e) => self.session(e.session, json!({ "archived": true })),
+            Event::SessionUnarchived(e) => self.session(e.session, json!({ "archived": false })),
+            Event::SessionRemoved(e) => self.removed(Noun::Session, e.session),
+            Event::SessionCallbackChanged(e) => {
+                let mode = e.callback.map(|callback| callback.mode);
+                self.session(e.session, json!({ "callback": mode }));
+            }
+            _ => {}
+        }
+    }
+
     fn message(&mut self, message: &model::Message) {
         // The finished message takes the place of what was being written.
         if let (Role::Assistant, Some(turn)) = (message.role, message.turn) {
@@ -320,8 +348,15 @@ impl Changes {
     fn task(&mut self, event: &Event) {
         match event {
             Event::TaskSubmitted(task) => {
-                self.created(Noun::Task, task.id, Task::from(task.clone()));
+                let task = Task { rank: self.cursor.seq, ..task.clone().into() };
+                self.created(Noun::Task, task.id, &task);
                 self.session(task.session, json!({}));
+            }
+            Event::QueueReordered(e) => {
+                for place in &e.places {
+                    let body = json!({ "priority": place.priority, "rank": place.rank });
+                    self.task_fields(e.session, place.task, body);
+                }
             }
             Event::TaskStarted(e) => {
                 self.task_fields(e.session, e.task, json!({ "state": TaskState::Working }));

@@ -6,8 +6,11 @@ use crate::operation::{
     Method::{Delete, Get, Patch, Post},
     Operation,
 };
-use crate::{Participant, Usage, words};
-use model::{AgentName, BoardId, RepoId, SessionId, SessionState, TaskId, Timestamp, Vendor};
+use crate::{CallbackWish, Participant, Usage, words};
+use model::{
+    AgentName, BoardId, CallbackMode, MessageId, Namer, RepoId, SessionId, SessionKind, SessionState, TaskId,
+    Timestamp, Vendor,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -37,6 +40,29 @@ pub struct Session {
     /// The task up to which history was copied.
     #[schema(value_type = Option<String>)]
     pub fork_point: Option<TaskId>,
+    /// The last message of the source that a fork knows.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub fork_message: Option<MessageId>,
+    /// The newest task of the parent when it spawned the session.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub spawn_point: Option<TaskId>,
+    /// `aside`: a question about another session and its answer, in no list.
+    #[serde(default)]
+    #[schema(value_type = words::SessionKind)]
+    pub kind: SessionKind,
+    /// Who thought of the title.
+    #[serde(default)]
+    #[schema(value_type = words::Namer)]
+    pub named_by: Namer,
+    /// In order.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// How often the parent is still to be told that the session's work is over; none: it is not.
+    #[serde(default)]
+    #[schema(value_type = Option<words::CallbackMode>)]
+    pub callback: Option<CallbackMode>,
     pub participants: Vec<Participant>,
     pub usage: Usage,
     /// What waits for you: questions, and agents without their key or configuration.
@@ -91,6 +117,12 @@ impl From<model::Session> for Session {
             parent: session.parent,
             forked_from: session.forked_from,
             fork_point: session.fork_point,
+            fork_message: session.lineage.fork_message,
+            spawn_point: session.lineage.spawn_point,
+            kind: session.lineage.kind,
+            named_by: session.named_by,
+            tags: Vec::new(),
+            callback: session.lineage.callback.map(|callback| callback.mode),
             participants: Vec::new(),
             usage: Usage::default(),
             needs_input: 0,
@@ -126,23 +158,101 @@ pub struct NewSession {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionPatch {
-    /// At most 200 characters.
+    /// At most 200 characters. A title given here is never replaced by the studio's own.
     #[serde(default)]
     pub title: Option<String>,
+    /// Tags it is to have besides: letters, digits and `-_.:/@+`, at most 40 of them; 32 tags at most.
+    #[serde(default)]
+    pub add_tags: Vec<String>,
+    /// Tags it is not to have any more.
+    #[serde(default)]
+    pub remove_tags: Vec<String>,
+    /// Whether, and how often, the session that spawned this one is told of its end.
+    #[serde(default)]
+    pub callback: Option<CallbackWish>,
 }
 
-/// Which sessions to list; newest first.
+/// What about archived sessions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Archived {
+    #[default]
+    No,
+    Only,
+    Too,
+}
+
+/// What a list of sessions is sorted by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionSort {
+    #[default]
+    Created,
+    Updated,
+    Title,
+    Cost,
+}
+
+/// How a session is removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct RemovalQuery {
+    /// Also when others came out of it; they stay.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub anyway: bool,
+}
+
+/// A session that was removed, and what goes on without it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RemovedSession {
+    #[schema(value_type = String)]
+    pub id: SessionId,
+    /// Sessions that were forked from it or spawned by it.
+    #[schema(value_type = Vec<String>)]
+    pub relatives: Vec<SessionId>,
+}
+
+/// Which sessions to list, and in which order. What is not said does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct SessionQuery {
-    /// Archived ones too.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub archived: bool,
-    /// `next` of the page before.
+    /// `no` (without it), `only`, or `too`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(inline)]
+    pub archived: Option<Archived>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<words::SessionState>, inline)]
+    pub state: Option<SessionState>,
+    /// The agent that joined first.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>)]
-    pub before: Option<SessionId>,
+    pub agent: Option<AgentName>,
+    /// Id, short id or slug of a repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
+    /// Id or short id of a board.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub board: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// Id or short id of a session: those that were forked from it or spawned by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Somewhere in the title, in either case; at most 256 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// `created` without it: the newest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(inline)]
+    pub sort: Option<SessionSort>,
+    /// The smallest first, instead of the newest or greatest.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ascending: bool,
+    /// `next` of the page before, of a list in the same order. A page may be short, and still have a next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
     /// 1 to 200; 50 without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
@@ -153,26 +263,29 @@ pub(crate) fn operations() -> Vec<Operation> {
     let op =
         |id, method, path, access, summary| Operation::new("sessions", id, method, path, access, summary);
     vec![
-        op("list_sessions", Get, "/sessions", User, "Lists sessions, newest first.")
+        op("list_sessions", Get, "/sessions", User, "Lists sessions: filtered, sorted, in pages that stay put while others write.")
             .query::<SessionQuery>()
             .lists::<Session>(),
         op("create_session", Post, "/sessions", User, "Creates a session with a seat for each agent.")
             .body::<NewSession>()
             .creates::<Session>(),
         op("get_session", Get, "/sessions/{id}", Run, "Shows a session.").returns::<Session>(),
-        op("change_session", Patch, "/sessions/{id}", User, "Renames a session.")
+        op("change_session", Patch, "/sessions/{id}", User, "Changes a session's title, tags, and who is told of its end.")
             .body::<SessionPatch>()
             .returns::<Session>(),
-        op("archive_session", Delete, "/sessions/{id}", User, "Archives a session; nothing is deleted.")
-            .returns::<Session>(),
         op(
-            "fork_session",
-            Post,
-            "/sessions/{id}/fork",
+            "remove_session",
+            Delete,
+            "/sessions/{id}",
             User,
-            "Creates a session whose agents know what those of this one know.",
+            "Removes a session that does nothing: it is seen nowhere any more. The journal keeps what was said.",
         )
-        .creates::<Session>(),
+        .query::<RemovalQuery>()
+        .returns::<RemovedSession>(),
+        op("archive_session", Post, "/sessions/{id}/archive", User, "Archives a session; nothing is deleted.")
+            .returns::<Session>(),
+        op("unarchive_session", Post, "/sessions/{id}/unarchive", User, "Brings an archived session back.")
+            .returns::<Session>(),
         op("list_participants", Get, "/sessions/{id}/participants", Run, "Lists who sits in a session.")
             .lists::<Participant>(),
         op("list_live_turns", Get, "/sessions/{id}/live", Run, "Shows what is being written right now.")

@@ -32,8 +32,11 @@ pub struct Task {
     /// Counts from 1; a crash resubmits the task with the next one.
     pub attempt: u32,
     pub targets: Vec<Target>,
-    /// Higher goes first; equal ones in the order of submission.
+    /// Higher goes first.
     pub priority: i32,
+    /// Among waiting tasks of the same priority the smaller one goes first.
+    #[serde(default)]
+    pub rank: u64,
     /// Tasks that must be completed before this one starts.
     #[schema(value_type = Vec<String>)]
     pub depends_on: Vec<TaskId>,
@@ -107,6 +110,7 @@ impl From<model::Task> for Task {
             attempt: 1,
             targets: task.targets.iter().map(target).collect(),
             priority: task.priority,
+            rank: 0,
             depends_on: task.depends_on,
             files: task.files,
             changes: Vec::new(),
@@ -133,6 +137,32 @@ pub struct NewAnswer {
 pub struct NewSteer {
     /// Words for the agents who work on the task, as long as a prompt may be.
     pub text: String,
+}
+
+/// Body of `POST /tasks/{id}/move`: one of the three.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TaskMove {
+    /// Higher goes first; among equals the task's place stays.
+    pub priority: Option<i32>,
+    /// Id or short id of a waiting task of the same session: just before it, with its priority.
+    pub before: Option<String>,
+    /// Behind all others, with the priority of the last.
+    pub last: bool,
+}
+
+/// Which tasks of a session to list: the newest page, or the newest before one. Oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct SessionTaskQuery {
+    /// `next` of the page after: tasks older than this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>)]
+    pub before: Option<TaskId>,
+    /// 1 to 200; 200 without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
 }
 
 /// Which tasks of the workspace to list.
@@ -174,8 +204,20 @@ pub(crate) fn operations() -> Vec<Operation> {
             Get,
             "/sessions/{id}/tasks",
             Run,
-            "Lists the tasks of a session, oldest first.",
+            "Lists the newest tasks of a session, oldest of them first.",
         )
+        .query::<SessionTaskQuery>()
+        .lists::<Task>(),
+        op("list_queue", Get, "/sessions/{id}/queue", Run, "Lists what waits in a session, in the order it will be done.")
+            .lists::<Task>(),
+        op(
+            "move_task",
+            Post,
+            "/tasks/{id}/move",
+            User,
+            "Gives a waiting task another place in its session's queue; returns the queue.",
+        )
+        .body::<TaskMove>()
         .lists::<Task>(),
         op("list_tasks", Get, "/tasks", User, "Lists tasks of the workspace by state.")
             .query::<TaskQuery>()

@@ -5,7 +5,7 @@
 //! handled; after a `reset` it reads everything anew and goes on from `newest`.
 
 use crate::event::{cursor_text, optional_cursor_text};
-use crate::{Delta, EventRecord, Resource};
+use crate::{Delta, EventRecord, Presences, Resource};
 use model::Cursor;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -30,6 +30,8 @@ pub struct Subscription {
     pub session: Option<String>,
     /// Which feeds; empty: all of them.
     pub feeds: Vec<Feed>,
+    /// The client attached to `session` that this connection stands for: it stays attached for as long as the connection lives.
+    pub client: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -38,6 +40,7 @@ pub enum Feed {
     Events,
     Resources,
     Deltas,
+    Presence,
 }
 
 impl Subscription {
@@ -57,6 +60,8 @@ pub enum ServerMessage {
     /// handled when all of it has come.
     Resource(Resource),
     Delta(Delta),
+    /// Somebody came to a session, left it, types, or has its input: who is there now.
+    Presence(Presences),
     /// Everything up to here was sent; comes when the last of it was not an `event` message.
     Position(At),
     /// The cursor asked for is of history that was cut off or never was.

@@ -80,10 +80,14 @@ pub(crate) fn told(dialect: Dialect, body: &Value) -> Told {
     }
 }
 
+/// How the studio's own wish for a title begins.
+const NAMES: &str = "You name conversations.";
+
 /// The answer to a request beside the conversation. Programs ask for titles, classes and summaries in
-/// requests that offer no tools; the prompt in them is quoted, and its script not meant.
+/// requests that offer no tools; the prompt in them is quoted, and its script not meant. So does the studio itself.
 pub(crate) fn aside(conversation: &Conversation) -> Option<String> {
-    if !conversation.program || !conversation.tools.is_empty() {
+    let names = conversation.system.starts_with(NAMES);
+    if !names && !conversation.program || !conversation.tools.is_empty() {
         return None;
     }
     Some(match &conversation.answer_schema {

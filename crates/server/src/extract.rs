@@ -27,15 +27,19 @@ impl<S: Sync> FromRequestParts<S> for Who {
 }
 
 impl Who {
-    /// An agent sees its own session and no other.
-    pub(crate) fn may_see(&self, session: SessionId) -> Result<(), Failure> {
-        match &self.0 {
-            Caller::User => Ok(()),
-            Caller::Run { session: own, .. } if *own == session => Ok(()),
-            Caller::Run { .. } | Caller::Terminal { .. } => {
-                Err(Failure::forbidden("not_your_session", "an agent sees its own session only"))
-            }
-        }
+    /// The session that is meant, when it is the caller's business: an agent sees its own, what came out of it, and what it asked.
+    pub(crate) fn session(&self, app: &App, given: &str) -> Result<SessionId, Failure> {
+        let session = app.engine.resolve_session_for(&self.0, given)?;
+        self.may_see(app, session)?;
+        Ok(session)
+    }
+
+    pub(crate) fn may_see(&self, app: &App, session: SessionId) -> Result<(), Failure> {
+        Ok(app.engine.may_see(&self.0, session)?)
+    }
+
+    pub(crate) fn is_user(&self) -> bool {
+        self.0 == Caller::User
     }
 }
 
@@ -83,14 +87,25 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Command<T> {
         let (parts, body) = request.into_parts();
         let bytes = read(body, app).await?;
         let call = call(&parts, &bytes)?;
-        let body = serde_json::from_slice(&bytes).map_err(|error| {
-            Failure::new(
-                StatusCode::BAD_REQUEST,
-                "body_malformed",
-                clipped(&format!("the body is not it: {error}")),
-            )
-            .hint("GET /api/v1/openapi.json says what is")
-        })?;
+        let body = parsed(&bytes)?;
+        Ok(Self { call, body })
+    }
+}
+
+/// A mutation whose JSON body may be left out.
+pub(crate) struct Wish<T> {
+    pub(crate) call: Call,
+    pub(crate) body: T,
+}
+
+impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for Wish<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(body, app).await?;
+        let call = call(&parts, &bytes)?;
+        let body = if bytes.is_empty() { T::default() } else { parsed(&bytes)? };
         Ok(Self { call, body })
     }
 }
@@ -114,6 +129,14 @@ impl FromRequest<Arc<App>> for Bare {
         }
         Ok(Self { call: call(&parts, &bytes)? })
     }
+}
+
+fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let message = clipped(&format!("the body is not it: {error}"));
+        Failure::new(StatusCode::BAD_REQUEST, "body_malformed", message)
+            .hint("GET /api/v1/openapi.json says what is")
+    })
 }
 
 pub(crate) async fn read(body: Body, app: &App) -> Result<Bytes, Failure> {

@@ -19,8 +19,93 @@ pub(crate) fn session(view: SessionView) -> protocol::Session {
         usage: view.usage.into(),
         needs_input: view.needs_input,
         updated_at: view.updated_at,
+        tags: view.tags,
         ..view.session.into()
     }
+}
+
+pub(crate) fn removed_session(removed: engine::RemovedSession) -> protocol::RemovedSession {
+    protocol::RemovedSession { id: removed.session, relatives: removed.relatives }
+}
+
+pub(crate) fn archived(wish: protocol::Archived) -> engine::Archived {
+    match wish {
+        protocol::Archived::No => engine::Archived::No,
+        protocol::Archived::Only => engine::Archived::Only,
+        protocol::Archived::Too => engine::Archived::Too,
+    }
+}
+
+pub(crate) fn session_sort(wish: protocol::SessionSort) -> engine::SessionSort {
+    match wish {
+        protocol::SessionSort::Created => engine::SessionSort::Created,
+        protocol::SessionSort::Updated => engine::SessionSort::Updated,
+        protocol::SessionSort::Title => engine::SessionSort::Title,
+        protocol::SessionSort::Cost => engine::SessionSort::Cost,
+    }
+}
+
+pub(crate) fn callback_wish(wish: protocol::CallbackWish) -> engine::CallbackWish {
+    match wish {
+        protocol::CallbackWish::Never => engine::CallbackWish::Never,
+        protocol::CallbackWish::Once => engine::CallbackWish::Once,
+        protocol::CallbackWish::Always => engine::CallbackWish::Always,
+    }
+}
+
+pub(crate) fn aside(view: engine::AsideView) -> protocol::Aside {
+    protocol::Aside {
+        id: view.session.session.id,
+        short_id: view.session.short_id,
+        asked: view.asked,
+        asker: view.asker,
+        question: view.question,
+        answer: view.answer,
+        task: task(view.task),
+    }
+}
+
+pub(crate) fn family(view: engine::FamilyView) -> protocol::Family {
+    protocol::Family {
+        session: view.session,
+        top: relative(view.top),
+        ancestors: view.ancestors.into_iter().map(relative).collect(),
+        descendants: view.descendants.into_iter().map(relative).collect(),
+        more: view.more,
+    }
+}
+
+fn relative(kin: engine::Kin) -> protocol::Relative {
+    protocol::Relative {
+        short_id: kin.session.short(),
+        id: kin.session,
+        title: kin.title,
+        state: kin.state,
+        archived: kin.archived,
+        parent: kin.parent,
+        forked_from: kin.forked_from,
+        depth: kin.depth,
+    }
+}
+
+pub(crate) fn attachment(body: protocol::NewAttachment) -> engine::NewAttachment {
+    let input = match body.input {
+        protocol::InputWish::Keep => engine::InputWish::Keep,
+        protocol::InputWish::Claim => engine::InputWish::Claim,
+        protocol::InputWish::TakeOver => engine::InputWish::TakeOver,
+        protocol::InputWish::Release => engine::InputWish::Release,
+    };
+    engine::NewAttachment { client: body.client, name: body.name, typing: body.typing, input }
+}
+
+pub(crate) fn presences(view: engine::PresenceView) -> protocol::Presences {
+    let client = |seat: engine::AttachedClient| protocol::AttachedClient {
+        client: seat.client,
+        name: seat.name,
+        owns_input: seat.owns_input,
+        typing: seat.typing,
+    };
+    protocol::Presences { session: view.session, clients: view.clients.into_iter().map(client).collect() }
 }
 
 pub(crate) fn participant(view: ParticipantView) -> protocol::Participant {
@@ -45,6 +130,7 @@ pub(crate) fn task(view: TaskView) -> protocol::Task {
         text: view.text,
         question: view.question.map(protocol::Question::from),
         updated_at: view.updated_at,
+        rank: view.rank,
         ..view.task.into()
     }
 }

@@ -5,6 +5,7 @@
 //! So the same records give the same rows, in whatever order the two files are folded.
 
 mod board;
+mod callback;
 mod checkpoint;
 mod context;
 mod journal;
@@ -34,6 +35,7 @@ use model::Event;
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&[crate::statement::Statement]] = &[
     board::STATEMENTS,
+    callback::STATEMENTS,
     checkpoint::STATEMENTS,
     context::STATEMENTS,
     journal::STATEMENTS,
@@ -88,7 +90,14 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::WorktreeScriptEnded(end) => worktree::script_ended(db, record, end),
         Event::SessionCreated(session) => session::created(db, record, session),
         Event::SessionRenamed(renamed) => session::renamed(db, renamed),
+        Event::SessionTagged(tagged) => session::tagged(db, tagged),
         Event::SessionArchived(archived) => session::archived(db, record, archived),
+        Event::SessionUnarchived(unarchived) => session::unarchived(db, unarchived),
+        Event::SessionRemoved(removed) => session::removed(db, record, removed),
+        Event::SessionCallbackChanged(change) => callback::changed(db, change),
+        Event::CallbackDelivered(delivery) => callback::delivered(db, delivery),
+        Event::ParticipantReplayed(replay) => session::replayed(db, replay),
+        Event::QueueReordered(order) => task::reordered(db, record, order),
         Event::ParticipantJoined(participant) => session::joined(db, record, participant),
         Event::ParticipantOpened(opening) => session::opened(db, opening),
         Event::ParticipantStatusChanged(change) => session::status_changed(db, record, change),
@@ -166,7 +175,14 @@ fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
         | Event::WorktreeScriptEnded(_)
         | Event::SessionCreated(_)
         | Event::SessionRenamed(_)
+        | Event::SessionTagged(_)
         | Event::SessionArchived(_)
+        | Event::SessionUnarchived(_)
+        | Event::SessionRemoved(_)
+        | Event::SessionCallbackChanged(_)
+        | Event::CallbackDelivered(_)
+        | Event::ParticipantReplayed(_)
+        | Event::QueueReordered(_)
         | Event::ParticipantOpened(_)
         | Event::ParticipantStatusChanged(_)
         | Event::TurnOutlined(_)

@@ -396,7 +396,7 @@ mod tests {
     use super::*;
     use crate::rebuild::bring_up;
     use crate::{Opening, SessionFilter};
-    use model::{Actor, Clock, Session, SessionId, Timestamp};
+    use model::{Actor, Clock, Lineage, Namer, Session, SessionId, Timestamp};
     use std::sync::Arc;
     use testkit::{ManualClock, SeededEntropy};
 
@@ -442,6 +442,8 @@ mod tests {
                 fork_point: None,
                 created_at: self.clock.now(),
                 origin: None,
+                named_by: Namer::default(),
+                lineage: Lineage::default(),
             })
         }
 
@@ -453,7 +455,7 @@ mod tests {
 
     fn titles(writer: &Writer) -> Vec<String> {
         let view = View::new(&writer.files.sessions, &writer.files.messages);
-        let sessions = view.sessions(&SessionFilter::default()).unwrap();
+        let sessions = view.sessions(&SessionFilter::default()).unwrap().rows;
         sessions.into_iter().map(|row| row.session.title).collect()
     }
 
@@ -470,7 +472,7 @@ mod tests {
         let bench = Bench::new();
         let (mut writer, _) = bench.open();
         let refused = Commit::new(Actor::User, |view| {
-            assert_eq!(view.sessions(&SessionFilter::default())?.len(), 1);
+            assert_eq!(view.sessions(&SessionFilter::default())?.rows.len(), 1);
             Err(Refusal::conflict("no", "not now"))
         });
         // A payload over the limit is found only when half of the commit is on its way.

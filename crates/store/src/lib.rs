@@ -65,10 +65,11 @@ pub use permission::PermissionRow;
 pub use plan::PlanRow;
 pub use registration::RegistrationRow;
 pub use repo::CloneRow;
-pub use resolve::{RESOLVE_MAX, Resolved, ShortId};
+pub use resolve::{Candidate, LAST, RESOLVE_MAX, Resolved, ShortId};
 pub use run::RunRow;
 pub use session::{
-    ActiveSession, GENEALOGY_DEPTH, Kin, ParticipantRow, SessionFilter, SessionRow, StatusRow,
+    ActiveSession, Archived, DueCallback, GENEALOGY_DEPTH, Kin, LOOKED_MAX, ParticipantRow, SessionFilter,
+    SessionMark, SessionPage, SessionRow, SessionSort, SortValue, StatusRow,
 };
 pub use spending::{SpendingBy, SpendingRow};
 pub use store::{ArchiveStatus, OpenReport, Opening, RebuildReport, Store, StoreOptions, StoreReport};

@@ -25,6 +25,16 @@ statements! { QUERIES in Messages {
             AND seq < (SELECT b.seq FROM agent_messages b WHERE b.message_id = ?2)
           ORDER BY seq DESC LIMIT ?3"
     );
+    MESSAGES_UPTO = concat!(
+        "SELECT ", message_columns!(),
+        " FROM agent_messages WHERE session_id = ?1
+            AND seq <= (SELECT b.seq FROM agent_messages b WHERE b.message_id = ?2)
+          ORDER BY seq DESC LIMIT ?3"
+    );
+    MESSAGE_NUMBER = "SELECT seq FROM agent_messages WHERE message_id = ?1";
+    SPOKEN_AFTER = "SELECT 1 FROM agent_messages
+        WHERE task_id = ?1 AND turn_id = ?2
+          AND seq > (SELECT b.seq FROM agent_messages b WHERE b.message_id = ?3) LIMIT 1";
     MESSAGES_OF_TASK = concat!(
         "SELECT ", message_columns!(), " FROM agent_messages WHERE task_id = ?1 ORDER BY seq"
     );
@@ -55,6 +65,30 @@ impl View<'_> {
         }?;
         messages.reverse();
         Ok(messages)
+    }
+
+    /// The newest `most` messages of the session up to this one, which is among them; oldest of them first.
+    pub fn messages_upto(
+        &self,
+        session: SessionId,
+        upto: MessageId,
+        most: usize,
+    ) -> Result<Vec<Message>, StoreError> {
+        let row = params![session.to_string(), upto.to_string(), limit(most)];
+        let mut messages = self.rows(&MESSAGES_UPTO, row, read_message)?;
+        messages.reverse();
+        Ok(messages)
+    }
+
+    /// The number of the event that made the message; none when there is no such message.
+    pub fn message_number(&self, id: MessageId) -> Result<Option<u64>, StoreError> {
+        self.row(&MESSAGE_NUMBER, [id.to_string()], |row| column::unsigned(row, "seq"))
+    }
+
+    /// Whether anything was said in the turn after the message.
+    pub fn spoken_after(&self, task: TaskId, turn: TurnId, after: MessageId) -> Result<bool, StoreError> {
+        let ids = [task.to_string(), turn.to_string(), after.to_string()];
+        Ok(self.row(&SPOKEN_AFTER, ids, |_| Ok(()))?.is_some())
     }
 
     /// Every message of the task, oldest first.
@@ -99,4 +133,51 @@ fn read_draft(row: &Row<'_>) -> Result<MessageDraft, StoreError> {
         thinking_from: 0,
         thinking: row.get("thinking")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrate;
+    use crate::statement::{Database, Statement};
+    use rusqlite::{Connection, StatementStatus};
+
+    /// A session with so many messages, none of them as their content would have it.
+    fn session_of(messages: u32) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        migrate::create(&connection, Database::Messages).unwrap();
+        let insert = "INSERT INTO agent_messages
+                (message_id, session_id, agent_id, message_type, content, timestamp, short_id, seq, role, blocks)
+            WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+            SELECT 'msg' || i, 'ses', 'claude', 'chat', '', i, 's' || i, i, 'user', '[]' FROM n";
+        connection.execute(insert, [messages]).unwrap();
+        connection
+    }
+
+    /// What the database did to answer: steps of its machine.
+    fn steps(connection: &Connection, statement: &Statement, params: &[&dyn rusqlite::ToSql]) -> i32 {
+        let mut prepared = connection.prepare(statement.sql).unwrap();
+        let mut rows = prepared.query(params).unwrap();
+        let mut found = 0;
+        while rows.next().unwrap().is_some() {
+            found += 1;
+        }
+        assert_eq!(found, 50, "{}", statement.name);
+        drop(rows);
+        prepared.get_status(StatementStatus::VmStep)
+    }
+
+    #[test]
+    fn a_page_costs_what_is_on_it_however_long_the_conversation() {
+        const SHORT: u32 = 200;
+        const LONG: u32 = 200_000;
+        let (short, long) = (session_of(SHORT), session_of(LONG));
+        let (in_short, in_long) = (format!("msg{}", SHORT - 60), format!("msg{}", LONG / 2));
+        let newest = |of: &Connection| steps(of, &NEWEST_MESSAGES, params!["ses", 50]);
+        assert_eq!(newest(&short), newest(&long));
+        for statement in [&MESSAGES_BEFORE, &MESSAGES_UPTO] {
+            let few = steps(&short, statement, params!["ses", in_short, 50]);
+            assert_eq!(few, steps(&long, statement, params!["ses", in_long, 50]), "{}", statement.name);
+        }
+    }
 }

@@ -60,6 +60,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0009_worktrees",
         sql: include_str!("../migrations/sessions/0009_worktrees.sql"),
     },
+    Migration {
+        number: 10,
+        name: "sessions/0010_session_lists",
+        sql: include_str!("../migrations/sessions/0010_session_lists.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[Migration {

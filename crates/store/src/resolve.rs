@@ -17,8 +17,19 @@ pub enum Resolved<I> {
     One(I),
     None,
     /// The newest [`RESOLVE_MAX`] candidates, newest first.
-    Many(Vec<I>),
+    Many(Vec<Candidate<I>>),
 }
+
+/// One of those that may be meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate<I> {
+    pub id: I,
+    /// What it is called; empty for what has no name.
+    pub title: String,
+}
+
+/// Stands for the newest one of a noun.
+pub const LAST: &str = "@last";
 
 /// Ids that can be looked up by their short form.
 pub trait ShortId: sealed::Stored + FromStr<Err: Display> + Display {
@@ -35,6 +46,9 @@ mod sealed {
         const EXACT: Lookup;
         #[doc(hidden)]
         const BY_PREFIX: Lookup;
+        /// None for what is so many that nobody means the newest of all.
+        #[doc(hidden)]
+        const NEWEST: Option<Lookup>;
     }
 
     /// Hides the statement from the public trait.
@@ -43,11 +57,13 @@ mod sealed {
 }
 
 macro_rules! short_ids {
-    ($($id:ident $noun:literal $database:ident $table:literal $column:literal $exact:ident $prefix:ident;)+) => {
+    ($($id:ident $noun:literal $database:ident $table:literal $column:literal $title:literal $visible:literal
+        $exact:ident $prefix:ident $($newest:ident)?;)+) => {
         $(
             impl sealed::Stored for model::$id {
                 const EXACT: sealed::Lookup = sealed::Lookup($exact);
                 const BY_PREFIX: sealed::Lookup = sealed::Lookup($prefix);
+                const NEWEST: Option<sealed::Lookup> = short_ids!(@newest $($newest)?);
             }
             impl ShortId for model::$id {
                 const NOUN: &'static str = $noun;
@@ -56,7 +72,7 @@ macro_rules! short_ids {
                 #[cfg(test)]
                 name: stringify!($exact),
                 database: crate::statement::Database::$database,
-                sql: concat!("SELECT ", $column, " AS id FROM ", $table, " WHERE ", $column, " = ?1"),
+                sql: concat!("SELECT ", $column, " AS id FROM ", $table, " WHERE ", $column, " = ?1", $visible),
                 postgresql: None,
             };
             const $prefix: Statement = Statement {
@@ -64,36 +80,53 @@ macro_rules! short_ids {
                 name: stringify!($prefix),
                 database: crate::statement::Database::$database,
                 sql: concat!(
-                    "SELECT ", $column, " AS id FROM ", $table,
-                    " WHERE short_id >= ?1 AND short_id < ?2 ORDER BY seq DESC LIMIT ?3"
+                    "SELECT ", $column, " AS id, ", $title, " AS title FROM ", $table,
+                    " WHERE short_id >= ?1 AND short_id < ?2", $visible, " ORDER BY seq DESC LIMIT ?3"
                 ),
                 postgresql: None,
             };
+            $(const $newest: Statement = Statement {
+                #[cfg(test)]
+                name: stringify!($newest),
+                database: crate::statement::Database::$database,
+                sql: concat!("SELECT ", $column, " AS id FROM ", $table, " WHERE seq > 0 ORDER BY seq DESC LIMIT 1"),
+                postgresql: None,
+            };)?
         )+
         #[cfg(test)]
-        pub(crate) const QUERIES: &[Statement] = &[$($exact, $prefix),+];
+        pub(crate) const QUERIES: &[Statement] = &[$($exact, $prefix, $($newest,)?)+];
     };
+    (@newest $newest:ident) => { Some(sealed::Lookup($newest)) };
+    (@newest) => { None };
 }
 
 short_ids! {
-    SessionId "session" Sessions "sessions" "session_id" SESSION_ID SESSION_PREFIX;
-    ParticipantId "participant" Sessions "participants" "participant_id" PARTICIPANT_ID PARTICIPANT_PREFIX;
-    TaskId "task" Sessions "tasks" "task_id" TASK_ID TASK_PREFIX;
-    TurnId "turn" Sessions "turns" "turn_id" TURN_ID TURN_PREFIX;
-    PermissionId "permission" Sessions "permissions" "permission_id" PERMISSION_ID PERMISSION_PREFIX;
-    PermissionRuleId "permission rule" Sessions "permission_rules" "rule_id" RULE_ID RULE_PREFIX;
-    PlanId "plan" Sessions "plans" "plan_id" PLAN_ID PLAN_PREFIX;
-    CheckpointId "checkpoint" Sessions "checkpoints" "checkpoint_id" CHECKPOINT_ID CHECKPOINT_PREFIX;
-    RepoId "repo" Sessions "repos" "repo_id" REPO_ID REPO_PREFIX;
-    WorktreeId "worktree" Sessions "worktrees" "worktree_id" WORKTREE_ID WORKTREE_PREFIX;
-    BoardId "board" Sessions "boards" "board_id" BOARD_ID BOARD_PREFIX;
-    MessageId "message" Messages "agent_messages" "message_id" MESSAGE_ID MESSAGE_PREFIX;
+    SessionId "session" Sessions "sessions" "session_id" "title" " AND removed_at IS NULL" SESSION_ID SESSION_PREFIX;
+    ParticipantId "participant" Sessions "participants" "participant_id" "agent" "" PARTICIPANT_ID PARTICIPANT_PREFIX;
+    TaskId "task" Sessions "tasks" "task_id" "title" "" TASK_ID TASK_PREFIX TASK_NEWEST;
+    TurnId "turn" Sessions "turns" "turn_id" "''" "" TURN_ID TURN_PREFIX;
+    PermissionId "permission" Sessions "permissions" "permission_id" "''" ""
+        PERMISSION_ID PERMISSION_PREFIX PERMISSION_NEWEST;
+    PermissionRuleId "permission rule" Sessions "permission_rules" "rule_id" "''" "" RULE_ID RULE_PREFIX RULE_NEWEST;
+    PlanId "plan" Sessions "plans" "plan_id" "''" "" PLAN_ID PLAN_PREFIX PLAN_NEWEST;
+    CheckpointId "checkpoint" Sessions "checkpoints" "checkpoint_id" "git_ref" ""
+        CHECKPOINT_ID CHECKPOINT_PREFIX CHECKPOINT_NEWEST;
+    RepoId "repo" Sessions "repos" "repo_id" "slug" "" REPO_ID REPO_PREFIX REPO_NEWEST;
+    WorktreeId "worktree" Sessions "worktrees" "worktree_id" "name" "" WORKTREE_ID WORKTREE_PREFIX;
+    BoardId "board" Sessions "boards" "board_id" "name" "" BOARD_ID BOARD_PREFIX BOARD_NEWEST;
+    MessageId "message" Messages "agent_messages" "message_id" "substr(content, 1, 60)" "" MESSAGE_ID MESSAGE_PREFIX;
 }
 
 impl View<'_> {
     /// Takes a full id, or at least [`SHORT_ID_MIN`] characters of a short one; case and the usual slips of the eye
-    /// (`o` for `0`, `i` and `l` for `1`) do not matter. What does not exist is `None`.
+    /// (`o` for `0`, `i` and `l` for `1`) do not matter; or [`LAST`], where a noun has a newest one. What does not exist is
+    /// `None`.
     pub fn resolve<I: ShortId>(&self, given: &str) -> Result<Resolved<I>, StoreError> {
+        if given == LAST {
+            let Some(newest) = I::NEWEST else { return Ok(Resolved::None) };
+            let found = self.row(&newest.0, [], |row| column::parsed(row, "id"))?;
+            return Ok(found.map_or(Resolved::None, Resolved::One));
+        }
         if let Ok(id) = given.parse::<I>() {
             let found = self.row(&I::EXACT.0, [id.to_string()], |row| column::parsed(row, "id"))?;
             return Ok(found.map_or(Resolved::None, Resolved::One));
@@ -104,11 +137,11 @@ impl View<'_> {
         // No short id has a character after `z`, so this ends the range of everything that starts with the prefix.
         let end = format!("{prefix}{{");
         let mut found = self.rows(&I::BY_PREFIX.0, params![prefix, end, limit(RESOLVE_MAX)], |row| {
-            column::parsed(row, "id")
+            Ok(Candidate { id: column::parsed(row, "id")?, title: row.get("title")? })
         })?;
         Ok(match found.len() {
             0 => Resolved::None,
-            1 => Resolved::One(found.remove(0)),
+            1 => Resolved::One(found.remove(0).id),
             _ => Resolved::Many(found),
         })
     }

@@ -1,13 +1,27 @@
-//! Sessions, the participants in them, and how sessions descend from each other.
+//! Sessions and the participants in them. How they are listed is in `session/list.rs`, how they descend from each other in
+//! `session/kin.rs`, who waits for whose end in `session/callback.rs`.
+
+mod callback;
+mod kin;
+mod list;
+
+pub use callback::DueCallback;
+pub use kin::{GENEALOGY_DEPTH, Kin};
+pub use list::{Archived, LOOKED_MAX, SessionFilter, SessionMark, SessionPage, SessionSort, SortValue};
 
 use crate::sql::{Row, params};
 use crate::statement::statements;
 use crate::view::limit;
 use crate::{StoreError, View, column};
 use model::{
-    AgentName, Participant, ParticipantId, ParticipantStatus, Session, SessionId, SessionState, Timestamp,
-    Usage,
+    AgentName, Callback, HistoryBy, Namer, Participant, ParticipantId, ParticipantStatus, Session, SessionId,
+    SessionState, Timestamp, Usage,
 };
+
+/// The statements of this file and of those below it.
+#[cfg(test)]
+pub(crate) const STATEMENTS: [&[crate::statement::Statement]; 4] =
+    [QUERIES, callback::QUERIES, kin::QUERIES, list::QUERIES];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
@@ -18,21 +32,10 @@ pub struct SessionRow {
     pub agent: Option<AgentName>,
     pub archived_at: Option<Timestamp>,
     pub updated_at: Timestamp,
-}
-
-/// Which sessions to list; newest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionFilter {
-    pub include_archived: bool,
-    /// Only sessions created before this one.
-    pub before: Option<SessionId>,
-    pub limit: usize,
-}
-
-impl Default for SessionFilter {
-    fn default() -> Self {
-        Self { include_archived: false, before: None, limit: 50 }
-    }
+    /// In order.
+    pub tags: Vec<String>,
+    /// The sum over the session's model calls.
+    pub usage: Usage,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,17 +57,6 @@ pub struct ParticipantRow {
     pub vendor_session: Option<String>,
 }
 
-/// A relative of a session in the genealogy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kin {
-    pub session: SessionId,
-    pub title: String,
-    pub parent: Option<SessionId>,
-    pub forked_from: Option<SessionId>,
-    /// Steps away; 1 is a parent or a child.
-    pub depth: u32,
-}
-
 /// A session as the seed's `active_sessions` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActiveSession {
@@ -84,26 +76,33 @@ pub struct ActiveSession {
 
 macro_rules! session_columns {
     () => {
-        "data, title, status, agent, archived_at, updated_at"
+        "s.data, s.title, s.named_by, s.status, s.agent, s.archived_at, s.updated_at, s.tags, s.callback, \
+         s.input_tokens, s.output_tokens, s.cache_read_tokens, s.cache_write_tokens, s.cost_micros, \
+         s.cost_sources, s.seq, s.sort_title, s.repo_id, s.board_id, s.source_id"
     };
 }
+pub(crate) use session_columns;
+
 macro_rules! participant_columns {
     () => {
-        "data, status, detail, status_since, context_used, vendor_session"
+        "data, status, detail, status_since, context_used, vendor_session, history"
     };
 }
 
-/// Farthest relative that is looked for.
-pub const GENEALOGY_DEPTH: u32 = 64;
-
 statements! { QUERIES in Sessions {
-    SESSION = concat!("SELECT ", session_columns!(), " FROM sessions WHERE session_id = ?1");
-    SESSIONS = concat!("SELECT ", session_columns!(), " FROM sessions WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2");
-    SESSIONS_CURRENT = concat!(
-        "SELECT ", session_columns!(),
-        " FROM sessions WHERE archived_at IS NULL AND seq < ?1 ORDER BY seq DESC LIMIT ?2"
+    SESSION = concat!(
+        "SELECT ", session_columns!(), " FROM sessions s WHERE s.session_id = ?1 AND s.removed_at IS NULL"
     );
-    SESSION_SEQ = "SELECT seq FROM sessions WHERE session_id = ?1";
+    SESSION_EVER = concat!("SELECT ", session_columns!(), " FROM sessions s WHERE s.session_id = ?1");
+    ASIDES_OF_ASKER = concat!(
+        "SELECT ", session_columns!(), " FROM sessions s
+         WHERE s.asker_session_id = ?1 AND s.removed_at IS NULL ORDER BY s.seq DESC LIMIT ?2"
+    );
+    ASIDES_OF_ASKED = concat!(
+        "SELECT ", session_columns!(), " FROM sessions s
+         WHERE s.forked_from_session_id = ?1 AND s.kind = 'aside' AND s.removed_at IS NULL
+         ORDER BY s.seq DESC LIMIT ?2"
+    );
     SESSION_STATUS = "SELECT status FROM sessions WHERE session_id = ?1";
     SESSION_USAGE = "SELECT input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_micros, cost_sources
         FROM sessions WHERE session_id = ?1";
@@ -111,44 +110,6 @@ statements! { QUERIES in Sessions {
         FROM spent WHERE \"only\" = 1";
     ACTIVE_SESSION = "SELECT session_id, workspace_id, agent_states, current_task, file_locks,
         context_snapshot, last_activity, checkpoint_ref FROM active_sessions WHERE session_id = ?1";
-    // The columns travel inside the recursion and CROSS JOIN fixes its order. Joining `sessions` once more at the end
-    // reads the whole table.
-    ANCESTORS = "WITH RECURSIVE up (session_id, title, parent, fork, depth) AS (
-            SELECT session_id, title, parent_session_id, forked_from_session_id, 0
-            FROM sessions WHERE session_id = ?1
-            UNION
-            SELECT s.session_id, s.title, s.parent_session_id, s.forked_from_session_id, up.depth + 1
-            FROM up CROSS JOIN sessions s
-            WHERE up.depth < ?2 AND s.session_id IN (up.parent, up.fork)
-        )
-        SELECT session_id, title, parent, fork, depth FROM up WHERE depth > 0 ORDER BY depth, session_id";
-    DESCENDANTS = "WITH RECURSIVE down (session_id, title, parent, fork, depth) AS (
-            SELECT session_id, title, parent_session_id, forked_from_session_id, 0
-            FROM sessions WHERE session_id = ?1
-            UNION
-            SELECT s.session_id, s.title, s.parent_session_id, s.forked_from_session_id, down.depth + 1
-            FROM down CROSS JOIN sessions s
-            WHERE down.depth < ?2 AND s.parent_session_id = down.session_id
-            UNION
-            SELECT s.session_id, s.title, s.parent_session_id, s.forked_from_session_id, down.depth + 1
-            FROM down CROSS JOIN sessions s
-            WHERE down.depth < ?2 AND s.forked_from_session_id = down.session_id
-        )
-        SELECT session_id, title, parent, fork, depth FROM down WHERE depth > 0 ORDER BY depth, session_id",
-    // There a recursion may name itself once.
-    postgresql: "WITH RECURSIVE down (session_id, title, parent, fork, depth) AS (
-            SELECT session_id, title, parent_session_id, forked_from_session_id, 0
-            FROM sessions WHERE session_id = ?1
-            UNION
-            SELECT s.session_id, s.title, s.parent_session_id, s.forked_from_session_id, down.depth + 1
-            FROM down CROSS JOIN LATERAL (
-                SELECT * FROM sessions c WHERE c.parent_session_id = down.session_id
-                UNION ALL
-                SELECT * FROM sessions f WHERE f.forked_from_session_id = down.session_id
-            ) s
-            WHERE down.depth < ?2
-        )
-        SELECT session_id, title, parent, fork, depth FROM down WHERE depth > 0 ORDER BY depth, session_id";
     PARTICIPANTS_OF_SESSION = concat!(
         "SELECT ", participant_columns!(), " FROM participants WHERE session_id = ?1 ORDER BY seq"
     );
@@ -163,18 +124,28 @@ statements! { QUERIES in Sessions {
 } }
 
 impl View<'_> {
+    /// None for a session that was removed.
     pub fn session(&self, id: SessionId) -> Result<Option<SessionRow>, StoreError> {
         self.row(&SESSION, [id.to_string()], read_session)
     }
 
-    /// Newest first. Nothing is before a session that does not exist.
-    pub fn sessions(&self, filter: &SessionFilter) -> Result<Vec<SessionRow>, StoreError> {
-        let before = match filter.before {
-            None => i64::MAX,
-            Some(id) => self.row(&SESSION_SEQ, [id.to_string()], |row| row.get::<_, i64>(0))?.unwrap_or(0),
-        };
-        let statement = if filter.include_archived { &SESSIONS } else { &SESSIONS_CURRENT };
-        self.rows(statement, params![before, limit(filter.limit)], read_session)
+    /// Also a removed one: what came out of it still needs to know it.
+    pub fn session_ever(&self, id: SessionId) -> Result<Option<SessionRow>, StoreError> {
+        self.row(&SESSION_EVER, [id.to_string()], read_session)
+    }
+
+    /// The newest questions the session has asked of others, and others of it; newest first.
+    pub fn asides(&self, session: SessionId, most: usize) -> Result<Vec<SessionRow>, StoreError> {
+        let mut found = Vec::new();
+        for statement in [&ASIDES_OF_ASKER, &ASIDES_OF_ASKED] {
+            found.extend(self.rows(statement, params![session.to_string(), limit(most)], |row| {
+                Ok((row.get::<_, i64>("seq")?, read_session(row)?))
+            })?);
+        }
+        found.sort_by_key(|(seq, _)| std::cmp::Reverse(*seq));
+        found.dedup_by_key(|(seq, _)| *seq);
+        found.truncate(most);
+        Ok(found.into_iter().map(|(_, row)| row).collect())
     }
 
     /// `Idle` for a session that does not exist.
@@ -207,16 +178,6 @@ impl View<'_> {
                 checkpoint_ref: row.get("checkpoint_ref")?,
             })
         })
-    }
-
-    /// Sessions this one comes from, nearest first, at most [`GENEALOGY_DEPTH`] steps away.
-    pub fn ancestors(&self, id: SessionId) -> Result<Vec<Kin>, StoreError> {
-        self.rows(&ANCESTORS, params![id.to_string(), GENEALOGY_DEPTH], read_kin)
-    }
-
-    /// Sessions that come from this one, nearest first, at most [`GENEALOGY_DEPTH`] steps away.
-    pub fn descendants(&self, id: SessionId) -> Result<Vec<Kin>, StoreError> {
-        self.rows(&DESCENDANTS, params![id.to_string(), GENEALOGY_DEPTH], read_kin)
     }
 
     /// In the order they joined.
@@ -252,30 +213,30 @@ impl View<'_> {
     }
 }
 
-fn read_session(row: &Row<'_>) -> Result<SessionRow, StoreError> {
-    let session: Session = column::json(row, "data")?;
+/// What changes of a session is in columns; the record beside them says how it was made.
+pub(crate) fn read_session(row: &Row<'_>) -> Result<SessionRow, StoreError> {
+    let made: Session = column::json(row, "data")?;
+    let callback: Option<Callback> = column::json_or_none(row, "callback")?;
+    let named_by: Namer = column::word(row, "named_by")?;
+    let lineage = model::Lineage { callback, ..made.lineage };
     Ok(SessionRow {
-        session: Session { title: row.get("title")?, ..session },
+        session: Session { title: row.get("title")?, named_by, lineage, ..made },
         state: column::word(row, "status")?,
         agent: column::parsed_or_none(row, "agent")?,
         archived_at: column::time_or_none(row, "archived_at")?,
         updated_at: column::time(row, "updated_at")?,
-    })
-}
-
-fn read_kin(row: &Row<'_>) -> Result<Kin, StoreError> {
-    Ok(Kin {
-        session: column::parsed(row, "session_id")?,
-        title: row.get("title")?,
-        parent: column::parsed_or_none(row, "parent")?,
-        forked_from: column::parsed_or_none(row, "fork")?,
-        depth: column::small(row, "depth")?,
+        tags: column::json(row, "tags")?,
+        usage: column::usage(row)?,
     })
 }
 
 fn read_participant(row: &Row<'_>) -> Result<ParticipantRow, StoreError> {
+    let history: Option<HistoryBy> = match row.get::<_, Option<String>>("history")? {
+        None => None,
+        Some(_) => Some(column::word(row, "history")?),
+    };
     Ok(ParticipantRow {
-        participant: column::json(row, "data")?,
+        participant: Participant { history, ..column::json(row, "data")? },
         status: column::word(row, "status")?,
         detail: row.get("detail")?,
         since: column::time(row, "status_since")?,

@@ -86,7 +86,10 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         crate::repo::QUERIES,
         crate::resolve::QUERIES,
         crate::run::QUERIES,
-        crate::session::QUERIES,
+        crate::session::STATEMENTS[0],
+        crate::session::STATEMENTS[1],
+        crate::session::STATEMENTS[2],
+        crate::session::STATEMENTS[3],
         crate::spending::QUERIES,
         crate::task::QUERIES,
         crate::transcript::QUERIES,
@@ -130,7 +133,8 @@ pub(crate) mod tests {
     /// Read whole by purpose: they hold a handful of rows each, made by hand by a person.
     pub(crate) const SMALL_TABLES: [&str; 3] = ["users", "boards", "repos"];
     /// Indexes over only the rows that are open now, which may be walked through.
-    pub(crate) const OPEN_ROWS: [&str; 7] = [
+    pub(crate) const OPEN_ROWS: [&str; 8] = [
+        "callbacks_due_parent",
         "participants_live",
         "tasks_open",
         "turns_running",

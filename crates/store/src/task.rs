@@ -1,7 +1,8 @@
 //! Tasks, their targets, and which of them can start.
 
-use crate::sql::Row;
+use crate::sql::{Row, params};
 use crate::statement::statements;
+use crate::view::limit;
 use crate::{StoreError, View, column};
 use model::{ParticipantId, PlanId, Question, SessionId, Task, TaskId, TaskState, Timestamp, TurnId};
 
@@ -19,6 +20,8 @@ pub struct TaskRow {
     pub answer: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    /// Among waiting tasks of the same priority the smaller one goes first.
+    pub rank: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +38,7 @@ pub struct TargetRow {
 
 macro_rules! task_columns {
     () => {
-        "t.seq, t.data, t.state, t.attempt, t.text, t.answer, t.created_at, t.updated_at, \
+        "t.seq, t.data, t.state, t.attempt, t.text, t.answer, t.created_at, t.updated_at, t.priority, t.queue_rank, \
          (SELECT q.question FROM task_targets q WHERE q.task_id = t.task_id AND q.question IS NOT NULL \
           ORDER BY q.asked_seq LIMIT 1) AS question"
     };
@@ -44,6 +47,21 @@ macro_rules! task_columns {
 statements! { QUERIES in Sessions {
     TASK = concat!("SELECT ", task_columns!(), " FROM tasks t WHERE t.task_id = ?1");
     TASKS_OF_SESSION = concat!("SELECT ", task_columns!(), " FROM tasks t WHERE t.session_id = ?1 ORDER BY t.seq");
+    LAST_TASK = concat!(
+        "SELECT ", task_columns!(), " FROM tasks t WHERE t.session_id = ?1 ORDER BY t.seq DESC LIMIT 1"
+    );
+    NEWEST_TASKS = concat!(
+        "SELECT ", task_columns!(), " FROM tasks t WHERE t.session_id = ?1 ORDER BY t.seq DESC LIMIT ?2"
+    );
+    TASKS_BEFORE = concat!(
+        "SELECT ", task_columns!(), " FROM tasks t WHERE t.session_id = ?1
+            AND t.seq < (SELECT b.seq FROM tasks b WHERE b.task_id = ?2) ORDER BY t.seq DESC LIMIT ?3"
+    );
+    WAITING_TASKS = concat!(
+        "SELECT ", task_columns!(), " FROM tasks t
+         WHERE t.session_id = ?1 AND t.open = 1 AND t.state = 'submitted' ORDER BY t.priority DESC, t.queue_rank"
+    );
+    COUNT_ASKING = "SELECT count(*) FROM tasks WHERE session_id = ?1 AND open = 1 AND state = 'input_required'";
     TASKS_OF_PLAN = concat!("SELECT ", task_columns!(), " FROM tasks t WHERE t.plan_id = ?1 ORDER BY t.seq");
     TASKS_IN_STATE = concat!("SELECT ", task_columns!(), " FROM tasks t WHERE t.state = ?1 ORDER BY t.seq");
     READY_TASKS = concat!(
@@ -53,7 +71,7 @@ statements! { QUERIES in Sessions {
            AND NOT EXISTS (
                SELECT 1 FROM task_dependencies d LEFT JOIN tasks n ON n.task_id = d.depends_on
                WHERE d.task_id = t.task_id AND n.state IS DISTINCT FROM 'completed')
-         ORDER BY t.priority DESC, t.seq"
+         ORDER BY t.priority DESC, t.queue_rank"
     );
     DEPENDENTS = concat!(
         "SELECT ", task_columns!(), " FROM task_dependencies d CROSS JOIN tasks t
@@ -72,6 +90,40 @@ impl View<'_> {
     /// In the order of submission.
     pub fn tasks(&self, session: SessionId) -> Result<Vec<TaskRow>, StoreError> {
         self.rows(&TASKS_OF_SESSION, [session.to_string()], read_task)
+    }
+
+    /// The newest `most` tasks of the session, or the newest before `before`; oldest of them first. Nothing is before a
+    /// task that does not exist.
+    pub fn tasks_page(
+        &self,
+        session: SessionId,
+        before: Option<TaskId>,
+        most: usize,
+    ) -> Result<Vec<TaskRow>, StoreError> {
+        let session = session.to_string();
+        let mut tasks = match before {
+            None => self.rows(&NEWEST_TASKS, params![session, limit(most)], read_task),
+            Some(before) => {
+                self.rows(&TASKS_BEFORE, params![session, before.to_string(), limit(most)], read_task)
+            }
+        }?;
+        tasks.reverse();
+        Ok(tasks)
+    }
+
+    /// The one that was submitted last.
+    pub fn last_task(&self, session: SessionId) -> Result<Option<TaskRow>, StoreError> {
+        self.row(&LAST_TASK, [session.to_string()], read_task)
+    }
+
+    /// Tasks of the session nobody has begun, in the order in which they will be.
+    pub fn waiting_tasks(&self, session: SessionId) -> Result<Vec<TaskRow>, StoreError> {
+        self.rows(&WAITING_TASKS, [session.to_string()], read_task)
+    }
+
+    /// Tasks of the session that wait for an answer.
+    pub fn count_asking(&self, session: SessionId) -> Result<u64, StoreError> {
+        self.count(&COUNT_ASKING, [session.to_string()])
     }
 
     /// Of all sessions, in the order of submission.
@@ -105,7 +157,7 @@ impl View<'_> {
     }
 
     /// Tasks of the session that have a target to start now: submitted or working, every dependency completed, a
-    /// target in state submitted. Highest priority first, then in the order of submission.
+    /// target in state submitted. Highest priority first, then in the order of the queue.
     pub fn ready_tasks(&self, session: SessionId) -> Result<Vec<TaskRow>, StoreError> {
         self.rows(&READY_TASKS, [session.to_string()], read_task)
     }
@@ -123,7 +175,7 @@ impl View<'_> {
 
 fn read_task(row: &Row<'_>) -> Result<TaskRow, StoreError> {
     Ok(TaskRow {
-        task: column::json(row, "data")?,
+        task: Task { priority: row.get("priority")?, ..column::json(row, "data")? },
         state: column::word(row, "state")?,
         attempt: column::small(row, "attempt")?,
         text: row.get("text")?,
@@ -131,5 +183,6 @@ fn read_task(row: &Row<'_>) -> Result<TaskRow, StoreError> {
         answer: row.get("answer")?,
         created_at: column::time(row, "created_at")?,
         updated_at: column::time(row, "updated_at")?,
+        rank: column::unsigned(row, "queue_rank")?,
     })
 }

@@ -28,6 +28,9 @@ statements! { QUERIES in Sessions {
         "SELECT data, outcome, ended_at, usage, iterations FROM turns WHERE running = 1 ORDER BY seq";
     RUNNING_TURN_OF = "SELECT data, outcome, ended_at, usage, iterations FROM turns
         WHERE participant_id = ?1 AND running = 1 ORDER BY seq DESC LIMIT 1";
+    LAST_TURN_OF = "SELECT data, outcome, ended_at, usage, iterations FROM turns
+        WHERE participant_id = ?1 ORDER BY seq DESC LIMIT 1";
+    TURN_NUMBER = "SELECT seq FROM turns WHERE turn_id = ?1";
 } }
 
 impl View<'_> {
@@ -49,6 +52,16 @@ impl View<'_> {
     /// Of all sessions, oldest first.
     pub fn running_turns(&self) -> Result<Vec<TurnRow>, StoreError> {
         self.rows(&RUNNING_TURNS, [], read_turn)
+    }
+
+    /// The participant's newest turn, running or ended.
+    pub fn last_turn_of(&self, participant: ParticipantId) -> Result<Option<TurnRow>, StoreError> {
+        self.row(&LAST_TURN_OF, [participant.to_string()], read_turn)
+    }
+
+    /// The number of the event that started the turn; none when there is no such turn.
+    pub fn turn_number(&self, id: TurnId) -> Result<Option<u64>, StoreError> {
+        self.row(&TURN_NUMBER, [id.to_string()], |row| column::unsigned(row, "seq"))
     }
 
     pub fn running_turn_of(&self, participant: ParticipantId) -> Result<Option<TurnRow>, StoreError> {

@@ -32,8 +32,8 @@ fn payload(kind: &str) -> Value {
         }
         Some("board" | "repo") => place(kind),
         Some("worktree") => worktree(kind),
-        Some("session" | "participant") => session(kind),
-        Some("task") => task(kind),
+        Some("session" | "participant" | "callback") => session(kind),
+        Some("task" | "queue") => task(kind),
         Some("turn" | "run") => turn(kind),
         Some("message" | "model") => message(kind),
         Some("plan") => plan(kind),
@@ -144,12 +144,28 @@ fn session(kind: &str) -> Value {
                 "vendor": "anthropic", "session": "77ec4bae/a40825", "source": "/home/ada/.claude/projects/a.jsonl",
                 "cwd": "/srv/textkit", "branch": "main", "version": "2.1.329", "call": "toolu_1",
             },
+            "named_by": "words",
+            "lineage": {
+                "kind": "aside", "fork_message": id("msg"), "spawn_point": id("tsk"), "spawned_by": id("par"),
+                "asker": id("ses"), "callback": { "session": id("ses"), "mode": "once", "to": id("par") },
+            },
         }),
-        "session.renamed" => json!({ "session": id("ses"), "title": "Leases" }),
-        "session.archived" => json!({ "session": id("ses") }),
+        "session.renamed" => json!({ "session": id("ses"), "title": "Leases", "by": "model" }),
+        "session.tagged" => json!({ "session": id("ses"), "tags": ["release", "ui"] }),
+        "session.archived" | "session.unarchived" | "session.removed" => json!({ "session": id("ses") }),
+        "session.callback_changed" => json!({
+            "session": id("ses"), "callback": { "session": id("ses"), "mode": "always", "to": id("par") },
+        }),
+        "callback.delivered" => json!({
+            "session": id("ses"), "child": id("ses"), "ended": id("tsk"), "task": id("tsk"),
+            "dropped": "the session that waited was removed",
+        }),
+        "participant.replayed" => json!({
+            "session": id("ses"), "participant": id("par"), "turn": id("trn"), "reason": "the session is gone",
+        }),
         "participant.joined" => json!({
             "id": id("par"), "session": id("ses"), "agent": "claude", "driver": "native", "vendor": "anthropic",
-            "model": "claude-sonnet-4-5", "context_window": 200_000, "joined_at": AT,
+            "model": "claude-sonnet-4-5", "context_window": 200_000, "joined_at": AT, "history": "native",
         }),
         "participant.opened" => json!({
             "session": id("ses"), "participant": id("par"), "turn": id("trn"),
@@ -167,6 +183,9 @@ fn task(kind: &str) -> Value {
             "id": id("tsk"), "session": id("ses"), "plan": id("pln"), "kind": "work", "title": "Add leases",
             "prompt": "Add leases to the lock table", "targets": [id("par")], "priority": 2,
             "depends_on": ["tsk_018f000000007000800000000000000b"], "files": ["src/lock.rs"], "created_at": AT,
+        }),
+        "queue.reordered" => json!({
+            "session": id("ses"), "places": [{ "task": id("tsk"), "priority": 3, "rank": 17 }],
         }),
         "task.started" => json!({ "session": id("ses"), "task": id("tsk") }),
         "task.input_requested" => json!({

@@ -142,6 +142,11 @@ export class Effects {
     const removed = action === 'removed';
     switch (noun) {
       case 'session':
+        if (removed) {
+          this.editPage<Session>(keys.sessions, (sessions) => sessions.filter((one) => one.id !== id));
+          this.refresh(keys.status);
+          break;
+        }
         if (action === 'created') this.putSession(body as Session);
         else this.patchSession(id, (session) => ({ ...session, ...(body as Partial<Session>) }));
         this.refreshSession(id);
@@ -292,7 +297,10 @@ export class Effects {
   private putSession(session: Session): void {
     this.patchSession(session.id, () => session);
     this.editPage<Session>(keys.sessions, (sessions) =>
-      session.archived || sessions.some((one) => one.id === session.id) ? sessions : [session, ...sessions],
+      // A question to a session has a session of its own, which is in no list.
+      session.archived || session.kind === 'aside' || sessions.some((one) => one.id === session.id)
+        ? sessions
+        : [session, ...sessions],
     );
   }
 

@@ -94,7 +94,9 @@ export const useRenameSession = () =>
 export const useArchiveSession = () =>
   useOrder(
     (session: string) =>
-      take(client.DELETE('/api/v1/sessions/{id}', { params: { path: { id: session }, ...once() } })),
+      take(
+        client.POST('/api/v1/sessions/{id}/archive', { params: { path: { id: session }, ...once() } }),
+      ),
     () => [keys.sessions, ['session']],
   );
 

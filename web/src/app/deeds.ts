@@ -120,7 +120,9 @@ export function createDeeds(cache: QueryClient): Deeds {
     });
     if (!sure) return;
     try {
-      await take(client.DELETE('/api/v1/sessions/{id}', { params: { path: { id: session.id }, ...once() } }));
+      await take(
+        client.POST('/api/v1/sessions/{id}/archive', { params: { path: { id: session.id }, ...once() } }),
+      );
       void cache.invalidateQueries({ queryKey: keys.sessions });
       say('Session archived.');
       place.go('/');

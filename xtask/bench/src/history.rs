@@ -204,7 +204,7 @@ impl Place {
             Deed::PublishNotice => self.engine.publish_notice(&call, notice(turn)?).await.map(drop),
             Deed::ListSessions => {
                 let filter = SessionFilter { limit: 20, ..SessionFilter::default() };
-                self.engine.sessions(filter).map(drop)
+                self.engine.sessions(filter, None).map(drop)
             }
         };
         done.map_err(|refusal| refusal.message)

@@ -3,8 +3,8 @@
 use bus::system::{SystemClock, SystemEntropy};
 use journal::Draft;
 use model::{
-    Actor, AgentName, Block, Clock, Driver, Entropy, Event, Id, Message, Participant, Role, Session,
-    SessionId, Usage, Vendor,
+    Actor, AgentName, Block, Clock, Driver, Entropy, Event, Id, Lineage, Message, Namer, Participant, Role,
+    Session, SessionId, Usage, Vendor,
 };
 
 /// Words the messages are made of: enough that they compress about as well as talk about code does.
@@ -64,6 +64,8 @@ impl Story {
             forked_from: None,
             fork_point: None,
             origin: None,
+            named_by: Namer::default(),
+            lineage: Lineage::default(),
             created_at,
         };
         let agent: AgentName = "claude".parse().map_err(|error| format!("{error}"))?;
@@ -76,6 +78,7 @@ impl Story {
             model: "a-model".to_owned(),
             context_window: 200_000,
             joined_at: created_at,
+            history: None,
         };
         drafts.push(draft(Event::SessionCreated(session), Actor::User));
         drafts.push(draft(Event::ParticipantJoined(participant.clone()), Actor::User));

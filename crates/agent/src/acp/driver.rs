@@ -415,6 +415,7 @@ impl Acp {
             TaskKind::Prompt | TaskKind::Work => self.place.all_editable(paths),
             TaskKind::Propose => Err("nothing is to be changed while a plan is made".to_owned()),
             TaskKind::Review => Err("nothing is to be changed while work is reviewed".to_owned()),
+            TaskKind::Ask => Err("nothing is to be changed by a question".to_owned()),
         }
     }
 

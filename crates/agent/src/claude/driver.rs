@@ -38,7 +38,7 @@ const TAKE_UP: Duration = Duration::from_secs(10);
 /// Refusals of the key after which it is not tried again; Claude Code itself would go on for minutes.
 const KEY_REFUSALS: u32 = 3;
 /// The model's name that leaves the choice to Claude Code.
-const OWN_CHOICE: &str = "default";
+pub const OWN_CHOICE: &str = "default";
 /// What it reads of a repository. Where none of them is, a newer one would read `AGENTS.md` instead; that it is told that file by us,
 /// whatever its version, is said by `SETTINGS`.
 const CONTEXT_FILES: [&str; 3] = ["CLAUDE.md", ".claude/CLAUDE.md", "CLAUDE.local.md"];

@@ -220,6 +220,7 @@ impl Codex {
             TaskKind::Prompt | TaskKind::Work => self.thread.paths(item),
             TaskKind::Propose => Err("nothing is to be changed while a plan is made".to_owned()),
             TaskKind::Review => Err("nothing is to be changed while work is reviewed".to_owned()),
+            TaskKind::Ask => Err("nothing is to be changed by a question".to_owned()),
         }
     }
 
@@ -313,7 +314,7 @@ fn env(start: &Start) -> impl Iterator<Item = (&str, &str)> {
 /// What Codex's own sandbox allows a command that was approved. In our sandbox its own would only be in the way.
 fn sandbox(start: &Start) -> Value {
     match (start.kind, start.isolation) {
-        (TaskKind::Propose | TaskKind::Review, _) => json!({"type": "readOnly"}),
+        (TaskKind::Propose | TaskKind::Review | TaskKind::Ask, _) => json!({"type": "readOnly"}),
         (_, Isolation::Sandbox) => json!({"type": "externalSandbox", "networkAccess": "enabled"}),
         (_, Isolation::Shared | Isolation::Worktree) => json!({"type": "workspaceWrite"}),
     }

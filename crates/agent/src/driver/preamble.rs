@@ -23,6 +23,10 @@ pub(crate) fn system(start: &Start) -> String {
         TaskKind::Propose => {
             "Do not change anything now: edits are denied. Read what you need and answer with the plan you are asked for.\n"
         }
+        TaskKind::Ask => {
+            "Do not change anything: edits are denied. You are asked about the conversation before: answer from what you know of it, and read \
+             files only where you must.\n"
+        }
         TaskKind::Review => {
             "Do not change anything now: edits are denied. Read what was done and say what is right, what is wrong and what is \
              missing, naming files and lines.\n"

@@ -129,9 +129,13 @@ impl Mediation {
         if !matches!(error, DriverError::SessionGone { .. }) || self.spoken || start.begin == Begin::New {
             return false;
         }
+        let forks = matches!(start.begin, Begin::Fork { .. });
         start.begin = Begin::New;
         // The program that had these is gone.
         self.early.extend(std::mem::take(&mut self.queued));
+        if forks {
+            self.say(&RunEvent::Replayed { reason: error.to_string() }).await;
+        }
         let text = format!("{error}; a new one was begun and given the last messages of this conversation");
         let blocks = vec![Block::Text { text }];
         self.say(&RunEvent::Message { role: Role::System, blocks, usage: None, latency_ms: None }).await;

@@ -35,6 +35,10 @@ fn system(start: &Start) -> String {
             "Do not change anything now. Read what you need, then call propose_plan once with the tasks you \
              propose: small ones, each naming the files it will change and the tasks it depends on.\n"
         }
+        TaskKind::Ask => {
+            "Do not change anything. You are asked about the conversation before: answer from what you know of it, and \
+             read files only where you must.\n"
+        }
         TaskKind::Review => {
             "Do not change anything. Read what was done and say what is right, what is wrong and what is \
              missing, naming files and lines.\n"
@@ -99,7 +103,9 @@ pub(crate) mod tests {
         let names = |kind| -> Vec<String> {
             first_request(&start(kind)).tools.into_iter().map(|tool| tool.name).collect()
         };
-        assert_eq!(names(TaskKind::Review), ["read_file", "list_directory", "search_files"]);
+        for kind in [TaskKind::Review, TaskKind::Ask] {
+            assert_eq!(names(kind), ["read_file", "list_directory", "search_files"]);
+        }
         assert_eq!(names(TaskKind::Propose), ["read_file", "list_directory", "search_files", "propose_plan"]);
         for kind in [TaskKind::Prompt, TaskKind::Work] {
             let names = names(kind);

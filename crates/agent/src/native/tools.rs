@@ -114,7 +114,7 @@ impl Tool {
     const fn allowed(self, kind: TaskKind) -> bool {
         match (self.category(), kind) {
             (Category::Read, _) => true,
-            (_, TaskKind::Review) => false,
+            (_, TaskKind::Review | TaskKind::Ask) => false,
             (_, TaskKind::Propose) => matches!(self, Self::ProposePlan),
             (_, TaskKind::Prompt | TaskKind::Work) => !matches!(self, Self::ProposePlan),
         }

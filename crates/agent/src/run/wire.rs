@@ -29,6 +29,8 @@ pub enum RunEvent {
     Ready,
     /// The vendor's own session is open: its id, and the version of the vendor's program.
     Opened { vendor_session: String, version: Option<String> },
+    /// The vendor's session could not be forked: the agent is shown the transcript instead.
+    Replayed { reason: String },
     /// What the participant does now. `WaitingLock` never comes from a run: the daemon knows better
     /// whether a lock request waits.
     Status { status: ParticipantStatus, detail: String },

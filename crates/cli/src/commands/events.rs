@@ -46,7 +46,8 @@ impl Events {
 }
 
 async fn tail(context: &Context, client: &Client, which: Which) -> Outcome {
-    let subscription = Subscription { after: which.after, session: which.session, feeds: vec![Feed::Events] };
+    let subscription =
+        Subscription { after: which.after, session: which.session, feeds: vec![Feed::Events], client: None };
     let mut stream = client.watch(subscription, Some(DAEMON_AWAY_MAX));
     loop {
         match stream.next().await? {

@@ -196,7 +196,12 @@ fn watch(context: &Context, session: Option<String>) -> Outcome {
         for waiting in client.permissions(&query).await?.items {
             say(context, &waiting)?;
         }
-        let wish = Subscription { after: Some(seen), session: session.clone(), feeds: vec![Feed::Events] };
+        let wish = Subscription {
+            after: Some(seen),
+            session: session.clone(),
+            feeds: vec![Feed::Events],
+            client: None,
+        };
         let mut stream = client.watch(wish, Some(DAEMON_AWAY_MAX));
         let mut told = std::collections::BTreeSet::new();
         loop {

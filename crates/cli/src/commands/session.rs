@@ -1,7 +1,10 @@
 //! `coditect session`: conversations with agents.
 
+mod attach;
 mod import;
 mod land;
+mod lineage;
+mod list;
 mod messages;
 mod new;
 mod prompt;
@@ -12,15 +15,11 @@ pub(crate) use new::seated;
 
 use super::Outcome;
 use crate::context::Context;
-use crate::failure::{Exit, Failure};
-use crate::render::{Cell, Paint, Table, money};
+use crate::failure::Exit;
+use crate::render::{Cell, Paint};
 use clap::{Args, Subcommand};
-use client::Client;
 use model::SessionState;
-use protocol::{Page, SessionPatch, SessionQuery};
-
-/// Sessions asked for at once.
-const PAGE: usize = 200;
+use protocol::{RemovalQuery, SessionPatch};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Session {
@@ -30,12 +29,12 @@ pub(crate) enum Session {
         after_help = "Examples:\n  coditect session new --agents claude,codex --repo .\n  coditect session new \"Dark mode\" --agents kimi --repo shop"
     )]
     New(new::New),
-    /// List sessions, newest first
+    /// List sessions, newest first, or as you wish
     #[command(
         visible_alias = "ls",
-        after_help = "Examples:\n  coditect session list\n  coditect session list --archived --limit 500 --json"
+        after_help = "Examples:\n  coditect session list --state running --sort cost\n  coditect session list --tag release --archived --json"
     )]
-    List(List),
+    List(list::List),
     /// Show a session, who sits in it and what there is to do
     #[command(after_help = "Examples:\n  coditect session show 7k2m\n  coditect session show 7k2m --json")]
     Show(One),
@@ -69,30 +68,104 @@ pub(crate) enum Session {
         after_help = "Examples:\n  coditect session rename 7k2m \"Dark mode\"\n  coditect session rename 7k2m \"Night\" --json"
     )]
     Rename(Rename),
-    /// Start a session whose agents know what those of another one know, and leave that one alone
-    #[command(after_help = "Examples:\n  coditect session fork 7k2m\n  coditect session fork 7k2m --json")]
-    Fork(One),
+    /// Give a session tags
+    #[command(
+        after_help = "Examples:\n  coditect session tag 7k2m release ui\n  coditect session tag @last urgent --json"
+    )]
+    Tag(Tags),
+    /// Take tags off a session
+    #[command(
+        after_help = "Examples:\n  coditect session untag 7k2m urgent\n  coditect session untag 7k2m release ui --json"
+    )]
+    Untag(Tags),
+    /// Start a session whose agents know what was said in another one, and leave that one alone
+    #[command(
+        after_help = "Examples:\n  coditect session fork 7k2m\n  coditect session fork 7k2m --at q4x9 --agents kimi --json"
+    )]
+    Fork(lineage::Fork),
+    /// Start a child of a session with fresh context, which may call back when its work is over
+    #[command(
+        after_help = "Examples:\n  coditect session spawn 7k2m \"Write the tests\" --callback once\n  coditect session spawn @parent - --agents codex --json"
+    )]
+    Spawn(lineage::Spawn),
+    /// Say whether the session that spawned one is told when its work is over
+    #[command(
+        after_help = "Examples:\n  coditect session callback 7k2m always\n  coditect session callback 7k2m never --json"
+    )]
+    Callback(lineage::Callback),
+    /// Ask a session something, and leave it as it is
+    #[command(
+        after_help = "Examples:\n  coditect session ask 7k2m \"Why did you drop the cache?\"\n  coditect session ask 7k2m - --asker @last --json"
+    )]
+    Ask(lineage::Ask),
+    /// What a session was asked, and what it asked others
+    #[command(
+        after_help = "Examples:\n  coditect session asides 7k2m\n  coditect session asides 7k2m --json"
+    )]
+    Asides(One),
+    /// Where a session came from, and what came out of it
+    #[command(
+        after_help = "Examples:\n  coditect session tree 7k2m\n  coditect session tree 7k2m --whole --depth 3 --json"
+    )]
+    Tree(lineage::Tree),
+    /// What waits in a session, in the order it will be done
+    #[command(after_help = "Examples:\n  coditect session queue 7k2m\n  coditect session queue 7k2m --json")]
+    Queue(One),
+    /// Say that you are at a session, and have its input
+    #[command(
+        after_help = "Examples:\n  coditect session attach 7k2m --claim\n  coditect session attach 7k2m --name phone --take-over --json"
+    )]
+    Attach(attach::Attach),
+    /// Say that you have left a session
+    #[command(
+        after_help = "Examples:\n  coditect session detach 7k2m\n  coditect session detach 7k2m --client page-1"
+    )]
+    Detach(attach::Detach),
+    /// Show who is at a session, and who has its input
+    #[command(
+        after_help = "Examples:\n  coditect session clients 7k2m\n  coditect session clients 7k2m --json"
+    )]
+    Clients(One),
     /// Put a session away; nothing is deleted
     #[command(
         after_help = "Examples:\n  coditect session archive 7k2m\n  coditect session archive 7k2m --json"
     )]
     Archive(One),
+    /// Bring an archived session back
+    #[command(
+        after_help = "Examples:\n  coditect session unarchive 7k2m\n  coditect session unarchive 7k2m --json"
+    )]
+    Unarchive(One),
+    /// Remove a session: it is seen nowhere any more, and only the journal knows it
+    #[command(
+        name = "rm",
+        after_help = "Examples:\n  coditect session rm 7k2m\n  coditect session rm 7k2m --anyway --json"
+    )]
+    Remove(Remove),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tags {
+    /// Id or short id of the session, or the start of it
+    session: String,
+    /// Letters, digits and -_.:/@+, without blanks
+    #[arg(required = true)]
+    tags: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Remove {
+    /// Id or short id of the session, or the start of it
+    session: String,
+    /// Also when others were forked from it or spawned by it; they stay
+    #[arg(long)]
+    anyway: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct One {
     /// Id or short id of the session, or the start of it
     session: String,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct List {
-    /// Archived ones too
-    #[arg(long)]
-    archived: bool,
-    /// At most this many
-    #[arg(long, default_value_t = 50)]
-    limit: usize,
 }
 
 #[derive(Debug, Args)]
@@ -114,66 +187,64 @@ impl Session {
             Self::Land(command) => command.run(context),
             Self::Import(command) => command.run(context),
             Self::Rename(Rename { session, title }) => {
-                let patch = SessionPatch { title: Some(title) };
-                let session = context.talk("renaming", async |client| {
-                    Ok(client.change_session(&session, &patch, None).await?)
-                })?;
-                show::brief(context, &session)
+                changed(context, &session, SessionPatch { title: Some(title), ..SessionPatch::default() })
             }
-            Self::Fork(one) => {
-                let session = context
-                    .talk("forking", async |client| Ok(client.fork_session(&one.session, None).await?))?;
-                show::brief(context, &session)
+            Self::Tag(Tags { session, tags }) => {
+                changed(context, &session, SessionPatch { add_tags: tags, ..SessionPatch::default() })
             }
+            Self::Untag(Tags { session, tags }) => {
+                changed(context, &session, SessionPatch { remove_tags: tags, ..SessionPatch::default() })
+            }
+            Self::Fork(command) => command.run(context),
+            Self::Spawn(command) => command.run(context),
+            Self::Callback(command) => command.run(context),
+            Self::Ask(command) => command.run(context),
+            Self::Asides(one) => lineage::asides(context, &one.session),
+            Self::Tree(command) => command.run(context),
+            Self::Queue(one) => {
+                let queue = context
+                    .talk("asking the daemon", async |client| Ok(client.queue(&one.session).await?))?;
+                context.screen.show(&queue, || super::task::table(context, &queue.items))?;
+                Ok(Exit::Done)
+            }
+            Self::Attach(command) => command.run(context),
+            Self::Detach(command) => command.run(context),
+            Self::Clients(one) => attach::clients(context, &one.session),
             Self::Archive(one) => {
                 let session = context.talk("archiving", async |client| {
                     Ok(client.archive_session(&one.session, None).await?)
                 })?;
                 show::brief(context, &session)
             }
+            Self::Unarchive(one) => {
+                let session = context.talk("bringing it back", async |client| {
+                    Ok(client.unarchive_session(&one.session, None).await?)
+                })?;
+                show::brief(context, &session)
+            }
+            Self::Remove(Remove { session, anyway }) => remove(context, &session, anyway),
         }
     }
 }
 
-impl List {
-    fn run(self, context: &Context) -> Outcome {
-        let sessions = context.talk("asking the daemon", async |client| self.read(client).await)?;
-        context.screen.show(&sessions, || {
-            Table::of(&["ID", "TITLE", "STATE", "AGENTS", "COST", "UPDATED"], &sessions.items, |session| {
-                let agents: Vec<&str> = session.participants.iter().map(|one| one.agent.as_str()).collect();
-                vec![
-                    Cell::new(&session.short_id).paint(Paint::Note).piped(session.id.to_string()),
-                    Cell::new(&session.title).paint(Paint::Strong),
-                    state_cell(session),
-                    Cell::new(agents.join(",")),
-                    Cell::new(money(session.usage.cost_micros)),
-                    Cell::time(context.now(), session.updated_at),
-                ]
-            })
-        })?;
-        if sessions.items.is_empty() && !context.screen.json {
-            context.screen.say("no sessions yet; start one with `coditect session new --agents claude`");
-        }
-        Ok(Exit::Done)
-    }
+fn changed(context: &Context, session: &str, patch: SessionPatch) -> Outcome {
+    let session = context.talk("changing the session", async |client| {
+        Ok(client.change_session(session, &patch, None).await?)
+    })?;
+    show::brief(context, &session)
+}
 
-    /// Page after page until there are enough.
-    async fn read(&self, client: &Client) -> Result<Page<protocol::Session>, Failure> {
-        let mut all: Page<protocol::Session> = Page::whole(Vec::new());
-        let mut before = None;
-        while all.items.len() < self.limit {
-            let wish = (self.limit - all.items.len()).min(PAGE);
-            let query = SessionQuery { archived: self.archived, before, limit: Some(wish) };
-            let page = client.sessions(&query).await?.value;
-            before = page.items.last().map(|last| last.id);
-            all.items.extend(page.items);
-            all.next = page.next;
-            if all.next.is_none() {
-                break;
-            }
-        }
-        Ok(all)
-    }
+fn remove(context: &Context, session: &str, anyway: bool) -> Outcome {
+    let query = RemovalQuery { anyway };
+    let removed =
+        context.talk("removing", async |client| Ok(client.remove_session(session, &query, None).await?))?;
+    context.screen.show_sheet(&removed, || {
+        let left: Vec<String> = removed.relatives.iter().map(ToString::to_string).collect();
+        crate::render::Sheet::new()
+            .row("removed", removed.id.to_string())
+            .maybe("stay", (!left.is_empty()).then(|| left.join("\n")))
+    })?;
+    Ok(Exit::Done)
 }
 
 fn state_cell(session: &protocol::Session) -> Cell {

@@ -2,7 +2,7 @@
 
 mod wait;
 
-pub(crate) use wait::wait_for;
+pub(crate) use wait::{settled, verdict, wait_for};
 
 use super::Outcome;
 use crate::context::Context;
@@ -11,7 +11,7 @@ use crate::render::{Cell, Paint, Sheet, Table};
 use clap::{Args, Subcommand};
 use client::Client;
 use model::TaskState;
-use protocol::{NewAnswer, NewSteer, Plan, Task as Shown, TaskQuery};
+use protocol::{NewAnswer, NewSteer, Plan, Task as Shown, TaskMove, TaskQuery};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
@@ -27,6 +27,11 @@ pub(crate) enum Task {
     /// Cancel a task, or a plan with all its tasks, and stop its turns
     #[command(after_help = "Examples:\n  coditect task cancel q4x9\n  coditect task cancel q4x9 --json")]
     Cancel(Cancel),
+    /// Give a waiting task another place in its session's queue
+    #[command(
+        after_help = "Examples:\n  coditect task move q4x9 --before m2kd\n  coditect task move q4x9 --priority 5 --json"
+    )]
+    Move(Move),
     /// Answer what an agent asked
     #[command(
         after_help = "Examples:\n  coditect task answer q4x9 \"Yes, keep the old name\"\n  coditect task answer q4x9 -"
@@ -64,6 +69,22 @@ pub(crate) struct List {
     /// Only the tasks of this session, ended ones too
     #[arg(long, conflicts_with = "state")]
     session: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("to").required(true).args(["before", "last", "priority"]))]
+pub(crate) struct Move {
+    /// Id or short id of the task, or the start of it
+    task: String,
+    /// Just before this waiting task, with its priority
+    #[arg(long, value_name = "TASK")]
+    before: Option<String>,
+    /// Behind all others
+    #[arg(long)]
+    last: bool,
+    /// Higher goes first
+    #[arg(long, allow_negative_numbers = true)]
+    priority: Option<i32>,
 }
 
 #[derive(Debug, Args)]
@@ -110,6 +131,13 @@ impl Task {
                     Canceled::Task(task) => show(context, &task),
                     Canceled::Plan(plan) => show_plan(context, &plan),
                 }
+            }
+            Self::Move(Move { task, before, last, priority }) => {
+                let to = TaskMove { priority, before, last };
+                let queue = context
+                    .talk("moving the task", async |client| Ok(client.move_task(&task, &to, None).await?))?;
+                context.screen.show(&queue, || table(context, &queue.items))?;
+                Ok(Exit::Done)
             }
             Self::Answer(Answer { task, answer }) => {
                 let answer = NewAnswer { answer: context.text(&answer)? };

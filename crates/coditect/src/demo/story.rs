@@ -107,7 +107,7 @@ async fn tell(stage: &mut Stage<'_>, plan: &PlanId, teller: &mut Teller) -> Resu
 }
 
 fn watch(client: &Client, after: Option<Cursor>) -> EventStream {
-    client.watch(Subscription { after, session: None, feeds: vec![Feed::Events] }, None)
+    client.watch(Subscription { after, session: None, feeds: vec![Feed::Events], client: None }, None)
 }
 
 /// A question that is left to whoever looks at the page, for a while.

@@ -5,6 +5,8 @@ mod autostart;
 #[cfg(test)]
 mod broken_vendors;
 #[cfg(test)]
+mod callbacks;
+#[cfg(test)]
 mod command;
 #[cfg(test)]
 mod connecting;
@@ -37,6 +39,8 @@ mod driven_kimi;
 mod driven_plan;
 #[cfg(test)]
 mod ending;
+#[cfg(test)]
+mod faces;
 #[cfg(test)]
 mod file_system;
 #[cfg(test)]

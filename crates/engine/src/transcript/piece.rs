@@ -2,9 +2,9 @@
 
 use agent::transcript::{Header, Said, add, program};
 use model::{
-    AgentName, Driver, Event, FileMark, Message, MessageId, Origin, Participant, ParticipantId,
-    ParticipantStatus, RawLine, Refusal, RefusalKind, Role, Session, SessionId, SessionRenamed, StatusChange,
-    Timestamp, TouchedFile, TranscriptImport, Usage, Vendor,
+    AgentName, Driver, Event, FileMark, Lineage, Message, MessageId, Namer, Origin, Participant,
+    ParticipantId, ParticipantStatus, RawLine, Refusal, RefusalKind, Role, Session, SessionId,
+    SessionRenamed, StatusChange, Timestamp, TouchedFile, TranscriptImport, Usage, Vendor,
 };
 use store::{TranscriptRow, View};
 
@@ -134,7 +134,11 @@ impl Piece {
         if let Some((row, title)) = present.zip(self.title.take())
             && row.session.title != title
         {
-            events.push(Event::SessionRenamed(SessionRenamed { session: self.session, title }));
+            events.push(Event::SessionRenamed(SessionRenamed {
+                session: self.session,
+                title,
+                by: Namer::default(),
+            }));
         }
         events.push(Event::TranscriptImported(TranscriptImport {
             session: self.session,
@@ -182,6 +186,8 @@ impl Piece {
                 version: header.version.clone(),
                 call: header.call.clone(),
             }),
+            named_by: Namer::default(),
+            lineage: Lineage::default(),
         })
     }
 
@@ -225,6 +231,7 @@ impl Piece {
             model: self.header.model.clone().unwrap_or_else(|| "unknown".to_owned()),
             context_window: 0,
             joined_at: at,
+            history: None,
         })
     }
 }

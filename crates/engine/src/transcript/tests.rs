@@ -61,8 +61,14 @@ impl Home {
     }
 
     fn used(&self) -> Usage {
-        let sessions =
-            self.stage.shared.store.0.read(|view| view.sessions(&store::SessionFilter::default())).unwrap();
+        let sessions = self
+            .stage
+            .shared
+            .store
+            .0
+            .read(|view| view.sessions(&store::SessionFilter::default()))
+            .unwrap()
+            .rows;
         let mut sum = Usage::default();
         for row in sessions {
             let used = self.stage.shared.store.0.read(|view| view.session_usage(row.session.id)).unwrap();
@@ -85,8 +91,14 @@ fn a_transcript_becomes_a_session_with_its_times_and_its_origin() {
             "{view:?}"
         );
         assert_eq!(view.tally.messages, home.messages().len() as u64);
-        let rows =
-            home.stage.shared.store.0.read(|view| view.sessions(&store::SessionFilter::default())).unwrap();
+        let rows = home
+            .stage
+            .shared
+            .store
+            .0
+            .read(|view| view.sessions(&store::SessionFilter::default()))
+            .unwrap()
+            .rows;
         let session = &rows[0].session;
         let origin = session.origin.as_ref().unwrap();
         assert_eq!(origin.vendor, vendor);
@@ -113,7 +125,7 @@ fn what_was_imported_is_shown_and_is_in_no_budget() {
     home.import(Vendor::Anthropic);
     assert!(home.used().tokens() > 1, "the session shows what was used in it");
     let spent = home.stage.shared.store.0.read(|view| {
-        let session = view.sessions(&store::SessionFilter::default())?.remove(0).session.id;
+        let session = view.sessions(&store::SessionFilter::default())?.rows.remove(0).session.id;
         let (clock, dice) = (testkit::ManualClock::default(), testkit::SeededEntropy::default());
         let (task, agent) = (model::Id::new(&clock, &dice), "claude".parse().unwrap());
         let account = crate::budget::Account { session, task, agent, day: "2026-01-31".into() };
@@ -155,7 +167,7 @@ fn a_sub_agent_is_a_child_of_the_session_that_started_it() {
     }
     assert_eq!(home.import(Vendor::Anthropic).tally.sessions, 2);
     let rows =
-        home.stage.shared.store.0.read(|view| view.sessions(&store::SessionFilter::default())).unwrap();
+        home.stage.shared.store.0.read(|view| view.sessions(&store::SessionFilter::default())).unwrap().rows;
     let (child, main) = (&rows[0].session, &rows[1].session);
     assert_eq!((child.parent, main.parent), (Some(main.id), None));
     assert_eq!(child.title, "sub");

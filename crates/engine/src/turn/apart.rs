@@ -7,7 +7,7 @@ use crate::fence;
 use crate::strays::{self, Sight};
 use crate::worktree::{self, Claim};
 use agent::Fence;
-use model::{Isolation, Participant, Refusal};
+use model::{Isolation, Participant, Refusal, TaskKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,7 +41,9 @@ impl Apart {
             scene.repo = Some(named);
             return Ok(Self { isolation, lent: false, claim: Some(taken), checkout });
         }
-        let lent = isolation != Isolation::Shared && order.task.plan.is_none();
+        // A question is read off the checkout: it is asked in a session that is nobody's place of work.
+        let lent =
+            isolation != Isolation::Shared && order.task.plan.is_none() && order.task.kind != TaskKind::Ask;
         if lent && let Some(repo) = scene.repo.take() {
             let (own, taken) =
                 worktree::own(shared, scene.session.id, &scene.participant.agent, repo).await?;

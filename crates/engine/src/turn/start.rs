@@ -11,8 +11,9 @@ use agent::{BashPolicy, Begin, Launch, LaunchError, McpServer, Program, RunLimit
 use bus::{Liveness, NewRegistration};
 use llm::{Endpoint, Thinking};
 use model::{
-    Actor, AgentName, Driver, Event, Participant, ParticipantStatus, Refusal, RefusalKind, RegistrationId,
-    Repo, Run, RunId, Session, StatusChange, Task, TaskKind, TaskRef, TaskState, Turn, Usage, Vendor,
+    Actor, AgentName, Driver, Event, HistoryBy, Participant, ParticipantStatus, Refusal, RefusalKind,
+    RegistrationId, Replay, Repo, Run, RunId, Session, StatusChange, Task, TaskKind, TaskRef, TaskState,
+    Turn, Usage, Vendor,
 };
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -42,6 +43,10 @@ pub(super) struct Scene {
 /// None when the task is not to be done any more.
 pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<TurnDriver>, Refusal> {
     let mut scene = scene(shared, order)?;
+    let replayed = replayed(&scene, order);
+    if replayed {
+        scene.participant.history = Some(HistoryBy::Replay);
+    }
     budget(shared, &order.task, &scene.participant)?;
     let apart = Apart::settle(shared, order, &mut scene).await?;
     let limits = shared.config.snapshot().config.limits.clone();
@@ -108,7 +113,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         unsandboxed,
         shell_open: false,
     };
-    driver.announce().await.map(|begun| begun.then_some(driver))
+    driver.announce(replayed).await.map(|begun| begun.then_some(driver))
 }
 
 fn minted(
@@ -173,16 +178,24 @@ async fn instructed(
 /// A prompt goes on in the vendor's own session; what a plan wants is done with fresh context.
 fn begin(order: &Order, scene: &Scene) -> Begin {
     match &scene.vendor_session {
-        Some(vendor_session) if order.task.kind == TaskKind::Prompt => {
+        Some(vendor_session) if order.task.kind.remembers() => {
             Begin::Resume { vendor_session: vendor_session.clone() }
         }
         _ => match &scene.inherited {
-            Some(vendor_session) if order.task.kind == TaskKind::Prompt && scene.vendor_session.is_none() => {
+            Some(vendor_session) if order.task.kind.remembers() && scene.vendor_session.is_none() => {
                 Begin::Fork { vendor_session: vendor_session.clone() }
             }
             _ => Begin::New,
         },
     }
+}
+
+/// Whether what was to be the vendor's own fork has to be the transcript by now.
+fn replayed(scene: &Scene, order: &Order) -> bool {
+    scene.participant.history == Some(HistoryBy::Native)
+        && order.task.kind.remembers()
+        && scene.vendor_session.is_none()
+        && scene.inherited.is_none()
 }
 
 pub(super) fn agent_config(shared: &Shared, participant: &Participant) -> Option<AgentConfig> {
@@ -208,7 +221,7 @@ fn mcp(shared: &Shared, participant: &Participant, env: &[(String, String)]) -> 
 
 impl TurnDriver {
     /// Commits that the turn has begun; false when the task was ended in the meantime.
-    async fn announce(&self) -> Result<bool, Refusal> {
+    async fn announce(&self, replayed: bool) -> Result<bool, Refusal> {
         let (session, participant, task) =
             (self.participant.session, self.participant.id, self.order.task.id);
         let started_at = self.shared.now();
@@ -235,7 +248,17 @@ impl TurnDriver {
                 if row.state == TaskState::Submitted {
                     events.push(Event::TaskStarted(TaskRef { session, task }));
                 }
+                let turn_id = turn.id;
                 events.push(Event::TurnStarted(turn));
+                if replayed {
+                    let reason = "the session it was forked from has gone on meanwhile".to_owned();
+                    events.push(Event::ParticipantReplayed(Replay {
+                        session,
+                        participant,
+                        turn: turn_id,
+                        reason,
+                    }));
+                }
                 events.push(Event::ParticipantStatusChanged(status));
                 Ok(events)
             })

@@ -8,7 +8,8 @@ use crate::steer::Taken;
 use crate::writer::{self, FILE_MAX};
 use agent::RunCommand;
 use model::{
-    Driver, Event, FileChange, Opening, Outline, OutlineStep, Refusal, RepoPath, TaskKind, VendorRecords,
+    Driver, Event, FileChange, Opening, Outline, OutlineStep, Refusal, Replay, RepoPath, TaskKind,
+    VendorRecords,
 };
 use std::path::{Path, PathBuf};
 
@@ -43,6 +44,12 @@ impl TurnDriver {
             goes_on: self.order.task.kind == TaskKind::Prompt,
         };
         self.record(vec![Event::ParticipantOpened(opening)]).await
+    }
+
+    /// The vendor's session could not be forked after all.
+    pub(super) async fn replayed(&self, reason: String) -> Result<(), Refusal> {
+        let (session, turn, participant) = (self.participant.session, self.turn, self.participant.id);
+        self.record(vec![Event::ParticipantReplayed(Replay { session, participant, turn, reason })]).await
     }
 
     /// Gives the agent words of the user. Whoever waits for an answer has none when the turn is ending.

@@ -39,7 +39,7 @@ async fn scene(script: &str) -> (Scene, SessionId) {
 }
 
 fn said(scene: &Scene, session: SessionId, role: Role) -> Vec<String> {
-    let page = scene.engine().messages(session, None, 0).unwrap();
+    let page = scene.engine().messages(session, None, 0, false).unwrap();
     page.messages.iter().filter(|message| message.role == role).map(model::Message::text).collect()
 }
 
@@ -110,7 +110,7 @@ async fn words_for_a_task_that_is_canceled_begin_nothing() {
     let (steered, ()) = tokio::join!(steering, canceling);
     assert_eq!(steered.unwrap().task.id, task.task.id);
     assert_eq!(
-        scene.engine().tasks(session).unwrap().len(),
+        scene.engine().tasks(session, None, 0).unwrap().tasks.len(),
         1,
         "nothing begins by words for what is canceled"
     );
@@ -173,7 +173,7 @@ async fn a_fork_goes_on_from_the_vendors_own_session_and_leaves_it_alone() {
     };
     assert_eq!(turn(session).await, "");
     assert_eq!(turn(session).await, "s1");
-    let fork = scene.engine().fork_session(&call(), session).await.unwrap();
+    let fork = scene.engine().fork_session(&call(), session, engine::NewFork::default()).await.unwrap();
     assert_eq!(fork.session.forked_from, Some(session));
     assert!(fork.session.fork_point.is_some());
     assert_eq!(turn(fork.session.id).await, "s1 --fork-session");
@@ -190,7 +190,8 @@ async fn a_fork_of_our_own_loop_is_shown_what_was_said() {
         let task = scene.prompt(session, text, &[agent]).await.unwrap();
         scene.task_over(task.task.id).await;
     }
-    let fork = scene.engine().fork_session(&call(), session).await.unwrap().session.id;
+    let fork =
+        scene.engine().fork_session(&call(), session, engine::NewFork::default()).await.unwrap().session.id;
     let later = scene.prompt(session, "[[say after the fork]]", &["claude"]).await.unwrap();
     scene.task_over(later.task.id).await;
     let task = scene.prompt(fork, "[[say here]]", &["claude"]).await.unwrap();

@@ -21,4 +21,6 @@ mod restarting;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod worktrees;

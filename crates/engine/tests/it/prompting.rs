@@ -58,7 +58,7 @@ async fn the_conversation_has_the_prompt_the_calls_their_results_and_the_last_wo
     let text = "[[read a.txt]]\n[[say It says {{result}}]]";
     let task = scene.prompt(session, text, &[]).await.unwrap();
     scene.task_over(task.task.id).await;
-    let page = scene.engine().messages(session, None, 50).unwrap();
+    let page = scene.engine().messages(session, None, 50, false).unwrap();
     let roles: Vec<model::Role> = page.messages.iter().map(|message| message.role).collect();
     assert_eq!(roles, [model::Role::User, model::Role::Assistant, model::Role::Tool, model::Role::Assistant]);
     assert_eq!(page.messages[0].text(), text);

@@ -132,6 +132,16 @@ impl Scene {
         self.write_config(serde_json::json!({}), Some(agent));
     }
 
+    /// Says in config.json who names sessions.
+    pub(crate) fn titled_by(&self, whom: &str) {
+        let path = self.root().config();
+        let mut config: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        config["titles"] = whom.into();
+        std::fs::write(path, config.to_string()).unwrap();
+        self.engine().reload_config().unwrap();
+    }
+
     /// Puts an agent into config.json, or another one in its place.
     pub(crate) fn seat(&self, name: &str, agent: serde_json::Value) {
         let path = self.root().config();
@@ -154,7 +164,8 @@ impl Scene {
                 (name.to_owned(), agent)
             })
             .collect();
-        let config = serde_json::json!({ "agents": agents, "limits": limits });
+        // What a test counts are the requests of its agents.
+        let config = serde_json::json!({ "agents": agents, "limits": limits, "titles": "words" });
         let root = self.root();
         std::fs::create_dir_all(root.config().parent().unwrap()).unwrap();
         std::fs::write(root.config(), config.to_string()).unwrap();

@@ -3,10 +3,10 @@
 use crate::support::{Dice, Ticking};
 use journal::Draft;
 use model::{
-    Actor, AgentName, Block, Driver, Event, FileChange, LockChange, LockMode, LockPhase, Message,
-    MessageDraft, MessageId, ModelAnswer, ModelCall, Participant, ParticipantId, RegistrationId, Role, RunId,
-    Session, SessionArchived, SessionId, Task, TaskId, TaskKind, Timestamp, TurnEnd, TurnId, TurnOutcome,
-    Usage, Vendor,
+    Actor, AgentName, Block, Driver, Event, FileChange, Lineage, LockChange, LockMode, LockPhase, Message,
+    MessageDraft, MessageId, ModelAnswer, ModelCall, Namer, Participant, ParticipantId, RegistrationId, Role,
+    RunId, Session, SessionArchived, SessionId, Task, TaskId, TaskKind, Timestamp, TurnEnd, TurnId,
+    TurnOutcome, Usage, Vendor,
 };
 
 /// One session with two agents and one prompt.
@@ -77,6 +77,8 @@ impl Story {
             fork_point: None,
             created_at: NOW,
             origin: None,
+            named_by: Namer::default(),
+            lineage: Lineage::default(),
         };
         let joined = |id, agent: &str, vendor, model: &str, context_window| {
             by(
@@ -90,6 +92,7 @@ impl Story {
                     model: model.to_owned(),
                     context_window,
                     joined_at: NOW,
+                    history: None,
                 }),
             )
         };

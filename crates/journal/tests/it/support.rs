@@ -1,7 +1,7 @@
 //! Places to keep journals in, and drafts to fill them with.
 
 use journal::{Draft, Journal, JournalError, Opened, Options, Reader, Record};
-use model::{Actor, Clock, Entropy, Event, SessionId, SessionRenamed, Timestamp};
+use model::{Actor, Clock, Entropy, Event, Namer, SessionId, SessionRenamed, Timestamp};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -149,7 +149,8 @@ pub(crate) fn many_segments() -> Options {
 pub(crate) fn draft(text: &str) -> Draft {
     let (clock, dice) = (Ticking::default(), Dice::default());
     let session = SessionId::new(&clock, &dice);
-    let event = Event::SessionRenamed(SessionRenamed { session, title: text.to_owned() });
+    let event =
+        Event::SessionRenamed(SessionRenamed { session, title: text.to_owned(), by: Namer::default() });
     Draft { event, actor: Actor::User, key: None }
 }
 

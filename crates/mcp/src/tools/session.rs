@@ -6,7 +6,7 @@ use crate::answer::{Answer, clipped};
 use crate::call::Call;
 use crate::failure::Failure;
 use model::AgentName;
-use protocol::{Block, Message, MessageQuery, NewPrompt, NewSession, SessionQuery};
+use protocol::{Block, CallbackWish, Message, MessageQuery, NewPrompt, NewSession, NewSpawn, SessionQuery};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +24,8 @@ pub(super) fn tools() -> Vec<Tool> {
         Tool::new::<_, Spawned, _>(
             "session_spawn",
             "Start a session of agents",
-            "Starts a new session of the studio with the agents named and gives it its first prompt, which becomes \
-             a task. Read its state with session_read.",
+            "Starts a session with fresh context and gives it its first prompt, which becomes a task. It is a child of \
+             your own session, or of `parent`; with callback=once you are told when its work is over, and need not wait.",
             spawn,
         )
         .of_daemon(),
@@ -53,14 +53,40 @@ pub(super) fn tools() -> Vec<Tool> {
 struct Spawn {
     /// What is wanted; at most 256 KiB.
     prompt: String,
-    /// Names of configured agents, at least one.
+    /// Names of configured agents; those of the parent without. At least one where there is no parent.
+    #[serde(default)]
     agents: Vec<String>,
     /// What the session is called; named after its agents without.
     #[serde(default)]
     title: Option<String>,
-    /// Id, short id or slug of a registered repository it works in.
+    /// Id, short id or slug of a registered repository it works in; that of the parent without.
     #[serde(default)]
     repo: Option<String>,
+    /// Id or short id of the session it is a child of; your own without.
+    #[serde(default)]
+    parent: Option<String>,
+    /// Whether the parent is told when the child's work is over; never without.
+    #[serde(default)]
+    callback: Option<Callback>,
+}
+
+/// How often a session is told of another one's end.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Callback {
+    Never,
+    Once,
+    Always,
+}
+
+impl Callback {
+    pub(super) const fn wish(self) -> CallbackWish {
+        match self {
+            Self::Never => CallbackWish::Never,
+            Self::Once => CallbackWish::Once,
+            Self::Always => CallbackWish::Always,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -95,13 +121,20 @@ struct Spawned {
     task: Task,
 }
 
+/// A session, as far as one needs to know it to choose.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Short {
+pub(super) struct Short {
     id: String,
     short_id: String,
     title: String,
     state: String,
+    archived: bool,
     agents: Vec<String>,
+    tags: Vec<String>,
+    /// Set for a child.
+    parent: Option<String>,
+    /// Set for a fork.
+    forked_from: Option<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -128,13 +161,17 @@ impl From<protocol::Session> for Short {
             short_id: session.short_id,
             title: session.title,
             state: session.state.as_str().to_owned(),
+            archived: session.archived,
+            tags: session.tags,
+            parent: session.parent.map(|parent| parent.to_string()),
+            forked_from: session.forked_from.map(|from| from.to_string()),
             agents: session.participants.iter().map(|one| one.agent.to_string()).collect(),
         }
     }
 }
 
 impl Short {
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         format!("session {} [{}] {} ({})", self.short_id, self.state, self.title, self.agents.join(", "))
     }
 }
@@ -161,7 +198,7 @@ fn said(message: Message) -> Said {
     }
 }
 
-fn agents(given: &[String]) -> Result<Vec<AgentName>, Failure> {
+pub(super) fn agents(given: &[String]) -> Result<Vec<AgentName>, Failure> {
     given
         .iter()
         .map(|name| {
@@ -182,7 +219,7 @@ fn new_prompt(text: String, to: &[String], priority: i32) -> Result<NewPrompt, F
             "put it into a file of the repository and name it",
         ));
     }
-    Ok(NewPrompt { text, targets: agents(to)?, priority, depends_on: Vec::new() })
+    Ok(NewPrompt { text, targets: agents(to)?, priority, ..NewPrompt::default() })
 }
 
 async fn spawn(call: Call, wish: Spawn) -> Result<Answer, Failure> {
@@ -194,9 +231,21 @@ async fn spawn(call: Call, wish: Spawn) -> Result<Answer, Failure> {
         .blocking(|call| Ok(call.bus.registration(call.me())?.and_then(|own| own.session)))
         .await?
         .map(|session| session.to_string());
-    let new =
-        NewSession { title: wish.title.unwrap_or_default(), repo: wish.repo, agents, board: None, parent };
     let daemon = call.daemon();
+    if let Some(parent) = wish.parent.or(parent) {
+        let callback = wish.callback.map(Callback::wish).unwrap_or_default();
+        let (prompt, title, repo) = (first.text, wish.title, wish.repo);
+        let new = NewSpawn { prompt, agents, title, repo, callback, callback_to: None };
+        let spawned = daemon.spawn_session(&parent, &new, None).await?;
+        let (session, task) = (Short::from(spawned.session), Task::from(spawned.task));
+        return Answer::new(format!("{}\n{}", session.line(), task.line()), Spawned { session, task });
+    }
+    let new = NewSession {
+        title: wish.title.unwrap_or_default(),
+        repo: wish.repo,
+        agents,
+        ..NewSession::default()
+    };
     let session = Short::from(daemon.create_session(&new, None).await?);
     let task = Task::from(daemon.prompt(&session.id, &first, None).await?);
     Answer::new(format!("{}\n{}", session.line(), task.line()), Spawned { session, task })
@@ -225,7 +274,7 @@ async fn read(call: Call, wish: Read) -> Result<Answer, Failure> {
     };
     let found = Short::from(daemon.session(&session).await?.value);
     let tasks = daemon.session_tasks(&found.id).await?.value.items;
-    let query = MessageQuery { before: None, limit: Some(wanted) };
+    let query = MessageQuery { limit: Some(wanted), ..MessageQuery::default() };
     let messages = daemon.messages(&found.id, &query).await?.value.items;
     let tasks: Vec<Task> = tasks.into_iter().map(Task::from).collect();
     let messages: Vec<Said> = messages.into_iter().map(said).collect();

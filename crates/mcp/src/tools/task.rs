@@ -208,6 +208,10 @@ impl From<protocol::Task> for Task {
 }
 
 impl Task {
+    pub(super) fn state(&self) -> &str {
+        &self.state
+    }
+
     pub(super) fn line(&self) -> String {
         let text =
             self.text.as_ref().map(|text| format!(": {}", clipped(text, SHOWN_MAX))).unwrap_or_default();

@@ -6,7 +6,7 @@ use super::upgrade::Stream;
 use crate::app::App;
 use crate::bucket::Bucket;
 use crate::show;
-use engine::{Delta, EventEntry, EventsPage};
+use engine::{Delta, EventEntry, EventsPage, PresenceView};
 use futures_util::StreamExt;
 use model::{Cursor, SessionId};
 use protocol::ws::{At, Close, Complaint, Feed, Hello, Newest, ServerMessage, Subscription};
@@ -46,7 +46,10 @@ struct Wish {
     events: bool,
     resources: bool,
     deltas: bool,
+    presence: bool,
     session: Option<SessionId>,
+    /// The client attached to the session that this connection is.
+    client: Option<String>,
     /// Read up to here.
     cursor: Cursor,
     /// The client knows that it is here.
@@ -75,6 +78,7 @@ impl<'a> Watcher<'a> {
         }
         let mut doorbell = app.engine.doorbell();
         let mut deltas = app.engine.deltas();
+        let mut presence = app.engine.presence();
         let mut ping = tokio::time::interval(bounds.ws_ping_every);
         let subscribe_by = Instant::now() + bounds.ws_subscribe_timeout;
         let newest = app.engine.newest();
@@ -87,6 +91,7 @@ impl<'a> Watcher<'a> {
             let waits = self.wish.as_ref().is_some_and(|wish| !wish.behind && wish.page.is_empty());
             let fills = self.wish.is_some() && !waits;
             let wants_deltas = self.wish.as_ref().is_some_and(|wish| wish.deltas);
+            let wants_presence = self.wish.as_ref().is_some_and(|wish| wish.presence);
             let step = tokio::select! {
                 frame = stream.next() => self.hear(heard(frame)),
                 () = self.outbox.ended() => Err(None),
@@ -96,6 +101,7 @@ impl<'a> Watcher<'a> {
                 _ = ping.tick() => self.ping(bounds.ws_silence_max),
                 rung = doorbell.changed(), if waits => self.ring(rung.is_ok()),
                 delta = deltas.recv(), if wants_deltas => self.delta(delta),
+                there = presence.recv(), if wants_presence => self.presence(there),
                 () = self.outbox.room(), if fills => self.fill(),
             };
             if let Err(why) = step {
@@ -127,7 +133,9 @@ impl<'a> Watcher<'a> {
             events: subscription.wants(Feed::Events),
             resources: subscription.wants(Feed::Resources),
             deltas: subscription.wants(Feed::Deltas),
+            presence: subscription.wants(Feed::Presence),
             session,
+            client: subscription.client.clone(),
             cursor,
             told: cursor,
             page: VecDeque::new(),
@@ -142,6 +150,9 @@ impl<'a> Watcher<'a> {
             return Err(Some(Close::Silent));
         }
         self.outbox.ping();
+        if let Some(Wish { session: Some(session), client: Some(client), .. }) = &self.wish {
+            self.app.engine.client_lives(*session, client);
+        }
         self.tell_position(1);
         Ok(())
     }
@@ -155,6 +166,21 @@ impl<'a> Watcher<'a> {
             wish.behind = true;
         }
         Ok(())
+    }
+
+    /// Who is there now. What was missed does not matter: the next word is whole again.
+    fn presence(&mut self, there: Result<PresenceView, RecvError>) -> Result<(), Option<Close>> {
+        let there = match there {
+            Ok(there) => there,
+            Err(RecvError::Lagged(_)) => return Ok(()),
+            Err(RecvError::Closed) => return Err(Some(Close::Draining)),
+        };
+        let Some(wish) = &self.wish else { return Ok(()) };
+        if wish.session.is_some_and(|session| session != there.session) {
+            return Ok(());
+        }
+        let message = text(&ServerMessage::Presence(show::presences(there)));
+        self.outbox.push(message).map_err(|_| Some(Close::SlowReader))
     }
 
     fn delta(&mut self, delta: Result<Delta, RecvError>) -> Result<(), Option<Close>> {

@@ -44,7 +44,7 @@ async fn calls_travel_and_refusals_keep_their_words() {
     let session = client.create_session(&new, Some("k-1")).await.unwrap();
     let again = client.create_session(&new, Some("k-1")).await.unwrap();
     assert_eq!(session.id, again.id, "the key makes the repeat harmless");
-    let patch = SessionPatch { title: Some("x".to_owned()) };
+    let patch = SessionPatch { title: Some("x".to_owned()), ..SessionPatch::default() };
     assert_eq!(client.change_session(&session.short_id, &patch, None).await.unwrap().title, "x");
     let listed = client.sessions(&SessionQuery::default()).await.unwrap();
     assert_eq!(listed.value.items.len(), 1);
@@ -179,7 +179,12 @@ async fn an_agents_client_uses_the_socket_and_its_own_credential() {
 async fn a_stream_comes_back_after_a_restart_and_misses_nothing() {
     let mut house = House::open().await;
     let session = house.session().await;
-    let wish = Subscription { after: Some(house.engine.newest()), session: None, feeds: vec![Feed::Events] };
+    let wish = Subscription {
+        after: Some(house.engine.newest()),
+        session: None,
+        feeds: vec![Feed::Events],
+        client: None,
+    };
     let mut stream = house.client().watch(wish, Some(Duration::from_secs(30)));
     house.events(&session, 3).await;
     let mut titles = Vec::new();

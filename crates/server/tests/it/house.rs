@@ -49,6 +49,8 @@ impl House {
         std::fs::set_permissions(&guard, std::fs::Permissions::from_mode(0o755)).unwrap();
         let root = DataRoot::new(dir.path().join("data"));
         std::fs::create_dir_all(root.path()).unwrap();
+        // No model is asked for anything but what a test prompts.
+        std::fs::write(root.config(), json!({ "titles": "words" }).to_string()).unwrap();
         let repo = TempRepo::with(&[("README.md", "# textkit\n")]);
         let mut bounds = Bounds { token_poll: Duration::from_millis(20), ..Bounds::default() };
         change(&mut bounds);

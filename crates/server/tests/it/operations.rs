@@ -103,10 +103,47 @@ async fn one_session(house: &House, contract: &mut Contract) -> String {
     let fork = house.ask("POST", &format!("/sessions/{short}/fork")).send(house.address).await;
     let fork = contract.check("fork_session", &fork);
     assert_eq!((&fork["forked_from"], &fork["title"]), (&session["id"], &json!("Lock leases (fork)")));
+    lineages_and_clients(house, contract, &short).await;
     contract.check("list_participants", &house.get(&format!("/sessions/{short}/participants")).await);
     contract.check("list_live_turns", &house.get(&format!("/sessions/{short}/live")).await);
     contract.check("list_checkpoints", &house.get(&format!("/sessions/{short}/checkpoints")).await);
     text(&session["id"])
+}
+
+async fn lineages_and_clients(house: &House, contract: &mut Contract, short: &str) {
+    let at = |rest: &str| format!("/sessions/{short}/{rest}");
+    let new = json!({ "prompt": "Write the tests", "agents": ["kimi"], "callback": "once" });
+    let spawned = contract.check("spawn_session", &house.post(&at("spawn"), new).await);
+    assert_eq!(
+        (&spawned["session"]["callback"], &spawned["task"]["kind"]),
+        (&json!("once"), &json!("prompt"))
+    );
+    let new = json!({ "question": "Why leases?", "agent": "claude" });
+    let aside = contract.check("ask_session", &house.post(&at("ask"), new).await);
+    assert_eq!((&aside["question"], &aside["task"]["kind"]), (&json!("Why leases?"), &json!("ask")));
+    let asides = contract.check("list_asides", &house.get(&at("asides")).await);
+    assert_eq!(asides["items"][0]["id"], aside["id"]);
+    let family = contract.check("get_family", &house.get(&at("family?depth=2&limit=9&whole=true")).await);
+    assert_eq!(family["descendants"].as_array().map(Vec::len), Some(2), "{family}");
+    for (query, code) in [
+        ("depth=0", "depth_out_of_range"),
+        ("depth=65", "depth_out_of_range"),
+        ("limit=0", "limit_out_of_range"),
+    ] {
+        assert_eq!(house.get(&at(&format!("family?{query}"))).await.code(), code);
+    }
+    let here = json!({ "client": "page-1", "name": "page", "input": "claim" });
+    let there = contract.check("attach_client", &house.post(&at("attach"), here).await);
+    assert_eq!(there["clients"][0]["owns_input"], json!(true));
+    let other = json!({ "client": "phone-1", "name": "phone", "input": "claim" });
+    assert_eq!(house.post(&at("attach"), other).await.code(), "input_owned");
+    contract.check("list_clients", &house.get(&at("clients")).await);
+    let gone = json!({ "client": "page-1" });
+    let there = contract.check("detach_client", &house.post(&at("detach"), gone).await);
+    assert_eq!(there["clients"], json!([]));
+    for task in [&spawned["task"]["id"], &aside["task"]["id"]] {
+        house.ask("POST", &format!("/tasks/{}/cancel", text(task))).send(house.address).await;
+    }
 }
 
 async fn tasks_and_plans(house: &House, contract: &mut Contract, session: &str) {
@@ -121,6 +158,8 @@ async fn tasks_and_plans(house: &House, contract: &mut Contract, session: &str) 
     contract.check("list_session_tasks", &house.get(&format!("/sessions/{session}/tasks")).await);
     contract.check("list_tasks", &house.get("/tasks?state=submitted,working,failed,canceled").await);
     contract.check("get_task", &house.get(&format!("/tasks/{id}")).await);
+    let queue = contract.check("list_queue", &house.get(&format!("/sessions/{session}/queue")).await);
+    assert!(queue["items"].is_array());
     let asked = house.task_in_state(&id, "input_required").await;
     assert_eq!(asked["question"]["question"], json!("In seconds?"));
     let steer = house.post(&format!("/tasks/{id}/steer"), json!({ "text": "Mind the tests" })).await;
@@ -134,6 +173,15 @@ async fn tasks_and_plans(house: &House, contract: &mut Contract, session: &str) 
     contract.check("answer_task", &answer);
     let again = house.post(&format!("/tasks/{id}/answer"), json!({ "answer": "Yes" })).await;
     assert_eq!((again.status, again.code().as_str()), (409, "no_question"), "nobody asks any more");
+    let next = json!({ "text": "Then this", "targets": ["claude"] });
+    let next = house.post(&format!("/sessions/{session}/messages"), next).await.json();
+    let moved = house.post(&format!("/tasks/{}/move", text(&next["id"])), json!({ "priority": 4 })).await;
+    match moved.status {
+        // It may have begun by now.
+        409 => contract.refused("move_task", &moved),
+        _ => drop(contract.check("move_task", &moved)),
+    }
+    house.ask("POST", &format!("/tasks/{}/cancel", text(&next["id"]))).send(house.address).await;
     let cancel = house.ask("POST", &format!("/tasks/{id}/cancel")).send(house.address).await;
     let canceled = contract.check("cancel_task", &cancel);
     assert_eq!(canceled["id"], json!(id));
@@ -408,8 +456,14 @@ async fn the_end(house: &mut House, contract: &mut Contract, session: &str) {
         house.ask("POST", &format!("/tasks/{}/cancel", text(&task["id"]))).send(house.address).await;
     }
     let other = house.post("/sessions", json!({ "agents": ["codex"] })).await.json();
-    let archive = house.ask("DELETE", &format!("/sessions/{}", text(&other["id"]))).send(house.address).await;
+    let other = format!("/sessions/{}", text(&other["id"]));
+    let archive = house.ask("POST", &format!("{other}/archive")).send(house.address).await;
     assert_eq!(contract.check("archive_session", &archive)["archived"], json!(true));
+    let back = house.ask("POST", &format!("{other}/unarchive")).send(house.address).await;
+    assert_eq!(contract.check("unarchive_session", &back)["archived"], json!(false));
+    let removed = house.ask("DELETE", &other).send(house.address).await;
+    assert_eq!(contract.check("remove_session", &removed)["relatives"], json!([]));
+    assert_eq!(house.get(&other).await.status, 404);
     let extra = house.repo.beside("extra");
     house.repo.git(&["clone", "--quiet", ".", extra.to_str().unwrap()]);
     house.post("/repos", json!({ "path": extra, "slug": "extra" })).await;

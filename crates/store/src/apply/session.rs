@@ -1,21 +1,33 @@
 //! Sessions and participants.
 
-use super::{at, optional, seq};
+use super::{at, callback, optional, seq};
 use crate::sql::{Connection, params};
-use crate::statement::{run, statements};
+use crate::statement::{row, run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{
-    Opening, Participant, ParticipantStatus, Session, SessionArchived, SessionId, SessionRenamed,
-    SessionState, StatusChange,
+    Opening, Participant, ParticipantStatus, Replay, Session, SessionArchived, SessionId, SessionKind,
+    SessionRemoved, SessionRenamed, SessionState, SessionTags, StatusChange,
 };
 
 statements! { STATEMENTS in Sessions {
     INSERT_SESSION = "INSERT INTO sessions (session_id, short_id, workspace_id, status, title, repo_id, board_id,
-            parent_session_id, forked_from_session_id, seq, created_at, updated_at, data)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (session_id) DO NOTHING";
-    RENAME_SESSION = "UPDATE sessions SET title = ?2 WHERE session_id = ?1";
-    ARCHIVE_SESSION = "UPDATE sessions SET archived_at = coalesce(archived_at, ?2) WHERE session_id = ?1";
+            parent_session_id, forked_from_session_id, seq, created_at, updated_at, data, kind, named_by, listed,
+            source_id, asker_session_id, sort_title)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+        ON CONFLICT (session_id) DO NOTHING";
+    RENAME_SESSION = "UPDATE sessions SET title = ?2, sort_title = ?3, named_by = ?4 WHERE session_id = ?1";
+    ARCHIVE_SESSION = "UPDATE sessions SET archived_at = coalesce(archived_at, ?2), listed = 1
+        WHERE session_id = ?1 AND listed IS NOT NULL";
+    UNARCHIVE_SESSION = "UPDATE sessions SET archived_at = NULL, listed = 0
+        WHERE session_id = ?1 AND listed IS NOT NULL";
+    REMOVE_SESSION = "UPDATE sessions SET removed_at = coalesce(removed_at, ?2), listed = NULL, callback = NULL
+        WHERE session_id = ?1";
+    SET_TAGS = "UPDATE sessions SET tags = ?2 WHERE session_id = ?1";
+    SESSION_NUMBER = "SELECT seq FROM sessions WHERE session_id = ?1";
+    DELETE_TAGS = "DELETE FROM session_tags WHERE session_id = ?1";
+    INSERT_TAG = "INSERT INTO session_tags (session_id, tag, seq) VALUES (?1, ?2, ?3)
+        ON CONFLICT (session_id, tag) DO NOTHING";
     TOUCH_SESSION = "UPDATE sessions SET updated_at = ?2 WHERE session_id = ?1";
     LEAD_SESSION = "UPDATE sessions SET agent = coalesce(agent, ?2) WHERE session_id = ?1";
     // SessionState::of in SQL: the same rule, without reading every task.
@@ -26,15 +38,17 @@ statements! { STATEMENTS in Sessions {
             END
         WHERE session_id = ?1";
     INSERT_PARTICIPANT = "INSERT INTO participants (participant_id, short_id, session_id, agent, status, status_since,
-            live, seq, joined_at, data)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (participant_id) DO NOTHING";
+            live, seq, joined_at, data, history)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (participant_id) DO NOTHING";
+    REPLAY_PARTICIPANT = "UPDATE participants SET history = 'replay' WHERE participant_id = ?1";
     OPEN_PARTICIPANT = "UPDATE participants SET vendor_session = ?2, vendor_version = ?3 WHERE participant_id = ?1";
     SET_STATUS = "UPDATE participants SET status = ?2, detail = ?3, status_since = ?4, live = ?5
         WHERE participant_id = ?1";
 } }
 
 pub(super) fn created(db: &Connection, record: &Record, session: &Session) -> Result<(), StoreError> {
-    run(
+    let hidden = session.lineage.kind == SessionKind::Aside;
+    let new = run(
         db,
         &INSERT_SESSION,
         params![
@@ -50,14 +64,59 @@ pub(super) fn created(db: &Connection, record: &Record, session: &Session) -> Re
             seq(record),
             session.created_at.as_millis(),
             at(record),
-            column::to_json(session)?
+            column::to_json(session)?,
+            session.lineage.kind.as_str(),
+            session.named_by.as_str(),
+            (!hidden).then_some(0),
+            if hidden { None } else { optional(session.forked_from.or(session.parent)) },
+            optional(session.lineage.asker),
+            sorted_as(&session.title)
         ],
     )?;
+    if new == 0 {
+        return Ok(());
+    }
+    callback::set(db, session.id, session.lineage.callback.as_ref())?;
     derive_status(db, session.id)
 }
 
+/// How a title is compared with others.
+fn sorted_as(title: &str) -> String {
+    title.to_lowercase()
+}
+
 pub(super) fn renamed(db: &Connection, renamed: &SessionRenamed) -> Result<(), StoreError> {
-    run(db, &RENAME_SESSION, params![renamed.session.to_string(), renamed.title])?;
+    let SessionRenamed { session, title, by } = renamed;
+    run(db, &RENAME_SESSION, params![session.to_string(), title, sorted_as(title), by.as_str()])?;
+    Ok(())
+}
+
+pub(super) fn tagged(db: &Connection, tagged: &SessionTags) -> Result<(), StoreError> {
+    let session = tagged.session.to_string();
+    let number = row(db, &SESSION_NUMBER, [&session], |row| Ok(row.get::<_, i64>("seq")?))?;
+    let Some(number) = number else { return Ok(()) };
+    run(db, &SET_TAGS, params![session, column::to_json(&tagged.tags)?])?;
+    run(db, &DELETE_TAGS, [&session])?;
+    for tag in &tagged.tags {
+        run(db, &INSERT_TAG, params![session, tag, number])?;
+    }
+    Ok(())
+}
+
+pub(super) fn unarchived(db: &Connection, unarchived: &SessionArchived) -> Result<(), StoreError> {
+    run(db, &UNARCHIVE_SESSION, [unarchived.session.to_string()])?;
+    Ok(())
+}
+
+pub(super) fn removed(db: &Connection, record: &Record, removed: &SessionRemoved) -> Result<(), StoreError> {
+    let session = removed.session.to_string();
+    run(db, &REMOVE_SESSION, params![session, at(record)])?;
+    run(db, &DELETE_TAGS, [&session])?;
+    Ok(())
+}
+
+pub(super) fn replayed(db: &Connection, replay: &Replay) -> Result<(), StoreError> {
+    run(db, &REPLAY_PARTICIPANT, [replay.participant.to_string()])?;
     Ok(())
 }
 
@@ -85,7 +144,8 @@ pub(super) fn joined(db: &Connection, record: &Record, joined: &Participant) -> 
             status.is_live(),
             seq(record),
             joined.joined_at.as_millis(),
-            column::to_json(joined)?
+            column::to_json(joined)?,
+            joined.history.map(|by| by.as_str())
         ],
     )?;
     run(db, &LEAD_SESSION, params![joined.session.to_string(), joined.agent.as_str()])?;

@@ -5,24 +5,26 @@
 //! target that asked, so two agents can wait for answers on one task.
 
 use super::session::derive_status;
-use super::{at, optional, seq};
+use super::{at, callback, optional, seq};
 use crate::sql::{Connection, params};
 use crate::statement::{row, run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{
-    Answer, Question, Resubmission, Task, TaskEnd, TaskId, TaskRef, TaskState, TaskStep, Turn, TurnEnd,
-    TurnOutcome,
+    Answer, Question, QueueOrder, Resubmission, Task, TaskEnd, TaskId, TaskRef, TaskState, TaskStep, Turn,
+    TurnEnd, TurnOutcome,
 };
 
 statements! { STATEMENTS in Sessions {
     INSERT_TASK = "INSERT INTO tasks (task_id, short_id, session_id, plan_id, kind, title, state, open, attempt,
-            priority, seq, created_at, updated_at, data)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, 1, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (task_id) DO NOTHING";
+            priority, seq, queue_rank, created_at, updated_at, data)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, 1, ?8, ?9, ?9, ?10, ?11, ?12) ON CONFLICT (task_id) DO NOTHING";
     INSERT_TARGET = "INSERT INTO task_targets (task_id, position, participant_id, state, attempt)
         VALUES (?1, ?2, ?3, 'submitted', 1) ON CONFLICT (task_id, participant_id) DO NOTHING";
     INSERT_DEPENDENCY = "INSERT INTO task_dependencies (task_id, depends_on) VALUES (?1, ?2)
         ON CONFLICT (task_id, depends_on) DO NOTHING";
+    PLACE_TASK = "UPDATE tasks SET priority = ?2, queue_rank = ?3, updated_at = ?4
+        WHERE task_id = ?1 AND session_id = ?5 AND open = 1";
     TASK_STATE = "SELECT state FROM tasks WHERE task_id = ?1";
     SET_STATE = "UPDATE tasks SET state = ?2, open = ?3, updated_at = ?4 WHERE task_id = ?1";
     SET_TEXT = "UPDATE tasks SET text = ?2 WHERE task_id = ?1";
@@ -75,6 +77,15 @@ pub(super) fn submitted(db: &Connection, record: &Record, task: &Task) -> Result
         run(db, &INSERT_DEPENDENCY, [&id, &dependency.to_string()])?;
     }
     derive_status(db, task.session)
+}
+
+pub(super) fn reordered(db: &Connection, record: &Record, order: &QueueOrder) -> Result<(), StoreError> {
+    let session = order.session.to_string();
+    for place in &order.places {
+        let rank = place.rank.cast_signed();
+        run(db, &PLACE_TASK, params![place.task.to_string(), place.priority, rank, at(record), session])?;
+    }
+    Ok(())
 }
 
 pub(super) fn started(db: &Connection, record: &Record, started: &TaskRef) -> Result<(), StoreError> {
@@ -178,7 +189,8 @@ fn ended(db: &Connection, record: &Record, end: &TaskEnd, taken: TaskStep) -> Re
     // Targets that work go on until their turns end; those that still wait will never start.
     run(db, &END_WAITING_TARGETS, [&task, state.as_str()])?;
     run(db, &CLOSE_QUESTIONS, [&task])?;
-    derive_status(db, end.session)
+    derive_status(db, end.session)?;
+    callback::ended(db, record, end.session, end.task)
 }
 
 /// A task waits for input as long as one of its questions is open.

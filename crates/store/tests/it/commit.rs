@@ -37,7 +37,7 @@ impl Stall {
 }
 
 fn titles(store: &Store) -> Vec<String> {
-    let sessions = store.read(|view| view.sessions(&SessionFilter::default())).unwrap();
+    let sessions = store.read(|view| view.sessions(&SessionFilter::default())).unwrap().rows;
     sessions.into_iter().map(|row| row.session.title).collect()
 }
 
@@ -177,9 +177,9 @@ pub(crate) fn a_reader_never_blocks_a_commit_and_keeps_its_view() {
     store
         .read(|view| {
             // On a server a view is of the moment of its first question.
-            assert!(view.sessions(&SessionFilter::default())?.is_empty());
+            assert!(view.sessions(&SessionFilter::default())?.rows.is_empty());
             commit(&other, Actor::User, vec![event]);
-            assert!(view.sessions(&SessionFilter::default())?.is_empty());
+            assert!(view.sessions(&SessionFilter::default())?.rows.is_empty());
             // A reader inside a reader is one of its own, and sees what is new.
             assert_eq!(titles(&other), ["during"]);
             Ok(())
@@ -224,7 +224,7 @@ pub(crate) fn a_command_sees_the_commits_before_it() {
     for _ in 0..3 {
         let (reply, session) = (reply.clone(), world.session("counted"));
         let counting = Commit::new(Actor::User, move |view| {
-            let seen = view.sessions(&SessionFilter::default())?.len();
+            let seen = view.sessions(&SessionFilter::default())?.rows.len();
             if seen >= 3 {
                 return Err(Refusal::conflict("enough", seen.to_string()));
             }

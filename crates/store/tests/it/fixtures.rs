@@ -6,13 +6,13 @@
 use crate::workspace::{Workspace, commit, keyed};
 use model::{
     Actor, AgentName, Answer, Block, Board, BoardRemoved, Channel, Checkpoint, Claim, CostSource, Driver,
-    Event, FileChange, JournalRepair, LockChange, LockMode, LockPhase, MergedPlan, MergedTask, Message,
-    MessageDraft, ModelAnswer, ModelCall, Notice, Participant, ParticipantId, ParticipantStatus, Plan,
-    PlanEnd, PlanId, PlanMerge, PlanStall, PlanTest, PlannedTask, Proposal, Question, RefusedEdit,
-    Registration, RegistrationEnd, RegistrationId, RegistrationPhase, Repo, RepoId, RepoPath, RepoRemoved,
-    Resubmission, Role, Run, RunExit, Session, SessionArchived, SessionId, SessionRenamed, StatusChange,
-    StrayFile, StrayFiles, Task, TaskEnd, TaskId, TaskKind, TaskRef, TestReport, Timestamp, Turn, TurnEnd,
-    TurnId, TurnOutcome, Usage, User, Vendor,
+    Event, FileChange, JournalRepair, Lineage, LockChange, LockMode, LockPhase, MergedPlan, MergedTask,
+    Message, MessageDraft, ModelAnswer, ModelCall, Namer, Notice, Participant, ParticipantId,
+    ParticipantStatus, Plan, PlanEnd, PlanId, PlanMerge, PlanStall, PlanTest, PlannedTask, Proposal,
+    Question, RefusedEdit, Registration, RegistrationEnd, RegistrationId, RegistrationPhase, Repo, RepoId,
+    RepoPath, RepoRemoved, Resubmission, Role, Run, RunExit, Session, SessionArchived, SessionId,
+    SessionRenamed, StatusChange, StrayFile, StrayFiles, Task, TaskEnd, TaskId, TaskKind, TaskRef,
+    TestReport, Timestamp, Turn, TurnEnd, TurnId, TurnOutcome, Usage, User, Vendor,
 };
 use std::time::Duration;
 use store::{Commit, Store};
@@ -121,6 +121,8 @@ impl World {
             fork_point: None,
             created_at: self.now(),
             origin: None,
+            named_by: Namer::default(),
+            lineage: Lineage::default(),
         }
     }
 
@@ -134,6 +136,7 @@ impl World {
             model: "a-model".to_owned(),
             context_window: 200_000,
             joined_at: self.now(),
+            history: None,
         }
     }
 
@@ -229,6 +232,7 @@ impl World {
         let (work, crashed_turn) = self.execute(&mut commits, &claude_says, &plan, &claude, &kimi);
         self.other_ends(&mut commits, &plan, &claude, &kimi);
         self.finish(&mut commits, &plan);
+        commits.push((Actor::User, crate::session::lived(self, session.id, &fork, &claude, crashed_turn)));
         History {
             commits,
             session: session.id,
@@ -287,7 +291,11 @@ impl World {
                 Event::ParticipantJoined(kimi.clone()),
                 Event::SessionCreated(child.clone()),
                 Event::SessionCreated(fork.clone()),
-                Event::SessionRenamed(SessionRenamed { session: child.id, title: "Tests first".to_owned() }),
+                Event::SessionRenamed(SessionRenamed {
+                    session: child.id,
+                    title: "Tests first".to_owned(),
+                    by: Namer::default(),
+                }),
                 Event::SessionArchived(SessionArchived { session: fork.id }),
                 Event::MessageAppended(self.say(session.id, "Make the tests pass")),
             ],

@@ -14,6 +14,7 @@ mod query;
 mod recovery;
 mod schema;
 mod server;
+mod session;
 mod task;
 mod total;
 mod vendor;

@@ -52,7 +52,7 @@ fn open(
 
 fn titles(store: &Store) -> BTreeSet<String> {
     let filter = SessionFilter { limit: 10_000, ..SessionFilter::default() };
-    let sessions = store.read(|view| view.sessions(&filter)).unwrap();
+    let sessions = store.read(|view| view.sessions(&filter)).unwrap().rows;
     sessions.into_iter().map(|row| row.session.title).collect()
 }
 

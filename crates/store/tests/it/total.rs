@@ -4,7 +4,7 @@ use crate::fixtures::World;
 use crate::workspace::Workspace;
 use model::{Actor, Event, SessionState};
 use proptest::prelude::*;
-use store::{Commit, SessionFilter};
+use store::{Archived, Commit, SessionFilter};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
@@ -23,10 +23,10 @@ proptest! {
             events.extend(picks.by_ref().take(size - 1).map(|(index, _)| index.get(&all).clone()));
             store.commit(Commit::new(Actor::System, move |_| Ok(events))).unwrap();
         }
-        let filter = SessionFilter { include_archived: true, ..SessionFilter::default() };
+        let filter = SessionFilter { archived: Archived::Too, ..SessionFilter::default() };
         store
             .read(|view| {
-                for row in view.sessions(&filter)? {
+                for row in view.sessions(&filter)?.rows {
                     let tasks = view.tasks(row.session.id)?;
                     let derived = SessionState::of(tasks.iter().map(|task| task.state));
                     assert_eq!(row.state, derived);

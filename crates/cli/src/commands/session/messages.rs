@@ -20,6 +20,9 @@ pub(crate) struct Messages {
     /// The newest this many
     #[arg(long, default_value_t = 50)]
     limit: usize,
+    /// Of a fork: what was said before it, too
+    #[arg(long)]
+    inherited: bool,
     /// Tools and what came of them, too
     #[arg(long)]
     tools: bool,
@@ -59,7 +62,8 @@ impl Messages {
         let (mut before, mut next) = (None, None);
         while all.len() < self.limit {
             let limit = Some((self.limit - all.len()).min(PAGE));
-            let page = client.messages(&self.session, &MessageQuery { before, limit }).await?.value;
+            let query = MessageQuery { before, limit, inherited: self.inherited };
+            let page = client.messages(&self.session, &query).await?.value;
             before = page.items.first().map(|first| first.id);
             next = page.next;
             all.splice(0..0, page.items);

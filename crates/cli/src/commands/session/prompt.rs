@@ -23,6 +23,9 @@ pub(crate) struct Prompt {
     /// Tasks that must be completed first
     #[arg(long, value_delimiter = ',', value_name = "TASKS")]
     after: Vec<String>,
+    /// The attached client you type in; refused while another one has the session's input
+    #[arg(long)]
+    client: Option<String>,
     /// Wait until the task has ended or an agent asks something
     #[arg(long)]
     wait: bool,
@@ -35,6 +38,7 @@ impl Prompt {
             targets: self.to,
             priority: self.priority,
             depends_on: self.after,
+            client: self.client,
         };
         let submitted = context
             .talk("prompting", async |client| Ok(client.prompt(&self.session, &prompt, None).await?))?;

@@ -37,7 +37,7 @@ pub(crate) fn brief(context: &Context, session: &Session) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn sheet(session: &Session) -> Sheet {
+pub(super) fn sheet(session: &Session) -> Sheet {
     let agents: Vec<&str> = session.participants.iter().map(|one| one.agent.as_str()).collect();
     let state = if session.archived { "archived" } else { session.state.as_str() };
     let used = session.usage.input_tokens + session.usage.output_tokens;
@@ -50,12 +50,15 @@ fn sheet(session: &Session) -> Sheet {
         .maybe("repo", session.repo.map(|repo| repo.to_string()))
         .maybe("spawned by", session.parent.map(|parent| parent.to_string()))
         .maybe("forked from", session.forked_from.map(|from| from.to_string()))
+        .maybe("at message", session.fork_message.map(|message| message.to_string()))
+        .maybe("calls back", session.callback.map(|mode| mode.as_str()))
+        .maybe("tags", (!session.tags.is_empty()).then(|| session.tags.join(", ")))
         .row("used", format!("{} tokens, {}", tokens(used), money(session.usage.cost_micros)))
         .row("created", session.created_at.to_string())
 }
 
 fn participants(context: &Context, participants: &[Participant]) -> Table {
-    Table::of(&["AGENT", "STATUS", "DOING", "CONTEXT", "SINCE"], participants, |one| {
+    Table::of(&["AGENT", "STATUS", "DOING", "CONTEXT", "SINCE", "HISTORY"], participants, |one| {
         let share = one.context_used.saturating_mul(100) / one.context_window.max(1);
         vec![
             Cell::new(one.agent.as_str()).paint(Paint::Strong),
@@ -63,6 +66,7 @@ fn participants(context: &Context, participants: &[Participant]) -> Table {
             Cell::maybe(one.detail.as_ref()),
             Cell::new(format!("{share} %")).piped(one.context_used.to_string()),
             Cell::time(context.now(), one.since),
+            Cell::maybe(one.history.map(|by| by.as_str())),
         ]
     })
 }

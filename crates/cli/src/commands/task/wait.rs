@@ -29,10 +29,14 @@ pub(crate) fn wait_for(context: &Context, ids: Vec<String>) -> Outcome {
 }
 
 /// The tasks once all have ended or one of them waits for the user.
-async fn settled(context: &Context, client: &Client, ids: &[String]) -> Result<Vec<Task>, Failure> {
+pub(crate) async fn settled(
+    context: &Context,
+    client: &Client,
+    ids: &[String],
+) -> Result<Vec<Task>, Failure> {
     // The stream begins before the first look, so that no end falls in between.
     let after = Some(client.status().await?.cursor);
-    let subscription = Subscription { after, session: None, feeds: vec![Feed::Events] };
+    let subscription = Subscription { after, session: None, feeds: vec![Feed::Events], client: None };
     let mut stream = client.watch(subscription, Some(DAEMON_AWAY_MAX));
     let mut told = false;
     loop {
@@ -60,7 +64,7 @@ async fn settled(context: &Context, client: &Client, ids: &[String]) -> Result<V
     }
 }
 
-fn verdict(states: impl Iterator<Item = TaskState>) -> Exit {
+pub(crate) fn verdict(states: impl Iterator<Item = TaskState>) -> Exit {
     let mut exit = Exit::Done;
     for state in states {
         match state {

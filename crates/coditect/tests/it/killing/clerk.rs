@@ -93,7 +93,7 @@ impl Clerk {
         let Some(session) = self.session.clone() else { return self.create_session(stage).await };
         let key = self.key();
         let text = format!("[[say {key}]]");
-        let new = NewPrompt { text, targets: Vec::new(), priority: 0, depends_on: Vec::new() };
+        let new = NewPrompt { text, ..NewPrompt::default() };
         let answer = stage.client().prompt(&session, &new, Some(&key)).await;
         self.note(key, "task.submitted", answer)
     }

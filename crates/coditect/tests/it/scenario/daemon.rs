@@ -158,7 +158,9 @@ impl Stage for DaemonStage {
         }
         let mut session = self.session.clone().unwrap();
         if fork {
-            let copy = self.house.api(async |client| client.fork_session(&session, None).await.unwrap());
+            let copy = self
+                .house
+                .api(async |client| client.fork_session(&session, &Default::default(), None).await.unwrap());
             session = copy.id.to_string();
             self.session = Some(session.clone());
         }

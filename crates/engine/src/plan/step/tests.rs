@@ -47,6 +47,7 @@ impl Table {
             answer: None,
             created_at: self.plan.created_at,
             updated_at: self.plan.created_at,
+            rank: 0,
         }
     }
 

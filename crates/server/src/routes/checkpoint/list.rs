@@ -11,8 +11,7 @@ pub(super) async fn handle(
     who: Who,
     Id(id): Id,
 ) -> Result<Json<Page<Checkpoint>>, Failure> {
-    let session = app.engine.resolve_session(&id)?;
-    who.may_see(session)?;
+    let session = who.session(&app, &id)?;
     let items = app.engine.checkpoints(session)?.into_iter().map(Checkpoint::from);
     Ok(Json(Page::whole(items.collect())))
 }

@@ -12,9 +12,8 @@ pub(super) async fn handle(
     Id(id): Id,
     Query(query): Query<MessageQuery>,
 ) -> Result<Json<Page<Message>>, Failure> {
-    let session = app.engine.resolve_session(&id)?;
-    who.may_see(session)?;
-    let page = app.engine.messages(session, query.before, page_size(query.limit)?)?;
+    let session = who.session(&app, &id)?;
+    let page = app.engine.messages(session, query.before, page_size(query.limit)?, query.inherited)?;
     let items = page.messages.into_iter().map(Message::from).collect();
     Ok(Json(Page { items, next: page.earlier.map(|earlier| earlier.to_string()) }))
 }

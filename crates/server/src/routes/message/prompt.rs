@@ -13,11 +13,11 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<NewPrompt>,
 ) -> Result<(StatusCode, Json<Task>), Failure> {
-    let session = app.engine.resolve_session(&id)?;
+    let session = app.engine.resolve_session_for(&call.caller, &id)?;
     let depends_on =
         body.depends_on.iter().map(|given| app.engine.resolve_task(given)).collect::<Result<_, _>>()?;
-    let prompt =
-        engine::NewPrompt { text: body.text, targets: body.targets, priority: body.priority, depends_on };
+    let (text, targets, priority, client) = (body.text, body.targets, body.priority, body.client);
+    let prompt = engine::NewPrompt { text, targets, priority, depends_on, client };
     let task = app.engine.prompt(&call, session, prompt).await?;
     Ok((StatusCode::CREATED, Json(show::task(task))))
 }

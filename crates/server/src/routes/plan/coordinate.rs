@@ -13,7 +13,7 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<NewPlan>,
 ) -> Result<(StatusCode, Json<Plan>), Failure> {
-    let session = app.engine.resolve_session(&id)?;
+    let session = app.engine.resolve_session_for(&call.caller, &id)?;
     let new = engine::NewPlan { prompt: body.prompt, agents: body.agents };
     let plan = app.engine.coordinate(&call, session, new).await?;
     Ok((StatusCode::CREATED, Json(show::plan(plan))))

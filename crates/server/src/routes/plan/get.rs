@@ -9,6 +9,6 @@ use std::sync::Arc;
 
 pub(super) async fn handle(State(app): State<Arc<App>>, who: Who, Id(id): Id) -> Result<Json<Plan>, Failure> {
     let plan = app.engine.plan(app.engine.resolve_plan(&id)?)?;
-    who.may_see(plan.plan.session)?;
+    who.may_see(&app, plan.plan.session)?;
     Ok(Json(show::plan(plan)))
 }

@@ -12,8 +12,7 @@ pub(super) async fn handle(
     who: Who,
     Id(id): Id,
 ) -> Result<Json<Page<Plan>>, Failure> {
-    let session = app.engine.resolve_session(&id)?;
-    who.may_see(session)?;
+    let session = who.session(&app, &id)?;
     let items = app.engine.plans(session)?.into_iter().map(show::plan);
     Ok(Json(Page::whole(items.collect())))
 }

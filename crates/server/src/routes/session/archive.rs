@@ -12,6 +12,6 @@ pub(super) async fn handle(
     Id(id): Id,
     Bare { call }: Bare,
 ) -> Result<Json<Session>, Failure> {
-    let session = app.engine.resolve_session(&id)?;
+    let session = app.engine.resolve_session_for(&call.caller, &id)?;
     Ok(Json(show::session(app.engine.archive_session(&call, session).await?)))
 }

@@ -12,10 +12,9 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<SessionPatch>,
 ) -> Result<Json<Session>, Failure> {
-    let session = app.engine.resolve_session(&id)?;
-    let changed = match body.title {
-        Some(title) => app.engine.rename_session(&call, session, title).await?,
-        None => app.engine.session(session)?,
-    };
-    Ok(Json(show::session(changed)))
+    let session = app.engine.resolve_session_for(&call.caller, &id)?;
+    let SessionPatch { title, add_tags, remove_tags, callback } = body;
+    let callback = callback.map(show::callback_wish);
+    let change = engine::SessionChange { title, add_tags, remove_tags, callback };
+    Ok(Json(show::session(app.engine.change_session(&call, session, change).await?)))
 }

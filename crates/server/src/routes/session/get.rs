@@ -12,7 +12,6 @@ pub(super) async fn handle(
     who: Who,
     Id(id): Id,
 ) -> Result<Json<Session>, Failure> {
-    let session = app.engine.resolve_session(&id)?;
-    who.may_see(session)?;
+    let session = who.session(&app, &id)?;
     Ok(Json(show::session(app.engine.session(session)?)))
 }

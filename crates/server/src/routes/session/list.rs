@@ -1,5 +1,5 @@
 use crate::app::App;
-use crate::extract::Query;
+use crate::extract::{Query, Who};
 use crate::failure::Failure;
 use crate::show;
 use axum::Json;
@@ -10,12 +10,24 @@ use std::sync::Arc;
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
+    Who(caller): Who,
     Query(query): Query<SessionQuery>,
 ) -> Result<Json<Page<Session>>, Failure> {
     let limit = page_size(query.limit)?;
-    let filter = SessionFilter { include_archived: query.archived, before: query.before, limit };
-    let found = app.engine.sessions(filter)?;
-    // A full page may have more behind it; a further empty one ends the list.
-    let next = (found.len() == limit).then(|| found.last().map(|last| last.session.id.to_string())).flatten();
-    Ok(Json(Page { items: found.into_iter().map(show::session).collect(), next }))
+    let filter = SessionFilter {
+        archived: show::archived(query.archived.unwrap_or_default()),
+        state: query.state,
+        agent: query.agent,
+        repo: query.repo.map(|given| app.engine.resolve_repo(&given)).transpose()?,
+        board: query.board.map(|given| app.engine.resolve_board(&given)).transpose()?,
+        tag: query.tag,
+        source: query.parent.map(|given| app.engine.resolve_session_for(&caller, &given)).transpose()?,
+        text: query.text,
+        sort: show::session_sort(query.sort.unwrap_or_default()),
+        ascending: query.ascending,
+        after: None,
+        limit,
+    };
+    let page = app.engine.sessions(filter, query.cursor.as_deref())?;
+    Ok(Json(Page { items: page.sessions.into_iter().map(show::session).collect(), next: page.next }))
 }

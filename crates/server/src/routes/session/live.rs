@@ -12,8 +12,7 @@ pub(super) async fn handle(
     who: Who,
     Id(id): Id,
 ) -> Result<Json<Page<LiveTurn>>, Failure> {
-    let session = app.engine.resolve_session(&id)?;
-    who.may_see(session)?;
+    let session = who.session(&app, &id)?;
     let items = app.engine.live(session)?.into_iter().map(show::live_turn);
     Ok(Json(Page::whole(items.collect())))
 }

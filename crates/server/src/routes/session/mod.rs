@@ -1,11 +1,21 @@
 mod archive;
+mod asides;
+mod ask;
+mod attach;
 mod change;
+mod clients;
 mod create;
+mod detach;
+mod family;
 mod fork;
 mod get;
 mod list;
 mod live;
 mod participants;
+mod queue;
+mod remove;
+mod spawn;
+mod unarchive;
 
 use crate::router::Binder;
 
@@ -15,8 +25,18 @@ pub(super) fn bind(binder: Binder) -> Binder {
         .bind("create_session", create::handle)
         .bind("get_session", get::handle)
         .bind("change_session", change::handle)
+        .bind("remove_session", remove::handle)
         .bind("archive_session", archive::handle)
+        .bind("unarchive_session", unarchive::handle)
         .bind("fork_session", fork::handle)
+        .bind("spawn_session", spawn::handle)
+        .bind("ask_session", ask::handle)
+        .bind("list_asides", asides::handle)
+        .bind("get_family", family::handle)
+        .bind("list_queue", queue::handle)
+        .bind("attach_client", attach::handle)
+        .bind("detach_client", detach::handle)
+        .bind("list_clients", clients::handle)
         .bind("list_participants", participants::handle)
         .bind("list_live_turns", live::handle)
 }

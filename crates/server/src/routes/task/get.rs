@@ -9,6 +9,6 @@ use std::sync::Arc;
 
 pub(super) async fn handle(State(app): State<Arc<App>>, who: Who, Id(id): Id) -> Result<Json<Task>, Failure> {
     let task = app.engine.task(app.engine.resolve_task(&id)?)?;
-    who.may_see(task.task.session)?;
+    who.may_see(&app, task.task.session)?;
     Ok(Json(show::task(task)))
 }

@@ -3,6 +3,7 @@ mod cancel;
 mod get;
 mod list;
 mod list_of_session;
+mod move_to;
 mod steer;
 
 use crate::router::Binder;
@@ -12,6 +13,7 @@ pub(super) fn bind(binder: Binder) -> Binder {
         .bind("list_session_tasks", list_of_session::handle)
         .bind("list_tasks", list::handle)
         .bind("get_task", get::handle)
+        .bind("move_task", move_to::handle)
         .bind("cancel_task", cancel::handle)
         .bind("answer_task", answer::handle)
         .bind("steer_task", steer::handle)

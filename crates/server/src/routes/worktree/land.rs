@@ -12,7 +12,7 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<NewLanding>,
 ) -> Result<Json<Page<Landed>>, Failure> {
-    let session = app.engine.resolve_session(&id)?;
+    let session = app.engine.resolve_session_for(&call.caller, &id)?;
     let landed = app.engine.land(&call, session, body.agent).await?;
     Ok(Json(Page::whole(landed.into_iter().map(show::landed).collect())))
 }
