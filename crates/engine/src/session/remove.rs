@@ -7,7 +7,7 @@ use super::change::idle;
 use super::visible;
 use crate::engine::Shared;
 use crate::{Call, Engine};
-use model::{Event, Refusal, SessionId, SessionRemoved};
+use model::{Event, Refusal, SessionId, SessionRemoved, WorktreeAssignment};
 use store::View;
 
 /// Relatives that are named when they stand in the way.
@@ -57,7 +57,13 @@ impl Engine {
                     "they stay as they are when you remove it anyway: `coditect session rm ID --anyway`; or archive it",
                 ));
             }
-            Ok(vec![Event::SessionRemoved(SessionRemoved { session })])
+            // Nobody works any more in the worktree it was given, which others may put away then.
+            let given = view.worktree_of(session)?.is_some();
+            let leaves = WorktreeAssignment { session, worktree: None };
+            let mut events: Vec<Event> =
+                given.then_some(Event::WorktreeAssigned(leaves)).into_iter().collect();
+            events.push(Event::SessionRemoved(SessionRemoved { session }));
+            Ok(events)
         };
         let relatives = self.shared.store.read(|view| view.descendants(session, 1, COUNTED_MAX))?;
         self.shared.commit(call.actor(), call.key.clone(), command).await?;
