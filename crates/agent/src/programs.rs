@@ -411,7 +411,11 @@ mod tests {
         assert_eq!(by(Driver::Acp, Vendor::Google, ""), Some(Cli::Gemini));
         assert_eq!(by(Driver::Acp, Vendor::Anthropic, "/opt/bin/kimi acp"), Some(Cli::Kimi));
         assert_eq!(by(Driver::Acp, Vendor::Anthropic, "goose acp"), None);
-        assert_eq!(by(Driver::Acp, Vendor::Google, "opencode acp"), None, "not Gemini, though with its models");
+        assert_eq!(
+            by(Driver::Acp, Vendor::Google, "opencode acp"),
+            None,
+            "not Gemini, though with its models"
+        );
         assert_eq!(by(Driver::Claude, Vendor::Anthropic, "/opt/wrapper"), Some(Cli::Claude));
         assert_eq!(by(Driver::Native, Vendor::Openai, ""), None);
     }
