@@ -364,6 +364,19 @@ impl Shared {
     }
 }
 
+/// What rings with every commit, and what says why there are none any more.
+fn bells(store: &Store) -> (watch::Sender<Cursor>, watch::Sender<Option<String>>) {
+    let (bell, failed) = (watch::Sender::new(store.durable()), watch::Sender::new(None));
+    let (ring, failing) = (bell.clone(), failed.clone());
+    store.on_commit(Box::new(move |cursor| {
+        ring.send_replace(cursor);
+    }));
+    store.on_stop(Box::new(move |reason| {
+        failing.send_replace(Some(reason.to_owned()));
+    }));
+    (bell, failed)
+}
+
 pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), Refusal> {
     let workspace = options.data_root.workspace(&options.workspace);
     let config = ConfigProvider::open(options.data_root.config()).map_err(|error| {
@@ -390,16 +403,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
             liveness: own_liveness(),
         })
         .map_err(|error| error.refusal())?;
-    let failed = watch::Sender::new(None);
-    let failing = failed.clone();
-    store.on_stop(Box::new(move |reason| {
-        failing.send_replace(Some(reason.to_owned()));
-    }));
-    let bell = watch::Sender::new(store.durable());
-    let ring = bell.clone();
-    store.on_commit(Box::new(move |cursor| {
-        ring.send_replace(cursor);
-    }));
+    let (bell, failed) = bells(&store);
     let config = Arc::new(config);
     let limits = Arc::clone(&config);
     let places = Places::new(move || usize::try_from(limits.snapshot().config.limits.max_runs).unwrap_or(1));

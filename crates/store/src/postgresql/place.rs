@@ -35,6 +35,13 @@ impl PostgresqlOptions {
     }
 }
 
+impl PostgresqlOptions {
+    /// The schema with the tables of sessions.db and messages.db, for whoever looks with a client of his own.
+    pub fn rows_schema(&self) -> String {
+        format!("studio_{}$rows", self.workspace)
+    }
+}
+
 /// Without the URL, which may hold a password.
 impl fmt::Debug for PostgresqlOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,7 +83,7 @@ impl Place {
             address,
             patient,
             // No name of a workspace holds a `$`.
-            rows: format!("{truth}$rows"),
+            rows: options.rows_schema(),
             fresh: format!("{truth}$fresh"),
             truth,
             machine: options.machine.clone(),

@@ -19,7 +19,6 @@ fn url() -> Option<String> {
 
 impl Schema {
     /// None, loudly, without a server.
-    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     pub(crate) fn new() -> Option<Self> {
         let Some(url) = url() else {
             testkit::skipped("PostgreSQL", &format!("set {VARIABLE} or run cargo xtask test"));
