@@ -18,8 +18,11 @@ const LISTED_MAX: usize = 100;
 const TAIL_SHOWN: usize = 2000;
 
 pub(super) fn tools() -> Vec<Tool> {
-    let tool = || {
-        vec![
+    making().into_iter().chain(ending()).map(Tool::of_daemon).collect()
+}
+
+fn making() -> Vec<Tool> {
+    vec![
             Tool::new::<_, Listing, _>(
                 "worktree_list",
                 "List worktrees",
@@ -54,6 +57,11 @@ pub(super) fn tools() -> Vec<Tool> {
                 "Lets a session of the studio work in a worktree from its next turn on; several may share one.",
                 assign,
             ),
+    ]
+}
+
+fn ending() -> Vec<Tool> {
+    vec![
             Tool::new::<_, Merged, _>(
                 "worktree_merge",
                 "Merge a worktree",
@@ -89,9 +97,7 @@ pub(super) fn tools() -> Vec<Tool> {
                 "Brings a worktree back from the trash, as it was.",
                 restore,
             ),
-        ]
-    };
-    tool().into_iter().map(Tool::of_daemon).collect()
+    ]
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
