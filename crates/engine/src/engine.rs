@@ -392,17 +392,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
     let scratch = workspace.runs();
     std::fs::create_dir_all(&scratch).map_err(Refusal::internal)?;
     let git = Git::new((options.environment)("PATH").unwrap_or_default(), scratch);
-    let user = bus
-        .register(NewRegistration {
-            id: None,
-            agent: USER_LABEL.to_owned(),
-            vendor: "coditect".to_owned(),
-            model: None,
-            session: None,
-            worktree: None,
-            liveness: own_liveness(),
-        })
-        .map_err(|error| error.refusal())?;
+    let user = bus.register(own_registration()).map_err(|error| error.refusal())?;
     let (bell, failed) = bells(&store);
     let config = Arc::new(config);
     let limits = Arc::clone(&config);
@@ -445,6 +435,19 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         dropped: AtomicU64::new(0),
     };
     Ok((shared, opened))
+}
+
+/// The user on the bus.
+fn own_registration() -> NewRegistration {
+    NewRegistration {
+        id: None,
+        agent: USER_LABEL.to_owned(),
+        vendor: "coditect".to_owned(),
+        model: None,
+        session: None,
+        worktree: None,
+        liveness: own_liveness(),
+    }
 }
 
 /// The daemon's own process stands for the user's registration.

@@ -78,17 +78,12 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         Event::UserCreated(user) => changes.created(Noun::User, user.id, user),
         Event::BoardCreated(board) => changes.created(Noun::Board, board.id, board),
         Event::BoardRemoved(gone) => changes.removed(Noun::Board, gone.board),
-        Event::RepoAdded(repo) => {
-            if repo.url.is_some() {
-                changes.removed(Noun::Clone, repo.id);
-            }
-            changes.created(Noun::Repo, repo.id, Repo::from(repo.clone()));
-        }
-        Event::RepoChanged(repo) => changes.patched(Noun::Repo, repo.id, Repo::from(repo.clone())),
-        Event::RepoRemoved(gone) => changes.removed(Noun::Repo, gone.repo),
-        Event::RepoCloneStarted(_) | Event::RepoCloneProgressed(_) | Event::RepoCloneFailed(_) => {
-            changes.clone(event)
-        }
+        Event::RepoAdded(_)
+        | Event::RepoChanged(_)
+        | Event::RepoRemoved(_)
+        | Event::RepoCloneStarted(_)
+        | Event::RepoCloneProgressed(_)
+        | Event::RepoCloneFailed(_) => changes.repo(event),
         Event::WorktreeCreated(_)
         | Event::WorktreeAssigned(_)
         | Event::WorktreeMerged(_)
@@ -106,21 +101,19 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         | Event::SessionUnarchived(_)
         | Event::SessionRemoved(_)
         | Event::SessionCallbackChanged(_) => changes.session_event(event),
-        Event::ParticipantJoined(participant) => {
-            changes.created(Noun::Participant, participant.id, Participant::from(participant.clone()));
+        Event::ParticipantJoined(_)
+        | Event::ParticipantOpened(_)
+        | Event::ParticipantReplayed(_)
+        | Event::ParticipantStatusChanged(_) => {
+            changes.participant(event);
         }
-        Event::ParticipantStatusChanged(e) => changes.status(e),
         Event::MessageAppended(message) => changes.message(message),
         Event::MessageDrafted(draft) => changes.patched(Noun::Draft, draft.turn, draft),
         Event::FileModified(_) | Event::EditRefused(_) | Event::CheckpointCreated(_) => changes.files(event),
-        Event::RegistrationAnnounced(registration) => {
-            changes.created(Noun::Registration, registration.id, Registration::from(registration.clone()));
-        }
+        Event::RegistrationAnnounced(one) => changes.announced(one),
         Event::RegistrationEnded(e) => changes.removed(Noun::Registration, e.registration),
         Event::LockChanged(change) => changes.lock(change),
-        Event::NoticePublished(notice) => {
-            changes.created(Noun::Notice, notice.id, Notice::from(notice.clone()));
-        }
+        Event::NoticePublished(notice) => changes.notice(notice),
         Event::ContextChanged(change) => changes.context(change),
         // They carry figures and history, not resources.
         Event::ModelCalled(_)
@@ -133,14 +126,6 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         | Event::TranscriptImported(_) => {}
         // What was said is in the same commit.
         Event::CallbackDelivered(e) => changes.session(e.session, json!({})),
-        Event::ParticipantReplayed(e) => {
-            let body = json!({ "session": e.session, "history": HistoryBy::Replay });
-            changes.patched(Noun::Participant, e.participant, body);
-        }
-        Event::ParticipantOpened(e) => {
-            let body = json!({ "session": e.session, "vendor_session": e.vendor_session });
-            changes.patched(Noun::Participant, e.participant, body);
-        }
         Event::PermissionRequested(_)
         | Event::PermissionDecided(_)
         | Event::PermissionRuleAdded(_)
@@ -197,8 +182,43 @@ impl Changes {
         }
     }
 
-    fn clone(&mut self, event: &Event) {
+    fn announced(&mut self, one: &model::Registration) {
+        self.created(Noun::Registration, one.id, Registration::from(one.clone()));
+    }
+
+    fn notice(&mut self, notice: &model::Notice) {
+        self.created(Noun::Notice, notice.id, Notice::from(notice.clone()));
+    }
+
+    fn participant(&mut self, event: &Event) {
         match event {
+            Event::ParticipantJoined(e) => {
+                self.created(Noun::Participant, e.id, Participant::from(e.clone()));
+            }
+            Event::ParticipantOpened(e) => {
+                let body = json!({ "session": e.session, "vendor_session": e.vendor_session });
+                self.patched(Noun::Participant, e.participant, body);
+            }
+            Event::ParticipantReplayed(e) => {
+                let body = json!({ "session": e.session, "history": HistoryBy::Replay });
+                self.patched(Noun::Participant, e.participant, body);
+            }
+            Event::ParticipantStatusChanged(e) => self.status(e),
+            _ => {}
+        }
+    }
+
+    /// A clone is one until its repository is there.
+    fn repo(&mut self, event: &Event) {
+        match event {
+            Event::RepoAdded(repo) => {
+                if repo.url.is_some() {
+                    self.removed(Noun::Clone, repo.id);
+                }
+                self.created(Noun::Repo, repo.id, Repo::from(repo.clone()));
+            }
+            Event::RepoChanged(repo) => self.patched(Noun::Repo, repo.id, Repo::from(repo.clone())),
+            Event::RepoRemoved(gone) => self.removed(Noun::Repo, gone.repo),
             Event::RepoCloneStarted(e) => {
                 self.created(Noun::Clone, e.repo, crate::RepoClone::from(e.clone()))
             }

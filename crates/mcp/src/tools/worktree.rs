@@ -18,80 +18,86 @@ const LISTED_MAX: usize = 100;
 const TAIL_SHOWN: usize = 2000;
 
 pub(super) fn tools() -> Vec<Tool> {
-    let tool = || {
-        vec![
-            Tool::new::<_, Listing, _>(
-                "worktree_list",
-                "List worktrees",
-                "Lists the worktrees of the registered repositories, whoever made them, with branch, ports and why each \
-                 would stay; with trash, those that can be restored.",
-                list,
-            )
-            .reads(),
-            Tool::new::<_, Worktree, _>(
-                "worktree_get",
-                "Show a worktree",
-                "Shows one worktree: its path, branch, ports, scripts and what it takes on the disk.",
-                get,
-            )
-            .reads(),
-            Tool::new::<_, Worktree, _>(
-                "worktree_add",
-                "Make a worktree",
-                "Makes a worktree of a registered repository on a new branch, or on one that is there with checkout. The \
-                 repository's setup script runs in it when the user has trusted it.",
-                add,
-            ),
-            Tool::new::<_, Worktree, _>(
-                "worktree_adopt",
-                "Register a worktree",
-                "Registers a worktree that was made with plain git; it stays where it is.",
-                adopt,
-            ),
-            Tool::new::<_, Worktree, _>(
-                "worktree_use",
-                "Work in a worktree",
-                "Lets a session of the studio work in a worktree from its next turn on; several may share one.",
-                assign,
-            ),
-            Tool::new::<_, Merged, _>(
-                "worktree_merge",
-                "Merge a worktree",
-                "Brings a worktree's commits to a branch: the one that is checked out in the repository, or another. \
-                 Refused, and nothing changed, when something is not committed or in conflict.",
-                merge,
-            ),
-            Tool::new::<_, Worktree, _>(
-                "worktree_run",
-                "Run a worktree's script",
-                "Runs the repository's setup, run or teardown script in a worktree, when the user has trusted it; with \
-                 stop it ends those that run. Look at worktree_get for how it ended.",
-                run,
-            ),
-            Tool::new::<_, Removed, _>(
-                "worktree_remove",
-                "Put a worktree into the trash",
-                "Puts a worktree into the trash. Refused while work in it is nowhere else, unless force says so: then it \
-                 is kept as a checkpoint first. Refused while somebody is in it.",
-                remove,
-            )
-            .replaces(),
-            Tool::new::<_, Pruned, _>(
-                "worktree_prune",
-                "Put away what is done",
-                "Puts every worktree into the trash whose work is elsewhere, and says why the others stay.",
-                prune,
-            )
-            .replaces(),
-            Tool::new::<_, Worktree, _>(
-                "worktree_restore",
-                "Restore a worktree",
-                "Brings a worktree back from the trash, as it was.",
-                restore,
-            ),
-        ]
-    };
-    tool().into_iter().map(Tool::of_daemon).collect()
+    making().into_iter().chain(ending()).map(Tool::of_daemon).collect()
+}
+
+fn making() -> Vec<Tool> {
+    vec![
+        Tool::new::<_, Listing, _>(
+            "worktree_list",
+            "List worktrees",
+            "Lists the worktrees of the registered repositories, whoever made them, with branch, ports and why each \
+             would stay; with trash, those that can be restored.",
+            list,
+        )
+        .reads(),
+        Tool::new::<_, Worktree, _>(
+            "worktree_get",
+            "Show a worktree",
+            "Shows one worktree: its path, branch, ports, scripts and what it takes on the disk.",
+            get,
+        )
+        .reads(),
+        Tool::new::<_, Worktree, _>(
+            "worktree_add",
+            "Make a worktree",
+            "Makes a worktree of a registered repository on a new branch, or on one that is there with checkout. The \
+             repository's setup script runs in it when the user has trusted it.",
+            add,
+        ),
+        Tool::new::<_, Worktree, _>(
+            "worktree_adopt",
+            "Register a worktree",
+            "Registers a worktree that was made with plain git; it stays where it is.",
+            adopt,
+        ),
+        Tool::new::<_, Worktree, _>(
+            "worktree_use",
+            "Work in a worktree",
+            "Lets a session of the studio work in a worktree from its next turn on; several may share one.",
+            assign,
+        ),
+    ]
+}
+
+fn ending() -> Vec<Tool> {
+    vec![
+        Tool::new::<_, Merged, _>(
+            "worktree_merge",
+            "Merge a worktree",
+            "Brings a worktree's commits to a branch: the one that is checked out in the repository, or another. \
+             Refused, and nothing changed, when something is not committed or in conflict.",
+            merge,
+        ),
+        Tool::new::<_, Worktree, _>(
+            "worktree_run",
+            "Run a worktree's script",
+            "Runs the repository's setup, run or teardown script in a worktree, when the user has trusted it; with \
+             stop it ends those that run. Look at worktree_get for how it ended.",
+            run,
+        ),
+        Tool::new::<_, Removed, _>(
+            "worktree_remove",
+            "Put a worktree into the trash",
+            "Puts a worktree into the trash. Refused while work in it is nowhere else, unless force says so: then it \
+             is kept as a checkpoint first. Refused while somebody is in it.",
+            remove,
+        )
+        .replaces(),
+        Tool::new::<_, Pruned, _>(
+            "worktree_prune",
+            "Put away what is done",
+            "Puts every worktree into the trash whose work is elsewhere, and says why the others stay.",
+            prune,
+        )
+        .replaces(),
+        Tool::new::<_, Worktree, _>(
+            "worktree_restore",
+            "Restore a worktree",
+            "Brings a worktree back from the trash, as it was.",
+            restore,
+        ),
+    ]
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
