@@ -11,7 +11,7 @@ use super::updates::{Call, Updates, list, text, working};
 use super::{line, options, session};
 use crate::driver::clearance::{Clearance, Verdict};
 use crate::driver::context_files::Reads;
-use crate::driver::place::Place;
+use crate::driver::place::{Place, edits_are_wanted};
 use crate::driver::program::VendorProgram;
 use crate::driver::{Driver, DriverError, Steering, Step, preamble};
 use crate::native::output::cut;
@@ -411,11 +411,8 @@ impl Acp {
     }
 
     fn may_edit<'a>(&self, paths: impl IntoIterator<Item = &'a str>) -> Result<Vec<RepoPath>, String> {
-        match self.kind {
-            TaskKind::Prompt | TaskKind::Work => self.place.all_editable(paths),
-            TaskKind::Propose => Err("nothing is to be changed while a plan is made".to_owned()),
-            TaskKind::Review => Err("nothing is to be changed while work is reviewed".to_owned()),
-        }
+        edits_are_wanted(self.kind)?;
+        self.place.all_editable(paths)
     }
 
     fn write(&mut self, params: &Value, answer: Answer) {

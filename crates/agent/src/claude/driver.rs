@@ -11,9 +11,9 @@ use super::wire::{self, Asked, Delta, Said, SessionUsage, Streamed, Streaming, S
 use crate::cli::Cli;
 use crate::driver::context_files::Reads;
 use crate::driver::place::Place;
-use crate::driver::program::{VendorProgram, is_at_least};
+use crate::driver::program::VendorProgram;
 use crate::driver::{About, Driver, DriverError, Steering, Step, preamble};
-use crate::programs::oldest;
+use crate::programs::{is_at_least, oldest};
 use crate::run::wire::{Begin, Reply, Request, RunEvent, Start, TextKind};
 use model::{ParticipantStatus, Refusal, TurnOutcome, Usage};
 use serde_json::{Value, json};
