@@ -215,9 +215,7 @@ mod tests {
         let works = FenceReport { bubblewrap: Err("not installed".into()), landlock: Ok(()) };
         stage.shared.fences.set(works).unwrap();
         let home = Path::new("/nonexistent");
-        let fence = |more: serde_json::Value| {
-            around(&stage.shared, &yard(&agent(more))).unwrap().unwrap()
-        };
+        let fence = |more: serde_json::Value| around(&stage.shared, &yard(&agent(more))).unwrap().unwrap();
         let logins = || Cli::ALL.into_iter().flat_map(|cli| state_of(cli, home, |_| None));
         // Somebody else's program with Anthropic's models.
         for command in ["/opt/goose", "opencode"] {
@@ -228,7 +226,9 @@ mod tests {
         }
         let kimi = fence(serde_json::json!({ "driver": "acp", "command": ["/opt/bin/kimi"] }));
         assert!(kimi.writable.contains(&home.join(".kimi-code")));
-        assert!(kimi.hidden.contains(&home.join(".claude")) && !kimi.writable.contains(&home.join(".claude")));
+        assert!(
+            kimi.hidden.contains(&home.join(".claude")) && !kimi.writable.contains(&home.join(".claude"))
+        );
         let moved = serde_json::json!({ "driver": "acp", "vendor": "google", "env": { "GEMINI_CLI_HOME": "/srv/g" } });
         let gemini = fence(moved);
         assert!(gemini.writable.contains(&PathBuf::from("/srv/g/.gemini")));
@@ -247,7 +247,8 @@ mod tests {
         stage.shared.fences.set(works).unwrap();
         let folder = PathBuf::from("/srv/codex");
         for (passed, writable) in [(vec!["CODEX_HOME"], true), (vec![], false)] {
-            let codex = agent(serde_json::json!({ "driver": "codex", "vendor": "openai", "pass_env": passed }));
+            let codex =
+                agent(serde_json::json!({ "driver": "codex", "vendor": "openai", "pass_env": passed }));
             let fence = around(&stage.shared, &yard(&codex)).unwrap().unwrap();
             assert_eq!(fence.writable.contains(&folder), writable, "{passed:?}");
             assert_eq!(fence.hidden.contains(&folder), !writable, "{passed:?}");

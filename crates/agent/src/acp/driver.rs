@@ -20,7 +20,7 @@ use model::{
     PERMISSION_SUMMARY_MAX, ParticipantStatus, PermissionAsk, Refusal, RepoPath, TaskKind, ToolCategory,
     TurnOutcome, Vendor,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::io::ErrorKind;
@@ -353,8 +353,9 @@ impl Acp {
         if call.category() == ToolCategory::Edit && !files.is_empty() {
             let paths = self.may_edit(files.iter().map(String::as_str));
             let subject = Pending { answer, what: Wanted::Edit(params) };
+            let change = self.change_of(&call, &params);
             let verdict = match paths {
-                Ok(paths) => self.clearance.edit(subject, paths),
+                Ok(paths) => self.clearance.edit(subject, paths, change),
                 Err(why) => Verdict::Refused(subject, why),
             };
             return self.follow(verdict);
@@ -416,6 +417,24 @@ impl Acp {
     }
 
     fn write(&mut self, params: &Value, answer: Answer) {
+    /// What an edit does, as far as the agent says it. Where that is the whole new content it is told as with the writing that
+    /// follows, so that one yes is enough.
+    fn change_of(&self, call: &Call, params: &Value) -> Option<Value> {
+        let diffs = params.get("toolCall").into_iter().flat_map(|call| list(call, "content"));
+        let mut diffs = diffs.filter(|piece| text(piece, "type") == Some("diff"));
+        if let (true, Some(diff), None) = (self.flavor.shows_whole_files(), diffs.next(), diffs.next()) {
+            return Some(json!({"content": text(diff, "newText").unwrap_or_default()}));
+        }
+        let told = call.told_input()?;
+        let whole = |told: &Map<String, Value>| {
+            told.keys().all(|name| ["path", "file_path", "content"].contains(&name.as_str()))
+        };
+        match told.get("content") {
+            Some(content) if told.as_object().is_some_and(whole) => Some(json!({"content": content})),
+            _ => Some(told.clone()),
+        }
+    }
+
         let (Some(given), Some(content)) = (text(params, "path"), text(params, "content")) else {
             return answer.refuse(INVALID, "a file is written with a path and a content");
         };
@@ -427,7 +446,8 @@ impl Acp {
                         base: self.made_from(&path),
                         content: content.to_owned(),
                     };
-                    self.clearance.edit(Pending { answer, what }, vec![path])
+                    let change = json!({"content": content});
+                    self.clearance.edit(Pending { answer, what }, vec![path], Some(change))
                 }
                 None => return answer.refuse(INVALID, "there is no path"),
             },

@@ -53,7 +53,12 @@ pub(crate) struct Call {
 impl Call {
     /// The call's arguments; what stands for them where the agent does not tell them.
     pub(crate) fn arguments(&self) -> Value {
-        if let Some(input) = self.input.as_ref().or(self.written.as_ref()) {
+        if let Some(input) = self.told_input() {
+    /// The call's arguments, where the agent tells them.
+    pub(crate) fn told_input(&self) -> Option<&Value> {
+        self.input.as_ref().or(self.written.as_ref())
+    }
+
             return input.clone();
         }
         let mut known = Map::new();
@@ -99,13 +104,11 @@ impl Call {
 
     /// The shell line it is about, as a terminal's is compared with it.
     pub(crate) fn line(&self, root: &Path) -> String {
-        let input = self.input.as_ref().or(self.written.as_ref());
-        line::of_call(self.command(), input.and_then(|input| text(input, "cwd")), root)
+        line::of_call(self.command(), self.told_input().and_then(|input| text(input, "cwd")), root)
     }
 
     fn command(&self) -> &str {
-        let input = self.input.as_ref().or(self.written.as_ref());
-        let input = input.and_then(|input| input.get("command")?.as_str());
+        let input = self.told_input().and_then(|input| input.get("command")?.as_str());
         input.unwrap_or(&self.title)
     }
 }

@@ -449,7 +449,7 @@ impl Claude {
             }
             Asked::HookCallback { input, .. } => match consent::lock_for(self, &input.tool_input) {
                 Ok(path) => {
-                    self.ask(Waiting::edit(request_id), Request::Lock { path });
+                    self.ask(Waiting::edit(request_id), Request::to_edit(path, Some(&input.tool_input)));
                     Ok(())
                 }
                 Err(reason) => {

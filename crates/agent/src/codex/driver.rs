@@ -207,7 +207,7 @@ impl Codex {
             Question::Patch { item } => {
                 let subject = Approval { id, thread, kind: Kind::Patch };
                 let verdict = match self.may_edit(&item) {
-                    Ok(paths) => self.clearance.edit(subject, paths),
+                    Ok(paths) => self.clearance.edit(subject, paths, self.thread.patch(&item)),
                     Err(why) => Verdict::Refused(subject, why),
                 };
                 self.follow(verdict)

@@ -87,7 +87,10 @@ async fn a_turn_is_told_as_that_of_every_other_driver() {
     let path = "a.txt".parse().unwrap();
     assert_eq!(
         real.daemon.requests(),
-        [Request::Lock { path }, Request::Lock { path: "a.txt".parse().unwrap() }]
+        [
+            Request::Lock { path, change: None },
+            Request::Lock { path: "a.txt".parse().unwrap(), change: None }
+        ]
     );
     let daemon = &real.daemon;
     let opened = position(daemon, |event| matches!(event, RunEvent::Opened { version: Some(_), .. }));
@@ -269,7 +272,7 @@ async fn a_sub_agent_edits_under_the_locks_of_the_run_and_is_named() {
     let start = real.start("[[agent <<say from below>> <<write sub.txt|x>> <<say sub done>>]][[say all]]");
     assert_eq!(real.daemon.play(start).await, completed("all"), "{:?}", real.daemon.events);
     assert!(real.file("sub.txt").exists());
-    assert_eq!(real.daemon.requests(), [Request::Lock { path: "sub.txt".parse().unwrap() }]);
+    assert_eq!(real.daemon.requests(), [Request::Lock { path: "sub.txt".parse().unwrap(), change: None }]);
     let words = real.daemon.events.iter().find_map(|event| match event {
         RunEvent::Message { blocks, .. } => match blocks.as_slice() {
             [Block::Text { text: who }, Block::Text { text }, ..] if text == "from below" => {
