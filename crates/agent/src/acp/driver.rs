@@ -156,7 +156,8 @@ impl Driver for Acp {
     async fn prompt(&mut self, text: &str) -> Result<(), DriverError> {
         let first = self.preamble.take().map(|words| json!({"type": "text", "text": words}));
         let blocks: Vec<Value> = first.into_iter().chain([json!({"type": "text", "text": text})]).collect();
-        self.updates.prompted();
+        let bytes = blocks.iter().filter_map(|block| block.get("text")?.as_str()).map(str::len).sum();
+        self.updates.prompted(bytes);
         self.link.turn_begins();
         self.prompted_at = Instant::now();
         let params = json!({"sessionId": self.session, "prompt": blocks});
@@ -304,7 +305,7 @@ impl Acp {
     }
 
     fn used(&mut self, result: &Value) {
-        let Some(usage) = self.updates.usage(result, self.vendor, &self.model) else { return };
+        let usage = self.updates.usage(result, self.vendor, &self.model);
         let latency_ms = u64::try_from(self.prompted_at.elapsed().as_millis()).unwrap_or(u64::MAX);
         let prompt_tokens = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens;
         // The protocol tells of the turn as a whole, not of its calls of the model.
@@ -352,8 +353,8 @@ impl Acp {
         let files = call.files();
         if call.category() == ToolCategory::Edit && !files.is_empty() {
             let paths = self.may_edit(files.iter().map(String::as_str));
-            let subject = Pending { answer, what: Wanted::Edit(params) };
             let change = self.change_of(&call, &params);
+            let subject = Pending { answer, what: Wanted::Edit(params) };
             let verdict = match paths {
                 Ok(paths) => self.clearance.edit(subject, paths, change),
                 Err(why) => Verdict::Refused(subject, why),
@@ -416,7 +417,6 @@ impl Acp {
         self.place.all_editable(paths)
     }
 
-    fn write(&mut self, params: &Value, answer: Answer) {
     /// What an edit does, as far as the agent says it. Where that is the whole new content it is told as with the writing that
     /// follows, so that one yes is enough.
     fn change_of(&self, call: &Call, params: &Value) -> Option<Value> {
@@ -435,6 +435,7 @@ impl Acp {
         }
     }
 
+    fn write(&mut self, params: &Value, answer: Answer) {
         let (Some(given), Some(content)) = (text(params, "path"), text(params, "content")) else {
             return answer.refuse(INVALID, "a file is written with a path and a content");
         };

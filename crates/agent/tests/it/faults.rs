@@ -310,3 +310,19 @@ async fn a_patch_is_asked_about_with_all_it_does() {
     assert_eq!(outcome, TurnOutcome::Completed { summary: String::new() });
     assert_eq!(daemon.changes(), [serde_json::from_str::<serde_json::Value>(changes).unwrap()]);
 }
+
+#[tokio::test]
+async fn an_agent_that_tells_no_usage_has_used_what_came_by_here() {
+    let words = "x".repeat(400);
+    let says = format!(
+        r#"echo '{{"jsonrpc":"2.0","method":"session/update","params":{{"sessionId":"s1","update":{{"sessionUpdate":"agent_message_chunk","content":{{"type":"text","text":"{words}"}}}}}}}}'"#
+    );
+    let mut daemon = Daemon::new();
+    let script = format!("{ACP_OPENS}\nheard; prompt=$id\n{says}\n{}", ends_when("prompt"));
+    let start = start(&daemon, Driver::Acp, &script);
+    let outcome = daemon.play(start).await;
+    assert!(matches!(outcome, TurnOutcome::Completed { .. }), "{outcome:?}");
+    let (_, calls, usage) = daemon.ended();
+    assert_eq!((calls, usage.output_tokens), (1, 100));
+    assert!(usage.input_tokens > 0, "{usage:?}");
+}
