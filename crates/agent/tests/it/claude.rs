@@ -187,7 +187,7 @@ async fn nothing_outside_the_worktree_is_edited_and_in_a_review_nothing_at_all()
     for (kind, path, why) in [
         (TaskKind::Work, "../outside.txt", "outside the worktree"),
         (TaskKind::Work, ".git/config", ".git"),
-        (TaskKind::Review, "inside.txt", "nothing may be edited"),
+        (TaskKind::Review, "inside.txt", "while work is reviewed"),
     ] {
         real.again();
         let start = Start { kind, ..real.start(&format!("[[write {path}|x]][[say done]]")) };
