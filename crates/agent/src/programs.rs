@@ -89,12 +89,21 @@ impl Installed {
     }
 }
 
-/// The first three numbers with points between them.
+/// Whether a version is at least the oldest one; one that cannot be read is old.
+pub(crate) fn is_at_least(found: &str, oldest: &str) -> bool {
+    numbers(found).is_some_and(|found| numbers(oldest).is_none_or(|oldest| found >= oldest))
+}
+
+/// The first numbers with points between them, or else the first number; up to three, those that are missing are zero.
 fn numbers(text: &str) -> Option<[u64; 3]> {
-    text.split(|c: char| !(c.is_ascii_digit() || c == '.')).find_map(|word| {
-        let mut parts = word.split('.').map(|part| part.parse().ok());
-        Some([parts.next()??, parts.next()??, parts.next()??])
-    })
+    let words = || {
+        let words = text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
+        words.map(|word| word.trim_matches('.')).filter(|word| !word.is_empty())
+    };
+    let word = words().find(|word| word.contains('.')).or_else(|| words().next())?;
+    let mut parts = word.split('.').map(str::parse);
+    let mut next = || parts.next().unwrap_or(Ok(0)).ok();
+    Some([next()?, next()?, next()?])
 }
 
 /// The program a driver starts when the configuration names none.
@@ -425,5 +434,23 @@ mod tests {
         assert_eq!(numbers("v2.10.3-beta"), Some([2, 10, 3]));
         assert!(numbers("2.10.0") > numbers("2.9.9"));
         assert_eq!(numbers("none"), None);
+        assert_eq!(numbers("Kimi K2, version 2.1.0"), Some([2, 1, 0]));
+        let of = |version: &str| {
+            let installed = Installed { program: PathBuf::new(), version: Some(version.to_owned()) };
+            installed.is_too_old(Cli::Claude)
+        };
+        for (found, fits) in [
+            ("2.1.0", true),
+            ("2.1", true),
+            ("3", true),
+            ("2.10.0-beta", true),
+            ("2.0.9", false),
+            ("", false),
+            ("new", false),
+        ] {
+            assert_eq!(is_at_least(found, oldest(Cli::Claude)), fits, "{found}");
+            let same = of(found).is_none_or(|old| old != fits);
+            assert!(same, "{found}: a driver and the doctor say the same of what both can read");
+        }
     }
 }

@@ -94,8 +94,8 @@ impl Engine {
                 }
             }
         };
-        let (programs, unpriced) = (self.programs(), self.unpriced());
-        agents.into_iter().map(finding).chain(programs).chain(unpriced).collect()
+        let (programs, unpriced, uncounted) = (self.programs(), self.unpriced(), self.uncounted());
+        agents.into_iter().map(finding).chain(programs).chain(unpriced).chain(uncounted).collect()
     }
 
     /// Whether the programs are there that agents are driven by.
@@ -125,6 +125,31 @@ impl Engine {
             })
         };
         snapshot.config.agents.iter().filter_map(look).collect()
+    }
+
+    /// Agents whose programs do not say, or may not say, what they use: budgets see less of them than there is.
+    fn uncounted(&self) -> Vec<Finding> {
+        let snapshot = self.config();
+        let unseen = |(name, agent): (&model::AgentName, &crate::AgentConfig)| {
+            let told = match agent::driven_by(agent.driver, agent.vendor, &agent.command) {
+                _ if agent.driver != model::Driver::Acp => return None,
+                Some(agent::Cli::Kimi) => "tells at the end of a turn how full its context is, and no more",
+                Some(_) => return None,
+                None => {
+                    "may not tell what it uses; then what it was told and said itself is counted, four bytes a token"
+                }
+            };
+            let severity = if snapshot.config.budgets.is_set() { Severity::Warning } else { Severity::Ok };
+            Some(Finding {
+                severity,
+                check: "agent_usage",
+                message: format!("{name}'s program {told}: budgets see less than it uses"),
+                hint: Some(format!(
+                    "set budgets.agents.{name}.day_tokens lower by as much, or bound it at its vendor"
+                )),
+            })
+        };
+        snapshot.config.agents.iter().filter_map(unseen).collect()
     }
 
     /// Agents of which nobody says what they cost: budgets in dollars do not see them.

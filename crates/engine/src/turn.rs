@@ -9,20 +9,20 @@ pub(crate) mod finish;
 mod lock_requests;
 mod permit;
 mod serve;
+mod spend;
 pub(crate) mod start;
 mod vendor;
 
 use crate::engine::Shared;
 use crate::steer::Taken;
 use crate::strays::Sight;
-use crate::{budget, cost};
 use agent::{RunEvent, RunHandle, TextKind};
 use bus::BusError;
 use lock_requests::LockRequests;
 use model::{
-    Actor, AgentName, Block, CostSource, Cursor, Driver, Event, Message, MessageDraft, ModelAnswer,
-    ModelCall, Participant, ParticipantStatus, Refusal, RefusalKind, RegistrationId, Repo, RepoPath, Role,
-    RunId, StatusChange, Task, TurnId, TurnOutcome, Usage,
+    Actor, AgentName, Block, Cursor, Driver, Event, Message, MessageDraft, ModelCall, Participant,
+    ParticipantStatus, Refusal, RefusalKind, RegistrationId, Repo, RepoPath, Role, RunId, StatusChange, Task,
+    TurnId, TurnOutcome, Usage,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -108,6 +108,8 @@ struct TurnDriver {
     used: Usage,
     /// Reckoned cost of which the vendor has not spoken yet.
     ahead: u64,
+    /// It has gone beyond a budget, and may be over anyway.
+    overspent: Option<spend::Overspent>,
     /// On the worktree it may edit.
     sight: Option<Sight>,
     /// It works in a worktree of its own, where everything is its work.
@@ -184,6 +186,7 @@ impl TurnDriver {
             let deadline = self.question.map_or(self.deadline, |open| open.since + answer_limit);
             let stands_still = self.question.is_none() && !self.permits.is_empty();
             let permit_deadline = self.permits.oldest().unwrap_or(deadline) + answer_limit;
+            let spends_until = self.spends_until();
             tokio::select! {
                 event = self.handle.events.recv() => match event {
                     None | Some(RunEvent::Exited(_)) => return Ok(()),
@@ -219,6 +222,9 @@ impl TurnDriver {
                     );
                     self.end_as(failed("stalled", &silent));
                 }
+                () = tokio::time::sleep_until(spends_until.unwrap_or(deadline)), if spends_until.is_some() => {
+                    self.stop_spending();
+                }
                 () = tokio::time::sleep_until(permit_deadline), if !self.permits.is_empty() => {
                     self.permits_overdue(answer_limit).await?;
                 }
@@ -249,6 +255,9 @@ impl TurnDriver {
     }
 
     async fn hear(&mut self, event: RunEvent) -> Result<(), Refusal> {
+        if spend::goes_on(&event) {
+            self.stop_spending();
+        }
         match event {
             RunEvent::Ready | RunEvent::Exited(_) => Ok(()),
             RunEvent::Status { status, detail } => {
@@ -298,49 +307,6 @@ impl TurnDriver {
                 Ok(())
             }
         }
-    }
-
-    /// Records what was used and what it cost, and ends the turn when that was more than it may cost.
-    async fn model_answered(&mut self, usage: Usage, latency_ms: u64, retries: u32) -> Result<(), Refusal> {
-        let usage = cost::marked(&self.participant, usage);
-        self.used += usage;
-        // A figure of the vendor's is about all before it.
-        self.ahead =
-            if usage.cost_micros > 0 { 0 } else { self.ahead + cost::ahead(&self.participant, &usage) };
-        let ahead = self.ahead;
-        let (vendor, model) = (self.participant.vendor, self.participant.model.clone());
-        let (session, turn, run) = (self.participant.session, self.turn, self.run);
-        let answer = ModelAnswer { session, turn, run, vendor, model, usage, latency_ms, retries };
-        let budgets = self.shared.config.snapshot().config.budgets.clone();
-        let account = start::account(&self.shared, &self.order.task, &self.participant);
-        let (seat, of, bounds) = (self.participant.clone(), account.clone(), budgets.clone());
-        let command = move |view: &store::View<'_>| {
-            let mut events = budget::warnings(view, &bounds, &of, &seat, &answer)?;
-            events.insert(0, Event::ModelAnswered(answer));
-            Ok(events)
-        };
-        self.shared.commit(self.actor(), None, command).await?;
-        let beyond = self.shared.store.read(|view| budget::gone_beyond(view, &budgets, &account, ahead))?;
-        if let Some(refusal) = beyond.filter(|_| self.verdict.is_none()) {
-            let hint = refusal.hint.unwrap_or_default();
-            self.end_as(failed(budget::EXCEEDED, &format!("{}; {hint}", refusal.message)));
-        }
-        Ok(())
-    }
-
-    /// A turn that ended before its vendor said the price costs what our table says, not nothing.
-    async fn reckon(&mut self) -> Result<(), Refusal> {
-        let cost_micros = std::mem::take(&mut self.ahead);
-        if cost_micros == 0 {
-            return Ok(());
-        }
-        let usage = Usage { cost_micros, cost_source: CostSource::Table, ..Usage::default() };
-        self.used += usage;
-        let (vendor, model) = (self.participant.vendor, self.participant.model.clone());
-        let (session, turn, run) = (self.participant.session, self.turn, self.run);
-        let answer = ModelAnswer { session, turn, run, vendor, model, usage, latency_ms: 0, retries: 0 };
-        let events = vec![Event::ModelAnswered(answer)];
-        self.shared.conclude(self.actor(), move |_| Ok(events.clone())).await.map(drop)
     }
 
     async fn message(

@@ -11,7 +11,7 @@ use super::updates::{Call, Updates, list, text, working};
 use super::{line, options, session};
 use crate::driver::clearance::{Clearance, Verdict};
 use crate::driver::context_files::Reads;
-use crate::driver::place::Place;
+use crate::driver::place::{Place, edits_are_wanted};
 use crate::driver::program::VendorProgram;
 use crate::driver::{Driver, DriverError, Steering, Step, preamble};
 use crate::native::output::cut;
@@ -20,7 +20,7 @@ use model::{
     PERMISSION_SUMMARY_MAX, ParticipantStatus, PermissionAsk, Refusal, RepoPath, TaskKind, ToolCategory,
     TurnOutcome, Vendor,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::io::ErrorKind;
@@ -156,7 +156,8 @@ impl Driver for Acp {
     async fn prompt(&mut self, text: &str) -> Result<(), DriverError> {
         let first = self.preamble.take().map(|words| json!({"type": "text", "text": words}));
         let blocks: Vec<Value> = first.into_iter().chain([json!({"type": "text", "text": text})]).collect();
-        self.updates.prompted();
+        let bytes = blocks.iter().filter_map(|block| block.get("text")?.as_str()).map(str::len).sum();
+        self.updates.prompted(bytes);
         self.link.turn_begins();
         self.prompted_at = Instant::now();
         let params = json!({"sessionId": self.session, "prompt": blocks});
@@ -304,7 +305,7 @@ impl Acp {
     }
 
     fn used(&mut self, result: &Value) {
-        let Some(usage) = self.updates.usage(result, self.vendor, &self.model) else { return };
+        let usage = self.updates.usage(result, self.vendor, &self.model);
         let latency_ms = u64::try_from(self.prompted_at.elapsed().as_millis()).unwrap_or(u64::MAX);
         let prompt_tokens = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens;
         // The protocol tells of the turn as a whole, not of its calls of the model.
@@ -352,9 +353,10 @@ impl Acp {
         let files = call.files();
         if call.category() == ToolCategory::Edit && !files.is_empty() {
             let paths = self.may_edit(files.iter().map(String::as_str));
+            let change = self.change_of(&call, &params);
             let subject = Pending { answer, what: Wanted::Edit(params) };
             let verdict = match paths {
-                Ok(paths) => self.clearance.edit(subject, paths),
+                Ok(paths) => self.clearance.edit(subject, paths, change),
                 Err(why) => Verdict::Refused(subject, why),
             };
             return self.follow(verdict);
@@ -411,11 +413,25 @@ impl Acp {
     }
 
     fn may_edit<'a>(&self, paths: impl IntoIterator<Item = &'a str>) -> Result<Vec<RepoPath>, String> {
-        match self.kind {
-            TaskKind::Prompt | TaskKind::Work => self.place.all_editable(paths),
-            TaskKind::Propose => Err("nothing is to be changed while a plan is made".to_owned()),
-            TaskKind::Review => Err("nothing is to be changed while work is reviewed".to_owned()),
-            TaskKind::Ask => Err("nothing is to be changed by a question".to_owned()),
+        edits_are_wanted(self.kind)?;
+        self.place.all_editable(paths)
+    }
+
+    /// What an edit does, as far as the agent says it. Where that is the whole new content it is told as with the writing that
+    /// follows, so that one yes is enough.
+    fn change_of(&self, call: &Call, params: &Value) -> Option<Value> {
+        let diffs = params.get("toolCall").into_iter().flat_map(|call| list(call, "content"));
+        let mut diffs = diffs.filter(|piece| text(piece, "type") == Some("diff"));
+        if let (true, Some(diff), None) = (self.flavor.shows_whole_files(), diffs.next(), diffs.next()) {
+            return Some(json!({"content": text(diff, "newText").unwrap_or_default()}));
+        }
+        let told = call.told_input()?;
+        let whole = |told: &Map<String, Value>| {
+            told.keys().all(|name| ["path", "file_path", "content"].contains(&name.as_str()))
+        };
+        match told.get("content") {
+            Some(content) if told.as_object().is_some_and(whole) => Some(json!({"content": content})),
+            _ => Some(told.clone()),
         }
     }
 
@@ -431,7 +447,8 @@ impl Acp {
                         base: self.made_from(&path),
                         content: content.to_owned(),
                     };
-                    self.clearance.edit(Pending { answer, what }, vec![path])
+                    let change = json!({"content": content});
+                    self.clearance.edit(Pending { answer, what }, vec![path], Some(change))
                 }
                 None => return answer.refuse(INVALID, "there is no path"),
             },

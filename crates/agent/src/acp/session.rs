@@ -4,7 +4,7 @@ use super::flavor::Flavor;
 use super::link::{AUTH_REQUIRED, Fault, Heard, Link};
 use crate::driver::DriverError;
 use crate::driver::place::Place;
-use crate::driver::program::is_at_least;
+use crate::programs::is_at_least;
 use crate::run::wire::{Begin, McpServer, Start};
 use serde_json::{Value, json};
 use std::fs;

@@ -6,7 +6,7 @@ use super::flavor::Flavor;
 use super::line;
 use super::terminal::Terminals;
 use crate::run::wire::{RunEvent, TextKind};
-use llm::price_of;
+use llm::{BYTES_PER_TOKEN, price_of};
 use model::{
     Block, CostSource, OutlineState, OutlineStep, ParticipantStatus, RepoPath, Role, ToolCategory, Usage,
     Vendor,
@@ -29,6 +29,9 @@ pub(crate) struct Updates {
     pub(crate) summary: String,
     /// Written by our own hand; the daemon knows of them.
     pub(crate) written: HashSet<RepoPath>,
+    /// Bytes of the turn that were told to the agent, and said by it, as far as they came by here.
+    told_bytes: u64,
+    said_bytes: u64,
     /// Tokens in the agent's context, as it last said.
     pub(crate) context: Option<u64>,
     /// What the session has cost so far, in dollars, now and when the turn began.
@@ -51,9 +54,14 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// The call's arguments, where the agent tells them.
+    pub(crate) fn told_input(&self) -> Option<&Value> {
+        self.input.as_ref().or(self.written.as_ref())
+    }
+
     /// The call's arguments; what stands for them where the agent does not tell them.
     pub(crate) fn arguments(&self) -> Value {
-        if let Some(input) = self.input.as_ref().or(self.written.as_ref()) {
+        if let Some(input) = self.told_input() {
             return input.clone();
         }
         let mut known = Map::new();
@@ -99,13 +107,11 @@ impl Call {
 
     /// The shell line it is about, as a terminal's is compared with it.
     pub(crate) fn line(&self, root: &Path) -> String {
-        let input = self.input.as_ref().or(self.written.as_ref());
-        line::of_call(self.command(), input.and_then(|input| text(input, "cwd")), root)
+        line::of_call(self.command(), self.told_input().and_then(|input| text(input, "cwd")), root)
     }
 
     fn command(&self) -> &str {
-        let input = self.input.as_ref().or(self.written.as_ref());
-        let input = input.and_then(|input| input.get("command")?.as_str());
+        let input = self.told_input().and_then(|input| input.get("command")?.as_str());
         input.unwrap_or(&self.title)
     }
 }
@@ -118,14 +124,17 @@ impl Updates {
             said: Vec::new(),
             summary: String::new(),
             written: HashSet::new(),
+            told_bytes: 0,
+            said_bytes: 0,
             context: None,
             cost: None,
             paid: 0.0,
         }
     }
 
-    pub(crate) fn prompted(&mut self) {
+    pub(crate) fn prompted(&mut self, bytes: usize) {
         self.summary.clear();
+        (self.told_bytes, self.said_bytes) = (bytes as u64, 0);
         self.context = None;
         self.paid = self.cost.unwrap_or(0.0);
     }
@@ -157,6 +166,7 @@ impl Updates {
         if piece.is_empty() {
             return Vec::new();
         }
+        self.said_bytes += piece.len() as u64;
         match (kind, self.said.last_mut()) {
             (TextKind::Text, Some(Block::Text { text }))
             | (TextKind::Thinking, Some(Block::Thinking { text, .. })) => {
@@ -228,7 +238,11 @@ impl Updates {
             if status == Some("completed") && call.category() == ToolCategory::Edit {
                 events.extend(self.wrote(&call, editable));
             }
-            events.push(message(Role::Tool, vec![result(&id, &call, update, terminals)]));
+            let result = result(&id, &call, update, terminals);
+            if let Block::ToolResult { output, .. } = &result {
+                self.told_bytes += output.len() as u64;
+            }
+            events.push(message(Role::Tool, vec![result]));
             events.push(working(ParticipantStatus::Thinking, ""));
             self.calls.remove(&id);
         }
@@ -247,8 +261,9 @@ impl Updates {
         let Some(call) = self.calls.get_mut(id).filter(|call| !call.told) else { return Vec::new() };
         call.told = true;
         let call = call.clone();
-        let block =
-            Block::ToolCall { call_id: id.to_owned(), tool: call.tool.clone(), arguments: call.arguments() };
+        let arguments = call.arguments();
+        self.said_bytes += arguments.to_string().len() as u64;
+        let block = Block::ToolCall { call_id: id.to_owned(), tool: call.tool.clone(), arguments };
         let status = match call.category() {
             ToolCategory::Edit => working(ParticipantStatus::Editing, &call.title),
             ToolCategory::Shell => working(ParticipantStatus::RunningTool, call.command()),
@@ -259,8 +274,9 @@ impl Updates {
         events
     }
 
-    /// What the turn used: by the agent's own count, else by what its context held at the end.
-    pub(crate) fn usage(&self, result: &Value, vendor: Vendor, model: &str) -> Option<Usage> {
+    /// What the turn used: by the agent's own count, else by what its context held at the end, else by the text that came by
+    /// here, which is less than it was.
+    pub(crate) fn usage(&self, result: &Value, vendor: Vendor, model: &str) -> Usage {
         let number = |value: &Value, field: &str| value.get(field).and_then(Value::as_u64).unwrap_or(0);
         let quota = result.pointer("/_meta/quota/token_count");
         let mut usage = if let Some(count) = quota {
@@ -278,14 +294,21 @@ impl Updates {
                 ..Usage::default()
             }
         } else {
-            Usage { input_tokens: self.context?, ..Usage::default() }
+            match self.context {
+                Some(context) => Usage { input_tokens: context, ..Usage::default() },
+                None => Usage {
+                    input_tokens: self.told_bytes.div_ceil(BYTES_PER_TOKEN),
+                    output_tokens: self.said_bytes.div_ceil(BYTES_PER_TOKEN),
+                    ..Usage::default()
+                },
+            }
         };
         (usage.cost_micros, usage.cost_source) = match self.cost {
             Some(cost) => (micros(cost - self.paid), CostSource::Vendor),
             None => price_of(vendor, model, usage.input_tokens)
                 .map_or((0, CostSource::None), |price| (price.cost_micros(&usage), CostSource::Table)),
         };
-        Some(usage)
+        usage
     }
 }
 
@@ -444,21 +467,25 @@ mod tests {
     fn usage_is_what_the_agent_counts_or_else_its_context() {
         let mut updates = Updates::new(Flavor::Other);
         let usage = |updates: &Updates, result: &Value| {
-            let usage = updates.usage(result, Vendor::Openai, "none")?;
-            Some((usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cost_micros))
+            let usage = updates.usage(result, Vendor::Openai, "none");
+            (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cost_micros)
         };
-        assert_eq!(usage(&updates, &json!({})), None);
+        // One that tells nothing has used what came by here at the least.
+        updates.prompted(400);
+        let words = json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "x".repeat(80)}});
+        updates.hear(&words, &Terminals::default(), &editable);
+        assert_eq!(usage(&updates, &json!({})), (100, 20, 0, 0));
         let quota = json!({"_meta": {"quota": {"token_count": {"input_tokens": 300, "output_tokens": 60}}}});
-        assert_eq!(usage(&updates, &quota), Some((300, 60, 0, 0)));
+        assert_eq!(usage(&updates, &quota), (300, 60, 0, 0));
         let counted = json!({"usage": {"inputTokens": 1, "outputTokens": 2, "cachedReadTokens": 3}});
-        assert_eq!(usage(&updates, &counted), Some((1, 2, 3, 0)));
+        assert_eq!(usage(&updates, &counted), (1, 2, 3, 0));
         let told = |used: u64, dollars: f64| json!({"sessionUpdate": "usage_update", "used": used, "size": 1000, "cost": {"amount": dollars, "currency": "USD"}});
         updates.hear(&told(120, 0.5), &Terminals::default(), &editable);
-        assert_eq!(usage(&updates, &json!({})), Some((120, 0, 0, 500_000)));
+        assert_eq!(usage(&updates, &json!({})), (120, 0, 0, 500_000));
         // What a session has cost grows over its turns.
-        updates.prompted();
+        updates.prompted(0);
         updates.hear(&told(240, 0.75), &Terminals::default(), &editable);
-        assert_eq!(usage(&updates, &json!({})), Some((240, 0, 0, 250_000)));
+        assert_eq!(usage(&updates, &json!({})), (240, 0, 0, 250_000));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::driver::Claude;
 use super::wire::{self, EDIT_TOOLS};
-use crate::driver::place::Place;
+use crate::driver::place::{Place, edits_are_wanted};
 use crate::native::output::cut;
 use crate::run::wire::{Reply, Request, RunEvent};
 use model::{Block, PERMISSION_SUMMARY_MAX, PermissionAsk, QUESTION_MAX, Refusal, RepoPath, ToolCategory};
@@ -42,9 +42,7 @@ impl Waiting {
 
 /// The file whose lock an edit needs, or why it may not be made.
 pub(super) fn lock_for(claude: &Claude, tool_input: &Value) -> Result<RepoPath, String> {
-    if !claude.start.kind.may_edit() {
-        return Err("nothing may be edited in this turn; say in words what should be changed".to_owned());
-    }
+    edits_are_wanted(claude.start.kind)?;
     let path = wire::edited(tool_input).ok_or("the edit names no file")?;
     claude.place.editable(path)
 }

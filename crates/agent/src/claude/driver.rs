@@ -11,9 +11,9 @@ use super::wire::{self, Asked, Delta, Said, SessionUsage, Streamed, Streaming, S
 use crate::cli::Cli;
 use crate::driver::context_files::Reads;
 use crate::driver::place::Place;
-use crate::driver::program::{VendorProgram, is_at_least};
+use crate::driver::program::VendorProgram;
 use crate::driver::{About, Driver, DriverError, Steering, Step, preamble};
-use crate::programs::oldest;
+use crate::programs::{is_at_least, oldest};
 use crate::run::wire::{Begin, Reply, Request, RunEvent, Start, TextKind};
 use model::{ParticipantStatus, Refusal, TurnOutcome, Usage};
 use serde_json::{Value, json};
@@ -449,7 +449,7 @@ impl Claude {
             }
             Asked::HookCallback { input, .. } => match consent::lock_for(self, &input.tool_input) {
                 Ok(path) => {
-                    self.ask(Waiting::edit(request_id), Request::Lock { path });
+                    self.ask(Waiting::edit(request_id), Request::to_edit(path, Some(&input.tool_input)));
                     Ok(())
                 }
                 Err(reason) => {

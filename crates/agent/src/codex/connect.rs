@@ -7,7 +7,7 @@ use crate::connect::{
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// It gives the end of a session no more than this, in seconds.
+/// It gives the end of a session, and an interrupted turn, no more than this, in seconds.
 const END_SECONDS: u64 = 3;
 
 pub(crate) fn folder(scope: Scope, place: &Surroundings) -> Result<PathBuf, ConnectError> {
@@ -39,7 +39,8 @@ fn hooks(programs: &Programs) -> Vec<(&'static str, Value)> {
     let tool = |event| (event, group(Some(".*"), &command, hook_seconds()));
     let all = |event| (event, group(None, &command, hook_seconds()));
     let mut hooks = vec![tool("PreToolUse"), tool("PostToolUse"), all("SessionStart")];
-    hooks.push(("SessionEnd", group(None, &command, END_SECONDS)));
+    // A turn that is interrupted has no `Stop`.
+    hooks.extend(["SessionEnd", "Interrupt"].map(|event| (event, group(None, &command, END_SECONDS))));
     hooks.extend(["UserPromptSubmit", "Stop", "SubagentStart", "SubagentStop"].map(all));
     hooks
 }

@@ -9,10 +9,10 @@ use super::thread::{Ending, Thread, Told};
 use crate::cli::Cli;
 use crate::driver::clearance::{Clearance, Verdict};
 use crate::driver::context_files::Reads;
-use crate::driver::place::Place;
-use crate::driver::program::{VendorProgram, is_at_least};
+use crate::driver::place::{Place, edits_are_wanted};
+use crate::driver::program::VendorProgram;
 use crate::driver::{About, Driver, DriverError, Steering, Step, preamble};
-use crate::programs::oldest;
+use crate::programs::{is_at_least, oldest};
 use crate::run::wire::{Begin, Reply, RunEvent, Start};
 use model::{Isolation, Refusal, RepoPath, TaskKind, TurnOutcome};
 use serde_json::{Map, Value, json};
@@ -207,7 +207,7 @@ impl Codex {
             Question::Patch { item } => {
                 let subject = Approval { id, thread, kind: Kind::Patch };
                 let verdict = match self.may_edit(&item) {
-                    Ok(paths) => self.clearance.edit(subject, paths),
+                    Ok(paths) => self.clearance.edit(subject, paths, self.thread.patch(&item)),
                     Err(why) => Verdict::Refused(subject, why),
                 };
                 self.follow(verdict)
@@ -216,12 +216,8 @@ impl Codex {
     }
 
     fn may_edit(&self, item: &str) -> Result<Vec<RepoPath>, String> {
-        match self.kind {
-            TaskKind::Prompt | TaskKind::Work => self.thread.paths(item),
-            TaskKind::Propose => Err("nothing is to be changed while a plan is made".to_owned()),
-            TaskKind::Review => Err("nothing is to be changed while work is reviewed".to_owned()),
-            TaskKind::Ask => Err("nothing is to be changed by a question".to_owned()),
-        }
+        edits_are_wanted(self.kind)?;
+        self.thread.paths(item)
     }
 
     fn follow(&mut self, verdict: Verdict<Approval>) -> Result<(), DriverError> {

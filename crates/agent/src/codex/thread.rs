@@ -32,6 +32,8 @@ pub(crate) struct Thread {
 /// A patch the agent wants to make.
 struct Patch {
     changes: Vec<Change>,
+    /// The same, as Codex told it.
+    told: Value,
     /// Its paths in the repository, or why one of them may not be edited.
     paths: Result<Vec<RepoPath>, String>,
 }
@@ -95,6 +97,11 @@ impl Thread {
             Some(patch) => patch.paths.clone(),
             None => Err("it is not known which files this patch changes; make it again".to_owned()),
         }
+    }
+
+    /// A patch as it came, for whoever is asked about it.
+    pub(crate) fn patch(&self, item: &str) -> Option<Value> {
+        self.patches.get(item).map(|patch| patch.told.clone())
     }
 
     /// What a notice means.
@@ -175,7 +182,8 @@ impl Thread {
         }
         let (Some(id), Some(changes)) = (text(item, "id"), Change::all(item)) else { return };
         let paths = changes.iter().flat_map(Change::paths).map(editable).collect();
-        self.patches.insert(id.to_owned(), Patch { changes, paths });
+        let told = item.get("changes").cloned().unwrap_or_default();
+        self.patches.insert(id.to_owned(), Patch { changes, told, paths });
     }
 
     fn item_completed(&mut self, params: &Value, ours: bool, editable: Editable<'_>) -> Vec<RunEvent> {

@@ -77,6 +77,19 @@ fn connecting_twice_changes_nothing_and_disconnecting_leaves_the_users_own() {
 }
 
 #[test]
+fn a_turn_that_is_interrupted_is_told_where_the_program_tells_it() {
+    for (cli, recorded) in [
+        (Cli::Codex, &include_bytes!("../../tests/fixtures/hooks/codex/Interrupt.json")[..]),
+        (Cli::Kimi, &include_bytes!("../../tests/fixtures/hooks/kimi/Interrupt.json")[..]),
+    ] {
+        let text: String = plans(cli, Scope::User).iter().map(|file| file.connected(None).unwrap()).collect();
+        assert!(text.contains("\"Interrupt\""), "{cli}: {text}");
+        let heard = crate::HookEvent::parse(cli, recorded).unwrap();
+        assert_eq!(heard.moment, crate::Moment::Stop, "{cli}");
+    }
+}
+
+#[test]
 fn what_cannot_be_taken_out_alone_is_left_with_a_word_of_what_to_do() {
     let file = &plans(Cli::Codex, Scope::User)[1];
     let once = file.connected(Some("[model]\nname = \"x\"\n")).unwrap();

@@ -4,6 +4,7 @@
 
 use crate::run::wire::{Reply, Request, RunEvent};
 use model::{Refusal, RepoPath};
+use serde_json::Value;
 use std::collections::HashMap;
 
 /// `T` is what the verdict is about: how the vendor's program is to be answered.
@@ -16,6 +17,8 @@ struct Waiting<T> {
     subject: T,
     /// Paths whose locks are still to be asked for, the next one last.
     locks: Vec<RepoPath>,
+    /// What is to be done to them.
+    change: Option<Value>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -35,17 +38,18 @@ impl<T> Clearance<T> {
         Self { last_id: 0, waiting: HashMap::new() }
     }
 
-    /// Asks for the locks of an edit, in the order of their names, so that two agents never wait for each other.
-    pub(crate) fn edit(&mut self, subject: T, mut paths: Vec<RepoPath>) -> Verdict<T> {
+    /// Asks for the locks of an edit, in the order of their names, so that two agents never wait for each other. `change` is the
+    /// whole edit, as far as it is known.
+    pub(crate) fn edit(&mut self, subject: T, mut paths: Vec<RepoPath>, change: Option<Value>) -> Verdict<T> {
         paths.sort();
         paths.dedup();
         paths.reverse();
-        self.lock_next(Waiting { subject, locks: paths })
+        self.lock_next(Waiting { subject, locks: paths, change })
     }
 
     /// Asks the daemon something else.
     pub(crate) fn ask(&mut self, subject: T, request: Request) -> RunEvent {
-        self.wait(Waiting { subject, locks: Vec::new() }, request)
+        self.wait(Waiting { subject, locks: Vec::new(), change: None }, request)
     }
 
     /// What the daemon's answer means; none when nobody waits for it any more.
@@ -66,7 +70,10 @@ impl<T> Clearance<T> {
     fn lock_next(&mut self, mut waiting: Waiting<T>) -> Verdict<T> {
         match waiting.locks.pop() {
             None => Verdict::Granted(waiting.subject),
-            Some(path) => Verdict::Ask(self.wait(waiting, Request::Lock { path })),
+            Some(path) => {
+                let request = Request::to_edit(path, waiting.change.as_ref());
+                Verdict::Ask(self.wait(waiting, request))
+            }
         }
     }
 
@@ -95,7 +102,7 @@ mod tests {
 
     fn locking(verdict: &Verdict<&str>) -> (u64, String) {
         match verdict {
-            Verdict::Ask(RunEvent::Request { id, request: Request::Lock { path } }) => {
+            Verdict::Ask(RunEvent::Request { id, request: Request::Lock { path, .. } }) => {
                 (*id, path.to_string())
             }
             other => panic!("{other:?}"),
@@ -105,7 +112,7 @@ mod tests {
     #[test]
     fn an_edit_is_granted_after_all_its_locks_in_the_order_of_their_names() {
         let mut clearance = Clearance::new();
-        let first = locking(&clearance.edit("edit", vec![path("b"), path("a"), path("b")]));
+        let first = locking(&clearance.edit("edit", vec![path("b"), path("a"), path("b")], None));
         assert_eq!(first.1, "a");
         let second = locking(&clearance.reply(first.0, Ok(Reply::Locked { token: 1 })).unwrap());
         assert_eq!(second.1, "b");
@@ -117,7 +124,7 @@ mod tests {
     #[test]
     fn a_refused_lock_refuses_the_edit_with_its_hint() {
         let mut clearance = Clearance::new();
-        let (id, _) = locking(&clearance.edit("edit", vec![path("a"), path("b")]));
+        let (id, _) = locking(&clearance.edit("edit", vec![path("a"), path("b")], None));
         let refusal = Refusal::conflict("locked", "`a` is held by codex").hint("work on something else");
         let refused = clearance.reply(id, Err(refusal));
         let text = "`a` is held by codex; work on something else".to_owned();
@@ -127,14 +134,14 @@ mod tests {
     #[test]
     fn several_wait_at_once_and_each_gets_its_own_answer() {
         let mut clearance = Clearance::new();
-        let (edit, _) = locking(&clearance.edit("edit", vec![path("a")]));
+        let (edit, _) = locking(&clearance.edit("edit", vec![path("a")], None));
         let asked = clearance.ask("question", Request::Ask { question: "which?".into() });
         let RunEvent::Request { id, .. } = asked else { panic!("{asked:?}") };
         let answer = Reply::Answer { text: "blue".into() };
         assert_eq!(clearance.reply(id, Ok(answer.clone())), Some(Verdict::Answered("question", answer)));
         assert_eq!(clearance.reply(edit, Ok(Reply::Locked { token: 1 })), Some(Verdict::Granted("edit")));
-        assert_eq!(clearance.edit("nothing", Vec::new()), Verdict::Granted("nothing"));
-        let (late, _) = locking(&clearance.edit("late", vec![path("a")]));
+        assert_eq!(clearance.edit("nothing", Vec::new(), None), Verdict::Granted("nothing"));
+        let (late, _) = locking(&clearance.edit("late", vec![path("a")], None));
         assert_eq!(clearance.drain().collect::<Vec<_>>(), ["late"]);
         assert_eq!(clearance.reply(late, Ok(Reply::Locked { token: 1 })), None);
     }

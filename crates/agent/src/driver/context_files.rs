@@ -176,7 +176,7 @@ mod tests {
             (&[("AGENTS.md", "same"), ("CLAUDE.md", "# all\nsame\n")], claude(), &[]),
             (&[("AGENTS.md", "a"), ("CLAUDE.md", "see @AGENTS.md\nb")], claude(), &[]),
             (&[("AGENTS.md", "a"), (".claude/CLAUDE.md", "b @../AGENTS.md")], claude(), &[]),
-            (&[("AGENTS.md", "a"), ("CLAUDE.md", "mail me@AGENTS.md")], claude(), &["AGENTS.md"]),
+            (&[("AGENTS.md", "x"), ("CLAUDE.md", "mail me@AGENTS.md")], claude(), &["AGENTS.md"]),
             // Who takes no imports is told what they would bring in, and not a text that is nothing else.
             (&[("AGENTS.md", "a"), ("CLAUDE.md", "@AGENTS.md\n")], Reads::default(), &["AGENTS.md"]),
             (&[("AGENTS.md", "@GEMINI.md"), ("GEMINI.md", "g")], Reads::of(&["AGENTS.md"]), &["GEMINI.md"]),

@@ -3,7 +3,7 @@
 //! Invariant: a path that is given out is the file's own name in the worktree, with every symbolic link followed, so that a lock on
 //! it is a lock on the file.
 
-use model::{Entropy, RepoPath};
+use model::{Entropy, RepoPath, TaskKind};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -76,6 +76,17 @@ impl Place {
     }
 }
 
+/// Whether anything may be edited in a turn of this kind; why not is for the agent.
+pub(crate) fn edits_are_wanted(kind: TaskKind) -> Result<(), String> {
+    let meanwhile = match kind {
+        TaskKind::Prompt | TaskKind::Work => return Ok(()),
+        TaskKind::Propose => "a plan is made",
+        TaskKind::Review => "work is reviewed",
+        TaskKind::Ask => "a question is answered",
+    };
+    Err(format!("nothing is to be changed while {meanwhile}; say in words what should be changed"))
+}
+
 /// The path with the links of all that exists of it followed. None when a link leads nowhere or `..` follows something that
 /// does not exist.
 fn resolve(path: &Path) -> Option<PathBuf> {
@@ -109,6 +120,15 @@ pub(crate) mod tests {
     impl Entropy for Dice {
         fn fill(&self, buffer: &mut [u8]) {
             buffer.fill(7);
+        }
+    }
+
+    #[test]
+    fn edits_are_wanted_where_the_turn_may_edit() {
+        for kind in TaskKind::ALL {
+            let said = edits_are_wanted(kind);
+            assert_eq!(said.is_ok(), kind.may_edit(), "{kind:?}");
+            assert!(said.err().is_none_or(|why| why.contains("say in words")), "{kind:?}");
         }
     }
 

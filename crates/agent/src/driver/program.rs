@@ -304,15 +304,6 @@ impl LastWords {
     }
 }
 
-/// Whether the version is at least the oldest one: numbers between dots, compared one by one; what cannot be read is old.
-pub(crate) fn is_at_least(found: &str, oldest: &str) -> bool {
-    let numbers = |version: &str| -> Vec<u64> {
-        version.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
-    };
-    let (found, oldest) = (numbers(found), numbers(oldest));
-    !found.is_empty() && found >= oldest
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::place::tests::Dice;
@@ -449,21 +440,6 @@ mod tests {
             let pid = program.child.id().unwrap();
             program.stop().await;
             assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "{script}");
-        }
-    }
-
-    #[test]
-    fn versions_are_compared_by_their_numbers() {
-        for (found, fits) in [
-            ("1.2.0", true),
-            ("1.10.0", true),
-            ("2", true),
-            ("1.2.0-beta", true),
-            ("1.1.9", false),
-            ("", false),
-            ("new", false),
-        ] {
-            assert_eq!(is_at_least(found, ABOUT.oldest), fits, "{found}");
         }
     }
 }

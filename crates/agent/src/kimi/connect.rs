@@ -24,9 +24,10 @@ pub(crate) fn parts(
         )
     };
     let mut block = hook("PreToolUse", Some("Write|Edit|Bash"));
-    let others =
-        ["PostToolUse", "PostToolUseFailure", "SessionStart", "SessionEnd", "UserPromptSubmit", "Stop"];
-    for event in others.into_iter().chain(["SubagentStart", "SubagentStop"]) {
+    let tools = ["PostToolUse", "PostToolUseFailure"];
+    // A turn that fails or is interrupted has no `Stop`.
+    let turns = ["SessionStart", "SessionEnd", "UserPromptSubmit", "Stop", "StopFailure", "Interrupt"];
+    for event in tools.into_iter().chain(turns).chain(["SubagentStart", "SubagentStop"]) {
         block.push_str(&hook(event, None));
     }
     let server = Part::Json { hooks: Vec::new(), server: Some(programs.server()), approved: false };

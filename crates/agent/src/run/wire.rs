@@ -9,7 +9,7 @@ use model::{
     PlannedTask, Refusal, RepoPath, Role, TaskKind, ToolCategory, TurnOutcome, Usage,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 use super::handle::RunExitStatus;
@@ -18,7 +18,7 @@ use crate::native::output::cut;
 /// Revision of this wire. A daemon goes on while its program on disk is replaced, and would start the other one's
 /// guards: the guard's first line says the revision, and another one ends the run before it begins. Raise it with
 /// every change of what is below.
-pub(crate) const WIRE_REVISION: u32 = 3;
+pub(crate) const WIRE_REVISION: u32 = 4;
 
 /// What the daemon hears of a run, in the order in which it happened. The last one is always
 /// [`RunEvent::Exited`].
@@ -78,8 +78,13 @@ pub enum TextKind {
 #[serde(tag = "request", rename_all = "snake_case")]
 pub enum Request {
     /// An exclusive lock on the path, waited for. Answered `Locked`. Asking again for a path that is
-    /// held already is fine and answers the same lock.
-    Lock { path: RepoPath },
+    /// held already is fine and answers the same lock. `change` is the edit it is wanted for, as far as the driver knows it: who
+    /// is asked about the edit is asked about exactly that.
+    Lock {
+        path: RepoPath,
+        #[serde(default)]
+        change: Option<Value>,
+    },
     /// Write the file under the lock the run holds. `base` is the BLAKE3 (hex) of the content the
     /// edit was made from; none means that the file must not exist. Answered `Written`.
     Write { path: RepoPath, base: Option<String>, content: String },
@@ -96,7 +101,22 @@ pub enum Request {
     Veto { ask: Box<PermissionAsk> },
 }
 
+/// Largest edit that is shown to whoever is asked about it, in bytes of JSON; a larger one is bound by its hash.
+pub(crate) const CHANGE_SHOWN_MAX: usize = 64 * 1024;
+
 impl Request {
+    /// The lock of a file, for this edit of it.
+    pub fn to_edit(path: RepoPath, change: Option<&Value>) -> Self {
+        let bounded = |change: &Value| {
+            let text = change.to_string();
+            if text.len() <= CHANGE_SHOWN_MAX {
+                return change.clone();
+            }
+            json!({"bytes": text.len(), "blake3": blake3::hash(text.as_bytes()).to_hex().to_string()})
+        };
+        Self::Lock { path, change: change.map(bounded) }
+    }
+
     /// To read what is at these paths, which a driver does for its agent. Rules may forbid it, or want it asked about.
     pub(crate) fn to_read(tool: &str, summary: &str, arguments: Value, paths: Vec<RepoPath>) -> Self {
         let ask = PermissionAsk {
@@ -236,5 +256,25 @@ pub struct BashPolicy {
 impl Default for BashPolicy {
     fn default() -> Self {
         Self { timeout_ms: 120_000, max_timeout_ms: 600_000, output_cap: 32 * 1024 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_edit_is_bound_by_its_hash() {
+        let lock = |bytes: usize, letter: &str| {
+            let request = Request::to_edit("a".parse().unwrap(), Some(&json!(letter.repeat(bytes))));
+            let Request::Lock { change: Some(change), .. } = request else { panic!("{request:?}") };
+            change
+        };
+        // Two bytes are its quotes.
+        let fits = CHANGE_SHOWN_MAX - 2;
+        assert_eq!(lock(fits, "x"), json!("x".repeat(fits)));
+        let (one, other) = (lock(fits + 1, "x"), lock(fits + 1, "y"));
+        assert_eq!(one["bytes"], CHANGE_SHOWN_MAX + 1);
+        assert_ne!(one["blake3"], other["blake3"]);
     }
 }

@@ -48,7 +48,7 @@ async fn a_file_is_written_by_the_daemon_under_its_lock() {
         for (at, request) in requests.iter().enumerate() {
             if let Request::Write { path, .. } = request {
                 assert!(
-                    requests[..at].contains(&Request::Lock { path: path.clone() }),
+                    requests[..at].contains(&Request::Lock { path: path.clone(), change: None }),
                     "{cli:?}: {requests:?}"
                 );
             }
@@ -121,7 +121,11 @@ async fn an_edit_that_is_asked_for_without_naming_its_file_is_locked_all_the_sam
     assert!(completed(&agent.play(start).await));
     assert_eq!(read(&agent, "a.txt").as_deref(), Some("x"));
     let requests = agent.daemon.requests();
-    assert_eq!(requests.first(), Some(&Request::Lock { path: "a.txt".parse().unwrap() }), "{requests:?}");
+    assert_eq!(
+        requests.first(),
+        Some(&Request::Lock { path: "a.txt".parse().unwrap(), change: None }),
+        "{requests:?}"
+    );
     assert!(!requests.iter().any(|request| matches!(request, Request::Permit { .. })), "{requests:?}");
 }
 
@@ -218,7 +222,7 @@ async fn a_sub_agents_edit_needs_the_same_locks() {
         let outcome = agent.play(start).await;
         assert!(completed(&outcome), "{cli:?}: {outcome:?}");
         assert_eq!(read(&agent, "sub.txt").as_deref(), Some("from below"), "{cli:?}");
-        let lock = Request::Lock { path: "sub.txt".parse().unwrap() };
+        let lock = Request::Lock { path: "sub.txt".parse().unwrap(), change: None };
         let requests = agent.daemon.requests();
         let write = requests.iter().position(|request| matches!(request, Request::Write { .. }));
         assert!(requests[..write.unwrap()].contains(&lock), "{cli:?}: {requests:?}");

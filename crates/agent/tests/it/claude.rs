@@ -87,7 +87,10 @@ async fn a_turn_is_told_as_that_of_every_other_driver() {
     let path = "a.txt".parse().unwrap();
     assert_eq!(
         real.daemon.requests(),
-        [Request::Lock { path }, Request::Lock { path: "a.txt".parse().unwrap() }]
+        [
+            Request::Lock { path, change: None },
+            Request::Lock { path: "a.txt".parse().unwrap(), change: None }
+        ]
     );
     let daemon = &real.daemon;
     let opened = position(daemon, |event| matches!(event, RunEvent::Opened { version: Some(_), .. }));
@@ -184,7 +187,7 @@ async fn nothing_outside_the_worktree_is_edited_and_in_a_review_nothing_at_all()
     for (kind, path, why) in [
         (TaskKind::Work, "../outside.txt", "outside the worktree"),
         (TaskKind::Work, ".git/config", ".git"),
-        (TaskKind::Review, "inside.txt", "nothing may be edited"),
+        (TaskKind::Review, "inside.txt", "while work is reviewed"),
     ] {
         real.again();
         let start = Start { kind, ..real.start(&format!("[[write {path}|x]][[say done]]")) };
@@ -269,7 +272,7 @@ async fn a_sub_agent_edits_under_the_locks_of_the_run_and_is_named() {
     let start = real.start("[[agent <<say from below>> <<write sub.txt|x>> <<say sub done>>]][[say all]]");
     assert_eq!(real.daemon.play(start).await, completed("all"), "{:?}", real.daemon.events);
     assert!(real.file("sub.txt").exists());
-    assert_eq!(real.daemon.requests(), [Request::Lock { path: "sub.txt".parse().unwrap() }]);
+    assert_eq!(real.daemon.requests(), [Request::Lock { path: "sub.txt".parse().unwrap(), change: None }]);
     let words = real.daemon.events.iter().find_map(|event| match event {
         RunEvent::Message { blocks, .. } => match blocks.as_slice() {
             [Block::Text { text: who }, Block::Text { text }, ..] if text == "from below" => {

@@ -39,7 +39,7 @@ fn shown(event: &RunEvent) -> Option<String> {
                 diff.as_deref().and_then(|diff| diff.lines().last()).unwrap_or_default()
             )
         }
-        RunEvent::Request { request: Request::Lock { path }, .. } => format!("lock {path}"),
+        RunEvent::Request { request: Request::Lock { path, .. }, .. } => format!("lock {path}"),
         RunEvent::Request { request: Request::Permit { ask }, .. } => format!("permit {}", ask.summary),
         _ => return None,
     })

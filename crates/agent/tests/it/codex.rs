@@ -32,7 +32,7 @@ async fn a_patch_is_made_under_its_lock_and_told_before_its_result() {
             "{outcome:?}"
         );
         assert_eq!(read(&codex, &name).unwrap(), "one\ntwo\n");
-        let lock = Request::Lock { path: name.parse().unwrap() };
+        let lock = Request::Lock { path: name.parse().unwrap(), change: None };
         assert_eq!(codex.daemon.requests(), [lock]);
         let events = &codex.daemon.events;
         let at =
@@ -222,7 +222,7 @@ async fn a_sub_agents_edit_needs_the_same_locks() {
     let outcome = codex.play(start).await;
     assert!(matches!(outcome, TurnOutcome::Completed { .. }), "{outcome:?}");
     assert_eq!(read(&codex, "sub.txt").as_deref().map(str::trim_end), Some("from below"));
-    assert_eq!(codex.daemon.requests(), [Request::Lock { path: "sub.txt".parse().unwrap() }]);
+    assert_eq!(codex.daemon.requests(), [Request::Lock { path: "sub.txt".parse().unwrap(), change: None }]);
     assert_eq!(wrote(&codex.daemon.events)[0].0, "sub.txt");
     assert!(
         !said(&codex.daemon.events).contains("Sub done"),

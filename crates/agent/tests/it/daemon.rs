@@ -132,10 +132,23 @@ impl Daemon {
     pub(crate) fn requests(&self) -> Vec<Request> {
         let request = |event: &RunEvent| match event {
             RunEvent::Request { request: Request::Veto { .. }, .. } => None,
+            // Which edit a lock is for has tests of its own.
+            RunEvent::Request { request: Request::Lock { path, .. }, .. } => {
+                Some(Request::Lock { path: path.clone(), change: None })
+            }
             RunEvent::Request { request, .. } if !is_reading(request) => Some(request.clone()),
             _ => None,
         };
         self.events.iter().filter_map(request).collect()
+    }
+
+    /// The edits that locks were asked for.
+    pub(crate) fn changes(&self) -> Vec<serde_json::Value> {
+        let change = |event: &RunEvent| match event {
+            RunEvent::Request { request: Request::Lock { change, .. }, .. } => change.clone(),
+            _ => None,
+        };
+        self.events.iter().filter_map(change).collect()
     }
 
     /// What was to be read: the tool, and the paths.

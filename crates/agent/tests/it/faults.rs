@@ -272,3 +272,57 @@ async fn an_agent_reads_for_itself_only_what_lies_in_the_worktree_and_no_rule_fo
         assert_eq!(paths, asked, "{path}");
     }
 }
+
+#[tokio::test]
+async fn who_is_asked_about_an_edit_is_asked_about_what_is_written() {
+    let write = asks(7, "fs/write_text_file", r#""path":"a.txt","content":"new""#);
+    let tool =
+        r#""toolCallId":"c1","title":"Write","kind":"edit","rawInput":{"path":"a.txt","content":"new"}"#;
+    let edit = asks(
+        6,
+        "session/request_permission",
+        &format!(
+            r#""toolCall":{{{tool},"locations":[{{"path":"a.txt"}}]}},"options":[{{"optionId":"yes","kind":"allow_once"}}]"#
+        ),
+    );
+    let mut daemon = Daemon::new();
+    let script = format!("{ACP_OPENS}\nheard; prompt=$id\n{edit}\n{write}\n{}", ends_when("result"));
+    let start = start(&daemon, Driver::Acp, &script);
+    let outcome = daemon.play(start).await;
+    assert!(matches!(outcome, TurnOutcome::Completed { .. }), "{outcome:?}");
+    let content = serde_json::json!({"content": "new"});
+    assert_eq!(daemon.changes(), [content.clone(), content], "the same for the question and for the writing");
+}
+
+#[tokio::test]
+async fn a_patch_is_asked_about_with_all_it_does() {
+    let changes = r#"[{"path":"a.txt","kind":{"type":"add"},"diff":"new"}]"#;
+    let codex = format!(
+        r#"answer '"result":{{"turn":{{"id":"u1"}}}}'
+        echo '{{"method":"item/started","params":{{"threadId":"t1","turnId":"u1","item":{{"type":"fileChange","id":"i1","status":"inProgress","changes":{changes}}}}}}}'
+        echo '{{"id":0,"method":"item/fileChange/requestApproval","params":{{"threadId":"t1","turnId":"u1","itemId":"i1"}}}}'
+        heard; case $line in *accept*) status=completed;; *) status=failed;; esac
+        echo "{{\"method\":\"turn/completed\",\"params\":{{\"threadId\":\"t1\",\"turn\":{{\"id\":\"u1\",\"status\":\"$status\"}}}}}}"; heard"#
+    );
+    let mut daemon = Daemon::new();
+    let start = start(&daemon, Driver::Codex, &format!("{CODEX_OPENS}{codex}"));
+    let outcome = daemon.play(start).await;
+    assert_eq!(outcome, TurnOutcome::Completed { summary: String::new() });
+    assert_eq!(daemon.changes(), [serde_json::from_str::<serde_json::Value>(changes).unwrap()]);
+}
+
+#[tokio::test]
+async fn an_agent_that_tells_no_usage_has_used_what_came_by_here() {
+    let words = "x".repeat(400);
+    let says = format!(
+        r#"echo '{{"jsonrpc":"2.0","method":"session/update","params":{{"sessionId":"s1","update":{{"sessionUpdate":"agent_message_chunk","content":{{"type":"text","text":"{words}"}}}}}}}}'"#
+    );
+    let mut daemon = Daemon::new();
+    let script = format!("{ACP_OPENS}\nheard; prompt=$id\n{says}\n{}", ends_when("prompt"));
+    let start = start(&daemon, Driver::Acp, &script);
+    let outcome = daemon.play(start).await;
+    assert!(matches!(outcome, TurnOutcome::Completed { .. }), "{outcome:?}");
+    let (_, calls, usage) = daemon.ended();
+    assert_eq!((calls, usage.output_tokens), (1, 100));
+    assert!(usage.input_tokens > 0, "{usage:?}");
+}

@@ -215,7 +215,7 @@ fn bare_guard(scene: &Scene) -> Child {
         .unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, "{\"guard\":\"ready\",\"wire\":3}\n");
+    assert_eq!(line, "{\"guard\":\"ready\",\"wire\":4}\n");
     child
 }
 

@@ -30,10 +30,11 @@ async fn a_file_is_read_and_edited_with_every_vendor() {
         assert_eq!(
             daemon.requests(),
             [
-                Request::Lock { path },
+                Request::Lock { path, change: None },
                 Request::Write { path: "src/a.txt".parse().unwrap(), base, content: "one\n2\n".into() }
             ]
         );
+        assert_eq!(daemon.changes(), [serde_json::json!({"old": "two", "new": "2"})]);
         assert_eq!(
             daemon.results(),
             [("one\ntwo\n".to_owned(), false), ("changed src/a.txt: 1 lines added, 1 removed".into(), false)]

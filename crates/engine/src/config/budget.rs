@@ -84,6 +84,13 @@ pub struct AgentBudget {
     pub day_tokens: Option<u64>,
 }
 
+impl BudgetConfig {
+    /// Whether anything is bounded.
+    pub(crate) fn is_set(&self) -> bool {
+        *self != Self { warn_percent: self.warn_percent, ..Self::default() }
+    }
+}
+
 impl Default for BudgetConfig {
     fn default() -> Self {
         Self {

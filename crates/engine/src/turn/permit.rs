@@ -4,11 +4,12 @@ use super::{TurnDriver, detail};
 use crate::permission::policy::{self, Judgement, Setting};
 use crate::permission::rules::{Asked, Rule};
 use crate::permission::{arguments_hash, check};
-use agent::Reply;
+use agent::{Reply, Request};
 use model::{
     Event, PERMISSIONS_OPEN_MAX, ParticipantStatus, Permission, PermissionAsk, PermissionDecision,
     PermissionId, PermissionScope, Refusal, RefusalKind, RepoPath, StatusChange, ToolCategory,
 };
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,8 +21,8 @@ const EDIT: &str = "edit";
 #[derive(Debug, Default)]
 pub(super) struct Permits {
     open: BTreeMap<PermissionId, Open>,
-    /// Files that somebody allowed to be edited: a lock is asked for again with each change of the same file.
-    edits: BTreeSet<RepoPath>,
+    /// Edits that somebody allowed, by the hash of what was shown: an agent may ask for the lock of the same one again.
+    edits: BTreeSet<String>,
 }
 
 /// What a run wants that is judged.
@@ -48,6 +49,8 @@ struct Open {
     /// The run's own number of its request.
     request: u64,
     wanted: Wanted,
+    /// Of what was shown.
+    hash: String,
     since: Instant,
     summary: String,
 }
@@ -95,9 +98,14 @@ impl TurnDriver {
     }
 
     /// An edit is judged before its lock is asked for; the run is answered when it has the lock.
-    pub(super) async fn lock(&mut self, id: u64, path: RepoPath) -> Result<(), Refusal> {
+    pub(super) async fn lock(
+        &mut self,
+        id: u64,
+        path: RepoPath,
+        change: Option<Value>,
+    ) -> Result<(), Refusal> {
         self.writable()?;
-        match self.cleared(id, edit_of(&path), Wanted::Lock(path.clone())).await? {
+        match self.cleared(id, edit_of(&path, change), Wanted::Lock(path.clone())).await? {
             Clearance::Decided { allowed: true, .. } => self.request_lock(id, path),
             Clearance::Decided { allowed: false, reason } => Err(not_permitted(reason)),
             Clearance::Asked => Ok(()),
@@ -106,10 +114,16 @@ impl TurnDriver {
 
     /// An edit whose lock was not asked for here, so that nobody has judged it yet. It has no lock that it could wait
     /// with, so what would have to be asked about is refused.
-    pub(super) async fn unlocked_edit(&mut self, path: &RepoPath) -> Result<(), Refusal> {
-        match self.judged(&policy::classified(edit_of(path)))? {
+    pub(super) async fn unlocked_edit(&mut self, path: &RepoPath, content: &str) -> Result<(), Refusal> {
+        let whole = json!({ "content": content });
+        let Request::Lock { change, .. } = Request::to_edit(path.clone(), Some(&whole)) else {
+            return Err(Refusal::internal("an edit is asked for by its lock"));
+        };
+        let ask = edit_of(path, change);
+        let hash = arguments_hash(&ask.tool, &ask.arguments);
+        match self.judged(&policy::classified(ask))? {
             Judgement::Free | Judgement::Decided { allowed: true, .. } => Ok(()),
-            Judgement::Wait if self.permits.edits.contains(path) => Ok(()),
+            Judgement::Wait if self.permits.edits.contains(&hash) => Ok(()),
             Judgement::Decided { allowed: false, reason, .. } => Err(not_permitted(reason)),
             Judgement::Wait => {
                 Err(not_permitted("this edit has to be allowed, and was not asked about".to_owned()))
@@ -132,7 +146,7 @@ impl TurnDriver {
                 Ok(Clearance::Decided { allowed, reason })
             }
             Judgement::Wait => match &wanted {
-                Wanted::Lock(path) if self.permits.edits.contains(path) => {
+                Wanted::Lock(_) if self.permits.edits.contains(&permission.arguments_hash) => {
                     Ok(Clearance::Decided { allowed: true, reason: String::new() })
                 }
                 Wanted::Word | Wanted::Lock(_) => {
@@ -217,7 +231,8 @@ impl TurnDriver {
         } else {
             format!("asks, and nobody watches: {summary}")
         };
-        let open = Open { request, wanted, since: Instant::now(), summary };
+        let hash = permission.arguments_hash.clone();
+        let open = Open { request, wanted, hash, since: Instant::now(), summary };
         let (status, detail) = (ParticipantStatus::NeedsInput, Some(detail::short(&shown)));
         let change = StatusChange {
             session: self.participant.session,
@@ -258,7 +273,7 @@ impl TurnDriver {
             (Wanted::Word, _) => self.reply(open.request, Ok(Reply::Permitted { allowed, reason })),
             (Wanted::Lock(_), false) => self.reply(open.request, Err(not_permitted(reason))),
             (Wanted::Lock(path), true) => {
-                self.permits.edits.insert(path.clone());
+                self.permits.edits.insert(open.hash);
                 if let Err(refusal) = self.request_lock(open.request, path) {
                     self.reply(open.request, Err(refusal));
                 }
@@ -329,12 +344,17 @@ impl TurnDriver {
     }
 }
 
-fn edit_of(path: &RepoPath) -> PermissionAsk {
+/// The edit as it is shown: the file, and what is done to it where the run says that.
+fn edit_of(path: &RepoPath, change: Option<Value>) -> PermissionAsk {
+    let mut arguments = json!({ "path": path });
+    if let Some(change) = change {
+        arguments["change"] = change;
+    }
     PermissionAsk {
         tool: EDIT.to_owned(),
         category: ToolCategory::Edit,
         summary: detail::short(&format!("edit {path}")),
-        arguments: serde_json::json!({ "path": path }),
+        arguments,
         paths: vec![path.clone()],
     }
 }

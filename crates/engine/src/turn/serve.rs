@@ -31,7 +31,7 @@ impl TurnDriver {
     pub(super) async fn serve(&mut self, id: u64, request: Request) -> Result<(), Refusal> {
         let answer = match request {
             // Answered when the lock is decided.
-            Request::Lock { path } => match self.lock(id, path).await {
+            Request::Lock { path, change } => match self.lock(id, path, change).await {
                 Ok(()) => return Ok(()),
                 Err(refusal) => Err(refusal),
             },
@@ -136,7 +136,7 @@ impl TurnDriver {
         let token = match self.tokens.get(&path) {
             Some(token) => *token,
             None => {
-                self.unlocked_edit(&path).await?;
+                self.unlocked_edit(&path, &content).await?;
                 0
             }
         };

@@ -107,6 +107,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         verdict: None,
         used: Usage::default(),
         ahead: 0,
+        overspent: None,
         sight,
         lent: apart.lent,
         _claim: apart.claim,

@@ -74,6 +74,41 @@ async fn a_turn_that_goes_beyond_its_budget_is_ended_and_the_next_waits_until_it
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_turn_that_does_more_beyond_its_budget_is_ended_and_one_that_is_done_stays_done() {
+    let scene = Scene::scripted(json!({ "budgets": { "task_usd": "1.00" } })).await;
+    let said = |blocks: Value| json!({ "event": "message", "role": "assistant", "blocks": blocks, "usage": null, "latency_ms": null });
+    let words = said(json!([{ "type": "text", "text": "Done." }]));
+    let call = said(json!([{ "type": "tool_call", "call_id": "1", "tool": "Read", "arguments": {} }]));
+    let turn = |then: Value| [json!({ "event": "ready" }), answered(1_500_000), then, ended()];
+    for (then, state) in [(words, TaskState::Completed), (call, TaskState::Failed)] {
+        scene.script(&turn(then), 0, &[]);
+        let (_, task) = prompted(&scene).await;
+        let over = scene.task_over(task.task.id).await;
+        assert_eq!((over.state, over.usage.cost_micros), (state, 1_500_000));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_names_agents_whose_programs_do_not_say_what_they_use() {
+    use engine::Severity;
+    let scene = Scene::scripted(json!({})).await;
+    let budgets = json!({ "day_tokens": 100 });
+    for (agent, budgets, severity) in [
+        (json!({ "driver": "acp", "command": ["goose", "acp"] }), budgets.clone(), Some(Severity::Warning)),
+        (json!({ "driver": "acp", "command": ["goose", "acp"] }), json!({}), Some(Severity::Ok)),
+        (json!({ "driver": "acp", "command": ["/opt/kimi"] }), budgets.clone(), Some(Severity::Warning)),
+        (json!({ "driver": "acp", "command": ["gemini"] }), budgets.clone(), None),
+        (json!({ "driver": "native" }), budgets, None),
+    ] {
+        scene.configure_with(json!({ "agent": agent, "budgets": budgets }));
+        scene.engine().reload_config().unwrap();
+        let found = scene.engine().doctor().await;
+        let found = found.iter().find(|finding| finding.check == "agent_usage");
+        assert_eq!(found.map(|finding| finding.severity), severity, "{agent}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_a_budget_where_nobody_knows_a_price_and_costs_are_told_apart() {
     let scene =
         Scene::scripted(json!({ "budgets": { "agents": { "claude": { "day_tokens": 150 } } } })).await;
@@ -81,7 +116,7 @@ async fn tokens_are_a_budget_where_nobody_knows_a_price_and_costs_are_told_apart
     let (session, task) = prompted(&scene).await;
     assert_eq!(scene.task_over(task.task.id).await.state, TaskState::Completed);
     let second = scene.prompt(session, "again", &[]).await.unwrap();
-    assert_eq!(scene.task_over(second.task.id).await.state, TaskState::Failed, "200 of 150");
+    assert_eq!(scene.task_over(second.task.id).await.state, TaskState::Completed, "200 of 150, and done");
     for by in [SpendingBy::Session, SpendingBy::Task, SpendingBy::Agent, SpendingBy::Model, SpendingBy::Day] {
         for of in [None, Some(session)] {
             let spending = scene.engine().spending(by, of, None).unwrap();

@@ -319,6 +319,35 @@ async fn an_edit_that_is_asked_about_gets_its_lock_when_it_is_allowed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_yes_to_an_edit_is_a_yes_to_what_it_writes_and_to_nothing_else() {
+    let scene = Scene::scripted(json!({
+        "permissions": { "rules": [{ "tool": "edit", "paths": ["migrations/**"], "decision": "ask" }] },
+    }))
+    .await;
+    let edits = |id: u64, content: &str| {
+        let mut lock = locks(id, "migrations/1.sql");
+        lock["request"]["change"] = json!({ "content": content });
+        lock
+    };
+    let first = [json!({ "event": "ready" }), edits(1, "create")];
+    scene.script(&first, 1, &[edits(2, "create"), edits(3, "drop")]);
+    let (_, task) = prompted(&scene).await;
+    let asked = waiting(&scene, 1).await.remove(0);
+    let shown = json!({ "path": "migrations/1.sql", "change": { "content": "create" } });
+    assert_eq!(asked.permission.ask.arguments, shown);
+    let yes = decision(&asked, true, PermissionScope::Once);
+    scene.engine().decide_permission(&call(), asked.permission.id, yes).await.unwrap();
+    let other = waiting(&scene, 1).await.remove(0);
+    assert_eq!(other.permission.ask.arguments["change"]["content"], "drop");
+    assert_ne!(other.permission.arguments_hash, asked.permission.arguments_hash);
+    scene.until("the same again has its lock", || Some(()).filter(|()| locked(&scene).len() == 2)).await;
+    assert_eq!(locked(&scene), [(1, "locked".to_owned()), (2, "locked".to_owned())]);
+    scene.engine().cancel_task(&call(), task.task.id).await.unwrap();
+    scene.task_over(task.task.id).await;
+    waiting(&scene, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_shell_of_our_own_loop_goes_by_the_rules() {
     let scene = Scene::new(&[]).await;
     let repo = scene.add_repo(None).await;

@@ -34,7 +34,7 @@ here=$(dirname "$0")
 while [ "$1" != "--liveness" ]; do shift; done
 exec 9<>"$2"
 flock 9
-echo '{"guard":"ready","wire":3}'
+echo '{"guard":"ready","wire":4}'
 cat "$here/script"
 waits=$(cat "$here/replies")
 [ "$waits" -eq 0 ] && cat "$here/then"

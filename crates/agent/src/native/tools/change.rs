@@ -4,6 +4,7 @@
 //! Invariant: what is written was computed from the content it replaces.
 
 use model::{ParticipantStatus, RepoPath};
+use serde_json::Value;
 
 use super::super::confine::ConfineError;
 use super::{FILE_MAX, Outcome, ToolError, Toolbox, misanswered};
@@ -23,14 +24,16 @@ pub(super) enum Seen {
     Other,
 }
 
+/// `wanted` is what the model wants done, as it said it.
 pub(super) async fn change(
     toolbox: &Toolbox,
     path: &str,
+    wanted: &Value,
     compute: Compute<'_>,
 ) -> Result<Outcome, ToolError> {
     let path: RepoPath = path.parse()?;
     toolbox.status(ParticipantStatus::Editing, path.as_str()).await;
-    match toolbox.ask(Request::Lock { path: path.clone() }).await? {
+    match toolbox.ask(Request::to_edit(path.clone(), Some(wanted))).await? {
         Reply::Locked { .. } => {}
         other => return Err(misanswered(&other)),
     }

@@ -32,7 +32,8 @@ pub(super) fn spec() -> (&'static str, Value) {
 
 pub(super) async fn run(toolbox: &Toolbox, arguments: Parsed<Arguments>) -> Result<Outcome, ToolError> {
     let Arguments { path, old, new } = arguments?;
-    change(toolbox, &path, &|present, _| edit(present, &old, &new).map_err(ToolError::from)).await
+    let wanted = json!({"old": old, "new": new});
+    change(toolbox, &path, &wanted, &|present, _| edit(present, &old, &new).map_err(ToolError::from)).await
 }
 
 /// Why an edit does not fit the file.

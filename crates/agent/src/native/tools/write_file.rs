@@ -29,7 +29,8 @@ pub(super) fn spec() -> (&'static str, Value) {
 
 pub(super) async fn run(toolbox: &Toolbox, arguments: Parsed<Arguments>) -> Result<Outcome, ToolError> {
     let Arguments { path, content } = arguments?;
-    change(toolbox, &path, &|present, seen| replace(present, seen, &content)).await
+    let wanted = json!({"content": content});
+    change(toolbox, &path, &wanted, &|present, seen| replace(present, seen, &content)).await
 }
 
 /// A file that the model has read is not overwritten when somebody else has changed it since.
