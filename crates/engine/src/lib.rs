@@ -23,7 +23,6 @@ mod fence;
 mod file;
 mod fork;
 mod instructions;
-mod known;
 mod live;
 mod lock;
 mod merge;

@@ -106,7 +106,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         lent: apart.lent,
         _claim: apart.claim,
         unsandboxed,
-        shell_open: false,
+        calls: super::calls::Calls::default(),
     };
     driver.announce().await.map(|begun| begun.then_some(driver))
 }
