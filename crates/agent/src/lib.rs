@@ -19,6 +19,7 @@ mod gemini;
 mod guard;
 mod hook;
 mod kimi;
+mod looking;
 mod native;
 mod processes;
 mod programs;
@@ -35,6 +36,7 @@ pub use guard::guard_main;
 pub use hook::{
     Answer, HOOK_INPUT_MAX, HookError, HookEvent, Moment, Rendered, ToolUse, VENDOR_ID_MAX, looks_like_a_tool,
 };
+pub use looking::only_looks;
 pub use programs::{
     Installed, Login, ProbeError, Trust, codex_trust, driven_by, find, installed, kimi_doctor, login, oldest,
     update_hint, usual,

@@ -13,6 +13,7 @@ mod bridge;
 mod bus;
 mod caller;
 mod claim;
+mod contents;
 mod context;
 mod cursor;
 mod database;
@@ -58,6 +59,7 @@ pub use bridge::{BEAT, Bridge, BridgeState, Connect, MACHINE_MAX, check_machine}
 pub use bus::{Bus, Options, WRITE_WAIT_MAX};
 pub use caller::{ancestors, nearest_above, parent_of};
 pub use claim::Claim;
+pub use contents::{CONTENTS_BYTES_MAX, Contents, GROWTH_UNSEEN_MAX, KEPT_FILE_MAX, Page, hash_of};
 pub use context::{CONTEXT_PAGE_MAX, NewContext};
 pub use cursor::{CONSUMER_MAX, SUBSCRIPTIONS_MAX, Subscription};
 pub use doorbell::{Bell, Doorbell, SAFETY_POLL};

@@ -11,7 +11,6 @@ use crate::clients::Clients;
 use crate::config::{ConfigError, ConfigProvider, Snapshot};
 use crate::credential::Credentials;
 use crate::doctor::Failures;
-use crate::known::Known;
 use crate::live::Live;
 use crate::lock::LockAnswers;
 use crate::places::Places;
@@ -22,7 +21,7 @@ use crate::worktree::script::Scripts;
 use crate::worktree::usage::Usages;
 use crate::writer::Writers;
 use crate::{Caller, Status, database, outbox, recovery, worktree};
-use bus::{Bus, Janitor, Liveness, NewRegistration};
+use bus::{Bus, Contents, Janitor, Liveness, NewRegistration};
 use git::{Git, UserHome};
 use model::{
     Actor, Clock, Cursor, DataRoot, Entropy, Event, Id, Refusal, RefusalKind, RegistrationId, Timestamp,
@@ -93,7 +92,7 @@ pub(crate) struct Shared {
     pub(crate) lock_answers: tokio::sync::Mutex<LockAnswers>,
     pub(crate) writers: Writers,
     pub(crate) strays: Strays,
-    pub(crate) known: Known,
+    pub(crate) known: Contents,
     /// Worktrees that turns have.
     pub(crate) claims: crate::worktree::Claims,
     /// What can hold a sandbox here; found when it is first asked for.
@@ -388,7 +387,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
     let listening =
         bus::Options { safety_poll: config.snapshot().config.bus.safety_poll(), ..bus::Options::default() };
     let bus = Bus::open_with(&workspace.bus(), clock, entropy, listening).map_err(|error| error.refusal())?;
-    let known = Known::new(workspace.known());
+    let known = Contents::new(workspace.known());
     let scratch = workspace.runs();
     std::fs::create_dir_all(&scratch).map_err(Refusal::internal)?;
     let git = Git::new((options.environment)("PATH").unwrap_or_default(), scratch);

@@ -64,7 +64,7 @@ fn restore(
 ) -> Result<(RestoredView, FileRestored), Refusal> {
     let path = &new.path;
     let content = wanted(shared, root, new)?;
-    let overwritten = shared.known.content_of(root, path).map_err(Refusal::internal)?;
+    let overwritten = shared.known.keep(root, path.as_str()).map_err(Refusal::internal)?;
     let there = root.join(path.as_str()).symlink_metadata().is_ok();
     if there && overwritten.is_none() {
         let message = format!("`{path}` is no regular file now, or too large to be kept");
@@ -95,7 +95,7 @@ fn restore(
     }
     let change = written?;
     shared.strays.wrote(root, path, Some(&change.after));
-    if let Err(error) = shared.known.edited(root, path) {
+    if let Err(error) = shared.known.edited(root, path.as_str()) {
         tracing::warn!(%error, %path, "what was restored is not known");
     }
     let holder = (!borrowed).then(|| lock.agent.clone());
@@ -114,8 +114,8 @@ fn restore(
 fn wanted(shared: &Shared, root: &Path, new: &NewRestore) -> Result<String, Refusal> {
     let path = &new.path;
     let unknown = |message: String| Refusal::new(RefusalKind::NotFound, "nothing_known", message);
-    let page = shared.known.page(root, path).ok_or_else(|| {
-        unknown(format!("nothing is known of `{path}`: no agent of the studio has had it locked"))
+    let page = shared.known.page(root, path.as_str()).ok_or_else(|| {
+        unknown(format!("nothing is known of `{path}`: nobody has had this one file locked"))
             .hint("git has what was committed: `git restore` brings it back")
     })?;
     let hash = match new.to {

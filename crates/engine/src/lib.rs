@@ -27,7 +27,6 @@ mod file;
 mod fork;
 mod instructions;
 mod kin;
-mod known;
 mod live;
 mod lock;
 mod merge;

@@ -64,7 +64,16 @@ impl Engine {
         let holder = self.holder(call);
         let (paths, mode, ttl) = (new.paths, new.mode, Duration::from_secs(new.ttl_seconds));
         let request = LockRequest { worktree, paths, mode, holder, ttl };
-        let acquire = move |bus: &Bus| bus.acquire(&request).map(|acquired| acquired.locks);
+        let known = self.shared.known.clone();
+        let acquire = move |bus: &Bus| {
+            let locks = bus.acquire(&request)?.locks;
+            for lock in &locks {
+                if let Err(error) = known.granted(lock) {
+                    tracing::warn!(%error, path = %lock.path, "what a file held before its lock is not known");
+                }
+            }
+            Ok(locks)
+        };
         self.once(call, acquire).await
     }
 

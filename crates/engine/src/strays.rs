@@ -1,7 +1,8 @@
 //! Strays: files that changed in a worktree without its writer, as a shell can do it.
 //!
-//! Invariant: what the writer wrote, and what was dirty before the first of the turns that are alive now, is no stray;
-//! every other change is found once, at the look after it. Ignored files are not looked at.
+//! Invariant: what the writer wrote, what a lock's holder left in its file, and what was dirty before the first of the turns that
+//! are alive now, is no stray; every other change is found once, at the look after it. What may still turn out to be its
+//! holder's own is left for a later look. Ignored files are not looked at.
 
 #[cfg(test)]
 mod tests;
@@ -11,8 +12,11 @@ use crate::engine::Shared;
 use crate::writer::{self, FILE_MAX, UNFINISHED};
 use bus::Pattern;
 use git::Change;
-use model::{LockMode, Refusal, RegistrationId, RepoPath, STRAY_FILES_MAX, StrayFile};
-use std::collections::HashMap;
+use model::{
+    Lock, LockMode, ParticipantStatus, Refusal, RegistrationId, RepoPath, STRAY_FILES_MAX, StrayFile,
+    Vitality,
+};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,6 +43,10 @@ struct Known {
     files: HashMap<RepoPath, Option<String>>,
     /// Too much is dirty, or git cannot say what is.
     blind: bool,
+    /// Turns in which a call is open that may change files.
+    at_work: HashSet<RegistrationId>,
+    /// Files that the program of a turn has locked to change them itself, and has not said to have changed.
+    expected: HashSet<(RegistrationId, RepoPath)>,
 }
 
 impl Watched {
@@ -60,6 +68,8 @@ impl Drop for Sight {
         if known.turns == 0 {
             // What happens while nobody works here is the user's.
             known.files.clear();
+            known.expected.clear();
+            known.at_work.clear();
         }
     }
 }
@@ -71,7 +81,17 @@ pub(crate) struct Found {
     /// How many there are besides.
     pub(crate) more: u32,
     /// Who else had some of the named files locked: each with the first of them.
-    pub(crate) holders: Vec<(RegistrationId, String, RepoPath)>,
+    pub(crate) holders: Vec<Holder>,
+}
+
+/// Somebody who holds a file that changed without its lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) id: RegistrationId,
+    pub(crate) agent: String,
+    pub(crate) path: RepoPath,
+    /// How the file is brought back, and what to; none when nothing is kept.
+    pub(crate) way_back: Option<String>,
 }
 
 impl Strays {
@@ -95,6 +115,7 @@ impl Strays {
         let mut known = watched.known();
         if known.turns > 0 {
             known.files.insert(path.clone(), content.map(str::to_owned));
+            known.expected.retain(|(_, expected)| expected != path);
         }
     }
 }
@@ -123,11 +144,65 @@ pub(crate) async fn watch(shared: &Arc<Shared>, worktree: &Path) -> Sight {
 }
 
 impl Sight {
-    /// What has changed since the last look without the writer, and who had it locked.
+    /// A call of this turn may change files now, or none may.
+    pub(crate) fn at_work(&self, own: RegistrationId, at_work: bool) {
+        let mut known = self.watched.known();
+        if at_work {
+            known.at_work.insert(own);
+        } else {
+            known.at_work.remove(&own);
+            // Whatever it was about to change it has changed and said so, or it will not.
+            known.expected.retain(|(holder, _)| *holder != own);
+        }
+    }
+
+    /// The turn's program has got the lock of a file, and changes it itself.
+    pub(crate) fn expect(&self, own: RegistrationId, path: &RepoPath) {
+        self.watched.known().expected.insert((own, path.clone()));
+    }
+
+    /// The turn changes nothing any more.
+    pub(crate) fn left(&self, own: RegistrationId) {
+        self.at_work(own, false);
+    }
+
+    /// What has changed since the last look without its lock, and who had it locked.
     pub(crate) async fn look(&self, shared: &Arc<Shared>, own: RegistrationId) -> Result<Found, Refusal> {
         let _looking = self.watched.looking.lock().await;
+        let root = self.worktree.display().to_string();
+        let asked = root.clone();
+        let around = shared.blocking(move |shared| Ok(Around::at(shared, &asked, own))).await?;
+        let (around, seen) = (Arc::new(around), self.watched.clone());
+        let (judging, by) = (Arc::clone(&around), Arc::clone(shared));
+        let strays = self
+            .changed(shared, move |root, path, print| {
+                let page = by.known.page(root, path.as_str());
+                if page.is_some_and(|page| page.explains(print)) {
+                    return Judgement::Accounted;
+                }
+                judging.judge(&seen.known().expected, path)
+            })
+            .await?;
+        shared.blocking(move |shared| Ok(named(shared, &root, &around, strays))).await
+    }
+
+    /// Nothing of what is different now was this turn: it is somebody else's, unless another turn is at work.
+    pub(crate) async fn account(&self, shared: &Arc<Shared>, own: RegistrationId) -> Result<(), Refusal> {
+        let _looking = self.watched.looking.lock().await;
+        if self.watched.known().at_work.iter().any(|turn| *turn != own) {
+            return Ok(());
+        }
+        self.changed(shared, |_, _, _| Judgement::Accounted).await.map(drop)
+    }
+
+    /// Asks about everything that is not as it is known, and gives what is a stray.
+    async fn changed(
+        &self,
+        shared: &Arc<Shared>,
+        judge: impl Fn(&Path, &RepoPath, Option<&str>) -> Judgement + Send + 'static,
+    ) -> Result<Vec<RepoPath>, Refusal> {
         if self.watched.known().blind {
-            return Ok(Found::default());
+            return Ok(Vec::new());
         }
         let dirty = dirty(shared, &self.worktree).await?;
         let mut paths: Vec<RepoPath> = self.watched.known().files.keys().cloned().collect();
@@ -138,46 +213,97 @@ impl Sight {
         let root = self.worktree.clone();
         // On the writer's thread: what it has written is known by then, and nothing is half written.
         let strays = shared.writers.run(&self.worktree, move || {
-            let mut known = watched.known();
             let mut strays = Vec::new();
             for path in paths {
                 let print = print(&root, &path);
-                let stray = match known.files.get(&path) {
-                    Some(before) => *before != print,
+                let before = watched.known().files.get(&path).cloned();
+                let changed = match before {
+                    Some(before) => before != print,
                     // Something that came and went between the two looks at it is nothing.
                     None => print.is_some() || dirty.get(&path) == Some(&true),
                 };
-                if stray {
-                    known.files.insert(path.clone(), print);
+                let judgement =
+                    if changed { judge(&root, &path, print.as_deref()) } else { Judgement::Later };
+                if judgement == Judgement::Later {
+                    continue;
+                }
+                watched.known().files.insert(path.clone(), print);
+                if judgement == Judgement::Stray {
                     strays.push(path);
                 }
             }
             Ok(strays)
         });
-        let strays = strays.await?;
-        let root = self.worktree.display().to_string();
-        shared.blocking(move |shared| Ok(named(shared, &root, own, strays))).await
+        strays.await
+    }
+}
+
+/// What a change is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Judgement {
+    /// It was made in good order, or has been told already.
+    Accounted,
+    Stray,
+    /// Nobody can say yet.
+    Later,
+}
+
+/// Who is in the worktree besides the turn that looks.
+struct Around {
+    /// Files that are locked for writing.
+    locks: Vec<(Pattern, Lock)>,
+    own: RegistrationId,
+    /// Sessions started by hand of which a call is under way.
+    busy: HashSet<RegistrationId>,
+}
+
+impl Around {
+    fn at(shared: &Shared, worktree: &str, own: RegistrationId) -> Self {
+        let locks = shared.bus.locks(Some(worktree)).unwrap_or_default().into_iter();
+        let locks = locks.filter(|lock| lock.mode == LockMode::Exclusive);
+        let locks = locks.filter_map(|lock| Some((Pattern::parse(&lock.path).ok()?, lock))).collect();
+        let by_hand = shared.bus.sessions().unwrap_or_default().into_iter().filter(|one| {
+            let there = one.registration.worktree.as_deref() == Some(worktree);
+            there && one.registration.session.is_none() && one.vitality != Vitality::Dead
+        });
+        let writes =
+            |status| matches!(status, Some(ParticipantStatus::Editing | ParticipantStatus::RunningTool));
+        let busy = by_hand.filter(|one| writes(one.status)).map(|one| one.registration.id).collect();
+        Self { locks, own, busy }
+    }
+
+    fn lock(&self, path: &RepoPath) -> Option<&Lock> {
+        self.locks.iter().find(|(pattern, _)| pattern.matches(path.as_str())).map(|(_, lock)| lock)
+    }
+
+    fn judge(&self, expected: &HashSet<(RegistrationId, RepoPath)>, path: &RepoPath) -> Judgement {
+        let unsettled = self.lock(path).is_some_and(|lock| {
+            if lock.holder == self.own {
+                // By its own shell or by somebody who says so when the call is back.
+                return !self.busy.is_empty();
+            }
+            // Its holder may be writing it.
+            self.busy.contains(&lock.holder) || expected.contains(&(lock.holder, path.clone()))
+        });
+        if unsettled { Judgement::Later } else { Judgement::Stray }
     }
 }
 
 /// The files, as far as there is room for names, each with who else had it locked.
-fn named(shared: &Shared, worktree: &str, own: RegistrationId, strays: Vec<RepoPath>) -> Found {
-    if strays.is_empty() {
-        return Found::default();
-    }
-    let locks = shared.bus.locks(Some(worktree)).unwrap_or_default();
-    let locks: Vec<(Pattern, RegistrationId, String)> = locks
-        .into_iter()
-        .filter(|lock| lock.holder != own && lock.mode == LockMode::Exclusive)
-        .filter_map(|lock| Some((Pattern::parse(&lock.path).ok()?, lock.holder, lock.agent)))
-        .collect();
-    let mut holders: Vec<(RegistrationId, String, RepoPath)> = Vec::new();
+fn named(shared: &Shared, worktree: &str, around: &Around, strays: Vec<RepoPath>) -> Found {
+    let mut holders: Vec<Holder> = Vec::new();
     let mut holder = |path: &RepoPath| {
-        let (_, id, agent) = locks.iter().find(|(pattern, ..)| pattern.matches(path.as_str()))?;
-        if holders.iter().all(|(known, ..)| known != id) {
-            holders.push((*id, agent.clone(), path.clone()));
+        let lock = around.lock(path).filter(|lock| lock.holder != around.own)?;
+        if holders.iter().all(|known| known.id != lock.holder) {
+            let page = shared.known.page(Path::new(worktree), path.as_str());
+            holders.push(Holder {
+                id: lock.holder,
+                agent: lock.agent.clone(),
+                path: path.clone(),
+                way_back: page.and_then(|page| page.way_back(lock)),
+            });
         }
-        Some(agent.clone())
+        Some(lock.agent.clone())
     };
     let more = strays.len().saturating_sub(STRAY_FILES_MAX);
     let named = strays.into_iter().take(STRAY_FILES_MAX);

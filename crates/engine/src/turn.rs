@@ -4,6 +4,7 @@
 //! it dies, its time is over, or the next start of the daemon says it.
 
 mod apart;
+mod calls;
 pub(crate) mod detail;
 pub(crate) mod finish;
 mod lock_requests;
@@ -18,6 +19,7 @@ use crate::steer::Taken;
 use crate::strays::Sight;
 use agent::{RunEvent, RunHandle, TextKind};
 use bus::BusError;
+use calls::Look;
 use lock_requests::LockRequests;
 use model::{
     Actor, AgentName, Block, Cursor, Driver, Event, Message, MessageDraft, ModelCall, Participant,
@@ -118,8 +120,8 @@ struct TurnDriver {
     _claim: Option<crate::worktree::Claim>,
     /// Why the sandbox it was to have is none.
     unsandboxed: Option<String>,
-    /// A shell was called and its end not heard of yet.
-    shell_open: bool,
+    /// Those that may change files.
+    calls: calls::Calls,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -329,16 +331,20 @@ impl TurnDriver {
             latency_ms,
             created_at: self.shared.now(),
         };
-        let (shell_called, shell_over, role) = (calls_shell(&message), ends_shell(&message), message.role);
+        let look = self.calls.hear(self.participant.driver, &message);
+        if let Some(sight) = &self.sight {
+            sight.at_work(self.registration, self.calls.any());
+        }
         self.record(vec![Event::MessageAppended(message)]).await?;
         self.shared.live.clear(self.turn);
         self.drafted = (0, 0);
-        self.shell_open |= shell_called;
-        // A vendor's tools are its own: any of them may have changed a file.
-        let called = self.participant.driver != Driver::Native && role == Role::Tool;
-        if shell_over || called {
-            self.shell_open = false;
-            self.look_for_strays().await?;
+        match look {
+            Look::No => {}
+            Look::ForStrays => {
+                self.calls.have_written();
+                self.look_for_strays().await?;
+            }
+            Look::Quietly => self.account_for_others().await,
         }
         Ok(())
     }
@@ -478,14 +484,6 @@ fn added(whole: &str, from: usize) -> (u64, String) {
         Some(added) => (from as u64, added.to_owned()),
         None => (0, whole.to_owned()),
     }
-}
-
-fn calls_shell(message: &Message) -> bool {
-    message.blocks.iter().any(|block| matches!(block, Block::ToolCall { tool, .. } if tool == SHELL))
-}
-
-fn ends_shell(message: &Message) -> bool {
-    message.blocks.iter().any(|block| matches!(block, Block::ToolResult { tool, .. } if tool == SHELL))
 }
 
 fn failed(code: &str, message: &str) -> TurnOutcome {

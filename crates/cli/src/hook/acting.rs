@@ -2,12 +2,14 @@
 
 use super::identity::Actor;
 use super::memory::{self, Turn, UnderWay};
+use super::place::Spot;
 use super::{Step, look, notices, shell, words};
 use crate::decision;
 use agent::{Answer, HookEvent, Moment, ToolUse};
-use bus::{Bus, BusError, Contended, LOCK_PATHS_MAX, LockRequest};
+use bus::{Bus, BusError, Contended, Contents, LOCK_PATHS_MAX, LockRequest};
 use model::{Clock, Lock, LockMode, ParticipantStatus, WorkspaceDir};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a file stays locked after the session's last sign. A turn's end frees it at once.
@@ -27,6 +29,7 @@ impl Call<'_> {
         match &self.event.moment {
             Moment::SessionStart => {
                 memory::sweep(self.workspace);
+                self.thin();
                 self.begin(actor, ParticipantStatus::Idle)
             }
             Moment::Compacted => self.again(actor),
@@ -38,6 +41,12 @@ impl Call<'_> {
             Moment::SubagentStop | Moment::SessionEnd => self.end(actor),
             Moment::Other => Ok(Answer::Quiet),
         }
+    }
+
+    /// What was known of files long ago goes when it has become too much, also where no daemon runs.
+    fn thin(&self) {
+        let living = || self.bus.locks(None).unwrap_or_default().iter().map(|lock| lock.token).collect();
+        let _ = Contents::new(self.workspace.known()).thin_when_grown(living);
     }
 
     fn turn(&self, actor: &Actor) -> Result<Turn, BusError> {
@@ -117,13 +126,56 @@ impl Call<'_> {
         };
         let first = paths.first().map(String::as_str).unwrap_or_default();
         match self.bus.acquire(&request) {
-            Ok(_) => Ok(None),
+            Ok(acquired) => {
+                self.keep(actor, &acquired.locks);
+                Ok(None)
+            }
             Err(BusError::Contended(contended)) => Ok(Some(self.contended(paths, &contended))),
             Err(BusError::Upgrade { path, holders }) => {
                 Ok(Some(decision::held(self.clock.now(), &path, &holders)))
             }
             Err(error @ BusError::Invalid(_)) => Ok(Some(format!("do not change `{first}`: {error}"))),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps what is in the files now that nobody else may change them. The files of a run of ours its daemon keeps.
+    fn keep(&self, actor: &Actor, locks: &[Lock]) {
+        if actor.driven {
+            return;
+        }
+        let contents = Contents::new(self.workspace.known());
+        for lock in locks {
+            // Without it the lock is as good; only nothing of before it can be restored.
+            let _ = contents.granted(lock);
+        }
+    }
+
+    /// Keeps what a call of its own left in the files it holds. A command may have changed any of them.
+    fn keep_edits<'l>(
+        &self,
+        actor: &Actor,
+        tool: &ToolUse,
+        mine: impl Iterator<Item = &'l Lock>,
+        (before, now): (&BTreeMap<String, memory::Mark>, &BTreeMap<String, memory::Mark>),
+    ) {
+        if actor.driven {
+            return;
+        }
+        let contents = Contents::new(self.workspace.known());
+        for lock in mine {
+            let top = Path::new(&lock.worktree);
+            let Some(page) = contents.page(top, &lock.path).filter(|page| page.token == lock.token) else {
+                continue;
+            };
+            let is_its = |spot: &Spot| spot.worktree == lock.worktree && spot.path == lock.path;
+            let key = memory::key(&lock.worktree, &lock.path);
+            let ran = || tool.command.is_some() && before.get(&key) != now.get(&key);
+            let theirs = || page.explains(bus::hash_of(&top.join(&lock.path)).as_deref());
+            if self.step.spots.iter().any(is_its) || (ran() && !theirs()) {
+                // What is not kept cannot be restored; nothing else depends on it.
+                let _ = contents.edited(top, &lock.path);
+            }
         }
     }
 
@@ -170,7 +222,9 @@ impl Call<'_> {
         let mut turn = self.turn(actor)?;
         let locks = self.bus.locks(None)?;
         let mine = || locks.iter().filter(|lock| lock.holder == actor.id && lock.mode == LockMode::Exclusive);
-        turn.memory.own = look::own(mine());
+        let own = look::own(mine());
+        self.keep_edits(actor, tool, mine(), (&turn.memory.own, &own));
+        turn.memory.own = own;
         let name = call(tool);
         let before = match turn.memory.under_way.iter().position(|known| known.call == name) {
             Some(at) => turn.memory.under_way.remove(at).seen,
@@ -182,8 +236,12 @@ impl Call<'_> {
             self.renew(actor, lock)?;
         }
         let answer = self.tell(actor, &mut turn)?;
+        let rests = turn.memory.under_way.is_empty();
         turn.keep();
-        self.bus.show(actor.id, ParticipantStatus::Thinking)?;
+        // Others go by it: while a call of its runs, nobody can say who changed a file.
+        if rests {
+            self.bus.show(actor.id, ParticipantStatus::Thinking)?;
+        }
         Ok(answer)
     }
 
@@ -199,7 +257,7 @@ impl Call<'_> {
         if before.is_empty() && turn.memory.doubts.is_empty() {
             return Ok(());
         }
-        for change in look::changes(self.workspace, &mut turn.memory, before, by, locks) {
+        for change in look::changes(self.bus, self.workspace, &mut turn.memory, (before, by), locks)? {
             look::announce(self.bus, (actor.id, &actor.agent), &change)?;
             turn.memory.pending.push(look::told(self.clock.now(), &change));
         }

@@ -5,8 +5,8 @@
 //! work nobody can say who it was: that is decided when the holder has come to rest.
 
 use super::memory::{self, Mark, Memory, Seen, key, mark, split};
-use bus::{Bus, BusError, NewNotice, Pattern};
-use model::{Channel, Lock, LockMode, RegistrationId, Timestamp, WorkspaceDir};
+use bus::{Bus, BusError, Contents, NewNotice, Pattern, hash_of};
+use model::{Channel, Lock, LockMode, ParticipantStatus, RegistrationId, Timestamp, WorkspaceDir};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,6 +25,10 @@ pub(super) struct Change {
     pub(super) path: String,
     pub(super) by: String,
     pub(super) lock: Lock,
+    /// The holder has no hooks that could tell it.
+    pub(super) unhooked: bool,
+    /// Where what the holder had in it is; none when nothing of it is kept.
+    pub(super) way_back: Option<String>,
 }
 
 /// Locks of others that exclude writing.
@@ -90,12 +94,13 @@ pub(super) fn own<'a>(locks: impl Iterator<Item = &'a Lock>) -> BTreeMap<String,
 /// What changed since `before` without its lock. What cannot be said yet goes to the memory's doubts, and earlier
 /// doubts are looked at again.
 pub(super) fn changes(
+    bus: &Bus,
     workspace: &WorkspaceDir,
     memory: &mut Memory,
-    before: BTreeMap<String, Seen>,
-    by: &str,
+    (before, by): (BTreeMap<String, Seen>, &str),
     locks: &[Lock],
-) -> Vec<Change> {
+) -> Result<Vec<Change>, BusError> {
+    let contents = Contents::new(workspace.known());
     let fresh = before.into_iter().map(|(key, seen)| (key, Seen { by: by.to_owned(), ..seen }));
     let mut asked = std::mem::take(&mut memory.doubts);
     asked.extend(fresh);
@@ -103,14 +108,28 @@ pub(super) fn changes(
     for (key, seen) in asked {
         let (worktree, path) = split(&key);
         let Some(lock) = locks.iter().find(|lock| lock.token == seen.token) else { continue };
-        let now = mark(&Path::new(worktree).join(path));
+        let top = Path::new(worktree);
+        let now = mark(&top.join(path));
         if now == seen.mark {
             continue;
         }
-        let holder = memory::of(workspace, seen.holder);
-        // What the daemon drives it also writes, under the lock.
-        if holder.is_none() && lock.session.is_some() {
+        let page = contents.page(top, path);
+        // What its holder left in it, by what the daemon or its own hooks have kept.
+        if page.as_ref().is_some_and(|page| page.explains(hash_of(&top.join(path)).as_deref())) {
             continue;
+        }
+        let page = page.filter(|page| page.token == lock.token);
+        let holder = memory::of(workspace, seen.holder);
+        let unhooked = holder.is_none();
+        // What the daemon drives changes files under its locks, and the daemon keeps what came of it a moment later.
+        if unhooked && lock.session.is_some() {
+            if page.is_none() {
+                continue;
+            }
+            if edits(bus, lock.holder)? {
+                memory.doubts.insert(key, seen);
+                continue;
+            }
         }
         let holder = holder.unwrap_or_default();
         if holder.own.get(&key) == Some(&now) {
@@ -126,10 +145,25 @@ pub(super) fn changes(
                 known.mark = now;
             }
         }
+        // So that nobody else is blamed for it. Failing that, it is told twice at worst.
+        let _ = contents.told(top, path);
+        let way_back = page.as_ref().and_then(|page| match lock.session {
+            Some(_) => page.way_back(lock),
+            // The studio may not know this repository, or not run.
+            None => page
+                .held_by(lock)
+                .map(|(hash, what)| format!("{what} is kept in {}", contents.content_file(hash).display())),
+        });
         let (worktree, path, by) = (worktree.to_owned(), path.to_owned(), seen.by);
-        found.push(Change { worktree, path, by, lock: lock.clone() });
+        found.push(Change { worktree, path, by, lock: lock.clone(), unhooked, way_back });
     }
-    found
+    Ok(found)
+}
+
+/// Whether it changes a file right now.
+fn edits(bus: &Bus, id: RegistrationId) -> Result<bool, BusError> {
+    let editing = |one: &model::Presence| one.status == Some(ParticipantStatus::Editing);
+    Ok(bus.sessions()?.iter().any(|one| one.registration.id == id && editing(one)))
 }
 
 /// Tells both sides, and whoever listens; the bus keeps it for the journal.
@@ -138,7 +172,7 @@ pub(super) fn announce(
     (me, agent): (RegistrationId, &str),
     change: &Change,
 ) -> Result<(), BusError> {
-    let Change { worktree, path, by, lock } = change;
+    let Change { worktree, path, by, lock, unhooked, way_back } = change;
     let payload = json!({
         "event": "changed_without_lock",
         "file": path,
@@ -149,7 +183,22 @@ pub(super) fn announce(
         "agents": [agent, lock.agent],
         "by": by,
     });
-    bus.publish(NewNotice::new(me, Channel::file_conflict(), payload)).map(drop)
+    bus.publish(NewNotice::new(me, Channel::file_conflict(), payload))?;
+    // Nothing reads it what concerns it; so it is said to itself.
+    if *unhooked && lock.session.is_some() {
+        let way_back = way_back.as_ref().map_or(String::new(), |way| format!("; {way}"));
+        let text = format!(
+            "{path} changed without its lock, which you hold, while a call of {agent} {} ran{way_back}",
+            me.short()
+        );
+        let payload = json!({
+            "type": "file_conflict", "agent": agent, "holder": lock.agent, "file": path, "text": text,
+        });
+        let mut notice = NewNotice::new(me, Channel::file_conflict(), payload);
+        notice.recipient = Some(lock.holder);
+        bus.publish(notice)?;
+    }
+    Ok(())
 }
 
 /// The same for the model whose call it was.
@@ -158,9 +207,10 @@ pub(super) fn told(now: Timestamp, change: &Change) -> String {
         now.as_millis().saturating_sub(change.lock.acquired_at.as_millis()).max(0).unsigned_abs(),
     ));
     let (agent, short, path) = (&change.lock.agent, change.lock.holder.short(), &change.path);
+    let kept = change.way_back.as_ref().map_or(String::new(), |way| format!(" ({way})"));
     format!(
         "`{path}` changed while your {} ran, and {agent} {short} has held it for {since}: both of you were told on \
-         file_conflict. Leave the file as it is, settle it with `coditect msg send file_conflict \"…\" --to {short}`, and \
+         file_conflict. Leave the file as it is{kept}, settle it with `coditect msg send file_conflict \"…\" --to {short}`, and \
          take the lock before you change it: `coditect lock acquire {path} --wait`",
         change.by
     )

@@ -244,7 +244,7 @@ impl Narrator {
             Event::FileStrayed(strays) => {
                 let files: Vec<&str> = strays.files.iter().map(|file| file.path.as_str()).collect();
                 let more = if strays.more > 0 { format!(" and {} more", strays.more) } else { String::new() };
-                let text = format!("changed by a shell, without a lock: {}{more}", files.join(", "));
+                let text = format!("changed without a lock: {}{more}", files.join(", "));
                 (self.agent(strays.participant), Paint::Warm, text)
             }
             Event::FileRestored(file) => {

@@ -29,11 +29,15 @@ impl TurnDriver {
     /// and is let go; of a dead one others may take the locks at any moment.
     pub(super) async fn finish(mut self, exit: Option<RunExitStatus>) -> Result<(), Refusal> {
         self.lock_requests.end(&self.shared, self.registration).await;
-        if std::mem::take(&mut self.shell_open)
+        if self.calls.have_written()
             && let Err(error) = self.look_for_strays().await
         {
             tracing::warn!(%error, "what a shell changed at the end was not recorded");
         }
+        if let Some(sight) = &self.sight {
+            sight.left(self.registration);
+        }
+        self.thin_what_is_known().await;
         if let Err(error) = self.keep_records().await {
             tracing::warn!(%error, "what the vendor's program said last was not kept");
         }

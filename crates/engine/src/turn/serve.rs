@@ -5,14 +5,14 @@ use super::{OpenQuestion, TurnDriver, detail, start};
 use crate::aside::aside;
 use crate::engine::Shared;
 use crate::merge;
+use crate::strays::Holder;
 use crate::writer::{self, Edit, INTENT};
 use agent::{Reply, Request, RunCommand};
 use bus::LockRequest;
 use journal::ReadPage;
 use model::{
-    Channel, Claim, Cursor, Event, FileChange, LockMode, ParticipantStatus, PlannedTask, Proposal,
-    QUESTION_MAX, Question, Refusal, RefusedEdit, RegistrationId, RepoPath, StrayFiles, Task, TaskKind,
-    TaskState, TurnId,
+    Channel, Claim, Cursor, Driver, Event, FileChange, LockMode, ParticipantStatus, PlannedTask, Proposal,
+    QUESTION_MAX, Question, Refusal, RefusedEdit, RepoPath, StrayFiles, Task, TaskKind, TaskState, TurnId,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -112,9 +112,14 @@ impl TurnDriver {
                 let token = acquired.locks.first().map_or(0, |lock| lock.token);
                 // Asked for again, it is held already: what was there before is kept, whatever is there now.
                 if self.tokens.insert(path.clone(), token) != Some(token) {
-                    self.keep_known(&path).await;
+                    self.keep_known(&path, token).await;
                 }
                 self.note_base(&path).await;
+                // Our own loop writes by the writer; a program does it itself, and says so afterwards.
+                if let Some(sight) = self.sight.as_ref().filter(|_| self.participant.driver != Driver::Native)
+                {
+                    sight.expect(self.registration, &path);
+                }
                 self.set_status(ParticipantStatus::Editing, Some(path.to_string())).await?;
                 self.reply(id, Ok(Reply::Locked { token }));
             }
@@ -169,7 +174,7 @@ impl TurnDriver {
                 let root = edit.worktree.clone();
                 let change = writer::write(&shared.bus, &*shared.options.entropy, edit)?;
                 shared.strays.wrote(&root, &change.path, Some(&change.after));
-                if let Err(error) = shared.known.edited(&root, &change.path) {
+                if let Err(error) = shared.known.edited(&root, change.path.as_str()) {
                     tracing::warn!(%error, path = %change.path, "what an edit made is not known");
                 }
                 Ok(change)
@@ -216,7 +221,15 @@ impl TurnDriver {
         Ok(())
     }
 
-    /// After a shell call: says what it changed on its own, to the journal and to everybody.
+    /// After a call that only looks: what is different is not this turn's, and not to be told as such later.
+    pub(super) async fn account_for_others(&self) {
+        let Some(sight) = &self.sight else { return };
+        if let Err(refusal) = sight.account(&self.shared, self.registration).await {
+            tracing::warn!(run = %self.run, %refusal, "what others changed is not accounted for");
+        }
+    }
+
+    /// After a call that may write: says what changed without a lock, to the journal and to everybody.
     pub(super) async fn look_for_strays(&mut self) -> Result<(), Refusal> {
         let Some(sight) = &self.sight else { return Ok(()) };
         let found = match sight.look(&self.shared, self.registration).await {
@@ -233,7 +246,7 @@ impl TurnDriver {
         let payload = serde_json::json!({
             "type": "file_conflict", "agent": self.agent(), "files": named,
             "more": found.files.len() - named.len() + found.more as usize,
-            "text": "changed by a shell command, without a lock; it is in no commit of the task",
+            "text": "changed without a lock while a call that may write ran; it is in no commit of the task",
         });
         self.address_conflict(&found.holders).await;
         let strays = StrayFiles {
@@ -252,19 +265,22 @@ impl TurnDriver {
     }
 
     /// Tells both sides by name, each what concerns it and what can be done.
-    async fn address_conflict(&self, holders: &[(RegistrationId, String, RepoPath)]) {
-        for (holder, name, path) in holders {
+    async fn address_conflict(&self, holders: &[Holder]) {
+        for Holder { id, agent: name, path, way_back } in holders {
             let agent = self.agent();
-            let way_back = format!("`coditect file restore {path}` brings back what {name} had in it");
+            let way_back = way_back.as_ref().map_or(String::new(), |way| format!("; {way}"));
             let sides = [
                 (
-                    *holder,
-                    format!("{agent} changed {path} by a shell command while you hold its lock; {way_back}"),
+                    *id,
+                    format!(
+                        "{path} changed without its lock, which you hold, while a call of {agent} ran{way_back}"
+                    ),
                 ),
                 (
                     self.registration,
                     format!(
-                        "you changed {path} by a shell command while {name} holds its lock; leave it to {name}: {way_back}"
+                        "{path} changed without its lock while a call of yours ran, and {name} holds it; leave it to \
+                         {name}{way_back}"
                     ),
                 ),
             ];

@@ -112,7 +112,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         lent: apart.lent,
         _claim: apart.claim,
         unsandboxed,
-        shell_open: false,
+        calls: super::calls::Calls::default(),
     };
     driver.announce(replayed).await.map(|begun| begun.then_some(driver))
 }

@@ -108,7 +108,7 @@ impl TurnDriver {
     }
 
     /// Keeps what the file holds as its lock is granted; before that word gets to whoever asked for it.
-    pub(super) async fn keep_known(&self, path: &RepoPath) {
+    pub(super) async fn keep_known(&self, path: &RepoPath, token: u64) {
         let Some(root) = self.repo.as_ref().map(|repo| PathBuf::from(&repo.path)) else { return };
         // In a worktree of its own nobody writes over it.
         if self.lent || self.tokens.len() > KNOWN_MAX {
@@ -119,9 +119,22 @@ impl TurnDriver {
         let kept = self
             .shared
             .writers
-            .run(&root, move || shared.known.locked(&at, &path).map_err(Refusal::internal));
+            .run(&root, move || shared.known.locked(&at, path.as_str(), token).map_err(Refusal::internal));
         if let Err(error) = kept.await {
             tracing::warn!(%error, path = %shown, "what a file held before its lock is not known");
+        }
+    }
+
+    /// What was known of files long ago goes when it has become too much.
+    pub(super) async fn thin_what_is_known(&self) {
+        let thinned = self.shared.blocking(|shared| {
+            let living = || shared.bus.locks(None).unwrap_or_default().into_iter().map(|lock| lock.token);
+            shared.known.thin_when_grown(|| living().collect()).map_err(Refusal::internal)
+        });
+        match thinned.await {
+            Ok(0) => {}
+            Ok(bytes) => tracing::info!(bytes, "what files held long ago is kept no longer"),
+            Err(error) => tracing::warn!(%error, "what files held long ago could not be thinned out"),
         }
     }
 
@@ -139,7 +152,7 @@ impl TurnDriver {
             .run(&root.clone(), move || {
                 let after = content(&root, &wanted).map(|content| writer::hash(&content));
                 shared.strays.wrote(&root, &wanted, after.as_deref());
-                if let Err(error) = shared.known.edited(&root, &wanted) {
+                if let Err(error) = shared.known.edited(&root, wanted.as_str()) {
                     tracing::warn!(%error, path = %wanted, "what an edit made is not known");
                 }
                 Ok(after)

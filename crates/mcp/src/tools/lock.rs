@@ -188,6 +188,9 @@ async fn acquire(call: Call, wish: Acquire) -> Result<Answer, Failure> {
         };
         let fresh: Vec<u64> =
             locks.iter().map(|lock| lock.token).filter(|token| !before.contains(token)).collect();
+        let contents = bus::Contents::new(call.shared.place.workspace.known());
+        // Without it the lock is as good; only nothing of before it can be restored.
+        let _: Vec<()> = locks.iter().filter_map(|lock| contents.granted(lock).ok()).collect();
         let present = call.bus.locks(None)?.into_iter().map(|lock| lock.token).collect();
         call.shared.taken.note(call.me(), &fresh, &present);
         Ok(locks)

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::holder::{Holder, acting};
 use crate::roster::Roster;
-use bus::{Acquired, Bus, BusError, LockRequest};
+use bus::{Acquired, Bus, BusError, Contents, LockRequest};
 use clap::Args;
 use serde_json::json;
 use std::time::Duration;
@@ -52,6 +52,15 @@ impl Acquire {
                 return Err(Failure::from(error));
             }
         };
+        let contents = Contents::new(context.workspace().known());
+        for lock in &acquired.locks {
+            if let Err(error) = contents.granted(lock) {
+                context.screen.say(&format!(
+                    "what {} holds now is not kept, and cannot be restored: {error}",
+                    lock.path
+                ));
+            }
+        }
         let items: Vec<protocol::Lock> = acquired.locks.into_iter().map(protocol::Lock::from).collect();
         let document = json!({ "holder": acting.id, "items": items });
         context.screen.show(&document, || list::table(context, &items))?;
