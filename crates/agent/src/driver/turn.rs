@@ -126,13 +126,17 @@ impl Mediation {
 
     /// Whether the turn is to begin once more without the vendor's own session, which is gone. Says so.
     async fn begin_anew(&mut self, error: &DriverError, start: &mut Start) -> bool {
-        if !matches!(error, DriverError::SessionGone { .. }) || self.spoken || start.begin == Begin::New {
+        let DriverError::SessionGone { about, session } = error else { return false };
+        if self.spoken || start.begin == Begin::New {
             return false;
         }
         start.begin = Begin::New;
         // The program that had these is gone.
         self.early.extend(std::mem::take(&mut self.queued));
-        let text = format!("{error}; a new one was begun and given the last messages of this conversation");
+        let text = format!(
+            "the session `{session}` of {} is gone; a new one was begun and given the last messages of this conversation",
+            about.name
+        );
         let blocks = vec![Block::Text { text }];
         self.say(&RunEvent::Message { role: Role::System, blocks, usage: None, latency_ms: None }).await;
         true
@@ -345,5 +349,10 @@ fn failed(code: &str, message: &str) -> TurnOutcome {
 }
 
 fn overdue(seconds: u64) -> TurnOutcome {
-    failed("deadline", &format!("the turn took longer than {seconds} s"))
+    failed(
+        "deadline",
+        &format!(
+            "the turn took longer than {seconds} s; ask for less at once, or raise limits.turn_deadline_seconds"
+        ),
+    )
 }
