@@ -122,12 +122,12 @@ pub(crate) enum DriverError {
     Died { about: &'static About, how: String },
     #[error("{} did not answer within {seconds} s; try it in a terminal, and submit the task again", about.name)]
     Silent { about: &'static About, seconds: u64 },
-    #[error("the session `{session}` of {} is gone", about.name)]
+    #[error("the session `{session}` of {} is gone; submit the task again, and a new one is begun", about.name)]
     SessionGone { about: &'static About, session: String },
     /// What the vendor says itself.
-    #[error("{message}")]
-    Vendor { message: String },
-    /// A failure with a code of its own.
+    #[error("{}: {message}; mend what this names, and submit the task again", about.name)]
+    Vendor { about: &'static About, message: String },
+    /// A failure with a code of its own, whose message says the fix.
     #[error("{message}")]
     Other { code: String, message: String },
 }
@@ -153,6 +153,12 @@ impl DriverError {
     pub(crate) fn outcome(&self) -> TurnOutcome {
         TurnOutcome::Failed { code: self.code().to_owned(), message: self.to_string() }
     }
+}
+
+/// Of a driver that takes one prompt.
+pub(crate) fn prompted_twice(name: &str) -> DriverError {
+    let message = format!("a turn of {name} has one prompt and was given two; submit the task again");
+    DriverError::Other { code: "prompted_twice".to_owned(), message }
 }
 
 /// Entry of the hidden subcommand `__drive`; `args` are those after it. Call it before any thread
@@ -255,7 +261,28 @@ mod tests {
             (DriverError::Flood { about, what: text() }, "vendor_flood", "ask for less"),
             (DriverError::Died { about, how: text() }, "vendor_died", "submit the task again"),
             (DriverError::Silent { about, seconds: 3 }, "vendor_silent", "terminal"),
+            (
+                DriverError::SessionGone { about, session: text() },
+                "vendor_session_gone",
+                "a new one is begun",
+            ),
+            (DriverError::Vendor { about, message: text() }, "vendor_error", "submit the task again"),
+            (prompted_twice("Some Code"), "prompted_twice", "submit the task again"),
         ] {
+            // One that is new has to be put into the table.
+            match &error {
+                DriverError::Missing { .. }
+                | DriverError::NotStarted { .. }
+                | DriverError::TooOld { .. }
+                | DriverError::NotLoggedIn { .. }
+                | DriverError::Garbage { .. }
+                | DriverError::Flood { .. }
+                | DriverError::Died { .. }
+                | DriverError::Silent { .. }
+                | DriverError::SessionGone { .. }
+                | DriverError::Vendor { .. }
+                | DriverError::Other { .. } => {}
+            }
             let message = error.to_string();
             assert_eq!(error.code(), code);
             assert!(message.contains(fix) && message.contains("Some Code"), "{message}");

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 
 use crate::driver::context_files::Reads;
 use crate::driver::place::Place;
-use crate::driver::{Driver, DriverError, Steering, Step};
+use crate::driver::{Driver, DriverError, Steering, Step, prompted_twice};
 use crate::run::wire::{Reply, RunEvent, Start};
 use confine::Tree;
 use link::Link;
@@ -48,8 +48,12 @@ impl Driver for Native {
 
     async fn open(start: &Start, place: &Place) -> Result<Self, DriverError> {
         let other = |code: &str, message: String| DriverError::Other { code: code.to_owned(), message };
-        let tree = Tree::open(Path::new("."))
-            .map_err(|error| other("worktree", format!("cannot open the worktree: {error}")))?;
+        let tree = Tree::open(Path::new(".")).map_err(|error| {
+            other(
+                "worktree",
+                format!("cannot open the worktree: {error}; see whether the session's folder is there"),
+            )
+        })?;
         let provider = Provider::new(start.endpoint.clone(), ProviderOptions::default(), place.entropy())
             .map_err(|error| other(error.code(), error.to_string()))?;
         let (link, said) = Link::new();
@@ -66,8 +70,7 @@ impl Driver for Native {
 
     async fn prompt(&mut self, text: &str) -> Result<(), DriverError> {
         let Some(tree) = self.tree.take() else {
-            let (code, message) = ("prompted_twice".to_owned(), "a native turn has one prompt".to_owned());
-            return Err(DriverError::Other { code, message });
+            return Err(prompted_twice("the native loop"));
         };
         let start = Rc::new(Start { prompt: text.to_owned(), ..Start::clone(&self.start) });
         let (provider, link) = (Rc::clone(&self.provider), Rc::clone(&self.link));

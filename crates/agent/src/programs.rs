@@ -51,13 +51,13 @@ pub enum Trust {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
-    #[error("{} cannot be started: {why}", .program.display())]
+    #[error("{} cannot be started: {why}; run it in a terminal to see", .program.display())]
     NotStarted { program: PathBuf, why: String },
-    #[error("{} did not answer within {} s", .program.display(), TALK_WAIT.as_secs())]
+    #[error("{} did not answer within {} s; run it in a terminal, and try again", .program.display(), TALK_WAIT.as_secs())]
     Late { program: PathBuf },
-    #[error("{} said what is not understood: {why}", .program.display())]
+    #[error("{} said what is not understood: {why}; update it", .program.display())]
     Misunderstood { program: PathBuf, why: String },
-    #[error("{} refuses the configuration: {said}", .program.display())]
+    #[error("{} refuses the configuration: {said}; mend what it names, and try again", .program.display())]
     Refused { program: PathBuf, said: String },
 }
 

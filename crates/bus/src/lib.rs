@@ -57,7 +57,7 @@ pub use ask::ANSWER_WAIT;
 pub use backend::{Backend, Promises, open_backend};
 pub use bridge::{BEAT, Bridge, BridgeState, Connect, MACHINE_MAX, check_machine};
 pub use bus::{Bus, Options, WRITE_WAIT_MAX};
-pub use caller::{ancestors, nearest_above, parent_of};
+pub use caller::{ancestors, nearest_above, parent_of, program_above};
 pub use claim::Claim;
 pub use contents::{CONTENTS_BYTES_MAX, Contents, GROWTH_UNSEEN_MAX, KEPT_FILE_MAX, Page, hash_of};
 pub use context::{CONTEXT_PAGE_MAX, NewContext};

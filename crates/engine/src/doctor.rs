@@ -190,7 +190,7 @@ fn look(shared: &Shared) -> Vec<Finding> {
     });
     findings.push(match shared.bus.locks(None) {
         Ok(locks) => good("bus", format!("{} locks held", locks.len())),
-        Err(error) => bad("bus", error.to_string(), None),
+        Err(error) => bad("bus", error.to_string(), Some("run `coditect daemon restart`")),
     });
     findings.push(sandbox(shared));
     let dropped = shared.bus.outbox_dropped().unwrap_or(0);

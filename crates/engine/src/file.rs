@@ -127,7 +127,10 @@ fn wanted(shared: &Shared, root: &Path, new: &NewRestore) -> Result<String, Refu
         return Err(unknown(message).hint("remove the file yourself if it is not wanted"));
     };
     let content = shared.known.content(&hash);
-    let content = content.ok_or_else(|| unknown(format!("what `{path}` held is not kept any more")))?;
+    let content = content.ok_or_else(|| {
+        unknown(format!("what `{path}` held is not kept any more"))
+            .hint("bring it back from a checkpoint or a commit")
+    })?;
     String::from_utf8(content).map_err(|_| {
         let kept = shared.known.content_file(&hash).display().to_string();
         Refusal::invalid("not_text", format!("what `{path}` held is no text"))

@@ -179,10 +179,12 @@ fn check_path(new: &NewImport) -> Result<PathBuf, Refusal> {
     let path = new.path.canonicalize().map_err(missing)?;
     let kind = path.metadata().map_err(missing)?.file_type();
     if !kind.is_dir() && !kind.is_file() {
-        return Err(Refusal::invalid("import_path", format!("`{shown}` is neither a file nor a folder")));
+        return Err(Refusal::invalid("import_path", format!("`{shown}` is neither a file nor a folder"))
+            .hint("name a transcript, or a folder of them"));
     }
     if path.to_str().is_none() {
-        return Err(Refusal::invalid("import_path", format!("`{shown}` is not UTF-8")));
+        return Err(Refusal::invalid("import_path", format!("`{shown}` is not UTF-8"))
+            .hint("copy it to a name of plain letters"));
     }
     Ok(path)
 }

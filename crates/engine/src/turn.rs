@@ -243,7 +243,10 @@ impl TurnDriver {
         let asked = self.question.is_some();
         self.catch_up().await?;
         if !asked || self.question.is_some() {
-            self.end_as(failed("deadline", "the turn's time was over"));
+            self.end_as(failed(
+                "deadline",
+                "the turn's time was over; ask for less at once, or raise limits.turn_deadline_seconds",
+            ));
         }
         Ok(())
     }

@@ -7,15 +7,17 @@ use crate::failure::Failure;
 use crate::server::Place;
 use bus::{Bus, Liveness, NewRegistration, Worktree};
 use client::Credential;
-use model::RegistrationId;
-use std::path::Path;
+use model::{RegistrationId, Vendor};
 
 /// Vendors of registrations that stand for no session: commands of a shell, and the user on the page.
 const NOBODY: [&str; 2] = ["cli", "coditect"];
-/// Programs that only start others.
-const SHELLS: [&str; 5] = ["sh", "bash", "dash", "zsh", "env"];
-/// The vendors' names, as they are in their programs' names.
-const VENDORS: [&str; 4] = ["claude", "codex", "gemini", "kimi"];
+/// What is in the vendors' programs' names, and whose they are. Hooks say the same vendor of the same program.
+const PROGRAMS: [(&str, Vendor); 4] = [
+    ("claude", Vendor::Anthropic),
+    ("codex", Vendor::Openai),
+    ("gemini", Vendor::Google),
+    ("kimi", Vendor::Moonshot),
+];
 
 /// Who a server acts for.
 #[derive(Clone)]
@@ -59,14 +61,15 @@ pub(crate) fn of_parent(place: &Place, bus: &Bus, program: Option<&str>) -> Resu
 }
 
 fn register(place: &Place, bus: &Bus, program: Option<&str>) -> Result<RegistrationId, Failure> {
-    let pid = vendors_process();
-    let gone = || Failure::internal("the program that started this server is gone");
-    let starttime = bus::system::process_start(pid).ok_or_else(gone)?;
     let agent = label(program.unwrap_or("mcp"));
+    let known = known(&agent);
+    let gone = || Failure::internal("the program that started this server is gone");
+    let pid = bus::program_above(known.map(|(name, _)| name)).ok_or_else(gone)?;
+    let starttime = bus::system::process_start(pid).ok_or_else(gone)?;
     let worktree = Worktree::around(&place.cwd).ok().and_then(|worktree| worktree.name().ok());
     let new = NewRegistration {
         id: None,
-        vendor: vendor(&agent),
+        vendor: known.map_or("mcp", |(_, vendor)| vendor.as_str()).to_owned(),
         agent,
         model: None,
         session: None,
@@ -76,39 +79,16 @@ fn register(place: &Place, bus: &Bus, program: Option<&str>) -> Result<Registrat
     Ok(bus.register(new)?.id)
 }
 
-/// The process that started us, beyond shells that only ran the command.
-fn vendors_process() -> u32 {
-    let mut pid = std::os::unix::process::parent_id();
-    while is_launcher(pid)
-        && let Some(above) = bus::parent_of(pid).filter(|above| *above > 1)
-    {
-        pid = above;
-    }
-    pid
-}
-
-/// A shell with a script or a command to run; one at a terminal is somebody.
-fn is_launcher(pid: u32) -> bool {
-    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let mut words =
-        line.split(|byte| *byte == 0).map(String::from_utf8_lossy).filter(|word| !word.is_empty());
-    let program = words.next().unwrap_or_default().into_owned();
-    let name = Path::new(&program).file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    SHELLS.contains(&name) && words.next().is_some_and(|word| !word.starts_with('-') || word.ends_with('c'))
-}
-
 /// What a program calls itself, as a label others can type.
 fn label(program: &str) -> String {
     let plain: String = program.chars().filter(|c| c.is_ascii_graphic()).take(64).collect();
     if plain.is_empty() { "mcp".to_owned() } else { plain }
 }
 
-fn vendor(agent: &str) -> String {
+/// The vendor's program that calls itself so.
+fn known(agent: &str) -> Option<(&'static str, Vendor)> {
     let small = agent.to_ascii_lowercase();
-    VENDORS
-        .iter()
-        .find(|vendor| small.contains(**vendor))
-        .map_or_else(|| "mcp".to_owned(), |v| (*v).to_owned())
+    PROGRAMS.into_iter().find(|(name, _)| small.contains(name))
 }
 
 #[cfg(test)]
@@ -118,22 +98,16 @@ mod tests {
     #[test]
     fn a_vendor_is_known_by_what_its_program_calls_itself() {
         for (program, of) in [
-            ("claude-code", "claude"),
-            ("codex-mcp-client", "codex"),
-            ("gemini-cli-mcp-client", "gemini"),
-            ("Kimi Code", "kimi"),
-            ("inspector", "mcp"),
+            ("claude-code", Some(("claude", Vendor::Anthropic))),
+            ("codex-mcp-client", Some(("codex", Vendor::Openai))),
+            ("gemini-cli-mcp-client", Some(("gemini", Vendor::Google))),
+            ("Kimi Code", Some(("kimi", Vendor::Moonshot))),
+            ("inspector", None),
         ] {
-            assert_eq!(vendor(&label(program)), of);
+            assert_eq!(known(&label(program)), of);
         }
         assert_eq!(label("a\u{1b}[31m b"), "a[31mb");
         assert_eq!(label("\n"), "mcp");
         assert!(label(&"x".repeat(500)).len() <= bus::LABEL_MAX);
-    }
-
-    #[test]
-    fn only_shells_with_something_to_run_are_passed_over() {
-        assert!(!is_launcher(std::process::id()));
-        assert!(!is_launcher(u32::MAX));
     }
 }

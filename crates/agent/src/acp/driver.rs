@@ -281,10 +281,16 @@ impl Acp {
                 failed("output_limit", format!("{name} stopped at its output limit; ask for less at once"))
             }
             "max_turn_requests" => {
-                failed("iteration_cap", format!("{name} stopped at its limit of model calls"))
+                let words = "stopped at its limit of model calls; prompt it to go on";
+                failed("iteration_cap", format!("{name} {words}"))
             }
-            "refusal" => failed("model_declined", "the model declined to answer".to_owned()),
-            other => failed("vendor_error", format!("{name} ended the turn early ({other})")),
+            "refusal" => {
+                failed("model_declined", "the model declined to answer; ask in other words".to_owned())
+            }
+            other => {
+                let message = format!("it ended the turn early ({other})");
+                DriverError::Vendor { about: self.flavor.about(), message }.outcome()
+            }
         };
         self.ending = Some((outcome, result, Instant::now() + AFTERTHOUGHT));
         let told = self.ending.as_ref().is_some_and(|(_, result, _)| {

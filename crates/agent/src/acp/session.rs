@@ -150,7 +150,7 @@ pub(crate) fn refused(flavor: Flavor, fault: &Fault) -> DriverError {
     if fault.code == AUTH_REQUIRED {
         return DriverError::NotLoggedIn { about: flavor.about() };
     }
-    DriverError::Vendor { message: fault.message.clone() }
+    DriverError::Vendor { about: flavor.about(), message: fault.message.clone() }
 }
 
 fn servers(mcp: Option<&McpServer>) -> Value {

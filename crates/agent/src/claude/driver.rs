@@ -413,8 +413,11 @@ impl Claude {
             _ if matches!(verdict.api_error_status, Some(401 | 403)) || message.contains("Not logged in") => {
                 DriverError::NotLoggedIn { about: &ABOUT }
             }
-            _ if message.is_empty() => DriverError::Vendor { message: verdict.subtype.clone() },
-            _ => DriverError::Vendor { message },
+            _ if message.is_empty() => {
+                let message = format!("it stopped and said only `{}`", verdict.subtype);
+                DriverError::Vendor { about: &ABOUT, message }
+            }
+            _ => DriverError::Vendor { about: &ABOUT, message },
         })
     }
 

@@ -168,7 +168,7 @@ impl Codex {
             return Ok(());
         }
         self.prompting = None;
-        let answer = result.map_err(|fault| DriverError::Vendor { message: fault.message })?;
+        let answer = result.map_err(|fault| DriverError::Vendor { about: &ABOUT, message: fault.message })?;
         if let Some(turn) = answer.pointer("/turn/id").and_then(Value::as_str) {
             self.thread.began(turn);
         }
@@ -186,7 +186,11 @@ impl Codex {
             Told::Ended(Ending::Outcome(outcome)) => Step::Ended(outcome),
             Told::Ended(Ending::Interrupted) if self.interrupted => Step::Ended(TurnOutcome::Canceled),
             Told::Ended(Ending::Interrupted) => {
-                return Err(DriverError::Vendor { message: "Codex ended the turn early".to_owned() });
+                let message = "it ended the turn early".to_owned();
+                return Err(DriverError::Vendor { about: &ABOUT, message });
+            }
+            Told::Ended(Ending::Trouble(message)) => {
+                Step::Ended(DriverError::Vendor { about: &ABOUT, message }.outcome())
             }
             Told::Ended(Ending::NotLoggedIn) => return Err(DriverError::NotLoggedIn { about: &ABOUT }),
         };
@@ -356,7 +360,7 @@ async fn open_thread(
     let id = server.call(method, params)?;
     let answer = server.answer(id, HANDSHAKE).await?.map_err(|fault| match session {
         Some(session) => DriverError::SessionGone { about: &ABOUT, session: session.clone() },
-        None => DriverError::Vendor { message: fault.message },
+        None => DriverError::Vendor { about: &ABOUT, message: fault.message },
     })?;
     let text = |pointer: &str| answer.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let thread = text("/thread/id")

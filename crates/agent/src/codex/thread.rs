@@ -48,6 +48,8 @@ pub(crate) enum Told {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Ending {
     Outcome(TurnOutcome),
+    /// It failed, and this is what Codex says.
+    Trouble(String),
     Interrupted,
     NotLoggedIn,
 }
@@ -260,11 +262,11 @@ fn failure(error: &Value) -> Ending {
     if text(error, "codexErrorInfo") == Some("unauthorized") {
         return Ending::NotLoggedIn;
     }
-    let mut message = text(error, "message").unwrap_or("Codex gave no reason").to_owned();
+    let mut message = text(error, "message").unwrap_or("it gave no reason").to_owned();
     if let Some(details) = text(error, "additionalDetails").filter(|details| !details.is_empty()) {
         message = format!("{message}: {details}");
     }
-    Ending::Outcome(TurnOutcome::Failed { code: "vendor_error".to_owned(), message })
+    Ending::Trouble(message)
 }
 
 fn wrote(changes: &[Change], editable: Editable<'_>) -> Vec<RunEvent> {
@@ -455,13 +457,11 @@ mod tests {
         assert_eq!(end("interrupted", Value::Null), Ending::Interrupted);
         let unauthorized = json!({"message": "401", "codexErrorInfo": "unauthorized"});
         assert_eq!(end("failed", unauthorized), Ending::NotLoggedIn);
-        let failed = |message: &str| {
-            Ending::Outcome(TurnOutcome::Failed { code: "vendor_error".into(), message: message.into() })
-        };
+        let failed = |message: &str| Ending::Trouble(message.into());
         let limit =
             json!({"message": "limit", "codexErrorInfo": "usageLimitExceeded", "additionalDetails": "wait"});
         assert_eq!(end("failed", limit), failed("limit: wait"));
-        assert_eq!(end("failed", Value::Null), failed("Codex gave no reason"));
+        assert_eq!(end("failed", Value::Null), failed("it gave no reason"));
         let retry = json!({"method": "error", "params": {"threadId": "thread-1", "willRetry": true,
             "error": {"message": "Reconnecting... 1/5"}}});
         let status = status(ParticipantStatus::Thinking, "Reconnecting... 1/5");

@@ -126,17 +126,19 @@ impl Mediation {
 
     /// Whether the turn is to begin once more without the vendor's own session, which is gone. Says so.
     async fn begin_anew(&mut self, error: &DriverError, start: &mut Start) -> bool {
-        if !matches!(error, DriverError::SessionGone { .. }) || self.spoken || start.begin == Begin::New {
+        let DriverError::SessionGone { about, session } = error else { return false };
+        if self.spoken || start.begin == Begin::New {
             return false;
         }
         let forks = matches!(start.begin, Begin::Fork { .. });
         start.begin = Begin::New;
         // The program that had these is gone.
         self.early.extend(std::mem::take(&mut self.queued));
+        let gone = format!("the session `{session}` of {} is gone", about.name);
+        let text = format!("{gone}; a new one was begun and given the last messages of this conversation");
         if forks {
-            self.say(&RunEvent::Replayed { reason: error.to_string() }).await;
+            self.say(&RunEvent::Replayed { reason: gone }).await;
         }
-        let text = format!("{error}; a new one was begun and given the last messages of this conversation");
         let blocks = vec![Block::Text { text }];
         self.say(&RunEvent::Message { role: Role::System, blocks, usage: None, latency_ms: None }).await;
         true
@@ -349,5 +351,10 @@ fn failed(code: &str, message: &str) -> TurnOutcome {
 }
 
 fn overdue(seconds: u64) -> TurnOutcome {
-    failed("deadline", &format!("the turn took longer than {seconds} s"))
+    failed(
+        "deadline",
+        &format!(
+            "the turn took longer than {seconds} s; ask for less at once, or raise limits.turn_deadline_seconds"
+        ),
+    )
 }

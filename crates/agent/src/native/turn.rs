@@ -83,10 +83,13 @@ fn ending(answer: &Answer, iteration: u32) -> Option<TurnOutcome> {
             "output_limit",
             "the model's answer was cut at the output limit; ask for less at once or raise max_tokens",
         ),
-        Stop::Declined => failed("model_declined", "the model or its vendor's filter declined to answer"),
+        Stop::Declined => failed(
+            "model_declined",
+            "the model or its vendor's filter declined to answer; ask in other words",
+        ),
         // After its tools have run a model may end without a word; as a first answer that is none.
         Stop::End | Stop::ToolCalls if summary.is_empty() && iteration == 1 => {
-            failed("model_malformed", "the model answered nothing")
+            failed("model_malformed", "the model answered nothing; submit the task again")
         }
         Stop::End | Stop::ToolCalls => TurnOutcome::Completed { summary },
     })

@@ -180,6 +180,7 @@ async fn an_interrupted_turn_is_canceled_and_the_next_one_remembers() {
         agent.daemon.handle().send(RunCommand::Cancel).unwrap();
         agent.daemon.serve(|_| None).await;
         assert_eq!(agent.daemon.ended().0, TurnOutcome::Canceled, "{cli:?}");
+        agent.daemon.scene.assert_gone().await;
         let first = agent.opened();
         let resume = agent.resume("[[say Again.]]");
         let outcome = agent.play(resume).await;

@@ -133,6 +133,7 @@ async fn an_interrupted_turn_is_canceled_and_the_next_one_remembers() {
     codex.daemon.handle().send(RunCommand::Cancel).unwrap();
     codex.daemon.serve(|_| None).await;
     assert_eq!(codex.daemon.ended().0, TurnOutcome::Canceled);
+    codex.daemon.scene.assert_gone().await;
     let first = codex.opened();
 
     let resume = codex.resume("[[say Again.]]");

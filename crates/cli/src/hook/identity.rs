@@ -12,8 +12,6 @@ use std::time::Duration;
 const LIVES_MAX: u32 = 64;
 /// How long a session lives without a word when no process of its vendor is found above the hook.
 const QUIET_MAX: Duration = Duration::from_secs(30 * 60);
-/// What runs a hook's command line, and is not the vendor's program.
-const SHELLS: [&str; 6] = ["sh", "bash", "dash", "zsh", "fish", "ksh"];
 
 /// A session, or one of its sub-agents, on the bus.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,37 +32,9 @@ pub(super) struct Program {
 impl Program {
     /// The vendor's program above us.
     pub(super) fn above(cli: Cli) -> Option<Self> {
-        let above = crate::terminal::ancestors();
-        let pid = above
-            .iter()
-            .copied()
-            .find(|pid| is_of(cli, *pid))
-            .or_else(|| above.iter().copied().find(|pid| *pid > 1 && !is_shell(*pid)))?;
+        let pid = bus::program_above(Some(cli.as_str()))?;
         Some(Self { pid, started: bus::system::process_start(pid)? })
     }
-}
-
-fn name_of(pid: u32) -> String {
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    name.trim_end().to_owned()
-}
-
-fn is_shell(pid: u32) -> bool {
-    SHELLS.contains(&name_of(pid).as_str())
-}
-
-/// By its name, its path, or the script an interpreter runs.
-fn is_of(cli: Cli, pid: u32) -> bool {
-    let name = name_of(pid);
-    if name == cli.as_str() || name.strip_prefix(cli.as_str()).is_some_and(|rest| rest.starts_with('-')) {
-        return true;
-    }
-    if SHELLS.contains(&name.as_str()) {
-        return false;
-    }
-    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let mut words = line.split(|byte| *byte == 0).take(2).map(String::from_utf8_lossy);
-    words.any(|word| word.split('/').any(|part| part.starts_with(cli.as_str())))
 }
 
 /// Where a session works, as it is announced.

@@ -124,13 +124,16 @@ struct Broken {
 
 impl Broken {
     fn new(protocol: &'static Protocol, stall_seconds: u64) -> Self {
+        Self::limited(protocol, &json!({ "max_attempts": 1, "stall_seconds": stall_seconds }))
+    }
+
+    fn limited(protocol: &'static Protocol, limits: &Value) -> Self {
         let place = Workplace::new();
         let program = place.house.dir.path().join(protocol.program);
         let agent = json!({
             "vendor": protocol.vendor, "driver": protocol.name, "model": "m", "command": [program],
             "permissions": "all",
         });
-        let limits = json!({ "max_attempts": 1, "stall_seconds": stall_seconds });
         let config = json!({ "agents": { protocol.name: agent }, "limits": limits });
         std::fs::write(place.house.root.config(), config.to_string()).unwrap();
         let daemon = place.daemon();
@@ -246,6 +249,21 @@ fn codex_breaks_in_every_way_with_a_code_and_the_fix() {
 #[test]
 fn an_agent_of_the_protocol_breaks_in_every_way_with_a_code_and_the_fix() {
     all(&ACP);
+}
+
+#[test]
+fn a_turn_that_takes_too_long_is_over_and_says_which_limit_that_was() {
+    for protocol in [&CLAUDE, &CODEX, &ACP] {
+        let limits = json!({ "max_attempts": 1, "stall_seconds": 600, "turn_deadline_seconds": 3 });
+        let broken = Broken::limited(protocol, &limits);
+        broken.install(&protocol.in_turn("trap '' TERM; sleep 600 & sleep 600"));
+        let (state, _) = broken.play("do it");
+        broken.nobody_is_left();
+        let outcomes = broken.outcomes();
+        let [TurnOutcome::Failed { code, message }] = outcomes.as_slice() else { panic!("{outcomes:?}") };
+        assert_eq!((state, code.as_str()), (TaskState::Failed, "deadline"), "{}: {message}", protocol.name);
+        assert!(message.contains("raise limits.turn_deadline_seconds"), "{}: {message}", protocol.name);
+    }
 }
 
 #[test]

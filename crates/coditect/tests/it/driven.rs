@@ -1,14 +1,20 @@
 //! The whole product around one vendor's real program: a daemon, a repository, and what the journal says afterwards.
 
-use crate::house::{Daemon, House, until};
+use crate::house::{Daemon, House, Process, command_line, descendants, kill, lives, until};
+use bus::system::process_start;
 use client::Client;
 use model::{Cursor, Event, FileChange, Opening, ParticipantStatus, TurnOutcome};
 use protocol::{EventQuery, NewPrompt};
+use rustix::process::Signal;
 use scripted::{Scripted, ScriptedOptions};
 use serde_json::json;
 use testkit::TempRepo;
 use testkit::vendors::{VendorCli, VendorHome, Vendors};
 
+/// A command without an end. One that only sleeps for long Claude Code does not run.
+const COMMAND: &str = "until test -e never.txt; do sleep 0.1; done";
+/// What its process's command line has in it.
+const COMMAND_MARK: &str = "never.txt";
 /// Where the daemon finds the key for the agent.
 const KEY: &str = "CODITECT_TEST_MODEL_KEY";
 
@@ -24,6 +30,10 @@ pub(crate) struct Studio {
 impl Studio {
     /// None, loudly, where the program is not installed.
     pub(crate) fn find(cli: VendorCli) -> Option<Self> {
+        Self::allowing(cli, "ask")
+    }
+
+    fn allowing(cli: VendorCli, permissions: &str) -> Option<Self> {
         let vendors = Vendors::find(&format!("{} works for a daemon", cli.name()))?;
         if !vendors.wanted().contains(&cli) {
             return None;
@@ -46,6 +56,7 @@ impl Studio {
         let config = json!({ "agents": { cli.name(): {
             "vendor": vendor.as_str(), "driver": driver, "model": home.model(), "command": [vendors.program(cli)],
             "base_url": models.base_url(vendor), "api_key_env": KEY, "env": env,
+            "permissions": permissions,
         } } });
         std::fs::create_dir_all(house.root.path()).unwrap();
         std::fs::write(house.root.config(), config.to_string()).unwrap();
@@ -62,9 +73,20 @@ impl Studio {
         self.house.json(&new)["id"].as_str().unwrap().to_owned()
     }
 
-    fn prompt(&self, session: &str, text: &str) {
+    /// Gives the task's id.
+    fn prompt(&self, session: &str, text: &str) -> String {
         let prompt = NewPrompt { text: text.to_owned(), ..NewPrompt::default() };
-        self.house.api(async |client| client.prompt(session, &prompt, None).await.unwrap());
+        self.house.api(async |client| client.prompt(session, &prompt, None).await.unwrap()).id.to_string()
+    }
+
+    /// All that is below the daemon or lives in the program's home, once a command of the agent's runs.
+    fn in_command(&self) -> Vec<Process> {
+        until("the command", || {
+            let mut below = descendants(self.daemon.pid());
+            let runs = below.iter().any(|(pid, _)| command_line(*pid).contains(COMMAND_MARK));
+            below.extend(programs(self).into_iter().filter_map(|pid| Some((pid, process_start(pid)?))));
+            runs.then_some(below)
+        })
     }
 
     fn events(&self) -> Vec<Event> {
@@ -193,10 +215,33 @@ pub(crate) fn a_killed_program_is_noticed(cli: VendorCli) {
     studio.prompt(&session, "[[say Hm.]] [[sleep 60000]]");
     until("the model to be asked", || (!studio.models.requests().is_empty()).then_some(()));
     let program = until("the program", || programs(&studio).into_iter().min());
-    crate::house::kill(program, rustix::process::Signal::KILL);
+    kill(program, Signal::KILL);
     let ends = studio.ended(1);
     assert!(matches!(&ends[0], TurnOutcome::Failed { code, .. } if code == "vendor_died"), "{ends:?}");
     until("nothing to be left", || programs(&studio).is_empty().then_some(()));
+}
+
+/// In the middle of a command the turn is canceled, and in the next one the daemon is killed: both times nobody is left, neither the
+/// program, nor what it started, nor who drove it.
+pub(crate) fn leaves_nobody(cli: VendorCli) {
+    let Some(studio) = Studio::allowing(cli, "all") else { return };
+    let session = studio.session();
+    let prompt = format!("[[bash {COMMAND}]] [[say Never.]]");
+    let task = studio.prompt(&session, &prompt);
+    let below = studio.in_command();
+    studio.house.api(async |client| client.cancel_task(&task, None).await.unwrap());
+    assert!(matches!(studio.ended(1)[0], TurnOutcome::Canceled), "{:?}", studio.ended(1));
+    until("nobody to be left of a canceled turn", || {
+        (!below.iter().any(lives) && programs(&studio).is_empty()).then_some(())
+    });
+
+    studio.prompt(&session, &prompt);
+    let below = studio.in_command();
+    let Studio { daemon, home, .. } = studio;
+    daemon.kill();
+    until("nobody to outlive the daemon", || {
+        (!below.iter().any(lives) && living_in(&home).is_empty()).then_some(())
+    });
 }
 
 /// The user's own configuration of the program cannot be read. Whatever the program makes of that, its turn ends with this code, or
@@ -228,9 +273,15 @@ pub(crate) fn leaves_a_broken_configuration_alone(cli: VendorCli, code: Option<&
 
 /// Processes that live in the vendor's home.
 fn programs(studio: &Studio) -> Vec<u32> {
-    let mark = format!("HOME={}", studio.home.path().display());
-    let below = crate::house::descendants(studio.daemon.pid());
-    let marked = below.into_iter().map(|(pid, _)| pid).filter(|pid| {
+    living_in(&studio.home)
+}
+
+/// Looked for everywhere: what lost its parent is nobody's child any more.
+fn living_in(home: &VendorHome) -> Vec<u32> {
+    let mark = format!("HOME={}", home.path().display());
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let marked = pids.filter(|pid| {
         let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         environ.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
     });

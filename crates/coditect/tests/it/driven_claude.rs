@@ -199,3 +199,8 @@ fn one_that_is_killed_has_failed_and_one_whose_daemon_is_killed_is_gone() {
 fn a_configuration_it_cannot_read_is_left_as_it_is() {
     crate::driven::leaves_a_broken_configuration_alone(VendorCli::Claude, None);
 }
+
+#[test]
+fn a_canceled_turn_and_a_killed_daemon_leave_nobody() {
+    crate::driven::leaves_nobody(VendorCli::Claude);
+}

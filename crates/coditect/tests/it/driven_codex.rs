@@ -22,3 +22,8 @@ fn its_death_is_noticed() {
 fn a_configuration_it_cannot_read_is_left_as_it_is() {
     driven::leaves_a_broken_configuration_alone(VendorCli::Codex, Some("vendor_error"));
 }
+
+#[test]
+fn a_canceled_turn_and_a_killed_daemon_leave_nobody() {
+    driven::leaves_nobody(VendorCli::Codex);
+}

@@ -4,7 +4,8 @@
 use crate::house::coditect;
 use scripted::{Exchange, Scripted, ScriptedOptions};
 use serde_json::Value;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use testkit::TempRepo;
 use testkit::vendors::{Permission, VendorCli, VendorHome, Vendors};
@@ -30,13 +31,22 @@ impl Drop for Ada {
 
 impl Scene {
     fn new(vendors: &Vendors, cli: VendorCli) -> Self {
+        let scene = Self::apart(vendors, cli);
+        scene.connect();
+        scene
+    }
+
+    fn connect(&self) {
+        let said = self.coditect(&["connect", self.home.cli().name(), "--yes", "--json"]);
+        assert_eq!(said["changed"], true, "{:?}: {said}", self.home.cli());
+    }
+
+    /// Not connected yet.
+    fn apart(vendors: &Vendors, cli: VendorCli) -> Self {
         let server = Scripted::start(ScriptedOptions::default()).unwrap();
         let repo = TempRepo::with(&[("held.txt", "as it was\n"), ("free.txt", "one\n")]);
         let home = vendors.home(cli, server.addr());
-        let scene = Self { server, repo, home, data: tempfile::tempdir().unwrap(), bin: vendors.bin() };
-        let said = scene.coditect(&["connect", cli.name(), "--yes", "--json"]);
-        assert_eq!(said["changed"], true, "{cli:?}: {said}");
-        scene
+        Self { server, repo, home, data: tempfile::tempdir().unwrap(), bin: vendors.bin() }
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -76,6 +86,34 @@ impl Scene {
     fn items(&self, args: &[&str]) -> Vec<Value> {
         self.coditect(args)["items"].as_array().unwrap().clone()
     }
+}
+
+/// Every file and folder of the home; a folder has no bytes.
+fn everything(top: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let mut all = BTreeMap::new();
+    let mut folders = vec![top.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            let is_folder = entry.file_type().unwrap().is_dir();
+            // A link is what it points to, which may be nothing.
+            all.insert(
+                path.strip_prefix(top).unwrap().to_owned(),
+                (!is_folder).then(|| std::fs::read(&path).unwrap_or_default()),
+            );
+            folders.extend(is_folder.then_some(path));
+        }
+    }
+    all
+}
+
+/// What a program makes in its home whenever it is asked something: Codex is, about the trust of hooks.
+fn is_its_own(cli: VendorCli, path: &Path) -> bool {
+    let Ok(path) = path.strip_prefix(".codex") else { return false };
+    let of_codex = [".tmp", "tmp", "skills", "installation_id"];
+    let is_database = |name: &str| name.contains(".sqlite");
+    let top = path.iter().next().and_then(|name| name.to_str()).unwrap_or_default();
+    cli == VendorCli::Codex && (of_codex.contains(&top) || is_database(top))
 }
 
 fn heard(asked: &[Exchange], words: &str) -> bool {
@@ -162,23 +200,28 @@ fn a_sub_agent_is_told_apart_from_the_session_that_started_it() {
 #[test]
 fn a_program_that_was_disconnected_is_as_it_was() {
     let Some(vendors) = Vendors::find("disconnecting leaves the four programs as they were") else { return };
+    let mut left = Vec::new();
     for cli in vendors.wanted() {
-        let home = vendors.home(cli, "127.0.0.1:9".parse().unwrap());
-        let before = home.settings().map(|path| std::fs::read(path).unwrap());
-        drop(home);
-        let scene = Scene::new(&vendors, cli);
+        let scene = Scene::apart(&vendors, cli);
+        let before = everything(scene.home.path());
+        scene.connect();
+        let between = everything(scene.home.path());
+        assert!(between.iter().any(|(path, bytes)| before.get(path) != Some(bytes)), "{cli:?}");
         let said = scene.coditect(&["disconnect", cli.name(), "--yes", "--json"]);
         assert_eq!(
             (&said["changed"], &said["changed_since"]),
             (&true.into(), &serde_json::json!([])),
             "{cli:?}"
         );
-        let text = |path: &Path| std::fs::read_to_string(path).unwrap();
-        if let (Some(_), Some(path)) = (before, scene.home.settings()) {
-            assert!(!text(&path).contains("coditect"), "{cli:?}: {}", text(&path));
+        let after = everything(scene.home.path());
+        for (path, bytes) in &before {
+            assert!(after.get(path) == Some(bytes), "{cli:?}: {} is not as it was", path.display());
         }
+        let more = after.into_keys().filter(|path| !before.contains_key(path) && !is_its_own(cli, path));
+        left.extend(more.map(|path| (cli, path)));
         let _ada = scene.ada();
         scene.run("[[write held.txt|free for all\\n]]");
         assert_eq!(scene.repo.read("held.txt"), "free for all\n", "{cli:?}: no hook is left");
     }
+    assert_eq!(left, [], "nothing is there that was not");
 }

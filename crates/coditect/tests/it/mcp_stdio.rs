@@ -80,7 +80,7 @@ fn who_calls_is_the_program_that_started_the_server() {
     let mut agent = Agent::start(&home, &[]);
     let who = agent.call("who", json!({}));
     let me = who.data()["sessions"].as_array().unwrap().iter().find(|one| one["me"] == true).unwrap().clone();
-    assert_eq!((&me["name"], &me["vendor"]), (&json!("claude-code"), &json!("claude")));
+    assert_eq!((&me["name"], &me["vendor"]), (&json!("claude-code"), &json!("anthropic")));
     let seen = home.run(&["who", "--json"]).json();
     let seen = seen["items"].as_array().unwrap().iter().find(|one| one["id"] == me["id"]).unwrap().clone();
     assert_eq!(seen["pid"], std::process::id(), "it lives as long as the program");

@@ -132,7 +132,7 @@ impl TurnDriver {
                 (None, Some(code)) => format!("the run exited with {code} before its turn was over"),
                 (None, None) => "the run was gone".to_owned(),
             };
-            super::failed(CRASHED, &how)
+            super::failed(CRASHED, &format!("{how}; submit the task again, and see the daemon's log"))
         });
         self.verdict = Some(outcome.clone());
         (outcome, iterations, usage)
