@@ -22,7 +22,7 @@ use bus::BusError;
 use calls::Look;
 use lock_requests::LockRequests;
 use model::{
-    Actor, AgentName, Block, Cursor, Driver, Event, Message, MessageDraft, ModelCall, Participant,
+    Actor, AgentName, Cursor, Event, Message, MessageDraft, ModelCall, Participant,
     ParticipantStatus, Refusal, RefusalKind, RegistrationId, Repo, RepoPath, Role, RunId, StatusChange, Task,
     TurnId, TurnOutcome, Usage,
 };
