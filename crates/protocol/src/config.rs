@@ -20,6 +20,22 @@ pub struct Config {
     pub budgets: Option<BudgetConfig>,
     pub transcripts: Option<TranscriptsConfig>,
     pub repos: Option<RepoConfig>,
+    /// Who names sessions you gave no title, after their first turn: the agent's own model, by a short call in the background, or nobody, so
+    /// that they keep their first words.
+    #[schema(value_type = Option<words::Titles>)]
+    pub titles: Option<Titles>,
+}
+
+/// Who names sessions the user gave no title.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Titles {
+    Model,
+    Words,
+}
+
+impl Titles {
+    pub const ALL: [Self; 2] = [Self::Model, Self::Words];
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -170,6 +186,10 @@ pub struct Limits {
     pub max_runs: Option<u32>,
     /// Seconds the repository's tests may take.
     pub test_deadline_seconds: Option<u64>,
+    /// Generations of sessions that agents may spawn; 3.
+    pub spawn_depth: Option<u32>,
+    /// Children of one session that an agent may have at work at once; 8.
+    pub spawn_children: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

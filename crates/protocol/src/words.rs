@@ -29,7 +29,7 @@ macro_rules! words {
 }
 
 words!(cost: CostBy);
-words!(config: PermissionPreset, Unattended);
+words!(config: PermissionPreset, Titles, Unattended);
 words!(
     model:
     BudgetKind,

@@ -148,7 +148,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists sessions, newest first. */
+        /** Lists sessions: filtered, sorted, in pages that stay put while others write. */
         get: operations["list_sessions"];
         put?: never;
         /** Creates a session with a seat for each agent. */
@@ -170,15 +170,15 @@ export interface paths {
         get: operations["get_session"];
         put?: never;
         post?: never;
-        /** Archives a session; nothing is deleted. */
-        delete: operations["archive_session"];
+        /** Removes a session that does nothing: it is seen nowhere any more. The journal keeps what was said. */
+        delete: operations["remove_session"];
         options?: never;
         head?: never;
-        /** Renames a session. */
+        /** Changes a session's title, tags, and who is told of its end. */
         patch: operations["change_session"];
         trace?: never;
     };
-    "/api/v1/sessions/{id}/fork": {
+    "/api/v1/sessions/{id}/archive": {
         parameters: {
             query?: never;
             header?: never;
@@ -187,8 +187,25 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Creates a session whose agents know what those of this one know. */
-        post: operations["fork_session"];
+        /** Archives a session; nothing is deleted. */
+        post: operations["archive_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/unarchive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Brings an archived session back. */
+        post: operations["unarchive_session"];
         delete?: never;
         options?: never;
         head?: never;
@@ -229,6 +246,142 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions/{id}/fork": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Creates a session whose agents know what was said in this one up to a message. */
+        post: operations["fork_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/spawn": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Starts a child with fresh context, which may call back when its work is over. */
+        post: operations["spawn_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/ask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a session something without changing it; the answer comes as the end of the task. */
+        post: operations["ask_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/asides": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what a session was asked, and what it asked others; newest first. */
+        get: operations["list_asides"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/family": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows where a session came from, and what came out of it. */
+        get: operations["get_family"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/attach": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says that a client is at a session, and what it wants of the input. */
+        post: operations["attach_client"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/detach": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says that a client has left a session. */
+        post: operations["detach_client"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/clients": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows who is at a session. */
+        get: operations["list_clients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/{id}/messages": {
         parameters: {
             query?: never;
@@ -254,10 +407,44 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the tasks of a session, oldest first. */
+        /** Lists the newest tasks of a session, oldest of them first. */
         get: operations["list_session_tasks"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what waits in a session, in the order it will be done. */
+        get: operations["list_queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a waiting task another place in its session's queue; returns the queue. */
+        post: operations["move_task"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1251,13 +1438,20 @@ export interface components {
         Session: {
             archived: boolean;
             board: string | null;
+            callback: components["schemas"]["CallbackMode"] | null;
             /** Format: date-time */
             created_at: string;
+            /** @description The last message of the source that a fork knows. */
+            fork_message: string | null;
             /** @description The task up to which history was copied. */
             fork_point: string | null;
             /** @description The session this one was forked from (copied history). */
             forked_from: string | null;
             id: string;
+            /** @description `aside`: a question about another session and its answer, in no list. */
+            kind: components["schemas"]["SessionKind"];
+            /** @description Who thought of the title. */
+            named_by: components["schemas"]["Namer"];
             /**
              * Format: int32
              * @description What waits for you: questions, and agents without their key or configuration.
@@ -1270,8 +1464,12 @@ export interface components {
             repo: string | null;
             /** @description Ten characters for people; any unambiguous prefix of at least four is accepted wherever an id is. */
             short_id: string;
+            /** @description The newest task of the parent when it spawned the session. */
+            spawn_point: string | null;
             /** @description Derived from the session's tasks. */
             state: components["schemas"]["SessionState"];
+            /** @description In order. */
+            tags: string[];
             title: string;
             /** Format: date-time */
             updated_at: string;
@@ -1280,6 +1478,12 @@ export interface components {
         };
         /** @enum {string} */
         SessionState: "idle" | "running" | "completed" | "failed";
+        /** @enum {string} */
+        SessionKind: "conversation" | "aside";
+        /** @enum {string} */
+        Namer: "user" | "agents" | "words" | "model";
+        /** @enum {string} */
+        CallbackMode: "once" | "always";
         /** @description One agent's seat in a session, and what it is doing. */
         Participant: {
             agent: string;
@@ -1296,6 +1500,7 @@ export interface components {
             /** @description What the status is about: a file, a tool, an error. */
             detail: string | null;
             driver: components["schemas"]["Driver"];
+            history: components["schemas"]["HistoryBy"] | null;
             id: string;
             /** Format: date-time */
             joined_at: string;
@@ -1331,6 +1536,8 @@ export interface components {
         Vendor: "anthropic" | "google" | "moonshot" | "openai";
         /** @enum {string} */
         ParticipantStatus: "starting" | "idle" | "thinking" | "editing" | "running_tool" | "waiting_lock" | "needs_input" | "indexing" | "paused" | "done" | "failed" | "stale";
+        /** @enum {string} */
+        HistoryBy: "native" | "replay";
         /** @description Body of `POST /sessions`. */
         NewSession: {
             /** @description Names of configured agents, at least one; each gets a seat. */
@@ -1345,8 +1552,24 @@ export interface components {
         };
         /** @description Body of `PATCH /sessions/{id}`; what is absent stays. */
         SessionPatch: {
-            /** @description At most 200 characters. */
+            /** @description Tags it is to have besides: letters, digits and `-_.:/@+`, at most 40 of them; 32 tags at most. */
+            add_tags?: string[];
+            callback?: components["schemas"]["CallbackWish"] | null;
+            /** @description Tags it is not to have any more. */
+            remove_tags?: string[];
+            /** @description At most 200 characters. A title given here is never replaced by the studio's own. */
             title?: string | null;
+        };
+        /**
+         * @description Whether, and how often, the session that spawned one is told that its work is over.
+         * @enum {string}
+         */
+        CallbackWish: "never" | "once" | "always";
+        /** @description A session that was removed, and what goes on without it. */
+        RemovedSession: {
+            id: string;
+            /** @description Sessions that were forked from it or spawned by it. */
+            relatives: string[];
         };
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         ParticipantPage: {
@@ -1367,77 +1590,42 @@ export interface components {
             thinking: string;
             turn: string;
         };
-        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
-        MessagePage: {
-            items: components["schemas"]["Message"][];
-            next: null | string;
-        };
-        /** @description One entry of a conversation. */
-        Message: {
-            blocks: components["schemas"]["Block"][];
-            /** Format: date-time */
-            created_at: string;
-            id: string;
+        /** @description Body of `POST /sessions/{id}/fork`; may be left out. */
+        NewFork: {
             /**
-             * Format: int64
-             * @description Milliseconds from request to the last byte of the answer.
+             * @description Who sits in it; the agents of the session without.
+             * @default []
              */
-            latency_ms: number | null;
-            parent: string | null;
-            /** @description The participant who said it; none for the user and the system. */
-            participant: string | null;
-            role: components["schemas"]["Role"];
-            session: string;
-            task: string | null;
-            turn: string | null;
-            usage: components["schemas"]["Usage"] | null;
-        };
-        /** @enum {string} */
-        Role: "user" | "assistant" | "tool" | "system";
-        /** @description A piece of a message. */
-        Block: {
-            text: string;
-            /** @constant */
-            type: "text";
-        } | {
-            signature: string | null;
-            text: string;
-            /** @constant */
-            type: "thinking";
-        } | {
-            arguments: unknown;
-            call_id: string;
-            tool: string;
-            /** @constant */
-            type: "tool_call";
-        } | {
-            call_id: string;
-            /** Format: int32 */
-            exit_code: number | null;
-            is_error: boolean;
-            output: string;
-            tool: string;
-            /** @constant */
-            type: "tool_result";
-        } | {
-            hash: string;
-            media_type: string;
-            /** @constant */
-            type: "image";
-        };
-        /** @description Body of `POST /sessions/{id}/messages`: a prompt, which becomes a task. */
-        NewPrompt: {
-            /** @description Ids or short ids of tasks of the session that must be completed first. At most 32. */
-            depends_on?: string[];
+            agents: string[];
             /**
-             * Format: int32
-             * @description Higher goes first; equal ones in the order of submission.
+             * @description Id or short id of the last message the fork knows; the newest one without.
+             * @default null
              */
-            priority?: number;
-            /** @description Agents of the session; empty: all of them. */
-            targets?: string[];
+            message: string | null;
+            /**
+             * @description At most 200 characters.
+             * @default null
+             */
+            title: string | null;
+        };
+        /** @description Body of `POST /sessions/{id}/spawn`: a child with fresh context, and its first prompt. */
+        NewSpawn: {
+            /** @description Who does it; the agents of the parent without. */
+            agents?: string[];
+            callback?: components["schemas"]["CallbackWish"];
+            /** @description Agent of the parent whose turn a callback is; without, the agent that spawned, or all of them. */
+            callback_to?: string | null;
             /** @description At most 256 KiB. */
-            text: string;
+            prompt: string;
+            /** @description Id, short id or slug of a registered repository; that of the parent without. */
+            repo?: string | null;
+            /** @description At most 200 characters; named after the prompt without. */
+            title?: string | null;
+        };
+        /** @description A child and its first task. */
+        SpawnedSession: {
+            session: components["schemas"]["Session"];
+            task: components["schemas"]["Task"];
         };
         /** @description A prompt with its targets, priority and dependencies, and where it stands. */
         Task: {
@@ -1459,11 +1647,16 @@ export interface components {
             plan: string | null;
             /**
              * Format: int32
-             * @description Higher goes first; equal ones in the order of submission.
+             * @description Higher goes first.
              */
             priority: number;
             prompt: string;
             question: components["schemas"]["Question"] | null;
+            /**
+             * Format: int64
+             * @description Among waiting tasks of the same priority the smaller one goes first.
+             */
+            rank: number;
             session: string;
             short_id: string;
             state: components["schemas"]["TaskState"];
@@ -1479,7 +1672,7 @@ export interface components {
             usage: components["schemas"]["Usage"];
         };
         /** @enum {string} */
-        TaskKind: "prompt" | "propose" | "work" | "review";
+        TaskKind: "prompt" | "propose" | "work" | "review" | "ask";
         /** @enum {string} */
         TaskState: "submitted" | "working" | "input_required" | "completed" | "failed" | "canceled" | "rejected";
         /** @description One participant's share of a task. */
@@ -1564,10 +1757,194 @@ export interface components {
             /** @constant */
             state: "canceled";
         };
+        /** @description Body of `POST /sessions/{id}/ask`: a question to a session, which stays as it is. */
+        NewQuestion: {
+            /** @description Who answers; the session's first agent without. */
+            agent?: string | null;
+            /** @description Id or short id of the session in whose conversation the answer is written down, too. An agent's own, always. */
+            asker?: string | null;
+            /** @description As long as a prompt may be. */
+            question: string;
+        };
+        /** @description A question to a session, and what became of it. */
+        Aside: {
+            /** @description None until it is answered, and when it never is: then the task says why. */
+            answer: string | null;
+            asked: string;
+            asker: string | null;
+            /** @description The hidden session in which it is answered. */
+            id: string;
+            question: string;
+            short_id: string;
+            task: components["schemas"]["Task"];
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        AsidePage: {
+            items: components["schemas"]["Aside"][];
+            next: null | string;
+        };
+        /** @description Where a session came from, and what came out of it. */
+        Family: {
+            /** @description Nearest first. */
+            ancestors: components["schemas"]["Relative"][];
+            /** @description Nearest first, then in the order of their making. */
+            descendants: components["schemas"]["Relative"][];
+            /** @description There are more than were asked for. */
+            more: boolean;
+            session: string;
+            /** @description Whose descendants are told: the session, or with `whole` its oldest ancestor. */
+            top: components["schemas"]["Relative"];
+        };
+        /** @description A session as its relatives see it. */
+        Relative: {
+            archived: boolean;
+            /**
+             * Format: int32
+             * @description Steps away from whom it is told of.
+             */
+            depth: number;
+            /** @description Set for a fork. */
+            forked_from: string | null;
+            id: string;
+            /** @description Set for a child. */
+            parent: string | null;
+            short_id: string;
+            state: components["schemas"]["SessionState"];
+            title: string;
+        };
+        /**
+         * @description Body of `POST /sessions/{id}/attach`: a client says that it is there. It says so again within 45 s, or it is gone; a watcher that
+         *     named the client in its subscription does that by being connected.
+         */
+        NewAttachment: {
+            /** @description Made at random by the client, and kept: 1 to 64 printable ASCII characters. */
+            client: string;
+            input?: components["schemas"]["InputWish"];
+            /** @description What people see, as in `page on the laptop`. */
+            name: string;
+            /** @description Somebody types there now; it passes after 6 s. */
+            typing?: boolean;
+        };
+        /**
+         * @description What a client wants of the session's input.
+         * @enum {string}
+         */
+        InputWish: "keep" | "claim" | "take_over" | "release";
+        /** @description Who is at a session now. */
+        Presences: {
+            /** @description In the order they came. */
+            clients: components["schemas"]["AttachedClient"][];
+            session: string;
+        };
+        /** @description A client that is there. */
+        AttachedClient: {
+            client: string;
+            name: string;
+            /** @description Prompts of other attached clients are refused. */
+            owns_input: boolean;
+            typing: boolean;
+        };
+        /** @description Body of `POST /sessions/{id}/detach`. */
+        Detachment: {
+            client: string;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        MessagePage: {
+            items: components["schemas"]["Message"][];
+            next: null | string;
+        };
+        /** @description One entry of a conversation. */
+        Message: {
+            blocks: components["schemas"]["Block"][];
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            /**
+             * Format: int64
+             * @description Milliseconds from request to the last byte of the answer.
+             */
+            latency_ms: number | null;
+            parent: string | null;
+            /** @description The participant who said it; none for the user and the system. */
+            participant: string | null;
+            role: components["schemas"]["Role"];
+            session: string;
+            task: string | null;
+            turn: string | null;
+            usage: components["schemas"]["Usage"] | null;
+        };
+        /** @enum {string} */
+        Role: "user" | "assistant" | "tool" | "system";
+        /** @description A piece of a message. */
+        Block: {
+            text: string;
+            /** @constant */
+            type: "text";
+        } | {
+            signature: string | null;
+            text: string;
+            /** @constant */
+            type: "thinking";
+        } | {
+            arguments: unknown;
+            call_id: string;
+            tool: string;
+            /** @constant */
+            type: "tool_call";
+        } | {
+            call_id: string;
+            /** Format: int32 */
+            exit_code: number | null;
+            is_error: boolean;
+            output: string;
+            tool: string;
+            /** @constant */
+            type: "tool_result";
+        } | {
+            hash: string;
+            media_type: string;
+            /** @constant */
+            type: "image";
+        };
+        /** @description Body of `POST /sessions/{id}/messages`: a prompt, which becomes a task. */
+        NewPrompt: {
+            /** @description The attached client somebody types in; refused with `input_owned` while another one has the input. */
+            client?: string | null;
+            /** @description Ids or short ids of tasks of the session that must be completed first. At most 32. */
+            depends_on?: string[];
+            /**
+             * Format: int32
+             * @description Higher goes first; equal ones in the order of submission. Between -1000000 and 1000000.
+             */
+            priority?: number;
+            /** @description Agents of the session; empty: all of them. */
+            targets?: string[];
+            /** @description At most 256 KiB. */
+            text: string;
+        };
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         TaskPage: {
             items: components["schemas"]["Task"][];
             next: null | string;
+        };
+        /** @description Body of `POST /tasks/{id}/move`: one of the three. */
+        TaskMove: {
+            /**
+             * @description Id or short id of a waiting task of the same session: just before it, with its priority.
+             * @default null
+             */
+            before: string | null;
+            /**
+             * @description Behind all others, with the priority of the last.
+             * @default false
+             */
+            last: boolean;
+            /**
+             * Format: int32
+             * @description Higher goes first; among equals the task's place stays.
+             * @default null
+             */
+            priority: number | null;
         };
         /** @description Body of `POST /tasks/{id}/answer`. */
         NewAnswer: {
@@ -2561,8 +2938,28 @@ export interface components {
             payload: components["schemas"]["SessionRenamed"];
         } | {
             /** @constant */
+            kind: "session.tagged";
+            payload: components["schemas"]["SessionTags"];
+        } | {
+            /** @constant */
             kind: "session.archived";
             payload: components["schemas"]["SessionArchived"];
+        } | {
+            /** @constant */
+            kind: "session.unarchived";
+            payload: components["schemas"]["SessionArchived"];
+        } | {
+            /** @constant */
+            kind: "session.removed";
+            payload: components["schemas"]["SessionRemoved"];
+        } | {
+            /** @constant */
+            kind: "session.callback_changed";
+            payload: components["schemas"]["CallbackChange"];
+        } | {
+            /** @constant */
+            kind: "callback.delivered";
+            payload: components["schemas"]["CallbackDelivery"];
         } | {
             /** @constant */
             kind: "participant.joined";
@@ -2571,6 +2968,10 @@ export interface components {
             /** @constant */
             kind: "participant.opened";
             payload: components["schemas"]["Opening"];
+        } | {
+            /** @constant */
+            kind: "participant.replayed";
+            payload: components["schemas"]["Replay"];
         } | {
             /** @constant */
             kind: "participant.status_changed";
@@ -2611,6 +3012,10 @@ export interface components {
             /** @constant */
             kind: "task.resubmitted";
             payload: components["schemas"]["Resubmission"];
+        } | {
+            /** @constant */
+            kind: "queue.reordered";
+            payload: components["schemas"]["QueueOrder"];
         } | {
             /** @constant */
             kind: "turn.started";
@@ -2908,6 +3313,8 @@ export interface components {
             fork_point: string | null;
             forked_from: string | null;
             id: string;
+            lineage: components["schemas"]["Lineage"];
+            named_by: components["schemas"]["Namer"];
             origin: components["schemas"]["Origin"] | null;
             parent: string | null;
             repo: string | null;
@@ -2915,11 +3322,36 @@ export interface components {
             workspace: string;
         };
         SessionRenamed: {
+            by: components["schemas"]["Namer"];
             session: string;
             title: string;
         };
+        /** @description All tags a session has from now on. */
+        SessionTags: {
+            session: string;
+            tags: string[];
+        };
         SessionArchived: {
             session: string;
+        };
+        SessionRemoved: {
+            session: string;
+        };
+        CallbackChange: {
+            callback: components["schemas"]["Callback"] | null;
+            session: string;
+        };
+        /** @description A session was told that another one's work is over. */
+        CallbackDelivery: {
+            child: string;
+            /** @description Why nobody could be told. */
+            dropped: string | null;
+            /** @description The task the child's work ended with. */
+            ended: string;
+            /** @description Who was told. */
+            session: string;
+            /** @description What the told session has to do about it. */
+            task: string | null;
         };
         /** @description A participant as it joined. */
         ParticipantRecord: {
@@ -2927,6 +3359,7 @@ export interface components {
             /** Format: int64 */
             context_window: number;
             driver: components["schemas"]["Driver"];
+            history: components["schemas"]["HistoryBy"] | null;
             id: string;
             /** Format: date-time */
             joined_at: string;
@@ -2945,6 +3378,13 @@ export interface components {
             vendor_session: string;
             /** @description The vendor's program, as it says. */
             version: string | null;
+        };
+        /** @description A fork that was to be the vendor's own is a replay of the transcript. */
+        Replay: {
+            participant: string;
+            reason: string;
+            session: string;
+            turn: string;
         };
         StatusChange: {
             detail: string | null;
@@ -2990,6 +3430,11 @@ export interface components {
             reason: string;
             session: string;
             task: string;
+        };
+        /** @description Waiting tasks that changed places. */
+        QueueOrder: {
+            places: components["schemas"]["QueuePlace"][];
+            session: string;
         };
         /** @description A turn as it was started. */
         TurnRecord: {
@@ -3347,6 +3792,35 @@ export interface components {
             agent: string;
             session: string;
         };
+        /** @description How a session came out of another one. */
+        Lineage: {
+            /** @description Of an aside: the session that wants to know. */
+            asker: string | null;
+            callback: components["schemas"]["Callback"] | null;
+            /** @description The last message of the source that a fork knows. */
+            fork_message: string | null;
+            kind: components["schemas"]["SessionKind"];
+            spawn_point: string | null;
+            /** @description The participant of the parent who spawned it. */
+            spawned_by: string | null;
+        };
+        /** @description A session that is told when another one's work is over. */
+        Callback: {
+            mode: components["schemas"]["CallbackMode"];
+            session: string;
+            /** @description The participant whose turn it then is. */
+            to: string | null;
+        };
+        QueuePlace: {
+            /** Format: int32 */
+            priority: number;
+            /**
+             * Format: int64
+             * @description Among those of the same priority the smaller one goes first.
+             */
+            rank: number;
+            task: string;
+        };
         OutlineStep: {
             state: components["schemas"]["OutlineState"];
             text: string;
@@ -3463,6 +3937,11 @@ export interface components {
              */
             after: string | null;
             /**
+             * @description The client attached to `session` that this connection stands for: it stays attached for as long as the connection lives.
+             * @default null
+             */
+            client: string | null;
+            /**
              * @description Which feeds; empty: all of them.
              * @default []
              */
@@ -3474,7 +3953,7 @@ export interface components {
             session: string | null;
         };
         /** @enum {string} */
-        Feed: "events" | "resources" | "deltas";
+        Feed: "events" | "resources" | "deltas" | "presence";
         /** @description What the daemon says. */
         ServerMessage: (components["schemas"]["Hello"] & {
             /** @constant */
@@ -3488,6 +3967,9 @@ export interface components {
         }) | (components["schemas"]["Delta"] & {
             /** @constant */
             type: "delta";
+        }) | (components["schemas"]["Presences"] & {
+            /** @constant */
+            type: "presence";
         }) | (components["schemas"]["At"] & {
             /** @constant */
             type: "position";
@@ -3869,10 +4351,26 @@ export interface operations {
     list_sessions: {
         parameters: {
             query?: {
-                /** @description Archived ones too. */
-                archived?: boolean;
-                /** @description `next` of the page before. */
-                before?: string;
+                /** @description `no` (without it), `only`, or `too`. */
+                archived?: "no" | "only" | "too";
+                state?: "idle" | "running" | "completed" | "failed";
+                /** @description The agent that joined first. */
+                agent?: string;
+                /** @description Id, short id or slug of a repository. */
+                repo?: string;
+                /** @description Id or short id of a board. */
+                board?: string;
+                tag?: string;
+                /** @description Id or short id of a session: those that were forked from it or spawned by it. */
+                parent?: string;
+                /** @description Somewhere in the title, in either case; at most 256 bytes. */
+                text?: string;
+                /** @description `created` without it: the newest first. */
+                sort?: "created" | "updated" | "title" | "cost";
+                /** @description The smallest first, instead of the newest or greatest. */
+                ascending?: boolean;
+                /** @description `next` of the page before, of a list in the same order. A page may be short, and still have a next one. */
+                cursor?: string;
                 /** @description 1 to 200; 50 without. */
                 limit?: number;
             };
@@ -3969,9 +4467,12 @@ export interface operations {
             };
         };
     };
-    archive_session: {
+    remove_session: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Also when others came out of it; they stay. */
+                anyway?: boolean;
+            };
             header?: {
                 /** @description The same key with the same request is carried out once and answered alike. */
                 "idempotency-key"?: string;
@@ -3989,7 +4490,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Session"];
+                    "application/json": components["schemas"]["RemovedSession"];
                 };
             };
             /** @description It was not done. */
@@ -4041,7 +4542,7 @@ export interface operations {
             };
         };
     };
-    fork_session: {
+    archive_session: {
         parameters: {
             query?: never;
             header?: {
@@ -4056,7 +4557,41 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Done. */
-            201: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    unarchive_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4137,11 +4672,303 @@ export interface operations {
             };
         };
     };
+    fork_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewFork"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    spawn_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSpawn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpawnedSession"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    ask_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewQuestion"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Aside"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_asides: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AsidePage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_family: {
+        parameters: {
+            query?: {
+                /** @description Generations down, 1 to 64; all without. */
+                depth?: number;
+                /** @description Descendants at most, 1 to 2000; 2000 without. */
+                limit?: number;
+                /** @description Descendants of the oldest ancestor, and not of the session. */
+                whole?: boolean;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Family"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    attach_client: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAttachment"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Presences"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    detach_client: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Detachment"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Presences"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_clients: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Presences"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_messages: {
         parameters: {
             query?: {
                 /** @description `next` of the page after: messages older than this one. */
                 before?: string;
+                /** @description Of a fork: also what was said before it, in the sessions it was forked from. */
+                inherited?: boolean;
                 /** @description 1 to 200; 50 without. */
                 limit?: number;
             };
@@ -4213,6 +5040,42 @@ export interface operations {
     };
     list_session_tasks: {
         parameters: {
+            query?: {
+                /** @description `next` of the page after: tasks older than this one. */
+                before?: string;
+                /** @description 1 to 200; 200 without. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_queue: {
+        parameters: {
             query?: never;
             header?: never;
             path: {
@@ -4221,6 +5084,44 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    move_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskMove"];
+            };
+        };
         responses: {
             /** @description Done. */
             200: {

@@ -1,22 +1,25 @@
 //! A daemon that is killed between the end of a session and the word of it to the session that waits.
 
+use crate::house::until;
 use crate::kill::Workplace;
-use serde_json::{Value, json};
+use protocol::{CallbackWish, NewFork, NewSpawn, Task, TaskState};
 
 /// Where the daemon is killed, seen from the child's task.
-const MOMENTS: [&[&str]; 3] =
-    [&["submitted", "working", "completed"], &["working", "completed"], &["completed"]];
+const MOMENTS: [&[TaskState]; 3] = [
+    &[TaskState::Submitted, TaskState::Working, TaskState::Completed],
+    &[TaskState::Working, TaskState::Completed],
+    &[TaskState::Completed],
+];
 const ROUNDS: usize = 9;
 
-fn tasks(place: &Workplace, session: &str) -> Vec<Value> {
-    let listed = place.house.json(&["task", "list", "--session", session, "--json"]);
-    listed["items"].as_array().unwrap().clone()
+// A command would start a daemon of its own where it finds none; the client does not.
+fn tasks(place: &Workplace, session: &str) -> Vec<Task> {
+    place.house.api(async |client| client.session_tasks(session).await.unwrap().value.items)
 }
 
 /// Tasks of the session that tell of the child.
 fn told(place: &Workplace, session: &str, child: &str) -> usize {
-    let tells = |task: &&Value| task["prompt"].as_str().unwrap().contains(child);
-    tasks(place, session).iter().filter(tells).count()
+    tasks(place, session).iter().filter(|task| task.prompt.contains(child)).count()
 }
 
 #[test]
@@ -26,30 +29,33 @@ fn a_callback_is_told_once_and_to_nobody_else_however_often_the_daemon_is_killed
     let parent = place.session("claude");
     let mut children = Vec::new();
     for round in 0..ROUNDS {
-        let prompt = format!("[[say built {round}]]");
-        let line = ["session", "spawn", &parent, &prompt, "--callback", "once", "--json"];
-        let spawned = place.house.json(&line);
-        let child = spawned["session"]["short_id"].as_str().unwrap().to_owned();
-        let task = spawned["task"]["id"].as_str().unwrap().to_owned();
-        crate::house::until("the moment", || {
-            let state = place.house.json(&["task", "show", &task, "--json"])["state"].clone();
-            MOMENTS[round % MOMENTS.len()].iter().any(|moment| state == json!(moment)).then_some(())
+        let new = NewSpawn {
+            prompt: format!("[[say built {round}]]"),
+            callback: CallbackWish::Once,
+            ..NewSpawn::default()
+        };
+        let spawned =
+            place.house.api(async |client| client.spawn_session(&parent, &new, None).await.unwrap());
+        let (child, task) = (spawned.session.short_id, spawned.task.id.to_string());
+        until("the moment", || {
+            let task = place.house.api(async |client| client.task(&task).await.unwrap().value);
+            MOMENTS[round % MOMENTS.len()].contains(&task.state).then_some(())
         });
         daemon.kill();
         daemon = place.daemon();
-        crate::house::until("the parent is told", || (told(&place, &parent, &child) > 0).then_some(()));
+        until("the parent is told", || (told(&place, &parent, &child) > 0).then_some(()));
         children.push(child);
     }
-    let fork = place.house.json(&["session", "fork", &parent, "--json"])["id"].as_str().unwrap().to_owned();
+    let new = NewFork::default();
+    let fork = place.house.api(async |client| client.fork_session(&parent, &new, None).await.unwrap());
     daemon.kill();
     let _daemon = place.daemon();
-    let over = |state: &Value| *state == json!("completed") || *state == json!("failed");
-    crate::house::until("the parent has heard it all", || {
-        tasks(&place, &parent).iter().all(|task| over(&task["state"])).then_some(())
+    until("the parent has heard it all", || {
+        tasks(&place, &parent).iter().all(|task| task.state.is_terminal()).then_some(())
     });
     for child in &children {
         assert_eq!(told(&place, &parent, child), 1, "{child}");
         assert_eq!(tasks(&place, child).len(), 1, "a child has its own work and no word of others");
     }
-    assert_eq!(tasks(&place, &fork), Vec::<Value>::new(), "a fork of the parent waits for nobody");
+    assert!(tasks(&place, &fork.id.to_string()).is_empty(), "a fork of the parent waits for nobody");
 }
