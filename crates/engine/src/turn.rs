@@ -22,9 +22,9 @@ use bus::BusError;
 use calls::Look;
 use lock_requests::LockRequests;
 use model::{
-    Actor, AgentName, Cursor, Event, Message, MessageDraft, ModelCall, Participant,
-    ParticipantStatus, Refusal, RefusalKind, RegistrationId, Repo, RepoPath, Role, RunId, StatusChange, Task,
-    TurnId, TurnOutcome, Usage,
+    Actor, AgentName, Cursor, Event, Message, MessageDraft, ModelCall, Participant, ParticipantStatus,
+    Refusal, RefusalKind, RegistrationId, Repo, RepoPath, Role, RunId, StatusChange, Task, TurnId,
+    TurnOutcome, Usage,
 };
 use std::collections::HashMap;
 use std::sync::Arc;

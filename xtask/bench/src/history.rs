@@ -11,7 +11,7 @@ use crate::scratch;
 use crate::story::{MESSAGES, Story};
 use crate::{say, tell};
 use bus::system::{SystemClock, SystemEntropy};
-use engine::{Call, Engine, EngineOptions, NewNotice, NewSession, SessionFilter};
+use engine::{Call, Engine, EngineOptions, NewNotice, NewSession, SessionChange, SessionFilter};
 use journal::{Journal, Options};
 use model::{DEFAULT_WORKSPACE, DataRoot, SessionId};
 use std::path::Path;
@@ -199,7 +199,9 @@ impl Place {
         let done = match deed {
             Deed::CreateSession => return session(&self.engine).await.map(drop),
             Deed::RenameSession => {
-                self.engine.rename_session(&call, self.session, format!("Turn {turn}")).await.map(drop)
+                let change =
+                    SessionChange { title: Some(format!("Turn {turn}")), ..SessionChange::default() };
+                self.engine.change_session(&call, self.session, change).await.map(drop)
             }
             Deed::PublishNotice => self.engine.publish_notice(&call, notice(turn)?).await.map(drop),
             Deed::ListSessions => {
