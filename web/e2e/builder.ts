@@ -148,6 +148,12 @@ export class Builder {
       parent: null,
       forked_from: null,
       fork_point: null,
+      fork_message: null,
+      spawn_point: null,
+      kind: 'conversation',
+      named_by: 'user',
+      tags: [],
+      callback: null,
       origin: null,
       created_at: this.ago(created),
       updated_at: this.ago(Math.min(created, ...seats.map((seat) => seat[2]))),
@@ -187,6 +193,7 @@ export class Builder {
       detail,
       since: this.ago(since),
       context_used: used,
+      history: null,
     };
   }
 
@@ -217,6 +224,7 @@ export class Builder {
         attempt: 1,
       })),
       priority: 0,
+      rank: 0,
       depends_on: [],
       files: [],
       changes: [],

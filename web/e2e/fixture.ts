@@ -13,6 +13,8 @@ function surroundings(b: Builder): void {
       branch: 'feat/lock-lease',
       default_branch: 'main',
       test_command: ['cargo', 'test'],
+      trusted: [],
+      url: null,
       added_at: b.ago(90_000),
     },
     {
@@ -23,6 +25,8 @@ function surroundings(b: Builder): void {
       branch: 'main',
       default_branch: 'main',
       test_command: null,
+      trusted: [],
+      url: null,
       added_at: b.ago(80_000),
     },
   );
@@ -38,6 +42,7 @@ function surroundings(b: Builder): void {
       key_present: true,
       isolation: one.isolation,
       sandbox: one.sandbox,
+      sub_agents: false,
     })),
   );
 }

@@ -361,26 +361,14 @@ impl Event {
     /// The session the event belongs to, for the header of its record.
     pub fn session(&self) -> Option<SessionId> {
         match self {
-            Self::UserCreated(_)
-            | Self::BoardCreated(_)
-            | Self::BoardRemoved(_)
-            | Self::RepoAdded(_)
-            | Self::RepoChanged(_)
-            | Self::RepoRemoved(_)
-            | Self::RepoCloneStarted(_)
-            | Self::RepoCloneProgressed(_)
-            | Self::RepoCloneFailed(_)
-            | Self::WorktreeCreated(_)
-            | Self::WorktreeMerged(_)
-            | Self::WorktreeTrashed(_)
-            | Self::WorktreeRestored(_)
-            | Self::WorktreePurged(_)
-            | Self::WorktreeScriptStarted(_)
-            | Self::WorktreeScriptEnded(_)
-            | Self::FileRestored(_)
-            | Self::NoticePublished(_)
-            | Self::ContextChanged(_)
-            | Self::JournalRepaired(_) => None,
+            Self::UserCreated(_) | Self::BoardCreated(_) | Self::BoardRemoved(_) => None,
+            Self::RepoAdded(_) | Self::RepoChanged(_) | Self::RepoRemoved(_) => None,
+            Self::RepoCloneStarted(_) | Self::RepoCloneProgressed(_) | Self::RepoCloneFailed(_) => None,
+            Self::WorktreeCreated(_) | Self::WorktreeMerged(_) | Self::WorktreeTrashed(_) => None,
+            Self::WorktreeRestored(_) | Self::WorktreePurged(_) => None,
+            Self::WorktreeScriptStarted(_) | Self::WorktreeScriptEnded(_) => None,
+            Self::FileRestored(_) | Self::NoticePublished(_) | Self::ContextChanged(_) => None,
+            Self::JournalRepaired(_) => None,
             Self::WorktreeAssigned(e) => Some(e.session),
             Self::SessionCreated(session) => Some(session.id),
             Self::SessionRenamed(e) => Some(e.session),

@@ -104,9 +104,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         Event::ParticipantJoined(_)
         | Event::ParticipantOpened(_)
         | Event::ParticipantReplayed(_)
-        | Event::ParticipantStatusChanged(_) => {
-            changes.participant(event);
-        }
+        | Event::ParticipantStatusChanged(_) => changes.participant(event),
         Event::MessageAppended(message) => changes.message(message),
         Event::MessageDrafted(draft) => changes.patched(Noun::Draft, draft.turn, draft),
         Event::FileModified(_) | Event::EditRefused(_) | Event::CheckpointCreated(_) => changes.files(event),
@@ -116,20 +114,13 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         Event::NoticePublished(notice) => changes.notice(notice),
         Event::ContextChanged(change) => changes.context(change),
         // They carry figures and history, not resources.
-        Event::ModelCalled(_)
-        | Event::FileStrayed(_)
-        | Event::FileRestored(_)
-        | Event::JournalRepaired(_)
-        | Event::TurnRecorded(_)
-        | Event::TurnOutlined(_)
-        | Event::BudgetWarned(_)
-        | Event::TranscriptImported(_) => {}
+        Event::ModelCalled(_) | Event::FileStrayed(_) | Event::FileRestored(_) => {}
+        Event::JournalRepaired(_) | Event::TurnRecorded(_) | Event::TurnOutlined(_) => {}
+        Event::BudgetWarned(_) | Event::TranscriptImported(_) => {}
         // What was said is in the same commit.
         Event::CallbackDelivered(e) => changes.session(e.session, json!({})),
-        Event::PermissionRequested(_)
-        | Event::PermissionDecided(_)
-        | Event::PermissionRuleAdded(_)
-        | Event::PermissionRuleRemoved(_) => changes.permission(event),
+        Event::PermissionRequested(_) | Event::PermissionDecided(_) => changes.permission(event),
+        Event::PermissionRuleAdded(_) | Event::PermissionRuleRemoved(_) => changes.permission(event),
         Event::ModelAnswered(e) => changes.session(e.session, json!({})),
         Event::TaskSubmitted(_)
         | Event::TaskStarted(_)

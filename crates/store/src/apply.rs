@@ -139,12 +139,8 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         // Conversations are in messages.db alone.
         Event::MessageAppended(_) | Event::MessageDrafted(_) | Event::ModelCalled(_) => Ok(()),
         // History: nobody asks for it by name.
-        Event::FileStrayed(_)
-        | Event::WorktreeMerged(_)
-        | Event::FileRestored(_)
-        | Event::TurnRecorded(_)
-        | Event::TurnOutlined(_)
-        | Event::BudgetWarned(_) => Ok(()),
+        Event::FileStrayed(_) | Event::FileRestored(_) | Event::WorktreeMerged(_) => Ok(()),
+        Event::TurnRecorded(_) | Event::TurnOutlined(_) | Event::BudgetWarned(_) => Ok(()),
     }
 }
 
@@ -156,73 +152,28 @@ fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::TurnEnded(end) => message::turn_ended(db, end),
         Event::ModelCalled(call) => model_call::called(db, record, call),
         Event::ModelAnswered(answer) => model_call::answered(db, record, answer),
-        Event::UserCreated(_)
-        | Event::BoardCreated(_)
-        | Event::BoardRemoved(_)
-        | Event::RepoAdded(_)
-        | Event::RepoChanged(_)
-        | Event::RepoRemoved(_)
-        | Event::RepoCloneStarted(_)
-        | Event::RepoCloneProgressed(_)
-        | Event::RepoCloneFailed(_)
-        | Event::WorktreeCreated(_)
-        | Event::WorktreeAssigned(_)
-        | Event::WorktreeMerged(_)
-        | Event::WorktreeTrashed(_)
-        | Event::WorktreeRestored(_)
-        | Event::WorktreePurged(_)
-        | Event::WorktreeScriptStarted(_)
-        | Event::WorktreeScriptEnded(_)
-        | Event::SessionCreated(_)
-        | Event::SessionRenamed(_)
-        | Event::SessionTagged(_)
-        | Event::SessionArchived(_)
-        | Event::SessionUnarchived(_)
-        | Event::SessionRemoved(_)
-        | Event::SessionCallbackChanged(_)
-        | Event::CallbackDelivered(_)
-        | Event::ParticipantReplayed(_)
-        | Event::QueueReordered(_)
-        | Event::ParticipantOpened(_)
-        | Event::ParticipantStatusChanged(_)
-        | Event::TurnOutlined(_)
-        | Event::TurnRecorded(_)
-        | Event::PermissionRequested(_)
-        | Event::PermissionDecided(_)
-        | Event::PermissionRuleAdded(_)
-        | Event::PermissionRuleRemoved(_)
-        | Event::BudgetWarned(_)
-        | Event::TaskSubmitted(_)
-        | Event::TaskStarted(_)
-        | Event::TaskInputRequested(_)
-        | Event::TaskInputAnswered(_)
-        | Event::TaskCompleted(_)
-        | Event::TaskFailed(_)
-        | Event::TaskCanceled(_)
-        | Event::TaskRejected(_)
-        | Event::TaskResubmitted(_)
-        | Event::TurnStarted(_)
-        | Event::RunStarted(_)
-        | Event::RunExited(_)
-        | Event::PlanCreated(_)
-        | Event::PlanProposed(_)
-        | Event::PlanMerged(_)
-        | Event::PlanTested(_)
-        | Event::PlanStalled(_)
-        | Event::PlanCompleted(_)
-        | Event::PlanFailed(_)
-        | Event::FileModified(_)
-        | Event::FileStrayed(_)
-        | Event::FileRestored(_)
-        | Event::EditRefused(_)
-        | Event::CheckpointCreated(_)
-        | Event::RegistrationAnnounced(_)
-        | Event::RegistrationEnded(_)
-        | Event::LockChanged(_)
-        | Event::NoticePublished(_)
-        | Event::ContextChanged(_)
-        | Event::JournalRepaired(_)
-        | Event::TranscriptImported(_) => Ok(()),
+        Event::UserCreated(_) | Event::BoardCreated(_) | Event::BoardRemoved(_) => Ok(()),
+        Event::RepoAdded(_) | Event::RepoChanged(_) | Event::RepoRemoved(_) => Ok(()),
+        Event::RepoCloneStarted(_) | Event::RepoCloneProgressed(_) | Event::RepoCloneFailed(_) => Ok(()),
+        Event::WorktreeCreated(_) | Event::WorktreeAssigned(_) | Event::WorktreeMerged(_) => Ok(()),
+        Event::WorktreeTrashed(_) | Event::WorktreeRestored(_) | Event::WorktreePurged(_) => Ok(()),
+        Event::WorktreeScriptStarted(_) | Event::WorktreeScriptEnded(_) | Event::SessionCreated(_) => Ok(()),
+        Event::SessionRenamed(_) | Event::SessionTagged(_) | Event::SessionArchived(_) => Ok(()),
+        Event::SessionUnarchived(_) | Event::SessionRemoved(_) | Event::SessionCallbackChanged(_) => Ok(()),
+        Event::CallbackDelivered(_) | Event::ParticipantReplayed(_) | Event::QueueReordered(_) => Ok(()),
+        Event::ParticipantOpened(_) | Event::ParticipantStatusChanged(_) | Event::TurnOutlined(_) => Ok(()),
+        Event::TurnRecorded(_) | Event::PermissionRequested(_) | Event::PermissionDecided(_) => Ok(()),
+        Event::PermissionRuleAdded(_) | Event::PermissionRuleRemoved(_) | Event::BudgetWarned(_) => Ok(()),
+        Event::TaskSubmitted(_) | Event::TaskStarted(_) | Event::TaskInputRequested(_) => Ok(()),
+        Event::TaskInputAnswered(_) | Event::TaskCompleted(_) | Event::TaskFailed(_) => Ok(()),
+        Event::TaskCanceled(_) | Event::TaskRejected(_) | Event::TaskResubmitted(_) => Ok(()),
+        Event::TurnStarted(_) | Event::RunStarted(_) | Event::RunExited(_) | Event::PlanCreated(_) => Ok(()),
+        Event::PlanProposed(_) | Event::PlanMerged(_) | Event::PlanTested(_) => Ok(()),
+        Event::PlanStalled(_) | Event::PlanCompleted(_) | Event::PlanFailed(_) => Ok(()),
+        Event::FileModified(_) | Event::FileStrayed(_) | Event::FileRestored(_) => Ok(()),
+        Event::EditRefused(_) | Event::CheckpointCreated(_) | Event::RegistrationAnnounced(_) => Ok(()),
+        Event::RegistrationEnded(_) | Event::LockChanged(_) | Event::NoticePublished(_) => Ok(()),
+        Event::ContextChanged(_) | Event::JournalRepaired(_) | Event::TranscriptImported(_) => Ok(()),
     }
 }
 

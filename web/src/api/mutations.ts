@@ -94,9 +94,7 @@ export const useRenameSession = () =>
 export const useArchiveSession = () =>
   useOrder(
     (session: string) =>
-      take(
-        client.POST('/api/v1/sessions/{id}/archive', { params: { path: { id: session }, ...once() } }),
-      ),
+      take(client.POST('/api/v1/sessions/{id}/archive', { params: { path: { id: session }, ...once() } })),
     () => [keys.sessions, ['session']],
   );
 

@@ -164,7 +164,7 @@ fn what_was_acknowledged_arrives_whoever_is_killed() {
     let dice = SeededEntropy::new(7);
     let mut kills = 0;
     while cast.publishing() {
-        std::thread::sleep(Duration::from_millis(10 + dice.below(40)));
+        std::thread::sleep(Duration::from_millis(4 + dice.below(16)));
         if kills < KILLS {
             let at = dice.below(cast.members.len() as u64) as usize;
             kills += usize::from(cast.members[at].1.is_some());

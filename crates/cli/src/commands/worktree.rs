@@ -35,7 +35,7 @@ pub(crate) enum Worktree {
     Show(Which),
     /// Print where a worktree is
     #[command(
-        after_help = "Examples:\n  cd \"$(coditect worktree path feat-auth)\"\n  coditect worktree path shop/feat-auth --json"
+        after_help = "Examples:\n  coditect worktree path feat-auth\n  coditect worktree path shop/feat-auth --json"
     )]
     Path(Which),
     /// Let a session work in a worktree, from its next turn on; several may share one

@@ -29,18 +29,18 @@ impl Studio {
         let house = House::new();
         let place = house.dir.path().to_string_lossy().to_ascii_lowercase();
         let name: String = place.chars().filter(char::is_ascii_alphanumeric).collect();
-        std::fs::create_dir_all(house.root.path()).unwrap();
+        std::fs::create_dir_all(house.root.path()).expect("a folder");
         Self { house, url, name: format!("house_{name}") }
     }
 
     fn run(&self, args: &[&str]) -> Output {
-        self.house.command(args).env(VARIABLE, &self.url).output().unwrap()
+        self.house.command(args).env(VARIABLE, &self.url).output().expect("it runs")
     }
 
     fn json(&self, args: &[&str]) -> Value {
         let output = self.run(args);
         assert!(output.status.success(), "{args:?}: {}", text(&output));
-        serde_json::from_slice(&output.stdout).unwrap()
+        serde_json::from_slice(&output.stdout).expect("JSON")
     }
 
     fn daemon(&self) -> Daemon {
@@ -53,9 +53,9 @@ impl Studio {
         let listed = self.json(&["session", "list", "--json"]);
         let mut titles: Vec<String> = listed["items"]
             .as_array()
-            .unwrap()
+            .expect("a list")
             .iter()
-            .map(|one| one["title"].as_str().unwrap().to_owned())
+            .map(|one| one["title"].as_str().expect("a title").to_owned())
             .collect();
         titles.sort();
         titles
@@ -64,7 +64,7 @@ impl Studio {
 
 impl Drop for Studio {
     fn drop(&mut self) {
-        let address = postgresql::Address::read(&self.url, "test").unwrap();
+        let address = postgresql::Address::read(&self.url, "test").expect("an address");
         let Ok(mut client) = postgresql::Client::connect(&address) else { return };
         for ending in ["", "$rows", "$fresh", "$old"] {
             let _ = client
@@ -132,7 +132,7 @@ fn what_cannot_be_moved_is_refused_and_nothing_is_changed() {
 #[test]
 fn a_server_that_is_not_there_is_said_with_what_to_do() {
     let house = House::new();
-    std::fs::create_dir_all(house.root.path()).unwrap();
+    std::fs::create_dir_all(house.root.path()).expect("a folder");
     let config = json!({ "database": { "url": "postgresql://nobody@127.0.0.1:1/none" } });
     std::fs::write(house.root.config(), config.to_string()).unwrap();
     let refused = house.run(&["daemon", "run"]);

@@ -43,13 +43,9 @@ pub(super) struct Scene {
 /// None when the task is not to be done any more.
 pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<TurnDriver>, Refusal> {
     let mut scene = scene(shared, order)?;
-    let replayed = replayed(&scene, order);
-    if replayed {
-        scene.participant.history = Some(HistoryBy::Replay);
-    }
+    let replayed = replayed(&mut scene, order);
     budget(shared, &order.task, &scene.participant)?;
     let apart = Apart::settle(shared, order, &mut scene).await?;
-    let limits = shared.config.snapshot().config.limits.clone();
     let (run, registration) = (shared.new_id(), shared.new_id());
     let scratch = shared.workspace.runs().join(RunId::to_string(&run));
     let worktree = scene.repo.as_ref().map_or_else(|| scratch.join("work"), |repo| PathBuf::from(&repo.path));
@@ -72,13 +68,12 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         fence,
         start,
     };
-    let liveness = launch.liveness.clone();
     let sight = apart.sight(shared, order, &scene).await;
     let handle = agent::launch(launch).await.map_err(|error| {
         shared.credentials.revoke(run);
         not_launched(shared, &error)
     })?;
-    register(shared, &scene, registration, liveness).await.inspect_err(|_| {
+    register(shared, &scene, registration, scratch.join("alive")).await.inspect_err(|_| {
         handle.stop();
         shared.credentials.revoke(run);
     })?;
@@ -97,7 +92,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         question: None,
         permits: super::permit::Permits::default(),
         still_since: None,
-        deadline: Instant::now() + Duration::from_secs(limits.turn_deadline_seconds) + DEADLINE_GRACE,
+        deadline: deadline(shared),
         drafted: (0, 0),
         bases: HashMap::new(),
         records: super::vendor::Records::default(),
@@ -115,6 +110,12 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         calls: super::calls::Calls::default(),
     };
     driver.announce(replayed).await.map(|begun| begun.then_some(driver))
+}
+
+/// The run ends its turn by itself before this.
+fn deadline(shared: &Shared) -> Instant {
+    let seconds = shared.config.snapshot().config.limits.turn_deadline_seconds;
+    Instant::now() + Duration::from_secs(seconds) + DEADLINE_GRACE
 }
 
 fn minted(
@@ -191,12 +192,16 @@ fn begin(order: &Order, scene: &Scene) -> Begin {
     }
 }
 
-/// Whether what was to be the vendor's own fork has to be the transcript by now.
-fn replayed(scene: &Scene, order: &Order) -> bool {
-    scene.participant.history == Some(HistoryBy::Native)
+/// Whether what was to be the vendor's own fork has to be the transcript by now; then the seat says so.
+fn replayed(scene: &mut Scene, order: &Order) -> bool {
+    let replayed = scene.participant.history == Some(HistoryBy::Native)
         && order.task.kind.remembers()
         && scene.vendor_session.is_none()
-        && scene.inherited.is_none()
+        && scene.inherited.is_none();
+    if replayed {
+        scene.participant.history = Some(HistoryBy::Replay);
+    }
+    replayed
 }
 
 pub(super) fn agent_config(shared: &Shared, participant: &Participant) -> Option<AgentConfig> {

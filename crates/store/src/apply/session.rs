@@ -93,7 +93,7 @@ pub(super) fn renamed(db: &Connection, renamed: &SessionRenamed) -> Result<(), S
 
 pub(super) fn tagged(db: &Connection, tagged: &SessionTags) -> Result<(), StoreError> {
     let session = tagged.session.to_string();
-    let number = row(db, &SESSION_NUMBER, [&session], |row| Ok(row.get::<_, i64>("seq")?))?;
+    let number = row(db, &SESSION_NUMBER, [&session], |row| row.get::<_, i64>("seq"))?;
     let Some(number) = number else { return Ok(()) };
     run(db, &SET_TAGS, params![session, column::to_json(&tagged.tags)?])?;
     run(db, &DELETE_TAGS, [&session])?;

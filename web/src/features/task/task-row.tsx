@@ -33,6 +33,7 @@ const KINDS: Record<TaskKind, string | null> = {
   propose: 'plan',
   work: null,
   review: 'review',
+  ask: 'question',
 };
 
 /** From the start of its first turn to the end of its last; null before anybody has begun. */
