@@ -249,7 +249,8 @@ impl Trial {
                     _ => None,
                 })
                 .collect();
-            assert_eq!(vendors, [self.vendor], "registered as what it is: {shown}");
+            let vendor = agent::transcript::vendor_of(self.vendor).expect("one of the four");
+            assert_eq!(vendors, [vendor.as_str()], "registered as what it is: {shown}");
         }
     }
 }

@@ -16,38 +16,38 @@ const LEAVING: Duration = Duration::from_secs(2);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Who is in it now, by name.
+/// Who is in it now, by name. Where somebody said so, his processes say nothing more.
 pub(crate) fn inside(shared: &Shared, path: &Path) -> Vec<String> {
-    let claimed = shared.claims.of(path);
-    let Ok(path) = path.canonicalize() else { return claimed };
-    let mut names = announced(shared, &path);
-    names.extend(standing(&path));
-    names.sort();
-    names.dedup();
+    let mut names = announced(shared, path);
+    if let (true, Ok(path)) = (names.is_empty(), path.canonicalize()) {
+        names = standing(&path);
+    }
     names
 }
 
-/// Refuses when somebody is in it; one who is leaving is waited for a moment.
+/// Refuses when somebody is in it.
 pub(crate) fn nobody_inside(shared: &Shared, path: &Path, label: &str) -> Result<(), Refusal> {
-    let deadline = Instant::now() + LEAVING;
-    let names = loop {
-        let names = inside(shared, path);
-        if names.is_empty() {
-            return Ok(());
-        }
-        if Instant::now() >= deadline || !announced(shared, path).is_empty() {
-            break names;
-        }
-        std::thread::sleep(PAUSE);
-    };
-    Err(refused(&names, label))
+    all_left(|| inside(shared, path), label)
 }
 
 /// Refuses when somebody works in it; whoever only stands there is let stand.
 pub(crate) fn nobody_works(shared: &Shared, path: &Path, label: &str) -> Result<(), Refusal> {
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let names = announced(shared, &path);
-    if names.is_empty() { Ok(()) } else { Err(refused(&names, label)) }
+    all_left(|| announced(shared, path), label)
+}
+
+/// Waits a moment for those who are just leaving, as a run does whose task is over.
+fn all_left(who: impl Fn() -> Vec<String>, label: &str) -> Result<(), Refusal> {
+    let deadline = Instant::now() + LEAVING;
+    loop {
+        let names = who();
+        if names.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(refused(&names, label));
+        }
+        std::thread::sleep(PAUSE);
+    }
 }
 
 fn refused(names: &[String], label: &str) -> Refusal {
@@ -64,6 +64,7 @@ fn refused(names: &[String], label: &str) -> Refusal {
 
 /// Turns that have it, sessions that said so, and holders of its locks.
 fn announced(shared: &Shared, path: &Path) -> Vec<String> {
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let (Ok(live), Ok(locks)) = (shared.bus.registrations(), shared.bus.locks(path.to_str())) else {
         return vec!["somebody".to_owned()];
     };
@@ -72,7 +73,10 @@ fn announced(shared: &Shared, path: &Path) -> Vec<String> {
     });
     let alive = here.filter(|one| shared.bus.is_alive(one.id).unwrap_or(true)).map(|one| one.agent);
     let holding = locks.into_iter().filter(|lock| lock.mode != LockMode::Advisory).map(|lock| lock.agent);
-    shared.claims.of(path).into_iter().chain(alive).chain(holding).collect()
+    let mut names: Vec<String> = shared.claims.of(path).into_iter().chain(alive).chain(holding).collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// Processes whose working directory is in there; those that may not be asked are somebody else's.

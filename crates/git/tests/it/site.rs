@@ -184,7 +184,8 @@ fn worktrees_that_others_made_are_seen_as_they_are() {
 
 #[test]
 fn whatever_would_be_lost_is_a_reason_to_stay() {
-    let cases: [(&str, fn(&World, &Repository)); 9] = [
+    type Harm = fn(&World, &Repository);
+    let cases: [(&str, Harm); 9] = [
         ("not committed: a", |_, tree| std::fs::write(tree.top().join("a"), "2\n").unwrap()),
         ("not committed: new", |_, tree| std::fs::write(tree.top().join("new"), "2\n").unwrap()),
         ("not landed", |_, tree| drop(commit(tree, "a", "2\n"))),
