@@ -24,7 +24,7 @@ const REST_MAX: Duration = Duration::from_secs(1);
 const CLEAR_EVERY: Duration = Duration::from_secs(1);
 /// Frames from which a process that lives for one question empties the WAL at its end: some 1.5 µs a frame for whoever
 /// comes next.
-pub const BRIEF_FRAMES: i64 = 400;
+pub const BRIEF_FRAMES: i64 = 150;
 /// Frames in the WAL from which a checkpoint pays.
 const CHECKPOINT_FRAMES: i64 = 1000;
 /// Frames from which a WAL that does not start over by itself is made to: 16 MiB.

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 /// How much longer than at other steps the bus's WAL may be before a decision clears it up.
-const UNCLEARED: i64 = 5;
+const UNCLEARED: i64 = 8;
 
 /// Carries out the command `hook`. None when these are not the words a vendor's program was told to call it by; what
 /// is wrong with them is said by whoever reads whole command lines.

@@ -95,16 +95,18 @@ impl Way {
             (&json!("src/a.rs"), &json!("ada"))
         );
         self.data("context_set", &["key=shape", r#"value={"v":2}"#]);
-        let reading = |tool: &&Value| tool["annotations"]["readOnlyHint"] == true;
-        let reading: Vec<&str> =
-            tools.iter().filter(reading).filter_map(|tool| tool["name"].as_str()).collect();
+        let reading: Vec<&Value> =
+            tools.iter().filter(|tool| tool["annotations"]["readOnlyHint"] == true).collect();
+        let words: Vec<&str> = reading.iter().filter_map(|tool| tool["name"].as_str()).collect();
         for word in ["lock_list", "task_list", "context_get", "context_list", "who"] {
-            assert!(reading.contains(&word), "{reading:?}");
+            assert!(words.contains(&word), "{words:?}");
         }
-        for tool in reading {
-            if tool == "session_read" {
-                // The studio's sessions are the user's; a session on the bus is told so.
-                self.refused(tool, &[], "not_for_agents");
+        for (description, tool) in reading.into_iter().zip(words) {
+            if mcp::tools().iter().any(|known| known.name == tool && known.uses == Uses::Daemon) {
+                // The studio's sessions and worktrees are the user's; a session on the bus is told so.
+                let lacking =
+                    description["inputSchema"]["required"].as_array().is_some_and(|all| !all.is_empty());
+                self.refused(tool, &[], if lacking { "bad_arguments" } else { "not_for_agents" });
                 continue;
             }
             let arguments: &[&str] = if tool == "context_get" { &["key=shape"] } else { &[] };
@@ -161,5 +163,7 @@ fn the_inspector_does_everything_over_http() {
     way.does_everything(&mcp::tools().iter().map(|tool| tool.name).collect::<Vec<_>>());
     let token = std::fs::read_to_string(way.home.data_root().token()).unwrap();
     *way.server.last_mut().unwrap() = format!("Authorization: Bearer {}", token.trim());
-    assert_eq!(way.data("session_read", &[])["sessions"], json!([]));
+    for (tool, what) in [("session_read", "sessions"), ("session_list", "sessions"), ("repo_list", "repos")] {
+        assert!(way.data(tool, &[])[what].is_array(), "{tool}: {:?}", way.data(tool, &[]));
+    }
 }
