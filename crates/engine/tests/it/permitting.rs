@@ -340,7 +340,7 @@ async fn a_yes_to_an_edit_is_a_yes_to_what_it_writes_and_to_nothing_else() {
     let other = waiting(&scene, 1).await.remove(0);
     assert_eq!(other.permission.ask.arguments["change"]["content"], "drop");
     assert_ne!(other.permission.arguments_hash, asked.permission.arguments_hash);
-    scene.until("the same again has its lock", || Some(()).filter(|()| locked(&scene).len() == 2)).await;
+    scene.soon("the same again has its lock", || Some(()).filter(|()| locked(&scene).len() == 2)).await;
     assert_eq!(locked(&scene), [(1, "locked".to_owned()), (2, "locked".to_owned())]);
     scene.engine().cancel_task(&call(), task.task.id).await.unwrap();
     scene.task_over(task.task.id).await;

@@ -22,7 +22,7 @@ here=$(dirname "$0")
 while [ "$1" != "--liveness" ]; do shift; done
 exec 9<>"$2"
 flock 9
-echo '{"guard":"ready","wire":3}'
+echo '{"guard":"ready","wire":4}'
 [ -f "$here/script" ] && cat "$here/script"
 grep -q -m1 '"command":"cancel"'
 "#;
