@@ -108,7 +108,6 @@ async fn an_agent_calls_in_its_own_name_and_within_its_rights() {
     for (tool, arguments, code) in [
         ("session_read", json!({ "session": run.other }), "not_your_session"),
         ("session_read", json!({}), "not_for_agents"),
-        ("session_spawn", json!({ "prompt": "more", "agents": ["claude"] }), "not_for_agents"),
         ("session_prompt", json!({ "session": run.session, "prompt": "more" }), "not_for_agents"),
     ] {
         let refused = call(house, &run.token, tool, arguments.clone()).await;
