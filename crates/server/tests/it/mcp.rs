@@ -105,6 +105,13 @@ async fn an_agent_calls_in_its_own_name_and_within_its_rights() {
     assert!(listed.contains("src/a.rs"), "{listed}");
     let own = call(house, &run.token, "session_read", json!({ "session": run.session })).await;
     assert_eq!(own["tasks"][0]["state"], "working", "{own}");
+    let more = json!({ "prompt": "more", "agents": ["claude"] });
+    let child = call(house, &run.token, "session_spawn", more).await;
+    assert_eq!(
+        child["session"]["parent"],
+        json!(run.session),
+        "an agent's child is its own session's: {child}"
+    );
     for (tool, arguments, code) in [
         ("session_read", json!({ "session": run.other }), "not_your_session"),
         ("session_read", json!({}), "not_for_agents"),
