@@ -120,11 +120,14 @@ async fn a_question_may_take_longer_than_the_turn() {
 async fn what_waits_for_a_failed_task_is_canceled_with_it_and_nothing_waits_for_it_any_more() {
     let scene = Scene::new(&[]).await;
     let session = scene.session(None, &["claude"]).await;
-    let first = scene.prompt(session, "[[nonsense]]", &[]).await.unwrap().task.id;
+    // It asks before it fails, so that the others are there when it does.
+    let first = scene.prompt(session, "[[ask Go on?]]\n[[nonsense]]", &[]).await.unwrap().task.id;
     let after =
         |task| NewPrompt { text: "[[say never]]".to_owned(), depends_on: vec![task], ..NewPrompt::default() };
     let second = scene.engine().prompt(&call(), session, after(first)).await.unwrap().task.id;
     let third = scene.engine().prompt(&call(), session, after(second)).await.unwrap().task.id;
+    scene.task_in(first, &[TaskState::InputRequired]).await;
+    scene.engine().answer_task(&call(), first, "yes".to_owned()).await.unwrap();
     assert_eq!(scene.task_over(first).await.state, TaskState::Failed);
     for waiting in [second, third] {
         let canceled = scene.task_over(waiting).await;
