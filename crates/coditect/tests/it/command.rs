@@ -1,8 +1,10 @@
 //! The command line as a user has it: the real binary, a home directory and a data root of its own.
 
 use crate::house::coditect;
+use protocol::DaemonInfo;
 use serde_json::Value;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -90,6 +92,29 @@ impl Home {
     /// Starts a command and lets it go on.
     pub(crate) fn start(&self, args: &[&str]) -> Child {
         self.command(&self.repo(), args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// A request to the daemon written by hand, as a program in any language would; answers with the status and the body.
+    pub(crate) fn http(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let root = self.data_root();
+        let info: DaemonInfo = serde_json::from_slice(&std::fs::read(root.daemon_info()).unwrap()).unwrap();
+        let token = std::fs::read_to_string(root.token()).unwrap();
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let kind = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
+        let request = format!(
+            "{method} /api/v1{path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n{kind}\
+             connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            info.address,
+            token.trim(),
+            body.len(),
+        );
+        let mut stream = TcpStream::connect(info.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
     }
 
     pub(crate) fn command(&self, place: &Path, args: &[&str]) -> Command {

@@ -13,12 +13,10 @@ use bus::system::SystemEntropy;
 use client::{Client, Options, StreamItem};
 use model::Vendor;
 use protocol::ws::{Feed, ServerMessage, Subscription};
-use protocol::{Cursor, DaemonInfo, operations};
+use protocol::{Cursor, operations};
 use scripted::{Scripted, ScriptedOptions};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
 
 const KEY: &str = "no-secret-of-anybody";
@@ -511,37 +509,14 @@ impl Place {
         place
     }
 
-    /// A request written by hand, as a program in any language would.
-    fn http(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let root = self.home.data_root();
-        let info: DaemonInfo = serde_json::from_slice(&std::fs::read(root.daemon_info()).unwrap()).unwrap();
-        let token = std::fs::read_to_string(root.token()).unwrap();
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let kind = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
-        let request = format!(
-            "{method} /api/v1{path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n{kind}\
-             connection: close\r\ncontent-length: {}\r\n\r\n{body}",
-            info.address,
-            token.trim(),
-            body.len(),
-        );
-        let mut stream = TcpStream::connect(info.address).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or(Value::Null))
-    }
-
     fn made(&self, path: &str, body: &Value) -> Value {
-        let (status, answer) = self.http("POST", path, body);
+        let (status, answer) = self.home.http("POST", path, body);
         assert!(status < 300, "{path}: {answer}");
         answer
     }
 
     fn get(&self, path: &str) -> Value {
-        self.http("GET", path, &Value::Null).1
+        self.home.http("GET", path, &Value::Null).1
     }
 
     fn prompt(&self, session: &str, text: &str) -> String {
@@ -666,7 +641,7 @@ struct Made {
 fn by_http(place: &Place, row: &Row) -> Made {
     let (names, after) = (place.stage(row.stage), place.newest());
     let (method, path, body) = &row.http;
-    let (status, answer) = place.http(method, &filled(path, &names), &filled_in(body, &names));
+    let (status, answer) = place.home.http(method, &filled(path, &names), &filled_in(body, &names));
     let answer = match row.refused {
         "" => shown(&answer, row.at[0], row.fields),
         _ => answer["error"]["code"].clone(),

@@ -2,11 +2,8 @@
 
 use crate::command::{Home, Said};
 use model::Vendor;
-use protocol::DaemonInfo;
 use scripted::{Scripted, ScriptedOptions};
 use serde_json::{Value, json};
-use std::io::{Read, Write};
-use std::net::TcpStream;
 
 const KEY: &str = "no-secret-of-anybody";
 
@@ -29,28 +26,6 @@ fn session(home: &Home) -> String {
     let said = home.run(&["session", "new", "--agents", "claude,second", "--json"]);
     assert_eq!(said.exit, 0, "{}", said.err);
     said.json()["id"].as_str().unwrap().to_owned()
-}
-
-/// A request written by hand, as a program in any language would; answers with the status and the body.
-fn post(home: &Home, path: &str, body: &Value) -> (u16, Value) {
-    let root = home.data_root();
-    let info: DaemonInfo = serde_json::from_slice(&std::fs::read(root.daemon_info()).unwrap()).unwrap();
-    let token = std::fs::read_to_string(root.token()).unwrap();
-    let body = body.to_string();
-    let request = format!(
-        "POST /api/v1{path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
-         connection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        info.address,
-        token.trim(),
-        body.len(),
-    );
-    let mut stream = TcpStream::connect(info.address).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap())
 }
 
 /// What the journal has of the prompt: the task and the message, without what must differ.
@@ -92,7 +67,7 @@ fn a_prompt_is_the_same_task_by_command_and_by_http() {
         home.run(&["session", "prompt", &by_command, text, "--to", "second", "--priority", "-3", "--json"]);
     assert_eq!(said.exit, 0, "{}", said.err);
     let body = json!({ "text": text, "targets": ["second"], "priority": -3 });
-    let (status, answer) = post(&home, &format!("/sessions/{by_http}/messages"), &body);
+    let (status, answer) = home.http("POST", &format!("/sessions/{by_http}/messages"), &body);
     assert_eq!(status, 201, "{answer}");
 
     let (one, other) = (recorded(&home, &by_command), recorded(&home, &by_http));
@@ -117,7 +92,7 @@ fn what_is_refused_is_refused_with_the_same_words() {
     for (args, body, exit) in cases {
         let line = [&["session", "prompt", &session, "--json"], args].concat();
         let said: Said = home.run(&line);
-        let (status, answer) = post(&home, &format!("/sessions/{session}/messages"), &body);
+        let (status, answer) = home.http("POST", &format!("/sessions/{session}/messages"), &body);
         assert!(status >= 400, "{answer}");
         assert_eq!(said.exit, exit, "{args:?}: {}", said.err);
         for field in ["code", "message", "hint"] {
