@@ -121,8 +121,8 @@ fn second_round(servers: Option<&Servers>, report: &mut Report) {
         return report.skip(WHAT, "no PostgreSQL was started");
     };
     let which = "package(engine) & binary(it) + package(server) & test(/^operations::/)";
-    let mut again =
-        cargo(&["nextest", "run", "--profile", "ci", "-p", "engine", "-p", "server", "-E", which]);
+    // Of the whole workspace, since two packages alone would unify features anew, and be compiled again.
+    let mut again = cargo(&["nextest", "run", "--workspace", "--profile", "ci", "-E", which]);
     again.env("CODITECT_TEST_DATABASE", url);
     report.tests(WHAT, again);
 }
