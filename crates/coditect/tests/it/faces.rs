@@ -1,10 +1,15 @@
 //! One table of use cases by faces: what is done by HTTP, by command and by tool is one thing, and the WebSocket tells of it.
 //!
-//! To add a use case, add a row to [`rows`]. An operation that is in no row and not in [`ELSEWHERE`] fails the test, and so does a tool
+//! To add a use case, add a row to its noun's file in `faces/`. An operation that is in no row and not in [`ELSEWHERE`] fails the test, and so does a tool
 //! of the daemon that no row uses; so nobody can add one to a face and forget the others.
 //!
 //! Each row is done three times, once by each face, on nouns of its own that are alike. Then the answers are compared, field by field,
 //! and what the journal says of the user's doings, without ids and times.
+
+mod lineage;
+mod session;
+mod task;
+mod worktree;
 
 use crate::command::{Home, Said};
 use crate::house::until;
@@ -16,8 +21,11 @@ use protocol::ws::{Feed, ServerMessage, Subscription};
 use protocol::{Cursor, operations};
 use scripted::{Scripted, ScriptedOptions};
 use serde_json::{Map, Value, json};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
+use testkit::TempRepo;
 
 const KEY: &str = "no-secret-of-anybody";
 
@@ -66,38 +74,18 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("start_import", "reads the user's transcripts: importing.rs"),
     ("get_import", "as start_import"),
     ("cancel_import", "as start_import"),
-    ("add_repo", "repositories have their own tests"),
-    ("list_repos", "repositories have their own tests"),
-    ("get_repo", "repositories have their own tests"),
-    ("change_repo", "repositories have their own tests"),
-    ("remove_repo", "repositories have their own tests"),
     ("restore_file", "needs agents that change files: strays.rs"),
-    ("list_worktrees", "needs agents that change files: isolation.rs"),
     ("land_session", "needs agents that change files: isolation.rs"),
     ("remove_worktree", "needs agents that change files: isolation.rs"),
     ("prune_worktrees", "needs agents that change files: isolation.rs"),
-    ("start_clone", "repositories and worktrees have their own tests"),
-    ("list_clones", "repositories and worktrees have their own tests"),
-    ("cancel_clone", "repositories and worktrees have their own tests"),
-    ("list_scripts", "repositories and worktrees have their own tests"),
-    ("trust_scripts", "repositories and worktrees have their own tests"),
-    ("add_worktree", "repositories and worktrees have their own tests"),
-    ("adopt_worktree", "repositories and worktrees have their own tests"),
-    ("get_worktree", "repositories and worktrees have their own tests"),
-    ("assign_worktree", "repositories and worktrees have their own tests"),
-    ("unassign_worktree", "repositories and worktrees have their own tests"),
-    ("merge_worktree", "repositories and worktrees have their own tests"),
-    ("start_script", "repositories and worktrees have their own tests"),
-    ("stop_scripts", "repositories and worktrees have their own tests"),
-    ("trash_worktree", "repositories and worktrees have their own tests"),
-    ("restore_worktree", "repositories and worktrees have their own tests"),
-    ("purge_worktree", "repositories and worktrees have their own tests"),
+    ("list_scripts", "reads scripts a repository brings: engine/tests/it/worktrees.rs"),
+    ("trust_scripts", "as list_scripts"),
     ("list_tasks", "shows the tasks of everybody"),
 ];
 
-/// Tools of the daemon that are in no row, by how their names begin, and why.
+/// Tools of the daemon that are in no row, and why.
 const TOOLS_ELSEWHERE: &[(&str, &str)] =
-    &[("repo_", "repositories have their own tests"), ("worktree_", "worktrees have their own tests")];
+    &[("worktree_prune", "looks at the worktrees of all repositories: isolation.rs")];
 
 /// One use case and the ways to it. `{name}` stands for what the row's stage has made.
 struct Row {
@@ -117,8 +105,31 @@ struct Row {
     refused: &'static str,
 }
 
+impl Row {
+    fn new(
+        operation: &'static str,
+        stage: Stage,
+        http: (&'static str, &'static str, Value),
+        cli: &'static [&'static str],
+        mcp: Result<(&'static str, Value), &'static str>,
+        at: [&'static str; 3],
+        fields: &'static [&'static str],
+    ) -> Self {
+        Self { operation, stage, http, cli, mcp, at, fields, refused: "" }
+    }
+
+    fn refused(self, refused: &'static str) -> Self {
+        Self { refused, ..self }
+    }
+}
+
+/// No body.
+const NONE: Value = Value::Null;
+/// The compared thing is the whole answer.
+const WHOLE: [&str; 3] = ["", "", ""];
+
 /// What a row is done on.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
 enum Stage {
     /// `{session}` in which `claude` has said one thing, in `{message}`, for `{task}`.
     Quiet,
@@ -130,362 +141,28 @@ enum Stage {
     Queue,
     /// As quiet, and archived.
     Archived,
+    /// A repository at `{path}` that is not registered; it may be called `{slug}`.
+    Checkout,
+    /// The same, registered.
+    Repo,
+    /// As repo; besides, git has made a worktree of it at `{foreign}`.
+    Foreign,
+    /// As repo; besides, `{worktree}` was made of it, and `{session}` is in the repository.
+    Worktree,
+    /// As worktree; besides, a commit is in it that is nowhere else.
+    Unlanded,
+    /// As worktree, and in the trash.
+    Trashed,
 }
 
-#[expect(clippy::too_many_lines, reason = "a table is as long as what is in it")]
 fn rows() -> Vec<Row> {
-    const SESSION: &[&str] = &["title", "state", "archived", "tags"];
-    const TASK: &[&str] = &["title", "state"];
-    let row = |operation, stage, http, cli, mcp, at, fields| Row {
-        operation,
-        stage,
-        http,
-        cli,
-        mcp,
-        at,
-        fields,
-        refused: "",
-    };
-    let no = |row: Row, refused| Row { refused, ..row };
-    let none = || Value::Null;
-    let whole = ["", "", ""];
-    vec![
-        row(
-            "create_session",
-            Stage::Quiet,
-            ("POST", "/sessions", json!({ "title": "New", "agents": ["claude"] })),
-            &["session", "new", "New", "--agents", "claude"],
-            Err("session_spawn makes one with its first prompt"),
-            whole,
-            &["title", "state", "tags"],
-        ),
-        row(
-            "get_session",
-            Stage::Quiet,
-            ("GET", "/sessions/{session}", none()),
-            &["session", "show", "{session}"],
-            Ok(("session_read", json!({ "session": "{session}" }))),
-            ["", "/session", "/sessions/0"],
-            SESSION,
-        ),
-        no(
-            row(
-                "get_session",
-                Stage::Quiet,
-                ("GET", "/sessions/zzzzzzzz", none()),
-                &["session", "show", "zzzzzzzz"],
-                Ok(("session_read", json!({ "session": "zzzzzzzz" }))),
-                whole,
-                &[],
-            ),
-            "not_found",
-        ),
-        row(
-            "list_sessions",
-            Stage::Family,
-            ("GET", "/sessions?parent={session}&sort=title&text=parity", none()),
-            &["session", "list", "--parent", "{session}", "--sort", "title", "--text", "parity"],
-            Ok(("session_list", json!({ "parent": "{session}", "sort": "title", "text": "parity" }))),
-            ["/items", "/items", "/sessions"],
-            SESSION,
-        ),
-        no(
-            row(
-                "list_sessions",
-                Stage::Quiet,
-                ("GET", "/sessions?cursor=nonsense", none()),
-                &["session", "list", "--cursor", "nonsense"],
-                Ok(("session_list", json!({ "cursor": "nonsense" }))),
-                whole,
-                &[],
-            ),
-            "cursor_malformed",
-        ),
-        row(
-            "change_session",
-            Stage::Quiet,
-            ("PATCH", "/sessions/{session}", json!({ "title": "Other" })),
-            &["session", "rename", "{session}", "Other"],
-            Ok(("session_change", json!({ "session": "{session}", "title": "Other" }))),
-            whole,
-            SESSION,
-        ),
-        row(
-            "change_session",
-            Stage::Quiet,
-            ("PATCH", "/sessions/{session}", json!({ "add_tags": ["ui", "a"] })),
-            &["session", "tag", "{session}", "ui", "a"],
-            Ok(("session_change", json!({ "session": "{session}", "add_tags": ["ui", "a"] }))),
-            whole,
-            SESSION,
-        ),
-        no(
-            row(
-                "change_session",
-                Stage::Quiet,
-                ("PATCH", "/sessions/{session}", json!({ "add_tags": ["a b"] })),
-                &["session", "tag", "{session}", "a b"],
-                Ok(("session_change", json!({ "session": "{session}", "add_tags": ["a b"] }))),
-                whole,
-                &[],
-            ),
-            "tag_invalid",
-        ),
-        row(
-            "change_session",
-            Stage::Child,
-            ("PATCH", "/sessions/{fork}", json!({ "callback": "always" })),
-            &["session", "callback", "{fork}", "always"],
-            Ok(("session_change", json!({ "session": "{fork}", "callback": "always" }))),
-            whole,
-            SESSION,
-        ),
-        row(
-            "archive_session",
-            Stage::Quiet,
-            ("POST", "/sessions/{session}/archive", none()),
-            &["session", "archive", "{session}"],
-            Ok(("session_change", json!({ "session": "{session}", "archived": true }))),
-            whole,
-            SESSION,
-        ),
-        row(
-            "unarchive_session",
-            Stage::Archived,
-            ("POST", "/sessions/{session}/unarchive", none()),
-            &["session", "unarchive", "{session}"],
-            Ok(("session_change", json!({ "session": "{session}", "archived": false }))),
-            whole,
-            SESSION,
-        ),
-        row(
-            "remove_session",
-            Stage::Family,
-            ("DELETE", "/sessions/{session}?anyway=true", none()),
-            &["session", "rm", "{session}", "--anyway"],
-            Ok(("session_remove", json!({ "session": "{session}", "anyway": true }))),
-            whole,
-            &["id", "relatives"],
-        ),
-        no(
-            row(
-                "remove_session",
-                Stage::Family,
-                ("DELETE", "/sessions/{session}", none()),
-                &["session", "rm", "{session}"],
-                Ok(("session_remove", json!({ "session": "{session}" }))),
-                whole,
-                &[],
-            ),
-            "session_has_relatives",
-        ),
-        row(
-            "fork_session",
-            Stage::Quiet,
-            ("POST", "/sessions/{session}/fork", json!({ "message": "{message}" })),
-            &["session", "fork", "{session}", "--at", "{message}"],
-            Ok(("session_fork", json!({ "session": "{session}", "message": "{message}" }))),
-            whole,
-            &["title", "state", "forked_from"],
-        ),
-        no(
-            row(
-                "fork_session",
-                Stage::Quiet,
-                (
-                    "POST",
-                    "/sessions/{session}/fork",
-                    json!({ "message": "msg_018f000000007000800000000000000a" }),
-                ),
-                &["session", "fork", "{session}", "--at", "msg_018f000000007000800000000000000a"],
-                Ok((
-                    "session_fork",
-                    json!({ "session": "{session}", "message": "msg_018f000000007000800000000000000a" }),
-                )),
-                whole,
-                &[],
-            ),
-            "not_found",
-        ),
-        row(
-            "spawn_session",
-            Stage::Quiet,
-            (
-                "POST",
-                "/sessions/{session}/spawn",
-                json!({ "prompt": "[[say child]]", "agents": ["second"], "callback": "once" }),
-            ),
-            &["session", "spawn", "{session}", "[[say child]]", "--agents", "second", "--callback", "once"],
-            Ok((
-                "session_spawn",
-                json!({ "parent": "{session}", "prompt": "[[say child]]", "agents": ["second"], "callback": "once" }),
-            )),
-            ["/session", "/session", "/session"],
-            &["title", "parent"],
-        ),
-        row(
-            "ask_session",
-            Stage::Quiet,
-            ("POST", "/sessions/{session}/ask", json!({ "question": "Which?\n[[say that one]]" })),
-            &["session", "ask", "{session}", "Which?\n[[say that one]]", "--no-wait"],
-            Ok((
-                "session_ask",
-                json!({ "session": "{session}", "question": "Which?\n[[say that one]]", "wait_seconds": 0 }),
-            )),
-            whole,
-            &["asked", "question"],
-        ),
-        row(
-            "list_asides",
-            Stage::Quiet,
-            ("GET", "/sessions/{session}/asides", none()),
-            &["session", "asides", "{session}"],
-            Ok(("aside_list", json!({ "session": "{session}" }))),
-            ["/items", "/items", "/asides"],
-            &["question", "answer"],
-        ),
-        row(
-            "get_family",
-            Stage::Family,
-            ("GET", "/sessions/{session}/family?depth=2", none()),
-            &["session", "tree", "{session}", "--depth", "2"],
-            Ok(("family_get", json!({ "session": "{session}", "depth": 2 }))),
-            ["/descendants", "/descendants", "/descendants"],
-            &["title", "state", "depth", "forked_from"],
-        ),
-        row(
-            "list_messages",
-            Stage::Family,
-            ("GET", "/sessions/{session}/messages", none()),
-            &["session", "messages", "{session}"],
-            Ok(("session_read", json!({ "session": "{session}" }))),
-            ["/items", "/items", "/messages"],
-            &["role"],
-        ),
-        row(
-            "prompt",
-            Stage::Quiet,
-            (
-                "POST",
-                "/sessions/{session}/messages",
-                json!({ "text": "[[say two]]", "targets": ["second"], "priority": 2 }),
-            ),
-            &["session", "prompt", "{session}", "[[say two]]", "--to", "second", "--priority", "2"],
-            Ok((
-                "session_prompt",
-                json!({ "session": "{session}", "prompt": "[[say two]]", "to": ["second"], "priority": 2 }),
-            )),
-            whole,
-            &["title"],
-        ),
-        no(
-            row(
-                "prompt",
-                Stage::Archived,
-                ("POST", "/sessions/{session}/messages", json!({ "text": "x" })),
-                &["session", "prompt", "{session}", "x"],
-                Ok(("session_prompt", json!({ "session": "{session}", "prompt": "x" }))),
-                whole,
-                &[],
-            ),
-            "session_archived",
-        ),
-        row(
-            "list_session_tasks",
-            Stage::Quiet,
-            ("GET", "/sessions/{session}/tasks", none()),
-            &["task", "list", "--session", "{session}"],
-            Ok(("session_read", json!({ "session": "{session}" }))),
-            ["/items", "/items", "/tasks"],
-            TASK,
-        ),
-        row(
-            "get_task",
-            Stage::Quiet,
-            ("GET", "/tasks/{task}", none()),
-            &["task", "show", "{task}"],
-            Err("session_read shows the tasks of a session"),
-            whole,
-            &["title", "state", "text"],
-        ),
-        row(
-            "list_queue",
-            Stage::Queue,
-            ("GET", "/sessions/{session}/queue", none()),
-            &["session", "queue", "{session}"],
-            Ok(("queue_list", json!({ "session": "{session}" }))),
-            ["/items", "/items", "/tasks"],
-            TASK,
-        ),
-        row(
-            "move_task",
-            Stage::Queue,
-            ("POST", "/tasks/{second}/move", json!({ "before": "{first}" })),
-            &["task", "move", "{second}", "--before", "{first}"],
-            Ok(("task_move", json!({ "task": "{second}", "before": "{first}" }))),
-            ["/items", "/items", "/tasks"],
-            TASK,
-        ),
-        no(
-            row(
-                "move_task",
-                Stage::Queue,
-                ("POST", "/tasks/{task}/move", json!({ "last": true })),
-                &["task", "move", "{task}", "--last"],
-                Ok(("task_move", json!({ "task": "{task}", "last": true }))),
-                whole,
-                &[],
-            ),
-            "task_begun",
-        ),
-        row(
-            "cancel_task",
-            Stage::Queue,
-            ("POST", "/tasks/{first}/cancel", none()),
-            &["task", "cancel", "{first}"],
-            Ok(("task_cancel", json!({ "task": "{first}" }))),
-            whole,
-            TASK,
-        ),
-        row(
-            "attach_client",
-            Stage::Quiet,
-            (
-                "POST",
-                "/sessions/{session}/attach",
-                json!({ "client": "c", "name": "phone", "input": "claim" }),
-            ),
-            &["session", "attach", "{session}", "--client", "c", "--name", "phone", "--claim"],
-            Ok((
-                "client_attach",
-                json!({ "session": "{session}", "client": "c", "name": "phone", "input": "claim" }),
-            )),
-            ["/clients", "/clients", "/clients"],
-            &["client", "name", "owns_input", "typing"],
-        ),
-        row(
-            "detach_client",
-            Stage::Quiet,
-            ("POST", "/sessions/{session}/detach", json!({ "client": "c" })),
-            &["session", "detach", "{session}", "--client", "c"],
-            Ok(("client_attach", json!({ "session": "{session}", "client": "c", "input": "leave" }))),
-            whole,
-            &["clients"],
-        ),
-        row(
-            "list_clients",
-            Stage::Quiet,
-            ("GET", "/sessions/{session}/clients", none()),
-            &["session", "clients", "{session}"],
-            Ok(("client_list", json!({ "session": "{session}" }))),
-            whole,
-            &["clients"],
-        ),
-    ]
+    [session::rows(), lineage::rows(), task::rows(), worktree::rows()].into_iter().flatten().collect()
 }
 
 struct Place {
     home: Home,
+    /// Those of the stages so far.
+    repos: RefCell<Vec<TempRepo>>,
     _model: Scripted,
 }
 
@@ -504,7 +181,7 @@ impl Place {
         });
         let config = json!({ "agents": { "claude": agent.clone(), "second": agent }, "titles": "words" });
         std::fs::write(root.config(), config.to_string()).unwrap();
-        let place = Self { home, _model: model };
+        let place = Self { home, repos: RefCell::default(), _model: model };
         assert_eq!(place.home.run(&["daemon", "start"]).exit, 0);
         place
     }
@@ -525,6 +202,41 @@ impl Place {
     }
 
     fn stage(&self, stage: Stage) -> Names {
+        if stage >= Stage::Checkout { self.repository(stage) } else { self.conversation(stage) }
+    }
+
+    fn repository(&self, stage: Stage) -> Names {
+        let repo = TempRepo::with(&[("a.txt", "one\n")]);
+        let slug = format!("shop{}", self.repos.borrow().len());
+        let path = repo.path().to_str().unwrap().to_owned();
+        let mut names = Names::from([("path", path.clone()), ("slug", slug.clone())]);
+        if stage > Stage::Checkout {
+            self.made("/repos", &json!({ "path": path, "slug": slug }));
+        }
+        if stage == Stage::Foreign {
+            let foreign = repo.beside("foreign").to_str().unwrap().to_owned();
+            repo.git(&["worktree", "add", "--quiet", "-b", "foreign", &foreign]);
+            names.insert("foreign", foreign);
+        }
+        if stage >= Stage::Worktree {
+            let made = self.made("/worktrees", &json!({ "repo": slug, "name": "feat" }));
+            let session = json!({ "title": "Parity", "agents": ["claude"], "repo": slug });
+            names.extend([("worktree", id(&made)), ("session", id(&self.made("/sessions", &session)))]);
+            if stage == Stage::Unlanded {
+                let at = made["path"].as_str().unwrap();
+                std::fs::write(Path::new(at).join("b.txt"), "two\n").unwrap();
+                repo.git(&["-C", at, "add", "b.txt"]);
+                repo.git(&["-C", at, "commit", "--quiet", "--message", "second"]);
+            }
+            if stage == Stage::Trashed {
+                self.made(&format!("/worktrees/{}/remove", names["worktree"]), &json!({}));
+            }
+        }
+        self.repos.borrow_mut().push(repo);
+        names
+    }
+
+    fn conversation(&self, stage: Stage) -> Names {
         let session =
             id(&self.made("/sessions", &json!({ "title": "Parity", "agents": ["claude", "second"] })));
         let mut names = Names::new();
@@ -547,6 +259,7 @@ impl Place {
                 names.insert("second", self.prompt(&session, "[[say second]]"));
             }
             Stage::Archived => drop(self.made(&format!("/sessions/{session}/archive"), &Value::Null)),
+            _ => unreachable!("it is a stage of a repository"),
         }
         names.extend([("session", session), ("task", task), ("message", message)]);
         names
@@ -604,17 +317,33 @@ fn filled_in(value: &Value, names: &Names) -> Value {
     }
 }
 
-/// Without ids and times.
+/// Without ids, times, and what git and the machine gave out.
 fn plain(value: &Value) -> Value {
+    const GIVEN: [&str; 4] = ["short_id", "rank", "port_base", "git_id"];
     let is_id = |text: &str| text.len() == 36 && text.as_bytes()[3] == b'_';
+    let is_commit = |text: &str| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     match value {
         Value::String(text) if is_id(text) => json!("an id"),
+        Value::String(text) if is_commit(text) => json!("a commit"),
         Value::Array(items) => items.iter().map(plain).collect(),
         Value::Object(fields) => fields
             .iter()
-            .filter(|(name, _)| !name.ends_with("_at") && !["short_id", "rank"].contains(&name.as_str()))
+            .filter(|(name, _)| !name.ends_with("_at") && !GIVEN.contains(&name.as_str()))
             .map(|(name, value)| (name.clone(), plain(value)))
             .collect(),
+        other => other.clone(),
+    }
+}
+
+/// With the names of the stage where what they stand for was.
+fn named(value: &Value, names: &Names) -> Value {
+    let hide = |text: String, (name, given): (&&str, &String)| text.replace(given, &format!("{{{name}}}"));
+    match value {
+        Value::String(text) => names.iter().fold(text.clone(), hide).into(),
+        Value::Array(items) => items.iter().map(|item| named(item, names)).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), named(value, names))).collect()
+        }
         other => other.clone(),
     }
 }
@@ -638,6 +367,13 @@ struct Made {
     doings: Vec<Value>,
 }
 
+impl Made {
+    fn of(answer: &Value, doings: &[Value], names: &Names) -> Self {
+        let doings = doings.iter().map(|doing| named(doing, names)).collect();
+        Self { answer: named(answer, names), doings }
+    }
+}
+
 fn by_http(place: &Place, row: &Row) -> Made {
     let (names, after) = (place.stage(row.stage), place.newest());
     let (method, path, body) = &row.http;
@@ -649,7 +385,7 @@ fn by_http(place: &Place, row: &Row) -> Made {
     assert_eq!(status >= 400, !row.refused.is_empty(), "{}: {answer}", row.operation);
     let doings = place.doings(&after);
     assert_eq!(place.heard(&after, doings.len()), doings, "{}: the WebSocket", row.operation);
-    Made { answer, doings }
+    Made::of(&answer, &doings, &names)
 }
 
 fn by_command(place: &Place, row: &Row) -> Made {
@@ -663,7 +399,7 @@ fn by_command(place: &Place, row: &Row) -> Made {
         _ => said.code().into(),
     };
     assert_eq!(said.exit != 0, !row.refused.is_empty(), "{line:?}: {} {}", said.out, said.err);
-    Made { answer, doings: place.doings(&after) }
+    Made::of(&answer, &place.doings(&after), &names)
 }
 
 fn by_tool(place: &Place, agent: &mut Agent, row: &Row, tool: &str, arguments: &Value) -> Made {
@@ -673,7 +409,7 @@ fn by_tool(place: &Place, agent: &mut Agent, row: &Row, tool: &str, arguments: &
         "" => shown(outcome.data(), row.at[2], row.fields),
         _ => outcome.code().into(),
     };
-    Made { answer, doings: place.doings(&after) }
+    Made::of(&answer, &place.doings(&after), &names)
 }
 
 #[test]
@@ -708,7 +444,7 @@ fn no_operation_and_no_tool_is_forgotten() {
     assert_eq!(known, BTreeSet::new(), "these are no operations");
     let used: BTreeSet<&str> = rows.iter().filter_map(|row| Some(row.mcp.as_ref().ok()?.0)).collect();
     for tool in mcp::tools().iter().filter(|tool| tool.uses == mcp::Uses::Daemon) {
-        let elsewhere = TOOLS_ELSEWHERE.iter().any(|(begins, _)| tool.name.starts_with(begins));
+        let elsewhere = TOOLS_ELSEWHERE.iter().any(|(name, why)| tool.name == *name && !why.is_empty());
         assert!(
             elsewhere || used.contains(tool.name),
             "the tool {} is in no row of the table of faces",

@@ -1,0 +1,93 @@
+//! Tasks and queues.
+
+use super::{NONE, Row, Stage, WHOLE};
+use serde_json::json;
+
+const TASK: &[&str] = &["title", "state"];
+
+#[expect(clippy::too_many_lines, reason = "a table is as long as what is in it")]
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        Row::new(
+            "prompt",
+            Stage::Quiet,
+            (
+                "POST",
+                "/sessions/{session}/messages",
+                json!({ "text": "[[say two]]", "targets": ["second"], "priority": 2 }),
+            ),
+            &["session", "prompt", "{session}", "[[say two]]", "--to", "second", "--priority", "2"],
+            Ok((
+                "session_prompt",
+                json!({ "session": "{session}", "prompt": "[[say two]]", "to": ["second"], "priority": 2 }),
+            )),
+            WHOLE,
+            &["title"],
+        ),
+        Row::new(
+            "prompt",
+            Stage::Archived,
+            ("POST", "/sessions/{session}/messages", json!({ "text": "x" })),
+            &["session", "prompt", "{session}", "x"],
+            Ok(("session_prompt", json!({ "session": "{session}", "prompt": "x" }))),
+            WHOLE,
+            &[],
+        )
+        .refused("session_archived"),
+        Row::new(
+            "list_session_tasks",
+            Stage::Quiet,
+            ("GET", "/sessions/{session}/tasks", NONE),
+            &["task", "list", "--session", "{session}"],
+            Ok(("session_read", json!({ "session": "{session}" }))),
+            ["/items", "/items", "/tasks"],
+            TASK,
+        ),
+        Row::new(
+            "get_task",
+            Stage::Quiet,
+            ("GET", "/tasks/{task}", NONE),
+            &["task", "show", "{task}"],
+            Err("session_read shows the tasks of a session"),
+            WHOLE,
+            &["title", "state", "text"],
+        ),
+        Row::new(
+            "list_queue",
+            Stage::Queue,
+            ("GET", "/sessions/{session}/queue", NONE),
+            &["session", "queue", "{session}"],
+            Ok(("queue_list", json!({ "session": "{session}" }))),
+            ["/items", "/items", "/tasks"],
+            TASK,
+        ),
+        Row::new(
+            "move_task",
+            Stage::Queue,
+            ("POST", "/tasks/{second}/move", json!({ "before": "{first}" })),
+            &["task", "move", "{second}", "--before", "{first}"],
+            Ok(("task_move", json!({ "task": "{second}", "before": "{first}" }))),
+            ["/items", "/items", "/tasks"],
+            TASK,
+        ),
+        Row::new(
+            "move_task",
+            Stage::Queue,
+            ("POST", "/tasks/{task}/move", json!({ "last": true })),
+            &["task", "move", "{task}", "--last"],
+            Ok(("task_move", json!({ "task": "{task}", "last": true }))),
+            WHOLE,
+            &[],
+        )
+        .refused("task_begun"),
+        Row::new(
+            "cancel_task",
+            Stage::Queue,
+            ("POST", "/tasks/{first}/cancel", NONE),
+            &["task", "cancel", "{first}"],
+            Ok(("task_cancel", json!({ "task": "{first}" }))),
+            WHOLE,
+            TASK,
+        ),
+    ]
+}
