@@ -294,6 +294,13 @@ impl Inner {
         Ok(fresh)
     }
 
+    /// The name of a bell that nobody else has.
+    pub(crate) fn one_bell(&self, prefix: &str) -> String {
+        let mut random = [0u8; 16];
+        self.entropy.fill(&mut random);
+        format!("{prefix}{:032x}.bell", u128::from_le_bytes(random))
+    }
+
     pub(crate) fn bell(&self, name: &str) -> PathBuf {
         self.runtime.join(name)
     }

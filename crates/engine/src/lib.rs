@@ -15,6 +15,7 @@ mod callback;
 mod checkpoint;
 mod clients;
 mod config;
+mod context;
 mod cost;
 mod credential;
 mod data;
@@ -67,6 +68,7 @@ pub use config::{
     PermissionConfig, PermissionPreset, QUEUE_DEPTH, RepoConfig, ServerConfig, Snapshot, Titles, Unattended,
     Usd,
 };
+pub use context::CONTEXT_WAIT_MAX;
 pub use cost::{SPENDING_ROWS_MAX, Spending, SpendingBy, SpendingRow};
 pub use database::machine;
 pub use doctor::{Finding, Severity};

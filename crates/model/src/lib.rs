@@ -42,7 +42,8 @@ pub use board::Board;
 pub use budget::{BudgetKind, BudgetUnit, BudgetWarning};
 pub use checkpoint::Checkpoint;
 pub use context::{
-    CONTEXT_ENTRIES_MAX, CONTEXT_KEY_MAX, CONTEXT_VALUE_MAX, ContextChange, ContextEntry, ContextKey,
+    CONTEXT_ENTRIES_MAX, CONTEXT_HISTORY_MAX, CONTEXT_KEY_MAX, CONTEXT_VALUE_MAX, CONTEXT_VERSIONS_MAX,
+    ContextChange, ContextEntry, ContextKey,
 };
 pub use cursor::Cursor;
 pub use event::{

@@ -47,7 +47,9 @@ pub mod ws;
 
 pub use agent::{Agent, Sandbox};
 pub use checkpoint::Checkpoint;
-pub use context::ContextEntry;
+pub use context::{
+    ContextChangeQuery, ContextChanges, ContextEntry, ContextQuery, ContextVersion, NewContext,
+};
 pub use cost::{CostBy, CostQuery, CostReport, CostRow};
 pub use daemon::{
     API_REVISION, ConfigVersion, DaemonInfo, Finding, HEALTH_PATH, Launch, LaunchQuery, MCP_PATH, Severity,
@@ -65,7 +67,7 @@ pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::{Lock, LockChange, LockTable, LockWait, NewLock, ReleaseQuery};
 pub use message::{Block, Message, MessageQuery, NewPrompt, Usage};
 pub use model::{
-    Actor, AgentName, BoardId, CallbackMode, Channel, CheckpointId, Clock, CostSource, Cursor, DataRoot,
+    Actor, AgentName, BoardId, CallbackMode, Channel, CheckpointId, Clock, ContextKey, CostSource, Cursor, DataRoot,
     Driver, Entropy, Event, HistoryBy, LockMode, LockPhase, MessageId, Namer, ParticipantId,
     ParticipantStatus, PermissionEffect, PermissionId, PermissionRuleId, PermissionScope, PlanId, PlanState,
     RegistrationId, RegistrationPhase, RepoId, RepoPath, Role, RunId, ScriptKind, ScriptOutcome, SessionId,

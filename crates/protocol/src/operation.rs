@@ -212,6 +212,7 @@ pub fn operations() -> Vec<Operation> {
         crate::import::operations(),
         crate::lock::operations(),
         crate::notice::operations(),
+        crate::context::operations(),
         crate::registration::operations(),
         crate::repo::operations(),
         crate::worktree::operations(),

@@ -2,6 +2,7 @@
 
 mod agent;
 mod checkpoint;
+mod context;
 mod cost;
 mod daemon;
 mod data;
@@ -35,6 +36,7 @@ pub(crate) fn bind(binder: Binder) -> Binder {
         import::bind,
         lock::bind,
         notice::bind,
+        context::bind,
         registration::bind,
         repo::bind,
         worktree::bind,

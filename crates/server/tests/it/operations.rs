@@ -62,6 +62,7 @@ async fn every_operation_is_answered_as_described() {
     tasks_and_plans(&house, &mut contract, &session).await;
     permissions_and_costs(&house, &mut contract, &session).await;
     locks_and_notices(&house, &mut contract).await;
+    shared_context(&house, &mut contract).await;
     named_worktrees(&house, &mut contract, &session).await;
     worktrees_and_imports(&house, &mut contract, &session).await;
     the_end(&mut house, &mut contract, &session).await;
@@ -311,6 +312,39 @@ async fn locks_and_notices(house: &House, contract: &mut Contract) {
     let user = &there["items"][0];
     assert_eq!((&user["agent"], &user["vitality"]), (&json!("user"), &json!("alive")), "{there}");
     envelopes(house, contract, &user["id"]).await;
+}
+
+async fn shared_context(house: &House, contract: &mut Contract) {
+    let new = json!({ "key": "build/flags", "value": ["-O2"], "expected_version": 0 });
+    let set = contract.check("set_context", &house.post("/context", new.clone()).await);
+    assert_eq!((&set["agent"], &set["value"]), (&json!("user"), &json!(["-O2"])));
+    let late = house.post("/context", new).await;
+    assert_eq!((late.status, late.code().as_str()), (409, "context_conflict"));
+    let present = format!("at version {} by user", set["version"]);
+    assert!(late.json()["error"]["message"].as_str().unwrap().contains(&present), "{late:?}");
+    let shown = contract.check("get_context", &house.get("/context/build%2Fflags").await);
+    assert_eq!(shown["version"], set["version"]);
+    let page = contract.check("list_context", &house.get("/context?prefix=build&limit=1").await);
+    assert_eq!((&page["items"], &page["next"]), (&json!([shown]), &json!("build/flags")));
+    // What is removed while somebody waits is told to them at once.
+    let after = format!("/context-changes?after={}&wait=25", set["version"]);
+    let gone = json!({ "key": "build/flags", "value": null });
+    let (changes, removed) = tokio::join!(house.get(&after), house.post("/context", gone));
+    let changes = contract.check("watch_context", &changes);
+    assert_eq!((&changes["items"], &changes["missed"]), (&json!([removed.json()]), &json!(false)));
+    let versions =
+        contract.check("list_context_versions", &house.get("/context/build%2Fflags/versions").await);
+    assert_eq!(versions["items"], json!([removed.json(), set]));
+    for (path, status, code) in [
+        ("/context/build%2Fflags", 404, "no_context"),
+        ("/context/none/versions", 404, "no_context"),
+        ("/context/two%20words", 400, "context_key"),
+        ("/context-changes?wait=26", 400, "wait_too_long"),
+        ("/context-changes?after=999", 409, "context_ahead"),
+    ] {
+        let refused = house.get(path).await;
+        assert_eq!((refused.status, refused.code().as_str()), (status, code), "{path}");
+    }
 }
 
 /// What a notice carries beside its payload arrives, is waited for, and is answered.
