@@ -109,7 +109,7 @@ impl Bus {
             w.tell(&Event::ContextChanged(change.clone()))?;
             Ok(change)
         })?;
-        self.inner.ring_context();
+        self.inner.ring_all(history::BELL);
         Ok(change)
     }
 

@@ -208,6 +208,7 @@ pub fn operations() -> Vec<Operation> {
         crate::permission::operations(),
         crate::cost::operations(),
         crate::checkpoint::operations(),
+        crate::board::operations(),
         crate::agent::operations(),
         crate::import::operations(),
         crate::lock::operations(),

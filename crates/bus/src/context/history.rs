@@ -5,8 +5,8 @@
 //! changes something rings them all, and one that is not heard is cleared away.
 
 use super::parse_value;
-use crate::bus::{Bus, Inner};
-use crate::doorbell::{self, Doorbell};
+use crate::bus::Bus;
+use crate::doorbell::Doorbell;
 use crate::error::BusError;
 use crate::row;
 use crate::write::{Write, nanos, signed, unsigned};
@@ -18,7 +18,7 @@ use std::time::Duration;
 pub const CONTEXT_CHANGES_MAX: usize = 200;
 
 /// What the name of a waiter's bell begins with.
-const BELL: &str = "context-";
+pub(super) const BELL: &str = "context-";
 
 /// Which changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -153,19 +153,6 @@ impl Bus {
                 return Ok(found);
             }
             bell.wait(self.inner.safety_poll.min(Duration::from_nanos(unsigned(left))))?;
-        }
-    }
-}
-
-impl Inner {
-    /// Says to everybody who waits for a change that there is one. The bells of those that are gone go, too.
-    pub(super) fn ring_context(&self) {
-        let Ok(files) = std::fs::read_dir(&self.runtime) else { return };
-        for file in files.flatten() {
-            let is_one = file.file_name().to_str().is_some_and(|name| name.starts_with(BELL));
-            if is_one && !doorbell::ring(&file.path()) {
-                let _ = rustix::fs::unlink(file.path());
-            }
         }
     }
 }

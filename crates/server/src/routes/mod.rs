@@ -1,6 +1,7 @@
 //! One folder per noun, one file per operation: `routes/<noun>/<verb>.rs`.
 
 mod agent;
+mod board;
 mod checkpoint;
 mod context;
 mod cost;
@@ -32,6 +33,7 @@ pub(crate) fn bind(binder: Binder) -> Binder {
         permission::bind,
         cost::bind,
         checkpoint::bind,
+        board::bind,
         agent::bind,
         import::bind,
         lock::bind,
