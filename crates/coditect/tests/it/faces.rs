@@ -6,6 +6,8 @@
 //! Each row is done three times, once by each face, on nouns of its own that are alike. Then the answers are compared, field by field,
 //! and what the journal says of the user's doings, without ids and times.
 
+mod boards;
+
 use crate::command::{Home, Said};
 use crate::house::until;
 use crate::mcp_client::Agent;
@@ -137,6 +139,8 @@ enum Stage {
     Queue,
     /// As quiet, and archived.
     Archived,
+    /// As quiet; and what is in `boards.rs`.
+    Board,
 }
 
 #[expect(clippy::too_many_lines, reason = "a table is as long as what is in it")]
@@ -491,6 +495,10 @@ fn rows() -> Vec<Row> {
     ]
 }
 
+fn all_rows() -> Vec<Row> {
+    rows().into_iter().chain(boards::rows()).collect()
+}
+
 struct Place {
     home: Home,
     _model: Scripted,
@@ -576,6 +584,7 @@ impl Place {
                 names.insert("first", self.prompt(&session, "[[say first]]"));
                 names.insert("second", self.prompt(&session, "[[say second]]"));
             }
+            Stage::Board => boards::stage(self, &session, &mut names),
             Stage::Archived => drop(self.made(&format!("/sessions/{session}/archive"), &Value::Null)),
         }
         names.extend([("session", session), ("task", task), ("message", message)]);
@@ -642,7 +651,7 @@ fn plain(value: &Value) -> Value {
         Value::Array(items) => items.iter().map(plain).collect(),
         Value::Object(fields) => fields
             .iter()
-            .filter(|(name, _)| !name.ends_with("_at") && !["short_id", "rank"].contains(&name.as_str()))
+            .filter(|(name, _)| !name.ends_with("_at") && !["short_id", "rank", "slug"].contains(&name.as_str()))
             .map(|(name, value)| (name.clone(), plain(value)))
             .collect(),
         other => other.clone(),
@@ -710,7 +719,7 @@ fn by_tool(place: &Place, agent: &mut Agent, row: &Row, tool: &str, arguments: &
 fn a_use_case_is_the_same_by_every_face() {
     let place = Place::new();
     let mut agent = Agent::start(&place.home, &[]);
-    for row in rows() {
+    for row in all_rows() {
         let http = by_http(&place, &row);
         if !row.refused.is_empty() {
             assert_eq!(http.doings, Vec::<Value>::new(), "{}: what is refused leaves nothing", row.operation);
@@ -726,7 +735,7 @@ fn a_use_case_is_the_same_by_every_face() {
 
 #[test]
 fn no_operation_and_no_tool_is_forgotten() {
-    let rows = rows();
+    let rows = all_rows();
     let mut known: BTreeSet<&str> = rows.iter().map(|row| row.operation).collect();
     for (operation, why) in ELSEWHERE {
         assert!(!why.is_empty() && known.insert(operation), "{operation} is in a row, or in the list twice");
