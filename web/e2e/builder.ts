@@ -20,6 +20,7 @@ import type {
   Turn,
   Usage,
   Wait,
+  WholeBoard,
 } from '../src/api/nouns';
 
 /** Each level of isolation once, and a sandbox that nothing holds. */
@@ -74,6 +75,7 @@ export interface World {
   waits: Wait[];
   notices: Notice[];
   registrations: Presence[];
+  boards: WholeBoard[];
 }
 
 const hex = (number: number) => number.toString(16).padStart(32, '0');
@@ -106,6 +108,7 @@ export class Builder {
     waits: [],
     notices: [],
     registrations: [],
+    boards: [],
   };
   private next = 1;
   readonly now: number;

@@ -1,4 +1,5 @@
 /** A workspace frozen in the middle of its work: four agents, a lock wait, a question, a failure. Deterministic. */
+import { makeBoard } from './board-fixture';
 import type { Plan, Session, Task, TaskState, Vitality } from '../src/api/nouns';
 import { Builder, id, TEAM, type World } from './builder';
 import { imported, plannedTasks, talk } from './words';
@@ -341,6 +342,8 @@ export function makeWorld(now: number, longMessages = 1000): World {
   others(b);
   longOne(b, longMessages);
   imported(b);
+  const [first, second] = b.world.sessions;
+  if (first && second) b.world.boards.push(makeBoard(first, second));
   b.notice('codex', 'state', { event: 'file_modified', path: 'src/lexer.rs' }, 250);
   b.notice(
     'claude',

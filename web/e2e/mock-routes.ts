@@ -1,6 +1,7 @@
 /** The routes of the mock daemon, one line each. */
-import type { Message, Session, Task } from '../src/api/nouns';
+import type { Message, Session, Task, WholeBoard } from '../src/api/nouns';
 import type { World } from './builder';
+import { Boards } from './mock-board';
 import type { Play } from './mock-play';
 import type { MockStream } from './mock-stream';
 
@@ -28,6 +29,11 @@ function messagePage(world: World, session: Session, url: URL): Answer {
 export function routes(world: World, play: Play, stream: MockStream) {
   const session = (id: string) => world.sessions.find((one) => one.id === id || one.short_id.startsWith(id));
   const task = (id: string) => world.tasks.find((one) => one.id === id || one.short_id.startsWith(id));
+  const boards = new Boards(world, play, stream);
+  const onBoard = (name: string, deed: (board: WholeBoard) => Answer): Answer | null => {
+    const board = boards.get(name);
+    return board ? deed(board) : null;
+  };
   const ofSession = (id: string, list: (found: Session) => unknown[]): Answer | null => {
     const found = session(id);
     return found ? page(list(found)) : null;
@@ -186,6 +192,38 @@ export function routes(world: World, play: Play, stream: MockStream) {
     ['GET', /^\/registrations$/, () => page(world.registrations)],
     ['GET', /^\/events$/, (_, url) => ok(stream.events(url.searchParams.get('after')))],
     ['GET', /^\/repos$/, () => page(world.repos)],
+    ['GET', /^\/boards$/, () => boards.list()],
+    ['POST', /^\/boards$/, (_, __, body) => boards.create(String(body.name))],
+    ['GET', /^\/boards\/([^/]+)$/, ([name = '']) => onBoard(name, (board) => ok(board))],
+    [
+      'POST',
+      /^\/boards\/([^/]+)\/cards$/,
+      ([name = ''], _, body) => onBoard(name, (board) => boards.place(board, body)),
+    ],
+    [
+      'POST',
+      /^\/boards\/([^/]+)\/zones$/,
+      ([name = ''], _, body) => onBoard(name, (board) => boards.zone(board, body)),
+    ],
+    [
+      'POST',
+      /^\/boards\/([^/]+)\/comments$/,
+      ([name = ''], _, body) => onBoard(name, (board) => boards.comment(board, body)),
+    ],
+    ['PATCH', /^\/cards\/([^/]+)$/, ([name = ''], _, body) => boards.change(name, body)],
+    ['DELETE', /^\/cards\/([^/]+)$/, ([name = '']) => boards.remove('card', name)],
+    [
+      'POST',
+      /^\/cards\/([^/]+)\/answer$/,
+      ([name = ''], _, body) => boards.answer(name, body.confirm === true),
+    ],
+    ['PATCH', /^\/zones\/([^/]+)$/, ([name = ''], _, body) => boards.changeZone(name, body)],
+    ['DELETE', /^\/zones\/([^/]+)$/, ([name = '']) => boards.remove('zone', name)],
+    [
+      'PATCH',
+      /^\/comments\/([^/]+)$/,
+      ([name = ''], _, body) => boards.resolve(name, body.resolved === true),
+    ],
   ];
 
   return (method: string, url: URL, body: unknown): Answer | null => {

@@ -82,6 +82,17 @@ function changesOf(kind: string, payload: Body, ts: string): Change[] {
       return [['created', 'plan', payload.id, payload]];
     case 'lock.changed':
       return payload.phase === 'broken' ? [['removed', 'lock', payload.token, null]] : [];
+    case 'board.created':
+    case 'card.placed':
+    case 'card.moved':
+    case 'card.removed':
+    case 'trigger.ended':
+    case 'zone.placed':
+    case 'zone.removed':
+    case 'comment.added':
+    case 'comment.resolved':
+      // The page asks for the board again, whatever it was.
+      return [['patched', payload.noun as ResourceFrame['noun'], payload.id, {}]];
     default:
       return [];
   }

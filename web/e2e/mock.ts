@@ -75,6 +75,7 @@ function emptyWorld(full: World): World {
     waits: [],
     notices: [],
     registrations: [],
+    boards: [],
   };
 }
 

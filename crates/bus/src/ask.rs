@@ -190,7 +190,7 @@ impl Bus {
         asker: RegistrationId,
         question: &Question,
     ) -> Result<(u64, u32), BusError> {
-        let bell = self.own_bell_name();
+        let bell = self.inner.one_bell("wait-");
         let listen = Doorbell::listen_once(&self.inner.bell(&bell))?;
         let request = self.inner.write(|w| put(w, offer, asker, question, &bell))?;
         let deadline = self.inner.clock.uptime().saturating_add(ANSWER_WAIT);

@@ -1,7 +1,7 @@
 //! The bus itself: an open messaging.db and the folder of its runtime files.
 
 use crate::database::{self, Database, Role};
-use crate::doorbell::{Bell, Doorbell, SAFETY_POLL, Unheard};
+use crate::doorbell::{self, Bell, Doorbell, SAFETY_POLL, Unheard};
 use crate::error::BusError;
 use crate::fence::{High, Identity};
 use crate::mapping::Mapping;
@@ -292,6 +292,24 @@ impl Inner {
         let fresh = Arc::new(registry::members(conn)?);
         *members = version.map(|version| (version, Arc::clone(&fresh)));
         Ok(fresh)
+    }
+
+    /// The name of a bell that nobody else has.
+    pub(crate) fn one_bell(&self, prefix: &str) -> String {
+        let mut random = [0u8; 16];
+        self.entropy.fill(&mut random);
+        format!("{prefix}{:032x}.bell", u128::from_le_bytes(random))
+    }
+
+    /// Rings every bell whose name begins so. Those nobody hears any more go.
+    pub(crate) fn ring_all(&self, prefix: &str) {
+        let Ok(files) = std::fs::read_dir(&self.runtime) else { return };
+        for file in files.flatten() {
+            let is_one = file.file_name().to_str().is_some_and(|name| name.starts_with(prefix));
+            if is_one && !doorbell::ring(&file.path()) {
+                let _ = rustix::fs::unlink(file.path());
+            }
+        }
     }
 
     pub(crate) fn bell(&self, name: &str) -> PathBuf {

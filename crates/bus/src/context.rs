@@ -5,6 +5,10 @@
 //!
 //! It is shared on this machine. The bridge between machines does not carry it.
 
+mod history;
+
+pub use history::{CONTEXT_CHANGES_MAX, ContextPage, ContextQuery};
+
 use crate::bus::Bus;
 use crate::error::BusError;
 use crate::registration;
@@ -36,12 +40,16 @@ const COLUMNS: &str = "SELECT key, value, version, author, agent, changed_at FRO
 fn read(row: &Row<'_>) -> Result<ContextEntry, BusError> {
     Ok(ContextEntry {
         key: row::parsed(row, 0, "a context key")?,
-        value: row::json(&row.get::<_, String>(1)?, "a context value")?,
+        value: parse_value(&row.get::<_, String>(1)?)?,
         version: unsigned(row.get(2)?),
         author: row::parsed(row, 3, "a context entry's author")?,
         agent: row.get(4)?,
         changed_at: row::time(row, 5)?,
     })
+}
+
+fn parse_value(text: &str) -> Result<Value, BusError> {
+    row::json(text, "a context value")
 }
 
 fn find(conn: &Connection, key: &ContextKey) -> Result<Option<ContextEntry>, BusError> {
@@ -72,7 +80,7 @@ impl Bus {
         if value.len() > CONTEXT_VALUE_MAX {
             return Err(BusError::ContextTooLarge { bytes: value.len(), most: CONTEXT_VALUE_MAX });
         }
-        self.inner.write(|w| {
+        let change = self.inner.write(|w| {
             let author = registration::living(w, new.author)?.registration;
             let present = find(w.conn, &new.key)?;
             let version = present.as_ref().map_or(0, |entry| entry.version);
@@ -97,9 +105,12 @@ impl Bus {
                 agent: author.agent,
                 changed_at: w.now.wall,
             };
+            history::keep(w, &change, &value)?;
             w.tell(&Event::ContextChanged(change.clone()))?;
             Ok(change)
-        })
+        })?;
+        self.inner.ring_all(history::BELL);
+        Ok(change)
     }
 
     /// What is known under a key.

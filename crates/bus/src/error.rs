@@ -79,6 +79,9 @@ pub enum BusError {
     ContextTooLarge { bytes: usize, most: usize },
     #[error("the workspace shares {most} context entries already")]
     ContextFull { most: usize },
+    /// Nothing of this version was ever shared here.
+    #[error("version {after} is beyond the last change of shared context, {newest}")]
+    ContextAhead { after: u64, newest: u64 },
     /// The cursor is beyond the newest notice.
     #[error("cursor {after} is beyond the newest notice, {newest}")]
     CursorAhead { after: i64, newest: i64 },
@@ -206,6 +209,7 @@ impl BusError {
             Self::NoContext(_) => (NotFound, "no_context"),
             Self::ContextTooLarge { .. } => (Invalid, "context_too_large"),
             Self::ContextFull { .. } => (Conflict, "context_full"),
+            Self::ContextAhead { .. } => (Conflict, "context_ahead"),
             Self::Invalid(_) => (Invalid, "invalid"),
             Self::Busy(_) => (Busy, "bus_busy"),
             Self::Full => (Full, "disk_full"),
@@ -256,6 +260,7 @@ impl BusError {
             Self::NoContext(_) => Some("`coditect context list` shows what is shared"),
             Self::ContextTooLarge { .. } => Some("put it into a file of the worktree and share its path"),
             Self::ContextFull { .. } => Some("remove what nobody needs any more with `coditect context rm`"),
+            Self::ContextAhead { .. } => Some("read what is shared, and follow it from there"),
             Self::NoNotice(_) => Some("`coditect msg list` shows what is alive"),
             Self::KeyReused { .. } => Some("use a new key for a new notice"),
             Self::Claimed { .. } => Some("look for other work with `coditect msg claim`"),

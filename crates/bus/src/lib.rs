@@ -60,7 +60,7 @@ pub use bus::{Bus, Options, WRITE_WAIT_MAX};
 pub use caller::{ancestors, nearest_above, parent_of, program_above};
 pub use claim::Claim;
 pub use contents::{CONTENTS_BYTES_MAX, Contents, GROWTH_UNSEEN_MAX, KEPT_FILE_MAX, Page, hash_of};
-pub use context::{CONTEXT_PAGE_MAX, NewContext};
+pub use context::{CONTEXT_CHANGES_MAX, CONTEXT_PAGE_MAX, ContextPage, ContextQuery, NewContext};
 pub use cursor::{CONSUMER_MAX, SUBSCRIPTIONS_MAX, Subscription};
 pub use doorbell::{Bell, Doorbell, SAFETY_POLL};
 pub use error::{BusError, Contended, LockLost};

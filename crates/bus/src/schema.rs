@@ -13,6 +13,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0002_coordination", include_str!("../migrations/0002_coordination.sql")),
     ("0003_elsewhere", include_str!("../migrations/0003_elsewhere.sql")),
     ("0004_context", include_str!("../migrations/0004_context.sql")),
+    ("0005_context_versions", include_str!("../migrations/0005_context_versions.sql")),
 ];
 
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;

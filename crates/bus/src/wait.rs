@@ -62,7 +62,7 @@ impl Bus {
             Attempt::Blocked(..) => {}
         }
         // The bell is open before the row names it: a waiter nobody listens for counts as dead.
-        let bell = self.own_bell_name();
+        let bell = self.inner.one_bell("wait-");
         let listen = Doorbell::listen_once(&self.inner.bell(&bell))?;
         let (id, contended) = match self.inner.write(|w| join(w, &wish, &bell))? {
             Joined::Granted(locks) => return Ok(Acquired { locks }),
@@ -97,12 +97,6 @@ impl Bus {
             queue::settle(w, Scope::All, Vec::new())?;
             Ok(count)
         })
-    }
-
-    pub(crate) fn own_bell_name(&self) -> String {
-        let mut random = [0u8; 16];
-        self.inner.entropy.fill(&mut random);
-        format!("wait-{:032x}.bell", u128::from_le_bytes(random))
     }
 
     fn look(&self, id: i64) -> Result<Look, BusError> {

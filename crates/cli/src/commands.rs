@@ -1,6 +1,7 @@
 //! The tree: one file or folder per noun, and what they have in common.
 
 mod agent;
+mod board;
 mod completions;
 mod connect;
 mod context;
@@ -54,6 +55,9 @@ pub(crate) enum Command {
     /// Pieces of wanted work
     #[command(subcommand)]
     Task(task::Task),
+    /// Views of sessions, worktrees and notes, with zones that prompt
+    #[command(subcommand)]
+    Board(board::Board),
     /// What agents have to be allowed, and the rules that answers leave behind
     #[command(subcommand)]
     Permission(permission::Permission),
@@ -119,6 +123,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Outcome {
         Command::Daemon(command) => command.run(context),
         Command::Session(command) => command.run(context),
         Command::Task(command) => command.run(context),
+        Command::Board(command) => command.run(context),
         Command::Permission(command) => command.run(context),
         Command::Cost(command) => command.run(context),
         Command::Agent(command) => command.run(context),

@@ -4,6 +4,8 @@
 //! Mutations take an optional idempotency key; without one a fresh key is made, which protects a repeat
 //! inside this client only.
 
+mod board;
+mod context;
 mod worktree;
 
 use crate::client::{Ask, Client, Fresh};

@@ -146,7 +146,9 @@ impl Engine {
         recovery::resume(&shared).await?;
         shared.mirror.follow(&shared);
         shared.tasks.spawn(worktree::trash::keep(Arc::clone(&shared)));
-        Ok((Self { shared }, report))
+        let engine = Self { shared };
+        engine.resume_firings().await?;
+        Ok((engine, report))
     }
 
     pub fn config(&self) -> Arc<Snapshot> {

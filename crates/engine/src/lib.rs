@@ -8,6 +8,7 @@ mod actor;
 mod agent;
 mod aside;
 mod ask;
+mod board;
 mod bridge;
 mod budget;
 mod call;
@@ -15,6 +16,7 @@ mod callback;
 mod checkpoint;
 mod clients;
 mod config;
+mod context;
 mod cost;
 mod credential;
 mod data;
@@ -56,6 +58,10 @@ mod worktree;
 mod writer;
 
 pub use ask::{AsideView, NewQuestion};
+pub use board::{
+    BoardCopy, BoardView, CardChange, CardCopy, CardView, CommentCopy, MissingWish, NewCard, NewComment, NewZone,
+    TEMPLATE_NAMES, WholeBoard, ZoneChange, ZoneCopy,
+};
 pub use bus::{AckRule, Durability, Receipt};
 pub use call::{Call, Caller, Key};
 pub use clients::{
@@ -67,6 +73,7 @@ pub use config::{
     PermissionConfig, PermissionPreset, QUEUE_DEPTH, RepoConfig, ServerConfig, Snapshot, Titles, Unattended,
     Usd,
 };
+pub use context::CONTEXT_WAIT_MAX;
 pub use cost::{SPENDING_ROWS_MAX, Spending, SpendingBy, SpendingRow};
 pub use database::machine;
 pub use doctor::{Finding, Severity};
@@ -86,7 +93,7 @@ pub use queue::{PRIORITY_MAX, TaskMove};
 pub use repo::{CLONES_MAX, NewClone, NewRepo, RepoChange};
 pub use session::{CallbackWish, NewSession, RemovedSession, SessionChange, SessionsPage};
 pub use spawn::{NewSpawn, SpawnedSession};
-pub use store::{Archived, CloneRow, Kin, ScriptRow, SessionFilter, SessionSort};
+pub use store::{Archived, BoardCounts, CloneRow, CommentRow, FiringRow, Kin, ScriptRow, SessionFilter, SessionSort};
 pub use task::TaskPage;
 pub use transcript::{IMPORTS_MAX, ImportState, ImportTrouble, ImportView, NewImport, Tally, WATCH_LEASE};
 pub use view::{

@@ -185,7 +185,7 @@ fn open_task_in(view: &View<'_>, repo: RepoId) -> Result<Option<TaskId>, Refusal
     Ok(None)
 }
 
-fn slug_of(path: &str) -> String {
+pub(crate) fn slug_of(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or("").to_lowercase();
     let slug: String = name
         .chars()
@@ -207,7 +207,7 @@ fn free_slug(view: &View<'_>, slug: &str) -> Result<String, Refusal> {
         .hint("give a name with --name"))
 }
 
-fn check_slug(slug: &str) -> Result<(), Refusal> {
+pub(crate) fn check_slug(slug: &str) -> Result<(), Refusal> {
     let well_formed = !slug.is_empty()
         && slug.len() <= SLUG_MAX
         && slug.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))

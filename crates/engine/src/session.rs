@@ -55,6 +55,10 @@ impl Engine {
         call.only_user()?;
         check_title(&new.title)?;
         let shared = &self.shared;
+        if let Some(board) = new.board {
+            let known = shared.store.read(|view| view.board(board))?;
+            known.ok_or_else(|| Refusal::not_found("board", board))?;
+        }
         let agents = self.configured(&new.agents)?;
         let now = shared.now();
         let names: Vec<&str> = agents.iter().map(|(name, _)| name.as_str()).collect();
@@ -75,7 +79,11 @@ impl Engine {
             lineage: Lineage::default(),
         };
         let seats = self.seats(session.id, agents, None);
-        self.open_session(call, session, seats).await
+        let made = self.open_session(call, session, seats).await?;
+        if let Some(board) = made.session.board {
+            self.show_on(call, board, made.session.id).await;
+        }
+        Ok(made)
     }
 
     /// A seat for each agent, not taken yet.
@@ -157,10 +165,6 @@ impl Engine {
     }
 
     pub fn resolve_message(&self, given: &str) -> Result<model::MessageId, Refusal> {
-        self.resolve(given)
-    }
-
-    pub fn resolve_board(&self, given: &str) -> Result<BoardId, Refusal> {
         self.resolve(given)
     }
 
@@ -279,7 +283,7 @@ pub(crate) fn visible(view: &View<'_>, session: SessionId) -> Result<SessionRow,
 /// The events of a session that begins.
 pub(crate) fn opening(
     view: &View<'_>,
-    session: Session,
+    mut session: Session,
     seats: Vec<Participant>,
 ) -> Result<Vec<Event>, Refusal> {
     if let Some(repo) = session.repo {
@@ -288,8 +292,11 @@ pub(crate) fn opening(
     if let Some(parent) = session.parent {
         visible(view, parent)?;
     }
-    if let Some(board) = session.board {
-        view.board(board)?.ok_or_else(|| Refusal::not_found("board", board))?;
+    // What began on a board that is gone since begins all the same.
+    if let Some(board) = session.board
+        && view.board(board)?.is_none()
+    {
+        session.board = None;
     }
     let mut events = vec![Event::SessionCreated(session)];
     for seat in seats {

@@ -95,6 +95,9 @@ impl From<BusError> for Failure {
                     json!({ "version": entry.version, "value": entry.value, "agent": entry.agent })
                 }))),
             BusError::NoContext(_) => failure.next("context_list shows what is shared"),
+            BusError::ContextAhead { .. } => {
+                failure.next("context_list shows what is shared; leave `after` out to wait for the next change")
+            }
             BusError::ContextFull { .. } => {
                 failure.next("remove what nobody needs any more: context_set with the value null")
             }
@@ -171,6 +174,7 @@ mod tests {
             BusError::NoContext(key.clone()),
             BusError::ContextConflict { key, present: None },
             BusError::ContextFull { most: 1 },
+            BusError::ContextAhead { after: 2, newest: 1 },
         ] {
             let failure = Failure::from(error);
             assert!(!failure.next.clone().unwrap().contains("coditect "), "{failure:?}");

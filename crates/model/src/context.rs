@@ -11,6 +11,10 @@ pub const CONTEXT_KEY_MAX: usize = 128;
 pub const CONTEXT_VALUE_MAX: usize = 64 * 1024;
 /// Most context entries of a workspace.
 pub const CONTEXT_ENTRIES_MAX: usize = 1024;
+/// Most versions of one entry that are kept, the present one among them.
+pub const CONTEXT_VERSIONS_MAX: usize = 64;
+/// An older version is kept while it is among this many last changes of the workspace.
+pub const CONTEXT_HISTORY_MAX: usize = 2048;
 
 /// What a context entry is called.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

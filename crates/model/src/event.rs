@@ -1,14 +1,16 @@
 //! Events: committed facts, named in the past tense. This enum is the journal's whole vocabulary.
 
 use crate::{
-    AgentName, AgentNameError, Board, BoardId, BudgetWarning, CallbackChange, CallbackDelivery, Checkpoint,
-    CloneFailure, CloneStart, CloneStep, ContextChange, FileChange, FileRestored, LockChange, MergedPlan,
+    AgentName, AgentNameError, Board, BoardId, BudgetWarning, CallbackChange, CallbackDelivery, Card, CardEdit,
+    CardMove, CardRemoved, Checkpoint, CloneFailure, CloneStart, CloneStep, Comment, CommentRemoved,
+    CommentResolved, ContextChange, FileChange, FileRestored, Firing, FiringConfirmed, FiringEnd, LockChange, MergedPlan,
     Message, MessageDraft, Namer, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus,
     Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal,
     QueueOrder, RefusedEdit, Registration, RegistrationId, Replay, Repo, RepoId, Run, RunExit, RunId,
     ScriptEnd, ScriptStart, Session, SessionId, SessionTags, StrayFiles, Task, TaskId, TestReport,
     TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorRecords,
     Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored,
+    Zone, ZoneRemoved,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -112,7 +114,22 @@ pub enum EventError {
 events! {
     UserCreated(User) "user.created",
     BoardCreated(Board) "board.created",
+    BoardChanged(Board) "board.changed",
+    /// It is gone, with its cards, zones and comments, and nothing else.
     BoardRemoved(BoardRemoved) "board.removed",
+    CardPlaced(Card) "card.placed",
+    CardMoved(CardMove) "card.moved",
+    CardEdited(CardEdit) "card.edited",
+    CardRemoved(CardRemoved) "card.removed",
+    /// Made, or changed: as it is from now on.
+    ZonePlaced(Zone) "zone.placed",
+    ZoneRemoved(ZoneRemoved) "zone.removed",
+    TriggerFired(Firing) "trigger.fired",
+    TriggerConfirmed(FiringConfirmed) "trigger.confirmed",
+    TriggerEnded(FiringEnd) "trigger.ended",
+    CommentAdded(Comment) "comment.added",
+    CommentResolved(CommentResolved) "comment.resolved",
+    CommentRemoved(CommentRemoved) "comment.removed",
     RepoAdded(Repo) "repo.added",
     RepoChanged(Repo) "repo.changed",
     RepoRemoved(RepoRemoved) "repo.removed",
@@ -361,7 +378,11 @@ impl Event {
     /// The session the event belongs to, for the header of its record.
     pub fn session(&self) -> Option<SessionId> {
         match self {
-            Self::UserCreated(_) | Self::BoardCreated(_) | Self::BoardRemoved(_) => None,
+            Self::UserCreated(_) | Self::BoardCreated(_) | Self::BoardChanged(_) => None,
+            Self::BoardRemoved(_) | Self::CardPlaced(_) | Self::CardMoved(_) | Self::CardEdited(_) => None,
+            Self::CardRemoved(_) | Self::ZonePlaced(_) | Self::ZoneRemoved(_) => None,
+            Self::TriggerFired(_) | Self::TriggerConfirmed(_) | Self::TriggerEnded(_) => None,
+            Self::CommentAdded(_) | Self::CommentResolved(_) | Self::CommentRemoved(_) => None,
             Self::RepoAdded(_) | Self::RepoChanged(_) | Self::RepoRemoved(_) => None,
             Self::RepoCloneStarted(_) | Self::RepoCloneProgressed(_) | Self::RepoCloneFailed(_) => None,
             Self::WorktreeCreated(_) | Self::WorktreeMerged(_) | Self::WorktreeTrashed(_) => None,

@@ -166,7 +166,10 @@ macro_rules! kinds {
 
 kinds! {
     BoardId Board "brd",
+    CardId Card "crd",
     CheckpointId Checkpoint "chk",
+    CommentId Comment "cmt",
+    FiringId Firing "fir",
     MessageId Message "msg",
     NoticeId Notice "ntc",
     ParticipantId Participant "par",
@@ -181,6 +184,7 @@ kinds! {
     TurnId Turn "trn",
     UserId User "usr",
     WorktreeId Worktree "wtr",
+    ZoneId Zone "zon",
 }
 
 #[cfg(test)]

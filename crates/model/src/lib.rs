@@ -38,11 +38,17 @@ mod worktree;
 
 pub use agent::{AGENT_NAME_MAX, AgentName, AgentNameError, Driver, Isolation, Vendor};
 pub use ambient::{Clock, Entropy};
-pub use board::Board;
+pub use board::{
+    BOARD_EDGE, BOARD_NAME_MAX, BOARDS_MAX, Board, CARDS_MAX, COMMENT_MAX, COMMENTS_MAX, Card, CardEdit,
+    CardMove, CardRemoved, CardSubject, Comment, CommentRemoved, CommentResolved, Firing, FiringConfirmed,
+    FiringEnd, FiringState, NOTE_MAX, Place, SIZE_MAX, SIZE_MIN, TEMPLATE_MAX, Trigger, TriggerAction, ZONES_MAX,
+    Zone, ZoneColour, ZoneRemoved,
+};
 pub use budget::{BudgetKind, BudgetUnit, BudgetWarning};
 pub use checkpoint::Checkpoint;
 pub use context::{
-    CONTEXT_ENTRIES_MAX, CONTEXT_KEY_MAX, CONTEXT_VALUE_MAX, ContextChange, ContextEntry, ContextKey,
+    CONTEXT_ENTRIES_MAX, CONTEXT_HISTORY_MAX, CONTEXT_KEY_MAX, CONTEXT_VALUE_MAX, CONTEXT_VERSIONS_MAX,
+    ContextChange, ContextEntry, ContextKey,
 };
 pub use cursor::Cursor;
 pub use event::{
@@ -51,9 +57,9 @@ pub use event::{
     SessionArchived, SessionRemoved, SessionRenamed, StatusChange, TaskEnd, TaskRef, TurnEnd,
 };
 pub use id::{
-    BoardId, CheckpointId, Id, IdError, Kind as IdKind, MessageId, NoticeId, ParticipantId, PermissionId,
+    BoardId, CardId, CheckpointId, CommentId, FiringId, Id, IdError, Kind as IdKind, MessageId, NoticeId, ParticipantId, PermissionId,
     PermissionRuleId, PlanId, RegistrationId, RepoId, RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId,
-    TurnId, UserId, WorktreeId,
+    TurnId, UserId, WorktreeId, ZoneId,
 };
 pub use layout::{DEFAULT_WORKSPACE, DataRoot, WorkspaceDir};
 pub use lock::{Lock, LockChange, LockMode, LockPhase};

@@ -3,6 +3,22 @@
 //! The journal writes `model::Event`; what is here is never made or read, it only describes. A test
 //! holds one event of every kind against it, so that a field cannot be added without being described.
 
+macro_rules! payloads {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident : $kind:ty),+ $(,)? })+) => {$(
+        $(#[$doc])*
+        #[derive(serde::Serialize, ToSchema)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $kind),+
+        }
+    )+};
+}
+
+mod board;
+
+use self::board::{
+    BoardRecord, BoardRemoved, CardEdit, CardMove, CardRecord, CardRemoved, CommentRecord, CommentRemoved,
+    CommentResolved, FiringConfirmed, FiringEnd, FiringRecord, ZoneRecord, ZoneRemoved,
+};
 use crate::words;
 use crate::{
     Checkpoint, FileChange, LockChange, MergedPlan, Message, Origin, Proposal, Question, RefusedEdit,
@@ -17,9 +33,35 @@ pub enum Fact {
     #[serde(rename = "user.created")]
     UserCreated(UserRecord),
     #[serde(rename = "board.created")]
-    BoardCreated(Board),
+    BoardCreated(BoardRecord),
+    #[serde(rename = "board.changed")]
+    BoardChanged(BoardRecord),
     #[serde(rename = "board.removed")]
     BoardRemoved(BoardRemoved),
+    #[serde(rename = "card.placed")]
+    CardPlaced(CardRecord),
+    #[serde(rename = "card.moved")]
+    CardMoved(CardMove),
+    #[serde(rename = "card.edited")]
+    CardEdited(CardEdit),
+    #[serde(rename = "card.removed")]
+    CardRemoved(CardRemoved),
+    #[serde(rename = "zone.placed")]
+    ZonePlaced(ZoneRecord),
+    #[serde(rename = "zone.removed")]
+    ZoneRemoved(ZoneRemoved),
+    #[serde(rename = "trigger.fired")]
+    TriggerFired(FiringRecord),
+    #[serde(rename = "trigger.confirmed")]
+    TriggerConfirmed(FiringConfirmed),
+    #[serde(rename = "trigger.ended")]
+    TriggerEnded(FiringEnd),
+    #[serde(rename = "comment.added")]
+    CommentAdded(CommentRecord),
+    #[serde(rename = "comment.resolved")]
+    CommentResolved(CommentResolved),
+    #[serde(rename = "comment.removed")]
+    CommentRemoved(CommentRemoved),
     #[serde(rename = "repo.added")]
     RepoAdded(RepoRecord),
     #[serde(rename = "repo.changed")]
@@ -162,16 +204,6 @@ pub enum Fact {
     TranscriptImported(TranscriptImport),
 }
 
-macro_rules! payloads {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident : $kind:ty),+ $(,)? })+) => {$(
-        $(#[$doc])*
-        #[derive(serde::Serialize, ToSchema)]
-        pub struct $name {
-            $($(#[$field_doc])* pub $field: $kind),+
-        }
-    )+};
-}
-
 payloads! {
     /// A person.
     UserRecord {
@@ -181,15 +213,6 @@ payloads! {
         #[schema(format = DateTime)]
         created_at: String,
     }
-    /// A view of sessions that owns only positions.
-    Board {
-        id: String,
-        slug: String,
-        name: String,
-        #[schema(format = DateTime)]
-        created_at: String,
-    }
-    BoardRemoved { board: String }
     /// A repository as it was registered.
     RepoRecord {
         id: String,

@@ -9,11 +9,11 @@
 //! the session tells that they may have moved, and the client reads them again.
 
 use crate::{
-    Checkpoint, ContextEntry, Decision, FileChange, LockChange, MergedPlan, Message, Notice, Participant,
+    Board, Card, Checkpoint, Comment, ContextEntry, Decision, FileChange, Firing, LockChange, MergedPlan, Message, Notice, Participant,
     Permission, PermissionRule, Plan, Proposal, Question, RefusedEdit, Registration, Repo, Run, Session,
-    Task, TestReport, Turn, TurnOutcome, Usage, WorktreeChange,
+    Task, TestReport, Turn, TurnOutcome, Usage, WorktreeChange, Zone,
 };
-use model::{Cursor, Event, HistoryBy, LockPhase, PlanState, Role, SessionId, TaskId, TaskState, Timestamp};
+use model::{Cursor, Event, FiringState, HistoryBy, LockPhase, PlanState, Role, SessionId, TaskId, TaskState, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -48,6 +48,10 @@ pub enum Action {
 pub enum Noun {
     User,
     Board,
+    Card,
+    Zone,
+    Firing,
+    Comment,
     Repo,
     Clone,
     Worktree,
@@ -76,8 +80,21 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
     let mut changes = Changes { cursor, ts, out: Vec::new() };
     match event {
         Event::UserCreated(user) => changes.created(Noun::User, user.id, user),
-        Event::BoardCreated(board) => changes.created(Noun::Board, board.id, board),
-        Event::BoardRemoved(gone) => changes.removed(Noun::Board, gone.board),
+        Event::BoardCreated(_)
+        | Event::BoardChanged(_)
+        | Event::BoardRemoved(_)
+        | Event::CardPlaced(_)
+        | Event::CardMoved(_)
+        | Event::CardEdited(_)
+        | Event::CardRemoved(_)
+        | Event::ZonePlaced(_)
+        | Event::ZoneRemoved(_)
+        | Event::TriggerFired(_)
+        | Event::TriggerConfirmed(_)
+        | Event::TriggerEnded(_)
+        | Event::CommentAdded(_)
+        | Event::CommentResolved(_)
+        | Event::CommentRemoved(_) => changes.board(event),
         Event::RepoAdded(_)
         | Event::RepoChanged(_)
         | Event::RepoRemoved(_)
@@ -195,6 +212,52 @@ impl Changes {
                 self.patched(Noun::Participant, e.participant, body);
             }
             Event::ParticipantStatusChanged(e) => self.status(e),
+            _ => {}
+        }
+    }
+
+    /// A card's zone is not in any one event: it follows from where the zones are.
+    fn board(&mut self, event: &Event) {
+        match event {
+            Event::BoardCreated(e) => self.created(Noun::Board, e.id, Board::from(e.clone())),
+            Event::BoardChanged(e) => {
+                self.patched(Noun::Board, e.id, json!({ "name": e.name, "slug": e.slug }));
+            }
+            Event::BoardRemoved(e) => self.removed(Noun::Board, e.board),
+            Event::CardPlaced(e) => self.created(Noun::Card, e.id, Card::from(e.clone())),
+            Event::CardMoved(e) => {
+                let body = json!({ "board": e.board, "place": e.place, "revision": e.revision });
+                self.patched(Noun::Card, e.card, body);
+            }
+            Event::CardEdited(e) => {
+                let body = json!({ "board": e.board, "note": e.note, "revision": e.revision });
+                self.patched(Noun::Card, e.card, body);
+            }
+            Event::CardRemoved(e) => self.removed(Noun::Card, e.card),
+            Event::ZonePlaced(e) if e.revision == 1 => {
+                self.created(Noun::Zone, e.id, Zone::from(e.clone()));
+            }
+            Event::ZonePlaced(e) => self.patched(Noun::Zone, e.id, Zone::from(e.clone())),
+            Event::ZoneRemoved(e) => self.removed(Noun::Zone, e.zone),
+            Event::TriggerFired(e) => {
+                self.created(Noun::Firing, e.id, Firing::from(e.clone()));
+            }
+            Event::TriggerConfirmed(e) => {
+                let body = json!({ "card": e.card, "state": FiringState::Due });
+                self.patched(Noun::Firing, e.firing, body);
+            }
+            Event::TriggerEnded(e) => {
+                let body = json!({
+                    "card": e.card, "state": e.state, "session": e.session, "task": e.task, "text": e.text,
+                });
+                self.patched(Noun::Firing, e.firing, body);
+            }
+            Event::CommentAdded(e) => self.created(Noun::Comment, e.id, Comment::from(e.clone())),
+            Event::CommentResolved(e) => {
+                let body = json!({ "board": e.board, "resolved": e.resolved });
+                self.patched(Noun::Comment, e.comment, body);
+            }
+            Event::CommentRemoved(e) => self.removed(Noun::Comment, e.comment),
             _ => {}
         }
     }

@@ -37,6 +37,7 @@ words!(
     CallbackMode,
     CostSource,
     Driver,
+    FiringState,
     HistoryBy,
     Isolation,
     LockMode,
@@ -57,6 +58,8 @@ words!(
     TaskKind,
     TaskState,
     ToolCategory,
+    TriggerAction,
     Vendor,
     Vitality,
+    ZoneColour,
 );

@@ -1,5 +1,9 @@
 //! From the engine's views to what travels. Names only: nothing is decided here.
 
+mod board;
+
+pub(crate) use board::{board_copy, board_summary, card, comment, document, of_both, whole_board};
+
 use crate::app::App;
 use engine::{
     AgentView, CloneRow, DataReport, Delta, DeltaKind, EventEntry, Finding, ImportState, ImportView,

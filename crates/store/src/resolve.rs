@@ -114,6 +114,9 @@ short_ids! {
     RepoId "repo" Sessions "repos" "repo_id" "slug" "" REPO_ID REPO_PREFIX REPO_NEWEST;
     WorktreeId "worktree" Sessions "worktrees" "worktree_id" "name" "" WORKTREE_ID WORKTREE_PREFIX;
     BoardId "board" Sessions "boards" "board_id" "name" "" BOARD_ID BOARD_PREFIX BOARD_NEWEST;
+    CardId "card" Sessions "board_cards" "card_id" "substr(note, 1, 60)" "" CARD_ID CARD_PREFIX;
+    ZoneId "zone" Sessions "board_zones" "zone_id" "name" "" ZONE_ID ZONE_PREFIX;
+    CommentId "comment" Sessions "board_comments" "comment_id" "''" "" COMMENT_ID COMMENT_PREFIX;
     MessageId "message" Messages "agent_messages" "message_id" "substr(content, 1, 60)" "" MESSAGE_ID MESSAGE_PREFIX;
 }
 

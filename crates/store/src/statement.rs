@@ -133,8 +133,9 @@ pub(crate) mod tests {
     /// Read whole by purpose: they hold a handful of rows each, made by hand by a person.
     pub(crate) const SMALL_TABLES: [&str; 3] = ["users", "boards", "repos"];
     /// Indexes over only the rows that are open now, which may be walked through.
-    pub(crate) const OPEN_ROWS: [&str; 8] = [
+    pub(crate) const OPEN_ROWS: [&str; 9] = [
         "callbacks_due_parent",
+        "firings_due",
         "participants_live",
         "tasks_open",
         "turns_running",

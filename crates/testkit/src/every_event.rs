@@ -30,7 +30,8 @@ fn payload(kind: &str) -> Value {
         Some("user") => {
             json!({ "id": id("usr"), "name": "Ada", "email": "ada@example.org", "created_at": AT })
         }
-        Some("board" | "repo") => place(kind),
+        Some("repo") => place(kind),
+        Some("board" | "card" | "zone" | "trigger" | "comment") => board(kind),
         Some("worktree") => worktree(kind),
         Some("session" | "participant" | "callback") => session(kind),
         Some("task" | "queue") => task(kind),
@@ -82,10 +83,49 @@ fn permission(kind: &str) -> Value {
     }
 }
 
+fn board(kind: &str) -> Value {
+    let place = json!({ "x": -20, "y": 40, "width": 240, "height": 120 });
+    match kind {
+        "board.removed" => json!({ "board": id("brd") }),
+        "card.placed" => json!({
+            "id": id("crd"), "board": id("brd"), "subject": { "kind": "session", "session": id("ses") },
+            "place": place, "note": "Mind the leases", "revision": 1, "created_at": AT,
+        }),
+        "card.moved" => json!({
+            "board": id("brd"), "card": id("crd"), "place": place, "revision": 2, "entered": id("zon"),
+        }),
+        "card.edited" => json!({ "board": id("brd"), "card": id("crd"), "note": "Done", "revision": 3 }),
+        "card.removed" => json!({ "board": id("brd"), "card": id("crd") }),
+        "zone.placed" => json!({
+            "id": id("zon"), "board": id("brd"), "name": "Review", "colour": "blue", "place": place,
+            "trigger": {
+                "action": "prompt", "template": "Review {{session.title}}", "agents": ["kimi"], "confirm": true,
+            },
+            "revision": 1, "created_at": AT,
+        }),
+        "zone.removed" => json!({ "board": id("brd"), "zone": id("zon") }),
+        "trigger.fired" => json!({
+            "id": id("fir"), "board": id("brd"), "card": id("crd"), "zone": id("zon"), "action": "prompt",
+            "prompt": "Review Lock leases", "agents": ["kimi"], "session": id("ses"), "worktree": id("wtr"),
+            "confirm": true, "fired_at": AT,
+        }),
+        "trigger.confirmed" => json!({ "board": id("brd"), "card": id("crd"), "firing": id("fir") }),
+        "trigger.ended" => json!({
+            "board": id("brd"), "card": id("crd"), "firing": id("fir"), "state": "done", "session": id("ses"),
+            "task": id("tsk"), "text": "done",
+        }),
+        "comment.added" => json!({
+            "id": id("cmt"), "board": id("brd"), "card": id("crd"), "reply_to": id("cmt"), "author": "user",
+            "text": "Looks right", "created_at": AT,
+        }),
+        "comment.resolved" => json!({ "board": id("brd"), "comment": id("cmt"), "resolved": true }),
+        "comment.removed" => json!({ "board": id("brd"), "comment": id("cmt") }),
+        _ => json!({ "id": id("brd"), "slug": "main", "name": "Main", "created_at": AT }),
+    }
+}
+
 fn place(kind: &str) -> Value {
     match kind {
-        "board.created" => json!({ "id": id("brd"), "slug": "main", "name": "Main", "created_at": AT }),
-        "board.removed" => json!({ "board": id("brd") }),
         "repo.removed" => json!({ "repo": id("rep") }),
         "repo.clone_started" => json!({
             "repo": id("rep"), "slug": "textkit", "url": "https://example.org/textkit.git", "started_at": AT,

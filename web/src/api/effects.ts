@@ -145,6 +145,7 @@ export class Effects {
         if (removed) {
           this.editPage<Session>(keys.sessions, (sessions) => sessions.filter((one) => one.id !== id));
           this.refresh(keys.status);
+          this.refreshBoards();
           break;
         }
         if (action === 'created') this.putSession(body as Session);
@@ -194,11 +195,28 @@ export class Effects {
       case 'repo':
         this.refresh(keys.repos);
         break;
+      case 'board':
+      case 'card':
+      case 'zone':
+      case 'firing':
+      case 'comment':
+        this.refreshBoards();
+        break;
+      case 'worktree':
+        // One that is put away takes its card along.
+        this.refreshBoards();
+        break;
       default:
-        // Runs, drafts and boards are not shown.
+        // Runs and drafts are not shown.
         if (removed && noun === 'draft') this.refreshGap();
         break;
     }
+  }
+
+  /** What is on a board follows from many resources: where its zones are, what its cards stand for. */
+  private refreshBoards(): void {
+    this.refresh(keys.boards);
+    this.later('boards', () => void this.cache.invalidateQueries({ queryKey: keys.everyBoard }));
   }
 
   /** A draft that goes away without a message means that its text was given up. */

@@ -18,7 +18,7 @@ export function explain(fault: unknown): string {
   return fault instanceof Error ? fault.message : 'Something went wrong.';
 }
 
-function useOrder<V, R>(run: (wish: V) => Promise<R>, stale: (wish: V) => QueryKey[], quiet = false) {
+export function useOrder<V, R>(run: (wish: V) => Promise<R>, stale: (wish: V) => QueryKey[], quiet = false) {
   const cache = useQueryClient();
   return useMutation({
     mutationFn: run,

@@ -8,7 +8,10 @@ type Schemas = components['schemas'];
 
 export type Agent = Schemas['Agent'];
 export type Block = Schemas['Block'];
+export type BoardSummary = Schemas['BoardSummary'];
+export type Card = Schemas['Card'];
 export type Checkpoint = Schemas['Checkpoint'];
+export type Comment = Schemas['Comment'];
 export type DeltaFrame = Schemas['Delta'] & { type: 'delta' };
 export type EventRecord = Schemas['EventRecord'];
 export type FileChange = Schemas['FileChange'];
@@ -24,6 +27,7 @@ export type Participant = Schemas['Participant'];
 export type ParticipantStatus = Schemas['ParticipantStatus'];
 export type Permission = Schemas['Permission'];
 export type PermissionScope = Schemas['PermissionScope'];
+export type Place = Schemas['Place'];
 export type Plan = Schemas['Plan'];
 export type PlannedTask = Schemas['PlannedTask'];
 export type PlanState = Schemas['PlanState'];
@@ -43,6 +47,8 @@ export type Usage = Schemas['Usage'];
 export type Vendor = Schemas['Vendor'];
 export type Vitality = Schemas['Vitality'];
 export type Wait = Schemas['LockWait'];
+export type WholeBoard = Schemas['WholeBoard'];
+export type Zone = Schemas['Zone'];
 
 export interface Page<T> {
   items: T[];

@@ -23,6 +23,9 @@ export const keys = {
   permissions: ['permissions'] as const,
   receipts: (notice: number) => ['receipts', notice] as const,
   registrations: ['registrations'] as const,
+  boards: ['boards'] as const,
+  everyBoard: ['board'] as const,
+  board: (id: string) => ['board', id] as const,
 };
 
 export const statusQuery = queryOptions({
@@ -157,3 +160,15 @@ export const registrationsQuery = queryOptions({
   queryFn: ({ signal }) => take(client.GET('/api/v1/registrations', { signal })),
   select: (page) => page.items,
 });
+
+export const boardsQuery = queryOptions({
+  queryKey: keys.boards,
+  queryFn: ({ signal }) => take(client.GET('/api/v1/boards', { signal })),
+  select: (page) => page.items,
+});
+
+export const boardQuery = (id: string) =>
+  queryOptions({
+    queryKey: keys.board(id),
+    queryFn: ({ signal }) => take(client.GET('/api/v1/boards/{id}', { signal, params: { path: { id } } })),
+  });

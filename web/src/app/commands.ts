@@ -55,6 +55,7 @@ export const COMMANDS: readonly Command[] = [
     keys: 'g l',
     run: goTo('/coord'),
   },
+  { id: 'go.board', title: 'Go to the boards', category: 'Go', keys: 'g b', run: goTo('/board') },
   {
     id: 'go.last',
     title: 'Go to the last session',

@@ -20,7 +20,7 @@ export type SessionTab = 'transcript' | 'plan' | 'changes';
 export interface Place {
   /** The `:id` of `/s/:id`, or null elsewhere. */
   sessionId: string | null;
-  go(path: '/' | '/coord'): void;
+  go(path: '/' | '/coord' | '/board'): void;
   openSession(id: string, tab?: SessionTab): void;
 }
 
@@ -37,7 +37,7 @@ export function isInSession(): boolean {
 
 export interface Deeds {
   view: ReturnType<typeof useView.getState>;
-  go(path: '/' | '/coord'): void;
+  go(path: '/' | '/coord' | '/board'): void;
   openLastSession(): void;
   nextNeedingYou(): void;
   stepSession(step: 1 | -1): void;
@@ -57,7 +57,7 @@ export interface Deeds {
 export const REORDER = 'coditect:reorder';
 export const LATEST = 'coditect:latest';
 
-export const goTo = (path: '/' | '/coord') => (deeds: Deeds) => deeds.go(path);
+export const goTo = (path: '/' | '/coord' | '/board') => (deeds: Deeds) => deeds.go(path);
 
 /** Gives the focus to the first element that carries `data-focus="name"`. */
 export const focusOn = (name: string) => () => {

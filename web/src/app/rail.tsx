@@ -1,7 +1,7 @@
 /** Left rail: where you can go, and every session under the heading that says whether it needs you. */
 import { Link, useParams } from '@tanstack/react-router';
 import { useQuery } from '@tanstack/react-query';
-import { LayoutList, Lock, Plus, Search } from 'lucide-react';
+import { LayoutGrid, LayoutList, Lock, Plus, Search } from 'lucide-react';
 import { locksQuery, permissionsQuery, sessionsQuery } from '@/api/queries';
 import type { Session } from '@/api/nouns';
 import { explain } from '@/api/mutations';
@@ -67,7 +67,7 @@ function NavRow({
   badge,
   asks = 0,
 }: {
-  to: '/' | '/coord';
+  to: '/' | '/coord' | '/board';
   icon: typeof Lock;
   children: string;
   badge?: number | undefined;
@@ -136,6 +136,9 @@ export function Rail() {
         </NavRow>
         <NavRow to="/coord" icon={Lock} badge={locks.data?.items.length}>
           Locks and notices
+        </NavRow>
+        <NavRow to="/board" icon={LayoutGrid}>
+          Boards
         </NavRow>
       </nav>
       <nav aria-label="Sessions" className="mt-2 min-h-0 flex-1 overflow-y-auto px-2 pb-4">

@@ -60,8 +60,16 @@ const coordination = createRoute({
   component: lazyRouteComponent(() => import('@/features/lock/coordination'), 'Coordination'),
 });
 
+const board = createRoute({
+  getParentRoute: () => root,
+  path: '/board',
+  validateSearch: (search: Record<string, unknown>): { b?: string } =>
+    typeof search.b === 'string' ? { b: search.b } : {},
+  component: lazyRouteComponent(() => import('@/features/board/board'), 'BoardScreen'),
+});
+
 export const router = createRouter({
-  routeTree: root.addChildren([mission, session, coordination]),
+  routeTree: root.addChildren([mission, session, coordination, board]),
   defaultPreload: 'intent',
   defaultErrorComponent: Broken,
   scrollRestoration: false,

@@ -1,9 +1,12 @@
 //! Shared context: nothing is overwritten by somebody who has not seen it.
 
 use crate::stage::Stage;
-use bus::{BusError, CONTEXT_PAGE_MAX, NewContext};
-use model::{CONTEXT_ENTRIES_MAX, CONTEXT_VALUE_MAX, Event, RegistrationId};
+use bus::{BusError, CONTEXT_CHANGES_MAX, CONTEXT_PAGE_MAX, ContextPage, ContextQuery, NewContext};
+use model::{
+    CONTEXT_ENTRIES_MAX, CONTEXT_HISTORY_MAX, CONTEXT_VALUE_MAX, CONTEXT_VERSIONS_MAX, Event, RegistrationId,
+};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 fn put(author: RegistrationId, key: &str, value: Value, expected_version: Option<u64>) -> NewContext {
     NewContext { author, key: key.parse().unwrap(), value, expected_version }
@@ -105,4 +108,129 @@ fn only_the_living_set_something_and_the_journal_is_told() {
     stage.bus.end(a, "finished").unwrap();
     let refused = stage.bus.set_context(&put(a, "k", json!(3), None)).unwrap_err();
     assert_eq!(refused.refusal().code, "registration_ended");
+}
+
+fn since(stage: &Stage, prefix: &str, after: u64) -> ContextPage {
+    let query = ContextQuery { prefix: prefix.to_owned(), after, limit: 0 };
+    stage.bus.context_changes(&query).unwrap()
+}
+
+/// What happened to which key, in short.
+fn told(page: &ContextPage) -> Vec<(String, Option<Value>)> {
+    page.changes.iter().map(|change| (change.key.to_string(), change.value.clone())).collect()
+}
+
+#[test]
+fn the_versions_of_an_entry_say_who_set_what() {
+    let stage = Stage::new();
+    let [a, b] = ["a", "b"].map(|name| stage.agent(name));
+    stage.bus.set_context(&put(a, "plan", json!(1), None)).unwrap();
+    stage.bus.set_context(&put(b, "other", json!("x"), None)).unwrap();
+    stage.bus.set_context(&put(b, "plan", json!(2), None)).unwrap();
+    stage.bus.set_context(&put(a, "plan", Value::Null, None)).unwrap();
+    let versions = stage.bus.context_versions(&"plan".parse().unwrap()).unwrap();
+    let said: Vec<_> = versions.iter().map(|one| (one.agent.as_str(), one.value.clone())).collect();
+    assert_eq!(said, [("a", None), ("b", Some(json!(2))), ("a", Some(json!(1)))]);
+    assert!(versions.is_sorted_by(|one, next| one.version > next.version));
+    assert!(stage.bus.context_versions(&"none".parse().unwrap()).unwrap().is_empty());
+}
+
+#[test]
+fn changes_are_followed_from_a_version() {
+    let stage = Stage::new();
+    let a = stage.agent("a");
+    let first = stage.bus.set_context(&put(a, "api/a", json!(1), None)).unwrap();
+    assert_eq!(stage.bus.newest_context().unwrap(), first.version);
+    stage.bus.set_context(&put(a, "build", json!(2), None)).unwrap();
+    stage.bus.set_context(&put(a, "api/a", Value::Null, None)).unwrap();
+    let page = since(&stage, "api/", 0);
+    let gone = ("api/a".to_owned(), None);
+    assert_eq!(told(&page), [("api/a".to_owned(), Some(json!(1))), gone.clone()]);
+    let rest = since(&stage, "", first.version);
+    assert_eq!(told(&rest), [("build".to_owned(), Some(json!(2))), gone]);
+    assert!(!rest.missed && told(&since(&stage, "", rest.next)).is_empty());
+    // What others change moves the place to read on, too.
+    assert_eq!(since(&stage, "no-such", first.version).next, rest.next);
+    let query = ContextQuery { after: rest.next + 1, ..ContextQuery::default() };
+    let ahead = stage.bus.context_changes(&query).unwrap_err().refusal();
+    assert_eq!((ahead.code.as_ref(), ahead.hint.is_some()), ("context_ahead", true));
+}
+
+#[test]
+fn history_is_bounded_and_a_reader_who_was_away_too_long_is_told() {
+    let stage = Stage::new();
+    let a = stage.agent("a");
+    let old = stage.bus.set_context(&put(a, "old", json!("kept"), None)).unwrap();
+    for n in 0..=CONTEXT_VERSIONS_MAX {
+        stage.bus.set_context(&put(a, "busy", json!(n), None)).unwrap();
+    }
+    let busy = stage.bus.context_versions(&"busy".parse().unwrap()).unwrap();
+    assert_eq!((busy.len(), busy[0].value.clone()), (CONTEXT_VERSIONS_MAX, Some(json!(CONTEXT_VERSIONS_MAX))));
+    let page = since(&stage, "", old.version);
+    assert!(page.missed, "the first of them is kept no more");
+    assert_eq!(page.changes.len(), CONTEXT_VERSIONS_MAX);
+    assert!(!since(&stage, "", old.version + 1).missed);
+    let keys = CONTEXT_HISTORY_MAX / CONTEXT_VERSIONS_MAX + 1;
+    for n in 0..=CONTEXT_HISTORY_MAX {
+        stage.bus.set_context(&put(a, &format!("k{}", n % keys), json!(n), None)).unwrap();
+    }
+    let kept: i64 =
+        stage.sql().query_row("SELECT count(*) FROM context_versions", [], |row| row.get(0)).unwrap();
+    assert!(kept <= CONTEXT_HISTORY_MAX as i64 + 2, "{kept}");
+    let now = stage.bus.context_versions(&"old".parse().unwrap()).unwrap();
+    assert_eq!(now[0].value, Some(json!("kept")), "what is shared now is always kept");
+    let page = since(&stage, "", 0);
+    assert_eq!((page.changes.len(), page.next), (CONTEXT_CHANGES_MAX, page.changes.last().unwrap().version));
+}
+
+#[test]
+fn who_waits_is_woken_by_a_change_of_its_keys() {
+    let stage = Stage::new();
+    let a = stage.agent("a");
+    let query = ContextQuery { prefix: "api/".to_owned(), ..ContextQuery::default() };
+    let none = stage.bus.wait_context(&query, Duration::ZERO).unwrap();
+    assert_eq!((none.changes.len(), none.next), (0, 0));
+    let woken = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| stage.bus.wait_context(&query, Duration::from_secs(600)).unwrap());
+        stage.bus.set_context(&put(a, "build", json!(1), None)).unwrap();
+        stage.bus.set_context(&put(a, "api/auth", json!("ready"), None)).unwrap();
+        waiting.join().unwrap()
+    });
+    assert_eq!(told(&woken), [("api/auth".to_owned(), Some(json!("ready")))]);
+}
+
+/// Many count up one number, each from what it read: no step is lost, and whoever lost a race was told what is there.
+#[test]
+fn writers_that_race_lose_no_step() {
+    const WRITERS: usize = 2;
+    const STEPS: usize = 50;
+    let stage = Stage::new();
+    let authors = ["a", "b"].map(|name| stage.agent(name));
+    stage.bus.set_context(&put(authors[0], "count", json!(0), Some(0))).unwrap();
+    std::thread::scope(|scope| {
+        for author in authors {
+            let bus = &stage.bus;
+            scope.spawn(move || {
+                let mut seen = bus.context(&"count".parse().unwrap()).unwrap().unwrap();
+                let mut done = 0;
+                while done < STEPS {
+                    let next = json!(seen.value.as_u64().unwrap() + 1);
+                    match bus.set_context(&put(author, "count", next.clone(), Some(seen.version))) {
+                        Ok(change) => {
+                            (seen.value, seen.version) = (next, change.version);
+                            done += 1;
+                        }
+                        Err(BusError::ContextConflict { present: Some(present), .. }) => {
+                            assert!(present.version > seen.version);
+                            seen = *present;
+                        }
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            });
+        }
+    });
+    let end = stage.bus.context(&"count".parse().unwrap()).unwrap().unwrap();
+    assert_eq!(end.value, json!(WRITERS * STEPS));
+    assert_eq!(since(&stage, "count", 0).changes.len().min(CONTEXT_VERSIONS_MAX), CONTEXT_VERSIONS_MAX);
 }

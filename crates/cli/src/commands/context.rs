@@ -1,5 +1,7 @@
 //! `coditect context`: what the agents of a workspace share, by key; works without a daemon.
 
+mod history;
+
 use super::Outcome;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -32,6 +34,16 @@ pub(crate) enum Shared {
         after_help = "Examples:\n  coditect context list\n  coditect context list build/ --json"
     )]
     List(List),
+    /// Show what was shared under a key before, the newest version first
+    #[command(
+        after_help = "Examples:\n  coditect context versions build/flags\n  coditect context versions build/flags --json"
+    )]
+    Versions(history::Versions),
+    /// Follow what changes, as it changes
+    #[command(
+        after_help = "Examples:\n  coditect context watch build/\n  coditect context watch --after 0 --no-follow --json"
+    )]
+    Watch(history::Watch),
     /// Share a key no more
     #[command(
         after_help = "Examples:\n  coditect context rm owner/auth\n  coditect context rm owner/auth --expected-version 7"
@@ -95,6 +107,8 @@ impl Shared {
             }
             Self::Rm(Rm { key, change }) => change.make(context, key, Value::Null),
             Self::List(list) => list.run(context),
+            Self::Versions(versions) => versions.run(context),
+            Self::Watch(watch) => watch.run(context),
         }
     }
 }

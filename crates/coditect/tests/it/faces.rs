@@ -6,6 +6,7 @@
 //! Each row is done three times, once by each face, on nouns of its own that are alike. Then the answers are compared, field by field,
 //! and what the journal says of the user's doings, without ids and times.
 
+mod board;
 mod lineage;
 mod session;
 mod task;
@@ -71,6 +72,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("ack_notice", "is the bus's own: mcp_stdio.rs"),
     ("list_receipts", "is the bus's own: mcp_stdio.rs"),
     ("list_channels", "is the bus's own: mcp_stdio.rs"),
+    ("list_context", "is the bus's own: mcp_stdio.rs"),
+    ("set_context", "is the bus's own: mcp_stdio.rs"),
+    ("get_context", "is the bus's own: mcp_stdio.rs"),
+    ("list_context_versions", "is the bus's own: mcp_stdio.rs"),
+    ("watch_context", "is the bus's own: mcp_stdio.rs"),
     ("start_import", "reads the user's transcripts: importing.rs"),
     ("get_import", "as start_import"),
     ("cancel_import", "as start_import"),
@@ -141,6 +147,8 @@ enum Stage {
     Queue,
     /// As quiet, and archived.
     Archived,
+    /// As quiet; and what is in `board.rs`.
+    Board,
     /// A repository at `{path}` that is not registered; it may be called `{slug}`.
     Checkout,
     /// The same, registered.
@@ -156,7 +164,7 @@ enum Stage {
 }
 
 fn rows() -> Vec<Row> {
-    [session::rows(), lineage::rows(), task::rows(), worktree::rows()].into_iter().flatten().collect()
+    [session::rows(), lineage::rows(), task::rows(), worktree::rows(), board::rows()].into_iter().flatten().collect()
 }
 
 struct Place {
@@ -258,6 +266,7 @@ impl Place {
                 names.insert("first", self.prompt(&session, "[[say first]]"));
                 names.insert("second", self.prompt(&session, "[[say second]]"));
             }
+            Stage::Board => board::stage(self, &session, &mut names),
             Stage::Archived => drop(self.made(&format!("/sessions/{session}/archive"), &Value::Null)),
             _ => unreachable!("it is a stage of a repository"),
         }
@@ -319,7 +328,7 @@ fn filled_in(value: &Value, names: &Names) -> Value {
 
 /// Without ids, times, and what git and the machine gave out.
 fn plain(value: &Value) -> Value {
-    const GIVEN: [&str; 4] = ["short_id", "rank", "port_base", "git_id"];
+    const GIVEN: [&str; 5] = ["short_id", "slug", "rank", "port_base", "git_id"];
     let is_id = |text: &str| text.len() == 36 && text.as_bytes()[3] == b'_';
     let is_commit = |text: &str| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     match value {

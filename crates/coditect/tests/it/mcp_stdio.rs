@@ -65,6 +65,7 @@ fn what_a_tool_gives_is_what_it_says_it_gives() {
         ("context_set", json!({ "key": "a", "value": 1, "expected_version": 0 })),
         ("context_get", json!({ "key": "a" })),
         ("context_list", json!({})),
+        ("context_wait", json!({ "after": 0 })),
         ("who", json!({})),
     ] {
         let outcome = agent.call(name, arguments);
@@ -203,6 +204,36 @@ fn shared_context_is_changed_from_what_is_there() {
     let gone = home.run(&["context", "get", "api/shape", "--json"]);
     assert_eq!((gone.exit, gone.code().as_str()), (3, "no_context"));
     assert_eq!(home.run(&["context", "rm", "api/shape"]).exit, 3);
+}
+
+#[test]
+fn a_change_of_shared_context_wakes_who_waits_for_it_by_tool_and_by_command() {
+    let home = Home::new();
+    let (mut ada, _ada) = Agent::named(&home, "ada");
+    let first = ada.call("context_set", json!({ "key": "build/step", "value": 1 })).data()["version"].clone();
+    let waiting = ada.begin("context_wait", json!({ "prefix": "build/", "after": first, "wait_seconds": 60 }));
+    assert_eq!(home.run(&["context", "set", "other", "1", "--as", "bob"]).exit, 0);
+    assert_eq!(home.run(&["context", "set", "build/step", "2", "--as", "bob"]).exit, 0);
+    let woken = ada.end(waiting);
+    let change = &woken.data()["changes"][0];
+    assert_eq!((&change["key"], &change["value"]), (&json!("build/step"), &json!(2)));
+    assert_eq!((&change["agent"], &woken.data()["missed"]), (&json!("bob"), &json!(false)));
+    ada.call("context_set", json!({ "key": "build/step", "value": null })).data();
+    let rest = home.run(&["context", "watch", "build/", "--after", &first.to_string(), "--no-follow", "--json"]);
+    let values: Vec<serde_json::Value> =
+        rest.out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["value"].clone()).collect();
+    assert_eq!(values, [json!(2), serde_json::Value::Null], "{}", rest.out);
+    let versions = home.run(&["context", "versions", "build/step", "--json"]).json();
+    let said: Vec<_> = versions["items"].as_array().unwrap().iter().map(|one| one["agent"].clone()).collect();
+    assert_eq!(said, [json!("ada"), json!("bob"), json!("ada")]);
+    let ahead = home.run(&["context", "watch", "--after", "999", "--no-follow", "--json"]);
+    assert_eq!((ahead.exit, ahead.code().as_str()), (5, "context_ahead"));
+    ada.call("context_set", json!({ "key": "build/step", "value": 3 })).data();
+    let read = ada.call("context_get", json!({ "key": "build/step", "versions": true }));
+    assert_eq!(read.data()["versions"].as_array().unwrap().len(), 4);
+    // Who wants the next change only waits for it, and the time is over when none came.
+    let none = ada.call("context_wait", json!({ "wait_seconds": 0 }));
+    assert_eq!((&none.data()["changes"], none.text()), (&json!([]), "Nothing changed."));
 }
 
 #[test]

@@ -122,7 +122,12 @@ fn body_is_described(document: &Value, resource: &Resource) {
         Noun::Permission => "Permission",
         Noun::PermissionRule => "PermissionRule",
         Noun::ContextEntry => "ContextEntry",
-        Noun::User | Noun::Board | Noun::Draft => return,
+        Noun::Board => "Board",
+        Noun::Card => "Card",
+        Noun::Zone => "Zone",
+        Noun::Comment => "Comment",
+        Noun::Firing => "Firing",
+        Noun::User | Noun::Draft => return,
     };
     if resource.action == Action::Created {
         let schema = json!({ "$ref": format!("#/components/schemas/{name}") });

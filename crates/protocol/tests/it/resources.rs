@@ -19,6 +19,19 @@ fn check(kind: &str, expected: &[(Action, Noun)]) {
 #[test]
 fn each_kind_of_event_changes_its_resources() {
     use Action::{Created, Patched, Removed};
+    check("board.created", &[(Created, Noun::Board)]);
+    check("board.removed", &[(Removed, Noun::Board)]);
+    check("card.placed", &[(Created, Noun::Card)]);
+    check("card.moved", &[(Patched, Noun::Card)]);
+    check("card.edited", &[(Patched, Noun::Card)]);
+    check("card.removed", &[(Removed, Noun::Card)]);
+    check("zone.placed", &[(Created, Noun::Zone)]);
+    check("zone.removed", &[(Removed, Noun::Zone)]);
+    check("trigger.fired", &[(Created, Noun::Firing)]);
+    check("trigger.ended", &[(Patched, Noun::Firing)]);
+    check("comment.added", &[(Created, Noun::Comment)]);
+    check("comment.resolved", &[(Patched, Noun::Comment)]);
+    check("comment.removed", &[(Removed, Noun::Comment)]);
     check("repo.added", &[(Removed, Noun::Clone), (Created, Noun::Repo)]);
     check("repo.clone_started", &[(Created, Noun::Clone)]);
     check("repo.clone_progressed", &[(Patched, Noun::Clone)]);

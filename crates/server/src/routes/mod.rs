@@ -1,7 +1,9 @@
 //! One folder per noun, one file per operation: `routes/<noun>/<verb>.rs`.
 
 mod agent;
+mod board;
 mod checkpoint;
+mod context;
 mod cost;
 mod daemon;
 mod data;
@@ -31,10 +33,12 @@ pub(crate) fn bind(binder: Binder) -> Binder {
         permission::bind,
         cost::bind,
         checkpoint::bind,
+        board::bind,
         agent::bind,
         import::bind,
         lock::bind,
         notice::bind,
+        context::bind,
         registration::bind,
         repo::bind,
         worktree::bind,

@@ -62,6 +62,8 @@ async fn every_operation_is_answered_as_described() {
     tasks_and_plans(&house, &mut contract, &session).await;
     permissions_and_costs(&house, &mut contract, &session).await;
     locks_and_notices(&house, &mut contract).await;
+    shared_context(&house, &mut contract).await;
+    boards(&house, &mut contract, &session).await;
     named_worktrees(&house, &mut contract, &session).await;
     worktrees_and_imports(&house, &mut contract, &session).await;
     the_end(&mut house, &mut contract, &session).await;
@@ -311,6 +313,97 @@ async fn locks_and_notices(house: &House, contract: &mut Contract) {
     let user = &there["items"][0];
     assert_eq!((&user["agent"], &user["vitality"]), (&json!("user"), &json!("alive")), "{there}");
     envelopes(house, contract, &user["id"]).await;
+}
+
+async fn boards(house: &House, contract: &mut Contract, session: &str) {
+    let board = contract.check("create_board", &house.post("/boards", json!({ "name": "Release 1" })).await);
+    assert_eq!(board["slug"], json!("release-1"));
+    let at = |rest: &str| format!("/boards/release-1{rest}");
+    let place = |x: i32| json!({ "x": x, "y": 0, "width": 400, "height": 300 });
+    let trigger = json!({ "action": "prompt", "template": "Review {{session.title}}", "confirm": true });
+    let new = json!({ "name": "Review", "place": place(0), "trigger": trigger });
+    let zone = contract.check("place_zone", &house.post(&at("/zones"), new).await);
+    let new = json!({ "session": session, "place": place(-900) });
+    let card = contract.check("place_card", &house.post(&at("/cards"), new).await);
+    let path = format!("/cards/{}", text(&card["id"]));
+    let drag = house.ask("PATCH", &path).json(&json!({ "x": 10, "revision": 1 })).send(house.address).await;
+    let dropped = contract.check("change_card", &drag);
+    assert_eq!((&dropped["firing"]["state"], &dropped["zone"]), (&json!("asked"), &zone["id"]));
+    let stale = house.ask("PATCH", &path).json(&json!({ "x": 20, "revision": 1 })).send(house.address).await;
+    assert_eq!((stale.status, stale.code().as_str()), (409, "card_changed"));
+    let answer = house.post(&format!("{path}/answer"), json!({ "confirm": false })).await;
+    assert_eq!(contract.check("answer_card", &answer)["firing"]["state"], json!("dismissed"));
+    let zone = format!("/zones/{}", text(&zone["short_id"]));
+    let patch = house.ask("PATCH", &zone).json(&json!({ "colour": "green", "trigger": null }));
+    let changed = contract.check("change_zone", &patch.send(house.address).await);
+    assert_eq!((&changed["trigger"], &changed["revision"]), (&Value::Null, &json!(2)));
+    let new = json!({ "text": "Why?", "card": card["id"] });
+    let comment = contract.check("add_comment", &house.post(&at("/comments"), new).await);
+    let said = format!("/comments/{}", text(&comment["id"]));
+    let settle = house.ask("PATCH", &said).json(&json!({ "resolved": true })).send(house.address).await;
+    assert_eq!(contract.check("resolve_comment", &settle)["resolved"], json!(true));
+    let whole = contract.check("get_board", &house.get(&at("")).await);
+    assert_eq!((&whole["cards"][0]["id"], &whole["comments"][0]["resolved"]), (&card["id"], &json!(true)));
+    let document = contract.check("export_board", &house.get(&at("/export")).await);
+    let made = house.post("/boards/import", json!({ "document": document, "name": "Brought" })).await;
+    assert_eq!(contract.check("import_board", &made)["cards"][0]["title"], whole["cards"][0]["title"]);
+    for (name, value, code) in
+        [("version", json!(2), "board_document_version"), ("more", json!(1), "body_malformed")]
+    {
+        let mut bad = document.clone();
+        bad[name] = value;
+        let refused = house.post("/boards/import", json!({ "document": bad })).await;
+        assert_eq!((refused.status, refused.code().as_str()), (400, code));
+    }
+    let both = json!({ "session": session, "worktree": "feat-auth" });
+    assert_eq!(house.post(&at("/cards"), both).await.code(), "card_of_both");
+    contract.check("clone_board", &house.post(&at("/clone"), json!({ "name": "Copy" })).await);
+    let patch = house.ask("PATCH", &at("")).json(&json!({ "name": "Release 2", "slug": "r2" }));
+    assert_eq!(contract.check("change_board", &patch.send(house.address).await)["slug"], json!("r2"));
+    let listed = contract.check("list_boards", &house.get("/boards").await);
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(3));
+    for (id, path) in [
+        ("remove_comment", said.as_str()),
+        ("remove_card", path.as_str()),
+        ("remove_zone", zone.as_str()),
+        ("remove_board", "/boards/r2"),
+    ] {
+        contract.check(id, &house.ask("DELETE", path).send(house.address).await);
+        assert_eq!(house.ask("DELETE", path).send(house.address).await.code(), "not_found", "{id}");
+    }
+}
+
+async fn shared_context(house: &House, contract: &mut Contract) {
+    let new = json!({ "key": "build/flags", "value": ["-O2"], "expected_version": 0 });
+    let set = contract.check("set_context", &house.post("/context", new.clone()).await);
+    assert_eq!((&set["agent"], &set["value"]), (&json!("user"), &json!(["-O2"])));
+    let late = house.post("/context", new).await;
+    assert_eq!((late.status, late.code().as_str()), (409, "context_conflict"));
+    let present = format!("at version {} by user", set["version"]);
+    assert!(late.json()["error"]["message"].as_str().unwrap().contains(&present), "{late:?}");
+    let shown = contract.check("get_context", &house.get("/context/build%2Fflags").await);
+    assert_eq!(shown["version"], set["version"]);
+    let page = contract.check("list_context", &house.get("/context?prefix=build&limit=1").await);
+    assert_eq!((&page["items"], &page["next"]), (&json!([shown]), &json!("build/flags")));
+    // What is removed while somebody waits is told to them at once.
+    let after = format!("/context-changes?after={}&wait=25", set["version"]);
+    let gone = json!({ "key": "build/flags", "value": null });
+    let (changes, removed) = tokio::join!(house.get(&after), house.post("/context", gone));
+    let changes = contract.check("watch_context", &changes);
+    assert_eq!((&changes["items"], &changes["missed"]), (&json!([removed.json()]), &json!(false)));
+    let versions =
+        contract.check("list_context_versions", &house.get("/context/build%2Fflags/versions").await);
+    assert_eq!(versions["items"], json!([removed.json(), set]));
+    for (path, status, code) in [
+        ("/context/build%2Fflags", 404, "no_context"),
+        ("/context/none/versions", 404, "no_context"),
+        ("/context/two%20words", 400, "context_key"),
+        ("/context-changes?wait=26", 400, "wait_too_long"),
+        ("/context-changes?after=999", 409, "context_ahead"),
+    ] {
+        let refused = house.get(path).await;
+        assert_eq!((refused.status, refused.code().as_str()), (status, code), "{path}");
+    }
 }
 
 /// What a notice carries beside its payload arrives, is waited for, and is answered.

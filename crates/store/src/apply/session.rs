@@ -1,6 +1,6 @@
 //! Sessions and participants.
 
-use super::{at, callback, optional, seq};
+use super::{at, board, callback, optional, seq};
 use crate::sql::{Connection, params};
 use crate::statement::{row, run, statements};
 use crate::{StoreError, column};
@@ -112,7 +112,7 @@ pub(super) fn removed(db: &Connection, record: &Record, removed: &SessionRemoved
     let session = removed.session.to_string();
     run(db, &REMOVE_SESSION, params![session, at(record)])?;
     run(db, &DELETE_TAGS, [&session])?;
-    Ok(())
+    board::subject_gone(db, &session)
 }
 
 pub(super) fn replayed(db: &Connection, replay: &Replay) -> Result<(), StoreError> {

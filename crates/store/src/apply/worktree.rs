@@ -37,7 +37,8 @@ pub(super) fn created(db: &Connection, record: &Record, worktree: &Worktree) -> 
 }
 
 pub(super) fn trashed(db: &Connection, record: &Record, trashed: &TrashedWorktree) -> Result<(), StoreError> {
-    put(db, record, &trashed.worktree, Some(trashed))
+    put(db, record, &trashed.worktree, Some(trashed))?;
+    super::board::subject_gone(db, &trashed.worktree.id.to_string())
 }
 
 fn put(
@@ -72,7 +73,7 @@ pub(super) fn restored(db: &Connection, record: &Record, back: &WorktreeRestored
 pub(super) fn purged(db: &Connection, purged: &WorktreePurged) -> Result<(), StoreError> {
     run(db, &DELETE_WORKTREE, [purged.worktree.to_string()])?;
     run(db, &DELETE_SCRIPTS, [purged.worktree.to_string()])?;
-    Ok(())
+    super::board::subject_gone(db, &purged.worktree.to_string())
 }
 
 pub(super) fn assigned(db: &Connection, assignment: &WorktreeAssignment) -> Result<(), StoreError> {

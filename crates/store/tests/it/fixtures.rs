@@ -248,6 +248,7 @@ impl World {
 
     fn start(&self, commits: &mut Vec<(Actor, Vec<Event>)>) -> Repo {
         let (kept, dropped) = (self.board("main"), self.board("old"));
+        let on_it = crate::board::filled(self, &kept);
         let user = User { id: self.id_user(), name: "Ada".to_owned(), email: None, created_at: self.now() };
         commits.push((
             Actor::System,
@@ -255,9 +256,11 @@ impl World {
                 Event::UserCreated(user),
                 Event::BoardCreated(kept),
                 Event::BoardCreated(dropped.clone()),
+                Event::BoardChanged(Board { name: "Older".to_owned(), ..dropped.clone() }),
                 Event::BoardRemoved(BoardRemoved { board: dropped.id }),
             ],
         ));
+        commits.push((Actor::User, on_it));
         let (mut repo, gone) = (self.repo("library"), self.repo("gone"));
         let added = Event::RepoAdded(repo.clone());
         repo.test_command = Some(vec!["cargo".to_owned(), "test".to_owned()]);
@@ -689,7 +692,10 @@ macro_rules! ids {
 
 ids! {
     id_board BoardId;
+    id_card CardId;
     id_checkpoint CheckpointId;
+    id_comment CommentId;
+    id_firing FiringId;
     id_message MessageId;
     id_participant ParticipantId;
     id_permission PermissionId;
@@ -703,6 +709,7 @@ ids! {
     id_turn TurnId;
     id_user UserId;
     id_worktree WorktreeId;
+    id_zone ZoneId;
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod board;
 mod commit;
 mod context;
 mod disk_full;

@@ -33,6 +33,9 @@ on_a_server! {
         after_a_crash_what_did_not_complete_is_submitted_again,
         an_ended_task_lets_nobody_start_and_takes_no_more_steps,
         ready_tasks_come_by_priority_then_age_and_wait_for_their_dependencies;
+    board: what_is_on_a_board_is_read_back_as_it_is_now,
+        a_card_goes_with_what_it_stands_for_and_a_board_takes_nothing_else_along,
+        of_a_cards_firings_the_last_is_kept_and_what_is_under_way;
     context: the_projection_has_what_is_shared_and_a_rebuild_makes_it_again;
     dump: replay_from_zero_gives_the_same_rows, reopening_changes_nothing,
         rebuild_and_swap_gives_the_same_rows_while_the_store_is_in_use,

@@ -1,0 +1,15 @@
+use crate::app::App;
+use crate::extract::{Bare, Id};
+use crate::failure::Failure;
+use axum::extract::State;
+use axum::http::StatusCode;
+use std::sync::Arc;
+
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    Id(id): Id,
+    Bare { call }: Bare,
+) -> Result<StatusCode, Failure> {
+    app.engine.remove_zone(&call, app.engine.resolve_zone(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
