@@ -4,6 +4,7 @@ mod context;
 mod lineage;
 mod lock;
 mod notice;
+mod pool;
 mod queue;
 mod repo;
 mod session;
@@ -26,7 +27,7 @@ use std::sync::{Arc, LazyLock};
 
 /// Most tools there are: each one costs every agent's context some hundred tokens.
 #[cfg(test)]
-const TOOLS_MAX: usize = 48;
+const TOOLS_MAX: usize = 51;
 /// Longest text a tool takes, in bytes, where nothing says otherwise.
 pub const TEXT_MAX: usize = 32 * 1024;
 
@@ -133,6 +134,7 @@ pub fn tools() -> &'static [Tool] {
             session::tools(),
             lineage::tools(),
             queue::tools(),
+            pool::tools(),
             repo::tools(),
             worktree::tools(),
         ]

@@ -30,6 +30,7 @@ mod repo;
 mod run;
 mod session;
 mod task;
+mod terms;
 mod time;
 mod transcript;
 mod turn;
@@ -81,11 +82,16 @@ pub use session::{
     SessionTags,
 };
 pub use task::{QUESTION_MAX, QueueOrder, QueuePlace, Task, TaskKind, TaskState, TaskStep, TaskStepError};
+pub use terms::{
+    CAPABILITIES_MAX, CAPABILITY_MAX, CLAIM_HOLDER_MAX, CLAIM_SECONDS, DEADLINE_MAX, OnFailed,
+    RETRY_ATTEMPTS_MAX, RETRY_BACKOFF_MAX, RetryOn, RetryPolicy, TaskAssignment, TaskChange, TaskClaim,
+    TaskTerms, VendorPause, is_capability,
+};
 pub use time::{Timestamp, TimestampError};
 pub use transcript::{FileMark, Origin, RawLine, RawReason, TouchedFile, TranscriptImport};
 pub use turn::{
-    FileChange, FileRestored, Opening, Outline, OutlineState, OutlineStep, STRAY_FILES_MAX, StrayFile,
-    StrayFiles, Turn, TurnOutcome, VendorRecords,
+    FileChange, FileRestored, GitState, Opening, Outline, OutlineState, OutlineStep, STRAY_FILES_MAX,
+    StrayFile, StrayFiles, Turn, TurnOutcome, VendorRecords,
 };
 pub use user::User;
 pub use worktree::{

@@ -40,12 +40,13 @@ mod resource;
 mod run;
 mod session;
 mod task;
+mod terms;
 mod turn;
 pub mod words;
 mod worktree;
 pub mod ws;
 
-pub use agent::{Agent, Sandbox};
+pub use agent::{Agent, NewResumption, Sandbox, VendorPause};
 pub use checkpoint::Checkpoint;
 pub use context::ContextEntry;
 pub use cost::{CostBy, CostQuery, CostReport, CostRow};
@@ -94,8 +95,12 @@ pub use session::{
     Archived, NewSession, Origin, RemovalQuery, RemovedSession, Session, SessionPatch, SessionQuery,
     SessionSort,
 };
-pub use task::{NewAnswer, NewSteer, Question, SessionTaskQuery, Target, Task, TaskMove, TaskQuery};
-pub use turn::{FileChange, Turn, TurnOutcome};
+pub use task::{
+    MessageRange, NewAnswer, NewSteer, Question, RetryPolicy, SessionTaskQuery, Target, Task, TaskClaim,
+    TaskMove, TaskQuery,
+};
+pub use terms::{ClaimEnd, ClaimOutcome, ClaimRenewal, NewClaim, TaskPatch};
+pub use turn::{FileChange, GitState, Turn, TurnOutcome};
 pub use worktree::{
     Landed, MergedWorktree, NewAdoption, NewAssignment, NewLanding, NewMerge, NewRemoval, NewScriptRun,
     NewWorktree, RemovedWorktree, Worktree, WorktreeChange, WorktreeKind, WorktreeQuery, WorktreeRemoval,

@@ -95,6 +95,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("restore_worktree", "repositories and worktrees have their own tests"),
     ("purge_worktree", "repositories and worktrees have their own tests"),
     ("list_tasks", "shows the tasks of everybody"),
+    ("resume_vendor", "needs a vendor that takes no calls: engine/tests/it/limits.rs"),
 ];
 
 /// Tools of the daemon that are in no row, by how their names begin, and why.
@@ -132,6 +133,10 @@ enum Stage {
     Queue,
     /// As quiet, and archived.
     Archived,
+    /// As quiet, but that `{task}` is in the pool.
+    Pool,
+    /// The same, and it is claimed.
+    Claimed,
 }
 
 #[expect(clippy::too_many_lines, reason = "a table is as long as what is in it")]
@@ -450,6 +455,99 @@ fn rows() -> Vec<Row> {
             TASK,
         ),
         row(
+            "change_task",
+            Stage::Queue,
+            ("PATCH", "/tasks/{second}", json!({ "depends_on": ["{first}"], "on_failed": "wait" })),
+            &["task", "change", "{second}", "--depends-on", "{first}", "--on-failed", "wait"],
+            Err("what tasks wait for is the user's to say"),
+            whole,
+            &["title", "state", "on_failed"],
+        ),
+        no(
+            row(
+                "change_task",
+                Stage::Queue,
+                ("PATCH", "/tasks/{first}", json!({ "depends_on": ["{first}"] })),
+                &["task", "change", "{first}", "--depends-on", "{first}"],
+                Err("what tasks wait for is the user's to say"),
+                whole,
+                &[],
+            ),
+            "dependency_cycle",
+        ),
+        row(
+            "list_pool",
+            Stage::Pool,
+            ("GET", "/pool", none()),
+            &["task", "pool"],
+            Ok(("pool_list", json!({}))),
+            ["/items/0", "/items/0", "/tasks/0"],
+            &["title", "state", "wants"],
+        ),
+        row(
+            "claim_task",
+            Stage::Pool,
+            ("POST", "/pool/claim", json!({ "task": "{task}", "holder": "w" })),
+            &["task", "claim", "{task}", "--as", "w"],
+            Ok(("pool_claim", json!({ "task": "{task}", "holder": "w" }))),
+            whole,
+            TASK,
+        ),
+        no(
+            row(
+                "claim_task",
+                Stage::Claimed,
+                ("POST", "/pool/claim", json!({ "task": "{task}" })),
+                &["task", "claim", "{task}"],
+                Ok(("pool_claim", json!({ "task": "{task}" }))),
+                whole,
+                &[],
+            ),
+            "task_claimed",
+        ),
+        row(
+            "renew_claim",
+            Stage::Claimed,
+            ("POST", "/tasks/{task}/renew", json!({ "token": 1 })),
+            &["task", "renew", "{task}", "--token", "1"],
+            Ok(("pool_report", json!({ "task": "{task}", "token": 1, "state": "working" }))),
+            whole,
+            TASK,
+        ),
+        row(
+            "finish_claim",
+            Stage::Claimed,
+            ("POST", "/tasks/{task}/finish", json!({ "token": 1, "outcome": "completed", "text": "it is" })),
+            &["task", "finish", "{task}", "--token", "1", "it is"],
+            Ok((
+                "pool_report",
+                json!({ "task": "{task}", "token": 1, "state": "completed", "text": "it is" }),
+            )),
+            whole,
+            TASK,
+        ),
+        row(
+            "finish_claim",
+            Stage::Claimed,
+            ("POST", "/tasks/{task}/finish", json!({ "token": 1, "outcome": "released" })),
+            &["task", "release", "{task}", "--token", "1"],
+            Ok(("pool_report", json!({ "task": "{task}", "token": 1, "state": "released" }))),
+            whole,
+            TASK,
+        ),
+        no(
+            row(
+                "finish_claim",
+                Stage::Claimed,
+                ("POST", "/tasks/{task}/finish", json!({ "token": 9, "outcome": "completed" })),
+                &["task", "finish", "{task}", "--token", "9"],
+                Ok(("pool_report", json!({ "task": "{task}", "token": 9, "state": "completed" }))),
+                whole,
+                &[],
+            ),
+            "claim_lost",
+        ),
+        row(
             "attach_client",
             Stage::Quiet,
             (
@@ -554,7 +652,7 @@ impl Place {
             id(&self.made("/sessions", &json!({ "title": "Parity", "agents": ["claude", "second"] })));
         let mut names = Names::new();
         let busy = stage == Stage::Queue;
-        let task = self.prompt(&session, if busy { "[[ask Go on?]]\n[[say on]]" } else { "[[say one]]" });
+        let mut task = self.prompt(&session, if busy { "[[ask Go on?]]\n[[say on]]" } else { "[[say one]]" });
         let state = if busy { "input_required" } else { "completed" };
         until("the stage is set", || (self.get(&format!("/tasks/{task}"))["state"] == state).then_some(()));
         let message = id(&self.get(&format!("/sessions/{session}/messages"))["items"][0]);
@@ -570,6 +668,13 @@ impl Place {
             Stage::Queue => {
                 names.insert("first", self.prompt(&session, "[[say first]]"));
                 names.insert("second", self.prompt(&session, "[[say second]]"));
+            }
+            Stage::Pool | Stage::Claimed => {
+                let body = json!({ "text": "pooled", "pool": true });
+                task = id(&self.made(&format!("/sessions/{session}/messages"), &body));
+                if stage == Stage::Claimed {
+                    self.made("/pool/claim", &json!({ "task": task, "holder": "w" }));
+                }
             }
             Stage::Archived => drop(self.made(&format!("/sessions/{session}/archive"), &Value::Null)),
         }

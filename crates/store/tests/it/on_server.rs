@@ -33,6 +33,8 @@ on_a_server! {
         after_a_crash_what_did_not_complete_is_submitted_again,
         an_ended_task_lets_nobody_start_and_takes_no_more_steps,
         ready_tasks_come_by_priority_then_age_and_wait_for_their_dependencies;
+    terms: a_claim_is_fenced_by_its_token_and_given_back_by_a_resubmission,
+        what_a_task_depends_on_can_change_until_it_has_ended, what_is_due_is_found_by_its_time;
     context: the_projection_has_what_is_shared_and_a_rebuild_makes_it_again;
     dump: replay_from_zero_gives_the_same_rows, reopening_changes_nothing,
         rebuild_and_swap_gives_the_same_rows_while_the_store_is_in_use,
