@@ -6,6 +6,7 @@
 
 mod board;
 mod context;
+mod task;
 mod worktree;
 
 use crate::client::{Ask, Client, Fresh};

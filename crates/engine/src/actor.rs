@@ -3,6 +3,7 @@
 //! It reads what is to be done from the store and keeps in memory only what is alive: which
 //! participant is in a turn, and how to reach that turn. So a restart is a start.
 
+use crate::assign;
 use crate::budget;
 use crate::callback;
 use crate::engine::Shared;
@@ -11,13 +12,13 @@ use crate::steer::Taken;
 use crate::title;
 use crate::turn::{self, Order, TurnMail, detail, start};
 use model::{
-    Actor, Event, ParticipantId, ParticipantStatus, PlanId, Refusal, SessionId, StatusChange, TaskId,
-    TaskState,
+    Actor, Event, Participant, ParticipantId, ParticipantStatus, PlanId, Refusal, SessionId, StatusChange,
+    Task, TaskId, TaskState, Vendor,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use store::ParticipantRow;
+use store::{ParticipantRow, TaskRow};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -233,9 +234,13 @@ impl SessionActor {
     /// Starts what can start. What was acknowledged and lacks only its agent's key or configuration waits.
     async fn look_at_tasks(&mut self) -> Result<(), Refusal> {
         let session = self.session;
+        let now = self.shared.now();
+        let paused = start::paused(&self.shared)?;
+        let nobody = self.assign(&paused).await?;
         let (ready, seats) = self.shared.store.read(|view| {
             let mut ready = Vec::new();
-            for task in view.ready_tasks(session)? {
+            let again = |row: &TaskRow| row.not_before.is_none_or(|at| at <= now);
+            for task in view.ready_tasks(session)?.into_iter().filter(again) {
                 let targets = view.task_targets(task.task.id)?;
                 ready.push((task, targets));
             }
@@ -251,23 +256,45 @@ impl SessionActor {
                 if self.turns.contains_key(&participant) {
                     continue;
                 }
-                let ready = start::endpoint(&self.shared, &seat.participant).map(drop);
-                if let Err(refusal) =
-                    ready.and_then(|()| start::budget(&self.shared, &row.task, &seat.participant))
-                {
+                if let Err(refusal) = self.may_begin(&row.task, &seat.participant, &paused) {
                     held.entry(participant).or_insert(refusal);
                     continue;
                 }
-                self.start_turn(Order { task: row.task.clone(), participant, attempt: target.attempt });
+                let (task, attempt, vendor) = (row.task.clone(), target.attempt, seat.participant.vendor);
+                self.start_turn(Order { task, participant, attempt, vendor });
             }
         }
         self.waits_for_day = held.values().any(|refusal| refusal.code == budget::EXCEEDED);
         let changes = self.holding(&seats, &held);
-        self.shared.held.set(session, held.into_values().collect());
+        self.shared.held.set(session, held.into_values().chain(nobody).collect());
         if !changes.is_empty() {
             self.shared.record(Actor::System, changes).await?;
         }
         Ok(())
+    }
+
+    fn may_begin(
+        &self,
+        task: &Task,
+        seat: &Participant,
+        paused: &BTreeMap<Vendor, Refusal>,
+    ) -> Result<(), Refusal> {
+        start::endpoint(&self.shared, seat)?;
+        start::budget(&self.shared, task, seat)?;
+        paused.get(&seat.vendor).map_or(Ok(()), |refusal| Err(refusal.clone()))
+    }
+
+    /// Finds somebody for the tasks that name nobody; why there is none for the others.
+    async fn assign(&self, paused: &BTreeMap<Vendor, Refusal>) -> Result<Vec<Refusal>, Refusal> {
+        let session = self.session;
+        let (events, nobody) = self.shared.store.read_or_refuse(|view| {
+            let seats = view.participants(session)?;
+            assign::assignments(&self.shared, view, session, &seats, paused)
+        })?;
+        if !events.is_empty() {
+            self.shared.record(Actor::System, events).await?;
+        }
+        Ok(nobody)
     }
 
     /// What is to be said of those who wait for their key, and of those who do not wait any more.

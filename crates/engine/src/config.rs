@@ -10,6 +10,7 @@ pub use database::DatabaseConfig;
 pub use permission::{PermissionConfig, PermissionPreset, Unattended};
 pub use repo::RepoConfig;
 
+use crate::places::Capacity;
 use llm::Secret;
 use model::{AgentName, Driver, Isolation, Vendor};
 use serde::{Deserialize, Serialize};
@@ -99,6 +100,9 @@ pub struct AgentConfig {
     /// What becomes of a question while nobody watches.
     #[serde(default)]
     pub unattended: Unattended,
+    /// What it is good at, in words a task can want.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
 }
 
 fn native() -> Driver {
@@ -135,8 +139,10 @@ pub struct Limits {
     pub lock_wait_seconds: u64,
     /// Seconds a lock lives without renewal.
     pub lock_ttl_seconds: u64,
-    /// Runs alive at the same time in the workspace.
-    pub max_runs: u32,
+    /// Runs alive at the same time in the workspace; none: as many as this machine has room for.
+    pub max_runs: Option<u32>,
+    /// Of them, those of one vendor; none: all.
+    pub vendor_runs: Option<u32>,
     /// Seconds the repository's tests may take.
     pub test_deadline_seconds: u64,
     /// Generations of sessions that agents may spawn, their own children counted as the first.
@@ -249,11 +255,21 @@ impl Default for Limits {
             max_attempts: 3,
             lock_wait_seconds: 300,
             lock_ttl_seconds: 60,
-            max_runs: 32,
+            max_runs: None,
+            vendor_runs: None,
             test_deadline_seconds: 600,
             spawn_depth: 3,
             spawn_children: 8,
         }
+    }
+}
+
+impl Limits {
+    /// How many runs there may be at once.
+    pub(crate) fn capacity(&self) -> Capacity {
+        let size = |runs: u32| usize::try_from(runs).unwrap_or(usize::MAX);
+        let machine = self.max_runs.map_or_else(crate::places::runs_here, size);
+        Capacity { machine, vendor: self.vendor_runs.map_or(machine, size) }
     }
 }
 
@@ -290,6 +306,7 @@ fn default_agents() -> BTreeMap<AgentName, AgentConfig> {
                 instructions: String::new(),
                 permissions: None,
                 unattended: Unattended::default(),
+                capabilities: Vec::new(),
             };
             Some((name.parse().ok()?, config))
         })
@@ -376,7 +393,8 @@ fn check(config: &Config) -> Result<(), String> {
         ("max_attempts", u64::from(limits.max_attempts)),
         ("lock_wait_seconds", limits.lock_wait_seconds),
         ("lock_ttl_seconds", limits.lock_ttl_seconds),
-        ("max_runs", u64::from(limits.max_runs)),
+        ("max_runs", u64::from(limits.max_runs.unwrap_or(1))),
+        ("vendor_runs", u64::from(limits.vendor_runs.unwrap_or(1))),
         ("test_deadline_seconds", limits.test_deadline_seconds),
         ("spawn_depth", u64::from(limits.spawn_depth)),
         ("spawn_children", u64::from(limits.spawn_children)),
@@ -395,6 +413,8 @@ fn check(config: &Config) -> Result<(), String> {
         if agent.model.is_empty() {
             return Err(format!("agents.{name}.model is empty"));
         }
+        crate::terms::check_capabilities(&agent.capabilities)
+            .map_err(|refusal| format!("agents.{name}.capabilities: {}", refusal.message))?;
         if agent.driver == Driver::Native && agent.api_key_env.is_empty() {
             return Err(format!("agents.{name}.api_key_env is empty, and the native driver needs a key"));
         }

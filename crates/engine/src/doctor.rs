@@ -70,6 +70,14 @@ impl Engine {
             message: format!("work waits: {}", reason.message),
             hint: reason.hint,
         }));
+        findings.extend(self.agents().into_iter().filter_map(|agent| {
+            agent.paused.map(|pause| Finding {
+                severity: Severity::Warning,
+                check: "vendor_paused",
+                message: format!("{} works again at {}: {}", agent.name, pause.until, pause.reason),
+                hint: Some(format!("`coditect agent resume {}` tries before", pause.vendor.as_str())),
+            })
+        }));
         let looked = self.shared.blocking(|shared| Ok(look(shared))).await;
         findings.extend(looked.unwrap_or_else(|error| vec![bad("doctor", error.to_string(), None)]));
         findings

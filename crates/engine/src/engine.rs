@@ -11,6 +11,7 @@ use crate::clients::Clients;
 use crate::config::{ConfigError, ConfigProvider, Snapshot};
 use crate::credential::Credentials;
 use crate::doctor::Failures;
+use crate::due::{self, Dues};
 use crate::live::Live;
 use crate::lock::LockAnswers;
 use crate::places::Places;
@@ -102,6 +103,7 @@ pub(crate) struct Shared {
     pub(crate) stopping: CancellationToken,
     /// Places for live runs.
     pub(crate) places: Arc<Places>,
+    pub(crate) dues: Dues,
     pub(crate) bell: watch::Sender<Cursor>,
     /// Set once the program on disk is another one than this: no more runs can start before a restart.
     pub(crate) outdated: OnceLock<Refusal>,
@@ -144,6 +146,7 @@ impl Engine {
         }
         shared.blocking(crate::repo::take_part).await?;
         recovery::resume(&shared).await?;
+        shared.tasks.spawn(due::keep(Arc::clone(&shared)));
         shared.mirror.follow(&shared);
         shared.tasks.spawn(worktree::trash::keep(Arc::clone(&shared)));
         let engine = Self { shared };
@@ -301,7 +304,11 @@ impl Shared {
         let (reply, answer) = oneshot::channel();
         self.store.submit(commit, move |verdict| drop(reply.send(verdict)));
         let verdict = answer.await.unwrap_or_else(|_| Err(CommitError::Stopped("it was closed".to_owned())));
-        self.judge(verdict)
+        let judged = self.judge(verdict);
+        if let Ok(receipt) = &judged {
+            self.dues.hear(&receipt.records);
+        }
+        judged
     }
 
     /// What a commit's verdict means to the caller; a stopped store is the end of the daemon.
@@ -397,7 +404,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
     let (bell, failed) = bells(&store);
     let config = Arc::new(config);
     let limits = Arc::clone(&config);
-    let places = Places::new(move || usize::try_from(limits.snapshot().config.limits.max_runs).unwrap_or(1));
+    let places = Places::new(move || limits.snapshot().config.limits.capacity());
     let shared = Shared {
         started_at: options.clock.now(),
         options,
@@ -421,6 +428,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         tasks: TaskTracker::new(),
         stopping: CancellationToken::new(),
         places,
+        dues: Dues::default(),
         bell,
         outdated: OnceLock::new(),
         user: user.id,

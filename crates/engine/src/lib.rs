@@ -8,6 +8,7 @@ mod actor;
 mod agent;
 mod aside;
 mod ask;
+mod assign;
 mod board;
 mod bridge;
 mod budget;
@@ -22,6 +23,7 @@ mod credential;
 mod data;
 mod database;
 mod doctor;
+mod due;
 mod engine;
 mod event;
 mod fence;
@@ -38,6 +40,7 @@ mod outbox;
 mod permission;
 mod places;
 mod plan;
+mod pool;
 mod queue;
 mod recovery;
 mod repo;
@@ -48,6 +51,7 @@ mod stage;
 mod steer;
 mod strays;
 mod task;
+mod terms;
 mod test_report;
 mod title;
 mod transcript;
@@ -59,8 +63,8 @@ mod writer;
 
 pub use ask::{AsideView, NewQuestion};
 pub use board::{
-    BoardCopy, BoardView, CardChange, CardCopy, CardView, CommentCopy, MissingWish, NewCard, NewComment, NewZone,
-    TEMPLATE_NAMES, WholeBoard, ZoneChange, ZoneCopy,
+    BoardCopy, BoardView, CardChange, CardCopy, CardView, CommentCopy, MissingWish, NewCard, NewComment,
+    NewZone, TEMPLATE_NAMES, WholeBoard, ZoneChange, ZoneCopy,
 };
 pub use bus::{AckRule, Durability, Receipt};
 pub use call::{Call, Caller, Key};
@@ -89,12 +93,17 @@ pub use notice::NewNotice;
 pub use permission::rules::PermissionRuleConfig;
 pub use permission::{NewDecision, PermissionView};
 pub use plan::NewPlan;
+pub use pool::{CLAIM_TEXT_MAX, ClaimOutcome, NewClaim, POOL_LISTED};
 pub use queue::{PRIORITY_MAX, TaskMove};
 pub use repo::{CLONES_MAX, NewClone, NewRepo, RepoChange};
 pub use session::{CallbackWish, NewSession, RemovedSession, SessionChange, SessionsPage};
 pub use spawn::{NewSpawn, SpawnedSession};
-pub use store::{Archived, BoardCounts, CloneRow, CommentRow, FiringRow, Kin, ScriptRow, SessionFilter, SessionSort};
+pub use store::{
+    Archived, BoardCounts, CloneRow, CommentRow, FiringRow, Kin, MessageRange, ScriptRow, SessionFilter,
+    SessionSort,
+};
 pub use task::TaskPage;
+pub use terms::{NewTerms, TermsChange};
 pub use transcript::{IMPORTS_MAX, ImportState, ImportTrouble, ImportView, NewImport, Tally, WATCH_LEASE};
 pub use view::{
     AgentView, DataReport, LandedView, MergedView, ParticipantView, PlanView, RemovedView, RepoView,

@@ -5,11 +5,12 @@ use crate::engine::Shared;
 use crate::plan::title_of;
 use crate::queue::PRIORITY_MAX;
 use crate::session::visible;
-use crate::{Call, Engine, LiveTurn, TaskView, fork, title};
+use crate::{Call, Engine, LiveTurn, NewTerms, TaskView, assign, fork, terms, title};
 use model::{
     AgentName, Block, Event, Message, MessageId, Origin, PROMPT_MAX, Participant, Refusal, RefusalKind, Role,
-    SessionId, SessionKind, Task, TaskId, TaskKind, TaskState, Vendor,
+    SessionId, SessionKind, Task, TaskId, TaskKind, TaskTerms, Vendor,
 };
+use std::sync::Arc;
 use store::View;
 
 /// Most messages in one page.
@@ -25,6 +26,7 @@ pub struct NewPrompt {
     /// Higher goes first.
     pub priority: i32,
     pub depends_on: Vec<TaskId>,
+    pub terms: NewTerms,
     /// The attached client somebody types in; it must not be another one that has the input.
     pub client: Option<String>,
 }
@@ -49,27 +51,18 @@ impl Engine {
         let prompt = NewPrompt { text: prompt_text(&prompt.text)?, ..prompt };
         check_priority(prompt.priority)?;
         self.shared.clients.may_type(session, prompt.client.as_deref())?;
-        if prompt.depends_on.len() > DEPENDENCIES_MAX {
-            let message = format!("a task waits for at most {DEPENDENCIES_MAX} others");
-            return Err(Refusal::invalid("too_many_dependencies", message));
-        }
         let shared = &self.shared;
         let (id, now) = (shared.new_id(), shared.now());
+        let terms = terms::checked(prompt.terms.clone(), now)?;
+        let able = Arc::clone(shared);
         let limit = shared.config.snapshot().config.limits.queue_depth;
         let message = user_message(shared, session, Some(id), &prompt.text);
         let keys = self.key_check();
         let command = move |view: &View<'_>| {
-            let targets = targets_of(view, session, &prompt.targets)?;
+            let targets = hands(view, &able, session, &prompt.targets, &terms)?;
             keys(&targets)?;
-            for dependency in &prompt.depends_on {
-                let known = view.task(*dependency)?.filter(|row| row.task.session == session);
-                let row = known.ok_or_else(|| Refusal::not_found("task of this session", dependency))?;
-                if row.state.is_terminal() && row.state != TaskState::Completed {
-                    let message = format!("task {} is {}", dependency.short(), row.state.as_str());
-                    return Err(Refusal::conflict("dependency_ended", message)
-                        .hint("leave it out, or submit that task again first"));
-                }
-            }
+            let depends_on = terms::unique(&prompt.depends_on);
+            terms::dependencies(view, &depends_on, terms.on_failed)?;
             check_queue(view, session, 1, limit)?;
             let named_by = visible(view, session)?.session.named_by;
             let named = title::by_words(session, named_by, &prompt.text);
@@ -82,8 +75,9 @@ impl Engine {
                 prompt: prompt.text,
                 targets: targets.iter().map(|target| target.id).collect(),
                 priority: prompt.priority,
-                depends_on: prompt.depends_on,
+                depends_on,
                 files: Vec::new(),
+                terms,
                 created_at: now,
             };
             let mut events = vec![Event::MessageAppended(message), Event::TaskSubmitted(task)];
@@ -177,6 +171,33 @@ pub(crate) fn prompt_text(given: &str) -> Result<String, Refusal> {
     Ok(text)
 }
 
+/// Whose turn it is from the start: the named ones; nobody's yet, when somebody is to be found or to claim it; else all.
+fn hands(
+    view: &View<'_>,
+    shared: &Shared,
+    session: SessionId,
+    named: &[AgentName],
+    terms: &TaskTerms,
+) -> Result<Vec<Participant>, Refusal> {
+    let seats = targets_of(view, session, named)?;
+    if terms.pool {
+        if !named.is_empty() {
+            let message = "a task of the pool is for whoever claims it";
+            return Err(Refusal::invalid("pool_has_no_targets", message)
+                .hint("leave out either `pool` or the targets"));
+        }
+        return Ok(Vec::new());
+    }
+    if named.is_empty() {
+        assign::check(shared, &seats, &terms.wants)?;
+        return Ok(if terms.wants.is_empty() { seats } else { Vec::new() });
+    }
+    for seat in &seats {
+        assign::check(shared, std::slice::from_ref(seat), &terms.wants)?;
+    }
+    Ok(seats)
+}
+
 /// The seats of these agents, in the order given; all of them when none is named.
 pub(crate) fn targets_of(
     view: &View<'_>,
@@ -250,6 +271,7 @@ pub(crate) fn new_task(
         priority: 0,
         depends_on: Vec::new(),
         files: Vec::new(),
+        terms: TaskTerms::default(),
         created_at: shared.now(),
     }
 }

@@ -209,6 +209,7 @@ fn propose_task(
         priority: 0,
         depends_on: Vec::new(),
         files: Vec::new(),
+        terms: model::TaskTerms::default(),
         created_at,
     }
 }

@@ -91,6 +91,7 @@ async fn end_turn(shared: &Arc<Shared>, row: TurnRow) -> Result<String, Refusal>
     // The guard ends its run when its pipe closes; the sweep is for a guard that was killed too.
     let swept = shared.blocking(move |_| Ok(agent::sweep(run))).await?;
     let max_attempts = shared.config.snapshot().config.limits.max_attempts;
+    let now = shared.now();
     let said = format!(
         "turn {} of task {} was cut off by the daemon's end{}; the task goes on with the next attempt",
         row.turn.id.short(),
@@ -112,6 +113,7 @@ async fn end_turn(shared: &Arc<Shared>, row: TurnRow) -> Result<String, Refusal>
                 },
                 usage: view.turn_usage(row.turn.id)?,
                 iterations: 0,
+                git: None,
             },
             exit: Some(RunExit {
                 run,
@@ -123,6 +125,8 @@ async fn end_turn(shared: &Arc<Shared>, row: TurnRow) -> Result<String, Refusal>
             }),
             checkpoint: None,
             max_attempts,
+            now,
+            pause: None,
         };
         ending.events(view)
     });

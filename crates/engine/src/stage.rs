@@ -4,7 +4,8 @@ use crate::EngineOptions;
 use crate::engine::{Shared, assemble};
 use model::{
     Actor, AgentName, DataRoot, Driver, Event, Lineage, Namer, Participant, ParticipantId, Plan, PlanId,
-    PlannedTask, Proposal, Repo, Run, Session, SessionId, Task, TaskEnd, TaskKind, TaskRef, Turn, Vendor,
+    PlannedTask, Proposal, Repo, Run, Session, SessionId, Task, TaskEnd, TaskKind, TaskRef, TaskTerms, Turn,
+    Vendor,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -148,6 +149,7 @@ impl Stage {
             priority: 0,
             depends_on: Vec::new(),
             files: Vec::new(),
+            terms: TaskTerms::default(),
             created_at: self.shared.now(),
         }
     }
@@ -183,6 +185,7 @@ impl Stage {
             run: run.id,
             attempt,
             started_at: self.shared.now(),
+            git: None,
         };
         let started = Event::TaskStarted(TaskRef { session, task: task.id });
         let events = vec![Event::RunStarted(run), started, Event::TurnStarted(turn.clone())];
@@ -191,7 +194,7 @@ impl Stage {
 }
 
 pub(crate) fn end(task: &Task, text: &str) -> TaskEnd {
-    TaskEnd { session: task.session, task: task.id, text: text.to_owned() }
+    TaskEnd { session: task.session, task: task.id, text: text.to_owned(), code: None }
 }
 
 pub(crate) fn proposal(plan: &Plan, of: &Participant) -> Proposal {

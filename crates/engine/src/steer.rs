@@ -139,6 +139,7 @@ async fn follow_up(
             priority: row.task.priority,
             depends_on: Vec::new(),
             files: Vec::new(),
+            terms: model::TaskTerms::default(),
             created_at: now,
         };
         Ok(vec![Event::TaskSubmitted(task)])

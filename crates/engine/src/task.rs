@@ -4,7 +4,9 @@ use crate::actor::Mail;
 use crate::message::clean_text;
 use crate::session::visible;
 use crate::{Call, Engine, TargetView, TaskView, TurnView};
-use model::{Answer, Event, ParticipantStatus, Refusal, SessionId, StatusChange, TaskEnd, TaskId, TaskState};
+use model::{
+    Answer, Event, OnFailed, ParticipantStatus, Refusal, SessionId, StatusChange, TaskEnd, TaskId, TaskState,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use store::{TaskRow, TurnRow, View};
@@ -138,16 +140,22 @@ impl Engine {
 pub(crate) fn canceled_dependents(view: &View<'_>, task: TaskId) -> Result<Vec<Event>, Refusal> {
     let (mut events, mut seen, mut next) = (Vec::new(), BTreeSet::from([task]), vec![task]);
     while let Some(ended) = next.pop() {
-        for row in view.dependents(ended)? {
+        for row in view.dependents(ended)?.into_iter().filter(ends_with_it) {
             let (id, session) = (row.task.id, row.task.session);
             if seen.insert(id) {
                 next.push(id);
                 let text = "a task it depends on was not completed".to_owned();
-                events.push(Event::TaskCanceled(TaskEnd { session, task: id, text }));
+                let code = Some("dependency_failed".to_owned());
+                events.push(Event::TaskCanceled(TaskEnd { session, task: id, text, code }));
             }
         }
     }
     Ok(events)
+}
+
+/// Whether a task ends when one that it waits for is not completed.
+fn ends_with_it(row: &TaskRow) -> bool {
+    row.task.terms.on_failed == OnFailed::Cancel
 }
 
 /// Ends these tasks, and what waits for them.
@@ -156,7 +164,7 @@ pub(crate) fn canceled(view: &View<'_>, rows: &[TaskRow], text: &str) -> Result<
     for row in rows.iter().filter(|row| !row.state.is_terminal()) {
         let (session, task) = (row.task.session, row.task.id);
         seen.insert(task);
-        events.push(Event::TaskCanceled(TaskEnd { session, task, text: text.to_owned() }));
+        events.push(Event::TaskCanceled(TaskEnd { session, task, text: text.to_owned(), code: None }));
         events.extend(unpaused(view, row)?);
     }
     for row in rows {
@@ -202,7 +210,15 @@ pub(crate) fn task_view(view: &View<'_>, row: TaskRow) -> Result<TaskView, Refus
         });
     }
     let turns = view.turns(id)?.into_iter().map(|row| turn_view(view, row)).collect::<Result<Vec<_>, _>>()?;
+    let git_start = turns.iter().find_map(|turn| turn.turn.git.clone());
+    let git_end = turns.iter().rev().find_map(|turn| turn.git_end.clone());
     Ok(TaskView {
+        messages: view.message_range(id)?,
+        git_start,
+        git_end,
+        code: row.code,
+        not_before: row.not_before.filter(|_| row.state == TaskState::Submitted),
+        claim: row.claim,
         short_id: id.short(),
         state: row.state,
         attempt: row.attempt,
@@ -219,8 +235,8 @@ pub(crate) fn task_view(view: &View<'_>, row: TaskRow) -> Result<TaskView, Refus
 }
 
 fn turn_view(view: &View<'_>, row: TurnRow) -> Result<TurnView, Refusal> {
-    let TurnRow { turn, outcome, ended_at, usage, iterations } = row;
+    let TurnRow { turn, outcome, ended_at, usage, iterations, git_end } = row;
     // The turn's own figure comes with its end.
     let usage = if ended_at.is_none() { view.turn_usage(turn.id)? } else { usage };
-    Ok(TurnView { turn, outcome, ended_at, usage, iterations })
+    Ok(TurnView { turn, outcome, ended_at, usage, iterations, git_end })
 }

@@ -3,18 +3,22 @@
 //! Invariant: a started turn ends in the journal, whatever happens to the run: it says so itself,
 //! it dies, its time is over, or the next start of the daemon says it.
 
+mod again;
 mod apart;
 mod calls;
 pub(crate) mod detail;
 pub(crate) mod finish;
+mod limited;
 mod lock_requests;
 mod permit;
 mod serve;
 mod spend;
+mod standing;
 pub(crate) mod start;
 mod vendor;
 
 use crate::engine::Shared;
+use crate::places::Seeker;
 use crate::steer::Taken;
 use crate::strays::Sight;
 use agent::{RunEvent, RunHandle, TextKind};
@@ -51,6 +55,13 @@ pub(crate) struct Order {
     pub(crate) task: Task,
     pub(crate) participant: model::ParticipantId,
     pub(crate) attempt: u32,
+    pub(crate) vendor: model::Vendor,
+}
+
+impl Order {
+    fn seeker(&self) -> Seeker {
+        Seeker { priority: self.task.priority, vendor: self.vendor, session: self.task.session }
+    }
 }
 
 /// What is told to a turn that runs.
@@ -122,6 +133,8 @@ struct TurnDriver {
     unsandboxed: Option<String>,
     /// Those that may change files.
     calls: calls::Calls,
+    /// Its vendor takes no more calls for a while.
+    limited: Option<limited::Limited>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -137,7 +150,7 @@ struct OpenQuestion {
 pub(crate) async fn take(shared: &Arc<Shared>, order: Order, inbox: mpsc::Receiver<TurnMail>) {
     let _place = tokio::select! {
         () = shared.stopping.cancelled() => return,
-        place = shared.places.take(order.task.priority) => place,
+        place = shared.places.take(order.seeker()) => place,
     };
     let outcome = match start::start(shared, &order).await {
         Ok(Some(driver)) => driver.drive(inbox).await,
@@ -296,6 +309,10 @@ impl TurnDriver {
             RunEvent::Record { line } => self.recorded(line).await,
             RunEvent::Steered { id, taken } => {
                 self.steered(id, taken);
+                Ok(())
+            }
+            RunEvent::Limited { retry_after_ms, until, reason } => {
+                self.limited = Some(limited::Limited { retry_after_ms, until, reason });
                 Ok(())
             }
             RunEvent::Request { id, request } => self.serve(id, request).await,

@@ -2,11 +2,12 @@
 
 use crate::worktree::DiskUse;
 use model::{
-    AgentName, FileChange, Isolation, Lock, MergedPlan, Participant, ParticipantId, ParticipantStatus, Plan,
-    PlanState, Proposal, Question, RegistrationId, Repo, RepoId, RepoPath, Session, SessionId, SessionState,
-    Task, TaskState, TestReport, Timestamp, Turn, TurnOutcome, Usage, Vendor, Worktree, WorktreeId,
+    AgentName, FileChange, GitState, Isolation, Lock, MergedPlan, Participant, ParticipantId,
+    ParticipantStatus, Plan, PlanState, Proposal, Question, RegistrationId, Repo, RepoId, RepoPath, Session,
+    SessionId, SessionState, Task, TaskClaim, TaskState, TestReport, Timestamp, Turn, TurnOutcome, Usage,
+    Vendor, VendorPause, Worktree, WorktreeId,
 };
-use store::ScriptRow;
+use store::{MessageRange, ScriptRow};
 
 #[derive(Debug, Clone)]
 pub struct SessionView {
@@ -51,6 +52,16 @@ pub struct TaskView {
     pub updated_at: Timestamp,
     /// Among waiting tasks of the same priority the smaller one goes first.
     pub rank: u64,
+    /// Why it was not done, for programs.
+    pub code: Option<String>,
+    /// Not to be tried again before this.
+    pub not_before: Option<Timestamp>,
+    /// Who does a task of the pool.
+    pub claim: Option<TaskClaim>,
+    pub messages: Option<MessageRange>,
+    /// Where the checkout stood when the first turn began, and when the last had ended.
+    pub git_start: Option<GitState>,
+    pub git_end: Option<GitState>,
 }
 
 #[derive(Debug, Clone)]
@@ -70,6 +81,8 @@ pub struct TurnView {
     /// What the models have answered so far.
     pub usage: Usage,
     pub iterations: u32,
+    /// Where its checkout stood when it had ended.
+    pub git_end: Option<GitState>,
 }
 
 #[derive(Debug, Clone)]
@@ -102,6 +115,10 @@ pub struct AgentView {
     pub api_key_env: String,
     /// Whether the key is there; never the key.
     pub key_present: bool,
+    /// What a task can want of it.
+    pub capabilities: Vec<String>,
+    /// Its vendor takes no calls until then, and why.
+    pub paused: Option<VendorPause>,
     pub isolation: Isolation,
     /// None for an agent that works without one.
     pub sandbox: Option<SandboxView>,

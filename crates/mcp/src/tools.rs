@@ -5,6 +5,7 @@ mod context;
 mod lineage;
 mod lock;
 mod notice;
+mod pool;
 mod queue;
 mod repo;
 mod session;
@@ -27,7 +28,7 @@ use std::sync::{Arc, LazyLock};
 
 /// Most tools there are: each one costs every agent's context some hundred tokens.
 #[cfg(test)]
-const TOOLS_MAX: usize = 54;
+const TOOLS_MAX: usize = 57;
 /// Longest text a tool takes, in bytes, where nothing says otherwise.
 pub const TEXT_MAX: usize = 32 * 1024;
 
@@ -135,6 +136,7 @@ pub fn tools() -> &'static [Tool] {
             lineage::tools(),
             queue::tools(),
             board::tools(),
+            pool::tools(),
             repo::tools(),
             worktree::tools(),
         ]

@@ -1,16 +1,16 @@
 //! Events: committed facts, named in the past tense. This enum is the journal's whole vocabulary.
 
 use crate::{
-    AgentName, AgentNameError, Board, BoardId, BudgetWarning, CallbackChange, CallbackDelivery, Card, CardEdit,
-    CardMove, CardRemoved, Checkpoint, CloneFailure, CloneStart, CloneStep, Comment, CommentRemoved,
-    CommentResolved, ContextChange, FileChange, FileRestored, Firing, FiringConfirmed, FiringEnd, LockChange, MergedPlan,
-    Message, MessageDraft, Namer, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus,
-    Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal,
-    QueueOrder, RefusedEdit, Registration, RegistrationId, Replay, Repo, RepoId, Run, RunExit, RunId,
-    ScriptEnd, ScriptStart, Session, SessionId, SessionTags, StrayFiles, Task, TaskId, TestReport,
-    TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorRecords,
-    Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored,
-    Zone, ZoneRemoved,
+    AgentName, AgentNameError, Board, BoardId, BudgetWarning, CallbackChange, CallbackDelivery, Card,
+    CardEdit, CardMove, CardRemoved, Checkpoint, CloneFailure, CloneStart, CloneStep, Comment,
+    CommentRemoved, CommentResolved, ContextChange, FileChange, FileRestored, Firing, FiringConfirmed,
+    FiringEnd, GitState, LockChange, MergedPlan, Message, MessageDraft, Namer, Notice, Opening, Outline,
+    Participant, ParticipantId, ParticipantStatus, Permission, PermissionDecision, PermissionRule,
+    PermissionRuleRemoval, Plan, PlanId, Proposal, QueueOrder, RefusedEdit, Registration, RegistrationId,
+    Replay, Repo, RepoId, Run, RunExit, RunId, ScriptEnd, ScriptStart, Session, SessionId, SessionTags,
+    StrayFiles, Task, TaskAssignment, TaskChange, TaskClaim, TaskId, TestReport, Timestamp, TranscriptImport,
+    TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorPause, VendorRecords, Worktree,
+    WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored, Zone, ZoneRemoved,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -173,6 +173,14 @@ events! {
     /// The task goes back to the queue with the next attempt.
     TaskResubmitted(Resubmission) "task.resubmitted",
     QueueReordered(QueueOrder) "queue.reordered",
+    /// What it depends on, or its terms.
+    TaskChanged(TaskChange) "task.changed",
+    /// A participant was found for it.
+    TaskAssigned(TaskAssignment) "task.assigned",
+    TaskClaimed(TaskClaim) "task.claimed",
+    TaskClaimRenewed(TaskClaim) "task.claim_renewed",
+    /// It takes no more calls for a while, from no session.
+    VendorPaused(VendorPause) "vendor.paused",
     TurnStarted(Turn) "turn.started",
     /// The agent said how it will go about it.
     TurnOutlined(Outline) "turn.outlined",
@@ -266,6 +274,9 @@ pub struct TaskEnd {
     pub task: TaskId,
     /// A summary of what was done, or the reason why not.
     pub text: String,
+    /// Why it was not done, as a word for programs; none when it was, or somebody ended it.
+    #[serde(default)]
+    pub code: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -291,6 +302,9 @@ pub struct Resubmission {
     pub task: TaskId,
     pub attempt: u32,
     pub reason: String,
+    /// Not to be tried before this.
+    #[serde(default)]
+    pub not_before: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -302,6 +316,9 @@ pub struct TurnEnd {
     pub outcome: TurnOutcome,
     pub usage: Usage,
     pub iterations: u32,
+    /// Where the checkout stands now; none without a repository, or when git did not say.
+    #[serde(default)]
+    pub git: Option<GitState>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -389,7 +406,7 @@ impl Event {
             Self::WorktreeRestored(_) | Self::WorktreePurged(_) => None,
             Self::WorktreeScriptStarted(_) | Self::WorktreeScriptEnded(_) => None,
             Self::FileRestored(_) | Self::NoticePublished(_) | Self::ContextChanged(_) => None,
-            Self::JournalRepaired(_) => None,
+            Self::JournalRepaired(_) | Self::VendorPaused(_) => None,
             Self::WorktreeAssigned(e) => Some(e.session),
             Self::SessionCreated(session) => Some(session.id),
             Self::SessionRenamed(e) => Some(e.session),
@@ -400,6 +417,9 @@ impl Event {
             Self::CallbackDelivered(e) => Some(e.session),
             Self::ParticipantReplayed(e) => Some(e.session),
             Self::QueueReordered(e) => Some(e.session),
+            Self::TaskChanged(e) => Some(e.session),
+            Self::TaskAssigned(e) => Some(e.session),
+            Self::TaskClaimed(e) | Self::TaskClaimRenewed(e) => Some(e.session),
             Self::ParticipantJoined(e) => Some(e.session),
             Self::ParticipantOpened(e) => Some(e.session),
             Self::ParticipantStatusChanged(e) => Some(e.session),

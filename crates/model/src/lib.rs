@@ -30,6 +30,7 @@ mod repo;
 mod run;
 mod session;
 mod task;
+mod terms;
 mod time;
 mod transcript;
 mod turn;
@@ -41,8 +42,8 @@ pub use ambient::{Clock, Entropy};
 pub use board::{
     BOARD_EDGE, BOARD_NAME_MAX, BOARDS_MAX, Board, CARDS_MAX, COMMENT_MAX, COMMENTS_MAX, Card, CardEdit,
     CardMove, CardRemoved, CardSubject, Comment, CommentRemoved, CommentResolved, Firing, FiringConfirmed,
-    FiringEnd, FiringState, NOTE_MAX, Place, SIZE_MAX, SIZE_MIN, TEMPLATE_MAX, Trigger, TriggerAction, ZONES_MAX,
-    Zone, ZoneColour, ZoneRemoved,
+    FiringEnd, FiringState, NOTE_MAX, Place, SIZE_MAX, SIZE_MIN, TEMPLATE_MAX, Trigger, TriggerAction,
+    ZONES_MAX, Zone, ZoneColour, ZoneRemoved,
 };
 pub use budget::{BudgetKind, BudgetUnit, BudgetWarning};
 pub use checkpoint::Checkpoint;
@@ -57,9 +58,9 @@ pub use event::{
     SessionArchived, SessionRemoved, SessionRenamed, StatusChange, TaskEnd, TaskRef, TurnEnd,
 };
 pub use id::{
-    BoardId, CardId, CheckpointId, CommentId, FiringId, Id, IdError, Kind as IdKind, MessageId, NoticeId, ParticipantId, PermissionId,
-    PermissionRuleId, PlanId, RegistrationId, RepoId, RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId,
-    TurnId, UserId, WorktreeId, ZoneId,
+    BoardId, CardId, CheckpointId, CommentId, FiringId, Id, IdError, Kind as IdKind, MessageId, NoticeId,
+    ParticipantId, PermissionId, PermissionRuleId, PlanId, RegistrationId, RepoId, RunId, SHORT_ID_LEN,
+    SHORT_ID_MIN, SessionId, TaskId, TurnId, UserId, WorktreeId, ZoneId,
 };
 pub use layout::{DEFAULT_WORKSPACE, DataRoot, WorkspaceDir};
 pub use lock::{Lock, LockChange, LockMode, LockPhase};
@@ -87,11 +88,16 @@ pub use session::{
     SessionTags,
 };
 pub use task::{QUESTION_MAX, QueueOrder, QueuePlace, Task, TaskKind, TaskState, TaskStep, TaskStepError};
+pub use terms::{
+    CAPABILITIES_MAX, CAPABILITY_MAX, CLAIM_HOLDER_MAX, CLAIM_SECONDS, DEADLINE_MAX, OnFailed,
+    RETRY_ATTEMPTS_MAX, RETRY_BACKOFF_MAX, RetryOn, RetryPolicy, TaskAssignment, TaskChange, TaskClaim,
+    TaskTerms, VendorPause, is_capability,
+};
 pub use time::{Timestamp, TimestampError};
 pub use transcript::{FileMark, Origin, RawLine, RawReason, TouchedFile, TranscriptImport};
 pub use turn::{
-    FileChange, FileRestored, Opening, Outline, OutlineState, OutlineStep, STRAY_FILES_MAX, StrayFile,
-    StrayFiles, Turn, TurnOutcome, VendorRecords,
+    FileChange, FileRestored, GitState, Opening, Outline, OutlineState, OutlineStep, STRAY_FILES_MAX,
+    StrayFile, StrayFiles, Turn, TurnOutcome, VendorRecords,
 };
 pub use user::User;
 pub use worktree::{

@@ -15,6 +15,20 @@ pub struct Turn {
     /// Counts from 1; a crash resubmits the task with the next one.
     pub attempt: u32,
     pub started_at: Timestamp,
+    /// Where its checkout stood then; none without a repository, or when git did not say.
+    #[serde(default)]
+    pub git: Option<GitState>,
+}
+
+/// Where a checkout stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitState {
+    /// None when no branch is checked out.
+    pub branch: Option<String>,
+    /// Commit that is checked out; none before the first.
+    pub commit: Option<String>,
+    /// Something in it is not committed.
+    pub dirty: bool,
 }
 
 /// How a turn ended. There is always one: a deadline, a death and a restart are endings too.

@@ -1,8 +1,12 @@
 //! Agents on the wire.
 
-use crate::operation::{Access::Run, Method::Get, Operation};
+use crate::operation::{
+    Access::{Run, User},
+    Method::{Get, Post},
+    Operation,
+};
 use crate::words;
-use model::{AgentName, Driver, Isolation, Vendor};
+use model::{AgentName, Driver, Isolation, Timestamp, Vendor};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -24,6 +28,12 @@ pub struct Agent {
     pub api_key_env: String,
     /// Whether the daemon found a key there. The key itself is never sent.
     pub key_present: bool,
+    /// What a task can want of it.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    /// Its vendor takes no calls for a while, as it said itself.
+    #[serde(default)]
+    pub paused: Option<VendorPause>,
     /// Whether it can start agents of its own within a turn.
     pub sub_agents: bool,
     #[schema(value_type = words::Isolation)]
@@ -41,10 +51,37 @@ pub struct Sandbox {
     pub reason: Option<String>,
 }
 
+/// A vendor takes no calls until then; work for its agents waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VendorPause {
+    #[schema(value_type = String, format = DateTime)]
+    pub until: Timestamp,
+    /// What it said.
+    pub reason: String,
+}
+
+/// Body of `POST /agents/resume`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewResumption {
+    #[schema(value_type = words::Vendor)]
+    pub vendor: Vendor,
+}
+
 /// What can be done with agents.
 pub(crate) fn operations() -> Vec<Operation> {
     vec![
         Operation::new("agents", "list_agents", Get, "/agents", Run, "Lists the configured agents.")
             .lists::<Agent>(),
+        Operation::new(
+            "agents",
+            "resume_vendor",
+            Post,
+            "/agents/resume",
+            User,
+            "Tries a vendor that said it takes no calls for a while; returns its agents.",
+        )
+        .body::<NewResumption>()
+        .lists::<Agent>(),
     ]
 }

@@ -76,6 +76,8 @@ pub struct AgentConfig {
     /// agents is denied then in any case.
     #[schema(value_type = Option<words::Unattended>)]
     pub unattended: Option<Unattended>,
+    /// What it is good at, in words a task can want: at most 16, lower-case letters, digits, `_`, `-`, `.`, `:` and `/`.
+    pub capabilities: Option<Vec<String>>,
 }
 
 /// What happens to calls that no rule speaks of.
@@ -182,8 +184,11 @@ pub struct Limits {
     pub lock_wait_seconds: Option<u64>,
     /// Seconds a lock lives without renewal.
     pub lock_ttl_seconds: Option<u64>,
-    /// Runs alive at the same time in the workspace.
+    /// Runs alive at the same time in the workspace. Absent: 16 for each core, one for each 256 MiB of memory, whichever
+    /// is less; 8 to 64.
     pub max_runs: Option<u32>,
+    /// Of them, those of one vendor. Absent: all.
+    pub vendor_runs: Option<u32>,
     /// Seconds the repository's tests may take.
     pub test_deadline_seconds: Option<u64>,
     /// Generations of sessions that agents may spawn; 3.

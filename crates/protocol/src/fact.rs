@@ -21,8 +21,8 @@ use self::board::{
 };
 use crate::words;
 use crate::{
-    Checkpoint, FileChange, LockChange, MergedPlan, Message, Origin, Proposal, Question, RefusedEdit,
-    Registration, Run, RunExit, TestReport, TurnOutcome, Usage,
+    Checkpoint, FileChange, GitState, LockChange, MergedPlan, Message, Origin, Proposal, Question,
+    RefusedEdit, Registration, RetryPolicy, Run, RunExit, TestReport, TurnOutcome, Usage,
 };
 use utoipa::ToSchema;
 
@@ -134,6 +134,16 @@ pub enum Fact {
     TaskResubmitted(Resubmission),
     #[serde(rename = "queue.reordered")]
     QueueReordered(QueueOrder),
+    #[serde(rename = "task.changed")]
+    TaskChanged(TaskChange),
+    #[serde(rename = "task.assigned")]
+    TaskAssigned(TaskAssignment),
+    #[serde(rename = "task.claimed")]
+    TaskClaimed(ClaimRecord),
+    #[serde(rename = "task.claim_renewed")]
+    TaskClaimRenewed(ClaimRecord),
+    #[serde(rename = "vendor.paused")]
+    VendorPaused(VendorPauseRecord),
     #[serde(rename = "turn.started")]
     TurnStarted(TurnRecord),
     #[serde(rename = "turn.outlined")]
@@ -416,8 +426,45 @@ payloads! {
         priority: i32,
         depends_on: Vec<String>,
         files: Vec<String>,
+        terms: TaskTerms,
         #[schema(format = DateTime)]
         created_at: String,
+    }
+    /// What a task is done under.
+    TaskTerms {
+        on_failed: words::OnFailed,
+        #[schema(format = DateTime)]
+        deadline: Option<String>,
+        retry: Option<RetryPolicy>,
+        /// What whoever does it must be able to.
+        wants: Vec<String>,
+        /// It waits for somebody who claims it.
+        pool: bool,
+    }
+    /// What a task depends on from now on, and its terms.
+    TaskChange { session: String, task: String, depends_on: Vec<String>, terms: TaskTerms }
+    TaskAssignment {
+        session: String,
+        task: String,
+        participants: Vec<String>,
+        /// Why these.
+        reason: String,
+    }
+    ClaimRecord {
+        session: String,
+        task: String,
+        /// Rises with every claim of the task.
+        token: u64,
+        holder: String,
+        #[schema(format = DateTime)]
+        expires_at: String,
+    }
+    /// The vendor takes no more calls until then.
+    VendorPauseRecord {
+        vendor: words::Vendor,
+        #[schema(format = DateTime)]
+        until: String,
+        reason: String,
     }
     /// A turn as it was started.
     TurnRecord {
@@ -429,6 +476,8 @@ payloads! {
         attempt: u32,
         #[schema(format = DateTime)]
         started_at: String,
+        /// Where its checkout stood then.
+        git: Option<GitState>,
     }
     TaskRef { session: String, task: String }
     Answer { session: String, task: String, turn: String, answer: String }
@@ -437,8 +486,18 @@ payloads! {
         task: String,
         /// A summary of what was done, or the reason why not.
         text: String,
+        /// Why it was not done, for programs.
+        code: Option<String>,
     }
-    Resubmission { session: String, task: String, attempt: u32, reason: String }
+    Resubmission {
+        session: String,
+        task: String,
+        attempt: u32,
+        reason: String,
+        /// Not to be tried before this.
+        #[schema(format = DateTime)]
+        not_before: Option<String>,
+    }
     TurnEnd {
         session: String,
         task: String,
@@ -447,6 +506,8 @@ payloads! {
         outcome: TurnOutcome,
         usage: Usage,
         iterations: u32,
+        /// Where the checkout stands now.
+        git: Option<GitState>,
     }
     /// Text of a message that is still being written.
     Draft {

@@ -1,14 +1,16 @@
 //! The message codec: how a prompt is written by every face, and how a committed message is shown by
 //! every face. The rules for what a prompt may say are the engine's, where all faces meet.
 
-use crate::Task;
 use crate::operation::{
     Access::{Run, User},
     Method::{Get, Post},
     Operation,
 };
 use crate::words;
-use model::{AgentName, CostSource, MessageId, ParticipantId, Role, SessionId, TaskId, Timestamp, TurnId};
+use crate::{RetryPolicy, Task};
+use model::{
+    AgentName, CostSource, MessageId, OnFailed, ParticipantId, Role, SessionId, TaskId, Timestamp, TurnId,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -170,9 +172,29 @@ pub struct NewPrompt {
     /// Higher goes first; equal ones in the order of submission. Between -1000000 and 1000000.
     #[serde(default)]
     pub priority: i32,
-    /// Ids or short ids of tasks of the session that must be completed first. At most 32.
+    /// Ids or short ids of tasks of the workspace that must be completed first. At most 32.
     #[serde(default)]
     pub depends_on: Vec<String>,
+    /// What becomes of the task when one of them is not completed; `cancel` without.
+    #[serde(default)]
+    #[schema(value_type = words::OnFailed)]
+    pub on_failed: OnFailed,
+    /// When the task fails if it has not ended by then.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub deadline: Option<Timestamp>,
+    /// The same as seconds from now: 1 to 31622400.
+    #[serde(default)]
+    pub deadline_seconds: Option<u64>,
+    /// When it is tried again; without it after crashes, as often as `limits.max_attempts` says.
+    #[serde(default)]
+    pub retry: Option<RetryPolicy>,
+    /// What whoever does it must be able to; with no targets, one agent of the session who is gets it. At most 16.
+    #[serde(default)]
+    pub wants: Vec<String>,
+    /// No agent begins it by itself: it waits for whoever claims it.
+    #[serde(default)]
+    pub pool: bool,
     /// The attached client somebody types in; refused with `input_owned` while another one has the input.
     #[serde(default)]
     pub client: Option<String>,

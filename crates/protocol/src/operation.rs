@@ -204,6 +204,7 @@ pub fn operations() -> Vec<Operation> {
         crate::presence::operations(),
         crate::message::operations(),
         crate::task::operations(),
+        crate::terms::operations(),
         crate::plan::operations(),
         crate::permission::operations(),
         crate::cost::operations(),

@@ -9,11 +9,15 @@
 //! the session tells that they may have moved, and the client reads them again.
 
 use crate::{
-    Board, Card, Checkpoint, Comment, ContextEntry, Decision, FileChange, Firing, LockChange, MergedPlan, Message, Notice, Participant,
-    Permission, PermissionRule, Plan, Proposal, Question, RefusedEdit, Registration, Repo, Run, Session,
-    Task, TestReport, Turn, TurnOutcome, Usage, WorktreeChange, Zone,
+    Board, Card, Checkpoint, Comment, ContextEntry, Decision, FileChange, Firing, GitState, LockChange,
+    MergedPlan, Message, Notice, Participant, Permission, PermissionRule, Plan, Proposal, Question,
+    RefusedEdit, Registration, Repo, RetryPolicy, Run, Session, Target, Task, TaskClaim, TestReport, Turn,
+    TurnOutcome, Usage, WorktreeChange, Zone,
 };
-use model::{Cursor, Event, FiringState, HistoryBy, LockPhase, PlanState, Role, SessionId, TaskId, TaskState, Timestamp};
+use model::{
+    Cursor, Event, FiringState, HistoryBy, LockPhase, PlanState, Role, SessionId, TaskId, TaskState,
+    Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -133,7 +137,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         // They carry figures and history, not resources.
         Event::ModelCalled(_) | Event::FileStrayed(_) | Event::FileRestored(_) => {}
         Event::JournalRepaired(_) | Event::TurnRecorded(_) | Event::TurnOutlined(_) => {}
-        Event::BudgetWarned(_) | Event::TranscriptImported(_) => {}
+        Event::BudgetWarned(_) | Event::TranscriptImported(_) | Event::VendorPaused(_) => {}
         // What was said is in the same commit.
         Event::CallbackDelivered(e) => changes.session(e.session, json!({})),
         Event::PermissionRequested(_) | Event::PermissionDecided(_) => changes.permission(event),
@@ -147,8 +151,9 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         | Event::TaskFailed(_)
         | Event::TaskCanceled(_)
         | Event::TaskRejected(_)
-        | Event::TaskResubmitted(_)
-        | Event::QueueReordered(_) => changes.task(event),
+        | Event::TaskResubmitted(_) => changes.task(event),
+        Event::QueueReordered(_) | Event::TaskChanged(_) | Event::TaskAssigned(_) => changes.task(event),
+        Event::TaskClaimed(_) | Event::TaskClaimRenewed(_) => changes.task(event),
         Event::TurnStarted(_) | Event::TurnEnded(_) | Event::RunStarted(_) | Event::RunExited(_) => {
             changes.turn(event);
         }
@@ -449,7 +454,28 @@ impl Changes {
             Event::TaskCanceled(e) => self.task_end(e, TaskState::Canceled),
             Event::TaskRejected(e) => self.task_end(e, TaskState::Rejected),
             Event::TaskResubmitted(e) => {
-                let body = json!({ "state": TaskState::Submitted, "attempt": e.attempt, "question": null });
+                let body = json!({
+                    "state": TaskState::Submitted, "attempt": e.attempt, "question": null, "claim": null,
+                    "not_before": e.not_before,
+                });
+                self.task_fields(e.session, e.task, body);
+            }
+            Event::TaskChanged(e) => {
+                let terms = e.terms.clone();
+                let body = json!({
+                    "depends_on": e.depends_on, "on_failed": terms.on_failed, "deadline": terms.deadline,
+                    "retry": terms.retry.map(RetryPolicy::from), "wants": terms.wants, "pool": terms.pool,
+                });
+                self.task_fields(e.session, e.task, body);
+            }
+            Event::TaskAssigned(e) => {
+                let state = TaskState::Submitted;
+                let target = |&participant| Target { participant, agent: None, state, attempt: 1 };
+                let targets: Vec<Target> = e.participants.iter().map(target).collect();
+                self.task_fields(e.session, e.task, json!({ "targets": targets }));
+            }
+            Event::TaskClaimed(e) | Event::TaskClaimRenewed(e) => {
+                let body = json!({ "state": TaskState::Working, "claim": TaskClaim::from(e.clone()) });
                 self.task_fields(e.session, e.task, body);
             }
             _ => {}
@@ -457,7 +483,8 @@ impl Changes {
     }
 
     fn task_end(&mut self, end: &model::TaskEnd, state: TaskState) {
-        let body = json!({ "state": state, "text": end.text, "question": null });
+        let body =
+            json!({ "state": state, "text": end.text, "code": end.code, "question": null, "claim": null });
         self.task_fields(end.session, end.task, body);
     }
 
@@ -471,6 +498,7 @@ impl Changes {
                     "usage": Usage::from(e.usage),
                     "iterations": e.iterations,
                     "ended_at": self.ts,
+                    "git_end": e.git.clone().map(GitState::from),
                 });
                 self.patched(Noun::Turn, e.turn, body);
             }

@@ -5,10 +5,10 @@ use crate::operation::{
     Method::{Get, Post},
     Operation,
 };
-use crate::{FileChange, Turn, Usage, words};
+use crate::{FileChange, GitState, Turn, Usage, words};
 use model::{
-    AgentName, ParticipantId, PlanId, Refusal, RepoPath, SessionId, TaskId, TaskKind, TaskState, Timestamp,
-    TurnId,
+    AgentName, MessageId, OnFailed, ParticipantId, PlanId, Refusal, RepoPath, RetryOn, SessionId, TaskId,
+    TaskKind, TaskState, Timestamp, TurnId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -51,12 +51,107 @@ pub struct Task {
     pub usage: Usage,
     /// The summary when it is completed, the reason when it is not.
     pub text: Option<String>,
+    /// Why it was not done, as a word for programs.
+    #[serde(default)]
+    pub code: Option<String>,
+    /// What becomes of it when a task it depends on is not completed.
+    #[serde(default)]
+    #[schema(value_type = words::OnFailed)]
+    pub on_failed: OnFailed,
+    /// When it fails if it has not ended by then.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub deadline: Option<Timestamp>,
+    /// When it is tried again; none: after crashes, as often as the configuration says.
+    #[serde(default)]
+    pub retry: Option<RetryPolicy>,
+    /// Not to be tried again before this.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub not_before: Option<Timestamp>,
+    /// What whoever does it must be able to.
+    #[serde(default)]
+    pub wants: Vec<String>,
+    /// It is for whoever claims it.
+    #[serde(default)]
+    pub pool: bool,
+    /// Who has claimed it, until when.
+    #[serde(default)]
+    pub claim: Option<TaskClaim>,
+    /// Where its messages are in the conversation.
+    #[serde(default)]
+    pub messages: Option<MessageRange>,
+    /// Where the checkout stood when its first turn began; none without a repository.
+    #[serde(default)]
+    pub git_start: Option<GitState>,
+    /// The same when its last turn had ended.
+    #[serde(default)]
+    pub git_end: Option<GitState>,
     /// What a participant wants to know, while the state is `input_required`.
     pub question: Option<Question>,
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
+}
+
+/// The messages of a task: from the prompt to the last answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MessageRange {
+    #[schema(value_type = String)]
+    pub first: MessageId,
+    #[schema(value_type = String)]
+    pub last: MessageId,
+    /// How many of the task's there are. Those of other tasks may stand between them.
+    pub count: u64,
+    #[schema(value_type = String, format = DateTime)]
+    pub first_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    pub last_at: Timestamp,
+}
+
+/// When a task that failed is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetryPolicy {
+    /// The first one included: 1 to 20.
+    pub max_attempts: u32,
+    /// Seconds before the second attempt, at most a day; twice as long before each further one.
+    #[serde(default)]
+    pub backoff_seconds: u64,
+    /// Failures after which it is tried again.
+    #[schema(value_type = Vec<words::RetryOn>)]
+    pub on: Vec<RetryOn>,
+}
+
+impl From<model::RetryPolicy> for RetryPolicy {
+    fn from(policy: model::RetryPolicy) -> Self {
+        let model::RetryPolicy { max_attempts, backoff_seconds, on } = policy;
+        Self { max_attempts, backoff_seconds, on }
+    }
+}
+
+impl From<RetryPolicy> for model::RetryPolicy {
+    fn from(policy: RetryPolicy) -> Self {
+        let RetryPolicy { max_attempts, backoff_seconds, on } = policy;
+        Self { max_attempts, backoff_seconds, on }
+    }
+}
+
+/// Somebody does a task of the pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TaskClaim {
+    /// Needed to renew it and to end the task; a later claim makes it worthless.
+    pub token: u64,
+    pub holder: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+}
+
+impl From<model::TaskClaim> for TaskClaim {
+    fn from(claim: model::TaskClaim) -> Self {
+        Self { token: claim.token, holder: claim.holder, expires_at: claim.expires_at }
+    }
 }
 
 /// One participant's share of a task.
@@ -117,6 +212,17 @@ impl From<model::Task> for Task {
             turns: Vec::new(),
             usage: Usage::default(),
             text: None,
+            code: None,
+            on_failed: task.terms.on_failed,
+            deadline: task.terms.deadline,
+            retry: task.terms.retry.map(RetryPolicy::from),
+            not_before: None,
+            wants: task.terms.wants,
+            pool: task.terms.pool,
+            claim: None,
+            messages: None,
+            git_start: None,
+            git_end: None,
             question: None,
             created_at: task.created_at,
             updated_at: task.created_at,

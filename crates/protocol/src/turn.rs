@@ -31,12 +31,36 @@ pub struct Turn {
     pub usage: Usage,
     /// Model calls it took.
     pub iterations: u32,
+    /// Where its checkout stood when it began; none without a repository.
+    #[serde(default)]
+    pub git_start: Option<GitState>,
+    /// The same when it had ended.
+    #[serde(default)]
+    pub git_end: Option<GitState>,
+}
+
+/// Where a checkout stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GitState {
+    /// None when no branch is checked out.
+    pub branch: Option<String>,
+    /// Commit that is checked out; none before the first.
+    pub commit: Option<String>,
+    /// Something in it is not committed.
+    pub dirty: bool,
+}
+
+impl From<model::GitState> for GitState {
+    fn from(state: model::GitState) -> Self {
+        let model::GitState { branch, commit, dirty } = state;
+        Self { branch, commit, dirty }
+    }
 }
 
 impl From<model::Turn> for Turn {
     /// A turn as it is right after its start.
     fn from(turn: model::Turn) -> Self {
-        let model::Turn { id, session, task, participant, run, attempt, started_at } = turn;
+        let model::Turn { id, session, task, participant, run, attempt, started_at, git } = turn;
         Self {
             id,
             session,
@@ -49,6 +73,8 @@ impl From<model::Turn> for Turn {
             outcome: None,
             usage: Usage::default(),
             iterations: 0,
+            git_start: git.map(GitState::from),
+            git_end: None,
         }
     }
 }

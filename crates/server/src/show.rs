@@ -135,8 +135,19 @@ pub(crate) fn task(view: TaskView) -> protocol::Task {
         question: view.question.map(protocol::Question::from),
         updated_at: view.updated_at,
         rank: view.rank,
+        code: view.code,
+        not_before: view.not_before,
+        claim: view.claim.map(protocol::TaskClaim::from),
+        messages: view.messages.map(messages),
+        git_start: view.git_start.map(protocol::GitState::from),
+        git_end: view.git_end.map(protocol::GitState::from),
         ..view.task.into()
     }
+}
+
+fn messages(range: engine::MessageRange) -> protocol::MessageRange {
+    let engine::MessageRange { first, last, count, first_at, last_at } = range;
+    protocol::MessageRange { first, last, count, first_at, last_at }
 }
 
 fn turn(view: TurnView) -> protocol::Turn {
@@ -145,6 +156,7 @@ fn turn(view: TurnView) -> protocol::Turn {
         outcome: view.outcome.map(protocol::TurnOutcome::from),
         usage: view.usage.into(),
         iterations: view.iterations,
+        git_end: view.git_end.map(protocol::GitState::from),
         ..view.turn.into()
     }
 }
@@ -192,6 +204,8 @@ pub(crate) fn agent(view: AgentView) -> protocol::Agent {
         context_window: view.context_window,
         api_key_env: view.api_key_env,
         key_present: view.key_present,
+        capabilities: view.capabilities,
+        paused: view.paused.map(|pause| protocol::VendorPause { until: pause.until, reason: pause.reason }),
         sub_agents: view.driver.has_sub_agents(),
         isolation: view.isolation,
         sandbox: view.sandbox.map(|sandbox| protocol::Sandbox {

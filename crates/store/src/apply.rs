@@ -24,6 +24,7 @@ mod task;
 mod transcript;
 mod turn;
 mod user;
+mod vendor;
 mod worktree;
 
 use crate::sql::Connection;
@@ -55,6 +56,7 @@ pub(crate) const STATEMENTS: &[&[crate::statement::Statement]] = &[
     transcript::STATEMENTS,
     turn::STATEMENTS,
     user::STATEMENTS,
+    vendor::STATEMENTS,
     worktree::STATEMENTS,
 ];
 
@@ -110,19 +112,17 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::SessionCallbackChanged(change) => callback::changed(db, change),
         Event::CallbackDelivered(delivery) => callback::delivered(db, delivery),
         Event::ParticipantReplayed(replay) => session::replayed(db, replay),
-        Event::QueueReordered(order) => task::reordered(db, record, order),
+        Event::TaskSubmitted(_) | Event::TaskStarted(_) | Event::TaskInputRequested(_) => {
+            to_tasks(db, record)
+        }
+        Event::TaskInputAnswered(_) | Event::TaskCompleted(_) | Event::TaskFailed(_) => to_tasks(db, record),
+        Event::TaskCanceled(_) | Event::TaskRejected(_) | Event::TaskResubmitted(_) => to_tasks(db, record),
+        Event::QueueReordered(_) | Event::TaskChanged(_) | Event::TaskAssigned(_) => to_tasks(db, record),
+        Event::TaskClaimed(_) | Event::TaskClaimRenewed(_) => to_tasks(db, record),
+        Event::VendorPaused(pause) => vendor::paused(db, record, pause),
         Event::ParticipantJoined(participant) => session::joined(db, record, participant),
         Event::ParticipantOpened(opening) => session::opened(db, opening),
         Event::ParticipantStatusChanged(change) => session::status_changed(db, record, change),
-        Event::TaskSubmitted(task) => task::submitted(db, record, task),
-        Event::TaskStarted(started) => task::started(db, record, started),
-        Event::TaskInputRequested(question) => task::input_requested(db, record, question),
-        Event::TaskInputAnswered(answer) => task::input_answered(db, record, answer),
-        Event::TaskCompleted(end) => task::completed(db, record, end),
-        Event::TaskFailed(end) => task::failed(db, record, end),
-        Event::TaskCanceled(end) => task::canceled(db, record, end),
-        Event::TaskRejected(end) => task::rejected(db, record, end),
-        Event::TaskResubmitted(resubmission) => task::resubmitted(db, record, resubmission),
         Event::TurnStarted(turn) => turn::started(db, record, turn),
         Event::TurnEnded(end) => turn::ended(db, record, end),
         Event::RunStarted(run) => run::started(db, record, run),
@@ -157,6 +157,26 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
     }
 }
 
+fn to_tasks(db: &Connection, record: &Record) -> Result<(), StoreError> {
+    match &record.event {
+        Event::QueueReordered(order) => task::reordered(db, record, order),
+        Event::TaskChanged(change) => task::changed(db, record, change),
+        Event::TaskAssigned(assignment) => task::assigned(db, record, assignment),
+        Event::TaskClaimed(claim) => task::claimed(db, record, claim),
+        Event::TaskClaimRenewed(claim) => task::claim_renewed(db, record, claim),
+        Event::TaskSubmitted(task) => task::submitted(db, record, task),
+        Event::TaskStarted(started) => task::started(db, record, started),
+        Event::TaskInputRequested(question) => task::input_requested(db, record, question),
+        Event::TaskInputAnswered(answer) => task::input_answered(db, record, answer),
+        Event::TaskCompleted(end) => task::completed(db, record, end),
+        Event::TaskFailed(end) => task::failed(db, record, end),
+        Event::TaskCanceled(end) => task::canceled(db, record, end),
+        Event::TaskRejected(end) => task::rejected(db, record, end),
+        Event::TaskResubmitted(resubmission) => task::resubmitted(db, record, resubmission),
+        _ => Ok(()),
+    }
+}
+
 fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
     match &record.event {
         Event::ParticipantJoined(participant) => message::joined(db, participant),
@@ -178,6 +198,8 @@ fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::SessionRenamed(_) | Event::SessionTagged(_) | Event::SessionArchived(_) => Ok(()),
         Event::SessionUnarchived(_) | Event::SessionRemoved(_) | Event::SessionCallbackChanged(_) => Ok(()),
         Event::CallbackDelivered(_) | Event::ParticipantReplayed(_) | Event::QueueReordered(_) => Ok(()),
+        Event::TaskChanged(_) | Event::TaskAssigned(_) | Event::TaskClaimed(_) => Ok(()),
+        Event::TaskClaimRenewed(_) | Event::VendorPaused(_) => Ok(()),
         Event::ParticipantOpened(_) | Event::ParticipantStatusChanged(_) | Event::TurnOutlined(_) => Ok(()),
         Event::TurnRecorded(_) | Event::PermissionRequested(_) | Event::PermissionDecided(_) => Ok(()),
         Event::PermissionRuleAdded(_) | Event::PermissionRuleRemoved(_) | Event::BudgetWarned(_) => Ok(()),

@@ -4,13 +4,23 @@ use crate::sql::{Row, params};
 use crate::statement::statements;
 use crate::view::limit;
 use crate::{StoreError, View, column};
-use model::{Message, MessageDraft, MessageId, SessionId, TaskId, TurnId};
+use model::{Message, MessageDraft, MessageId, SessionId, TaskId, Timestamp, TurnId};
 
 macro_rules! message_columns {
     () => {
         "message_id, session_id, task_id, turn_id, participant_id, parent_message_id, role, blocks, usage, \
          latency_ms, timestamp"
     };
+}
+
+/// The messages of a task, from the first to the last. Those of other tasks may stand between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageRange {
+    pub first: MessageId,
+    pub last: MessageId,
+    pub count: u64,
+    pub first_at: Timestamp,
+    pub last_at: Timestamp,
 }
 
 statements! { QUERIES in Messages {
@@ -38,6 +48,9 @@ statements! { QUERIES in Messages {
     MESSAGES_OF_TASK = concat!(
         "SELECT ", message_columns!(), " FROM agent_messages WHERE task_id = ?1 ORDER BY seq"
     );
+    FIRST_OF_TASK = "SELECT message_id, timestamp FROM agent_messages WHERE task_id = ?1 ORDER BY seq LIMIT 1";
+    LAST_OF_TASK = "SELECT message_id, timestamp FROM agent_messages WHERE task_id = ?1 ORDER BY seq DESC LIMIT 1";
+    COUNT_OF_TASK = "SELECT count(*) FROM agent_messages WHERE task_id = ?1";
     DRAFT = "SELECT session_id, turn_id, participant_id, text, thinking FROM drafts WHERE turn_id = ?1";
     DRAFTS_OF_SESSION = "SELECT session_id, turn_id, participant_id, text, thinking FROM drafts
         WHERE session_id = ?1 ORDER BY seq";
@@ -94,6 +107,16 @@ impl View<'_> {
     /// Every message of the task, oldest first.
     pub fn task_messages(&self, task: TaskId) -> Result<Vec<Message>, StoreError> {
         self.rows(&MESSAGES_OF_TASK, [task.to_string()], read_message)
+    }
+
+    /// Where the task's messages are; none when it has none.
+    pub fn message_range(&self, task: TaskId) -> Result<Option<MessageRange>, StoreError> {
+        let task = [task.to_string()];
+        let end = |row: &Row<'_>| Ok((column::parsed(row, "message_id")?, column::time(row, "timestamp")?));
+        let Some((first, first_at)) = self.row(&FIRST_OF_TASK, task.clone(), end)? else { return Ok(None) };
+        let Some((last, last_at)) = self.row(&LAST_OF_TASK, task.clone(), end)? else { return Ok(None) };
+        let count = self.count(&COUNT_OF_TASK, task)?;
+        Ok(Some(MessageRange { first, last, count, first_at, last_at }))
     }
 
     /// What the turn was writing when it was last heard of. A turn that did not complete keeps its draft.

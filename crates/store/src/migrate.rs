@@ -70,6 +70,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0011_boards",
         sql: include_str!("../migrations/sessions/0011_boards.sql"),
     },
+    Migration {
+        number: 12,
+        name: "sessions/0012_task_terms",
+        sql: include_str!("../migrations/sessions/0012_task_terms.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[Migration {

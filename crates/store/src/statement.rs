@@ -75,6 +75,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         crate::checkpoint::QUERIES,
         crate::context::QUERIES,
         crate::doctor::SESSION_QUERIES,
+        crate::due::QUERIES,
         crate::doctor::MESSAGE_QUERIES,
         crate::idempotency::QUERIES,
         crate::lock::QUERIES,
@@ -130,14 +131,18 @@ pub(crate) mod tests {
     use crate::migrate;
     use rusqlite::Connection;
 
-    /// Read whole by purpose: they hold a handful of rows each, made by hand by a person.
-    pub(crate) const SMALL_TABLES: [&str; 3] = ["users", "boards", "repos"];
+    /// Read whole by purpose: they hold a handful of rows each, made by hand by a person, or one for each vendor.
+    pub(crate) const SMALL_TABLES: [&str; 4] = ["users", "boards", "repos", "vendor_pauses"];
     /// Indexes over only the rows that are open now, which may be walked through.
-    pub(crate) const OPEN_ROWS: [&str; 9] = [
+    pub(crate) const OPEN_ROWS: [&str; 13] = [
         "callbacks_due_parent",
         "firings_due",
         "participants_live",
         "tasks_open",
+        "tasks_pool",
+        "tasks_deadline",
+        "tasks_not_before",
+        "tasks_claim",
         "turns_running",
         "runs_running",
         "permissions_open",

@@ -4,7 +4,9 @@ use crate::sql::{Row, params};
 use crate::statement::statements;
 use crate::view::limit;
 use crate::{StoreError, View, column};
-use model::{ParticipantId, PlanId, Question, SessionId, Task, TaskId, TaskState, Timestamp, TurnId};
+use model::{
+    ParticipantId, PlanId, Question, SessionId, Task, TaskClaim, TaskId, TaskState, Timestamp, TurnId,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskRow {
@@ -22,6 +24,14 @@ pub struct TaskRow {
     pub updated_at: Timestamp,
     /// Among waiting tasks of the same priority the smaller one goes first.
     pub rank: u64,
+    /// Why it was not done, for programs.
+    pub code: Option<String>,
+    /// Not to be tried again before this.
+    pub not_before: Option<Timestamp>,
+    /// How often it has been claimed: the token of the last claim.
+    pub claims: u64,
+    /// Who does a task of the pool.
+    pub claim: Option<TaskClaim>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +49,7 @@ pub struct TargetRow {
 macro_rules! task_columns {
     () => {
         "t.seq, t.data, t.state, t.attempt, t.text, t.answer, t.created_at, t.updated_at, t.priority, t.queue_rank, \
+         t.session_id, t.task_id, t.not_before, t.end_code, t.claims, t.claim_holder, t.claim_expires_at, \
          (SELECT q.question FROM task_targets q WHERE q.task_id = t.task_id AND q.question IS NOT NULL \
           ORDER BY q.asked_seq LIMIT 1) AS question"
     };
@@ -79,6 +90,28 @@ statements! { QUERIES in Sessions {
     );
     TARGETS_OF_TASK = "SELECT participant_id, state, attempt, turn_id, question FROM task_targets
         WHERE task_id = ?1 ORDER BY position";
+    POOL = concat!(
+        "SELECT ", task_columns!(), " FROM tasks t
+         WHERE t.open = 1 AND t.pool = 1 AND t.state = 'submitted'
+           AND NOT EXISTS (
+               SELECT 1 FROM task_dependencies d LEFT JOIN tasks n ON n.task_id = d.depends_on
+               WHERE d.task_id = t.task_id AND n.state IS DISTINCT FROM 'completed')
+         ORDER BY t.priority DESC, t.queue_rank LIMIT ?1"
+    );
+    UNASSIGNED = concat!(
+        "SELECT ", task_columns!(), " FROM tasks t
+         WHERE t.session_id = ?1 AND t.open = 1 AND t.state = 'submitted' AND t.pool = 0
+           AND NOT EXISTS (SELECT 1 FROM task_targets g WHERE g.task_id = t.task_id)
+           AND NOT EXISTS (
+               SELECT 1 FROM task_dependencies d LEFT JOIN tasks n ON n.task_id = d.depends_on
+               WHERE d.task_id = t.task_id AND n.state IS DISTINCT FROM 'completed')
+         ORDER BY t.priority DESC, t.queue_rank"
+    );
+    OPEN_TASKS_OF = "SELECT count(*) FROM tasks t
+        WHERE t.session_id = ?1 AND t.open = 1 AND EXISTS (
+            SELECT 1 FROM task_targets g WHERE g.task_id = t.task_id AND g.participant_id = ?2
+              AND g.state IN ('submitted', 'working', 'input_required'))";
+    DEPENDENCIES = "SELECT depends_on FROM task_dependencies WHERE task_id = ?1 ORDER BY depends_on";
     QUEUE_DEPTH = "SELECT count(*) FROM tasks WHERE session_id = ?1 AND open = 1";
 } }
 
@@ -167,6 +200,26 @@ impl View<'_> {
         self.rows(&DEPENDENTS, [task.to_string()], read_task)
     }
 
+    /// Tasks of all sessions that can be claimed now, the most urgent first.
+    pub fn pool(&self, most: usize) -> Result<Vec<TaskRow>, StoreError> {
+        self.rows(&POOL, params![limit(most)], read_task)
+    }
+
+    /// Tasks of the session that could begin if it were known who is to do them.
+    pub fn unassigned_tasks(&self, session: SessionId) -> Result<Vec<TaskRow>, StoreError> {
+        self.rows(&UNASSIGNED, [session.to_string()], read_task)
+    }
+
+    /// Tasks of the session that the participant has before it.
+    pub fn open_tasks_of(&self, session: SessionId, participant: ParticipantId) -> Result<u64, StoreError> {
+        self.count(&OPEN_TASKS_OF, params![session.to_string(), participant.to_string()])
+    }
+
+    /// What the task depends on, directly.
+    pub fn dependencies(&self, task: TaskId) -> Result<Vec<TaskId>, StoreError> {
+        self.rows(&DEPENDENCIES, [task.to_string()], |row| column::parsed(row, "depends_on"))
+    }
+
     /// Tasks of the session that are not ended.
     pub fn queue_depth(&self, session: SessionId) -> Result<u64, StoreError> {
         self.count(&QUEUE_DEPTH, [session.to_string()])
@@ -174,6 +227,17 @@ impl View<'_> {
 }
 
 fn read_task(row: &Row<'_>) -> Result<TaskRow, StoreError> {
+    let claims = column::unsigned(row, "claims")?;
+    let claim = match (row.get("claim_holder")?, column::time_or_none(row, "claim_expires_at")?) {
+        (Some(holder), Some(expires_at)) => Some(TaskClaim {
+            session: column::parsed(row, "session_id")?,
+            task: column::parsed(row, "task_id")?,
+            token: claims,
+            holder,
+            expires_at,
+        }),
+        _ => None,
+    };
     Ok(TaskRow {
         task: Task { priority: row.get("priority")?, ..column::json(row, "data")? },
         state: column::word(row, "state")?,
@@ -184,5 +248,9 @@ fn read_task(row: &Row<'_>) -> Result<TaskRow, StoreError> {
         created_at: column::time(row, "created_at")?,
         updated_at: column::time(row, "updated_at")?,
         rank: column::unsigned(row, "queue_rank")?,
+        code: row.get("end_code")?,
+        not_before: column::time_or_none(row, "not_before")?,
+        claims,
+        claim,
     })
 }

@@ -3,7 +3,7 @@
 use crate::sql::Row;
 use crate::statement::statements;
 use crate::{StoreError, View, column};
-use model::{ParticipantId, TaskId, Timestamp, Turn, TurnId, TurnOutcome, Usage};
+use model::{GitState, ParticipantId, TaskId, Timestamp, Turn, TurnId, TurnOutcome, Usage};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TurnRow {
@@ -14,6 +14,8 @@ pub struct TurnRow {
     /// Zero while the turn runs.
     pub usage: Usage,
     pub iterations: u32,
+    /// Where its checkout stood when it had ended.
+    pub git_end: Option<GitState>,
 }
 
 statements! { ANSWER_QUERIES in Messages {
@@ -21,14 +23,14 @@ statements! { ANSWER_QUERIES in Messages {
 } }
 
 statements! { QUERIES in Sessions {
-    TURN = "SELECT data, outcome, ended_at, usage, iterations FROM turns WHERE turn_id = ?1";
+    TURN = "SELECT data, outcome, ended_at, usage, iterations, git_end FROM turns WHERE turn_id = ?1";
     TURNS_OF_TASK =
-        "SELECT data, outcome, ended_at, usage, iterations FROM turns WHERE task_id = ?1 ORDER BY seq";
+        "SELECT data, outcome, ended_at, usage, iterations, git_end FROM turns WHERE task_id = ?1 ORDER BY seq";
     RUNNING_TURNS =
-        "SELECT data, outcome, ended_at, usage, iterations FROM turns WHERE running = 1 ORDER BY seq";
-    RUNNING_TURN_OF = "SELECT data, outcome, ended_at, usage, iterations FROM turns
+        "SELECT data, outcome, ended_at, usage, iterations, git_end FROM turns WHERE running = 1 ORDER BY seq";
+    RUNNING_TURN_OF = "SELECT data, outcome, ended_at, usage, iterations, git_end FROM turns
         WHERE participant_id = ?1 AND running = 1 ORDER BY seq DESC LIMIT 1";
-    LAST_TURN_OF = "SELECT data, outcome, ended_at, usage, iterations FROM turns
+    LAST_TURN_OF = "SELECT data, outcome, ended_at, usage, iterations, git_end FROM turns
         WHERE participant_id = ?1 ORDER BY seq DESC LIMIT 1";
     TURN_NUMBER = "SELECT seq FROM turns WHERE turn_id = ?1";
 } }
@@ -76,5 +78,6 @@ fn read_turn(row: &Row<'_>) -> Result<TurnRow, StoreError> {
         ended_at: column::time_or_none(row, "ended_at")?,
         usage: column::json_or_none(row, "usage")?.unwrap_or_default(),
         iterations: column::small(row, "iterations")?,
+        git_end: column::json_or_none(row, "git_end")?,
     })
 }

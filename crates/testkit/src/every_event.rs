@@ -41,6 +41,9 @@ fn payload(kind: &str) -> Value {
         Some("file" | "edit" | "checkpoint") => change(kind),
         Some("permission" | "budget") => permission(kind),
         Some("registration" | "lock" | "notice" | "context") => bus(kind),
+        Some("vendor") => {
+            json!({ "vendor": "anthropic", "until": AT, "reason": "the rate of calls is limited" })
+        }
         Some("transcript") => json!({
             "session": id("ses"), "vendor": "anthropic", "vendor_session": "77ec4bae/a40825",
             "source": "/home/ada/.claude/projects/a.jsonl",
@@ -222,7 +225,19 @@ fn task(kind: &str) -> Value {
         "task.submitted" => json!({
             "id": id("tsk"), "session": id("ses"), "plan": id("pln"), "kind": "work", "title": "Add leases",
             "prompt": "Add leases to the lock table", "targets": [id("par")], "priority": 2,
-            "depends_on": ["tsk_018f000000007000800000000000000b"], "files": ["src/lock.rs"], "created_at": AT,
+            "depends_on": ["tsk_018f000000007000800000000000000b"], "files": ["src/lock.rs"], "terms": terms(),
+            "created_at": AT,
+        }),
+        "task.changed" => json!({
+            "session": id("ses"), "task": id("tsk"), "depends_on": ["tsk_018f000000007000800000000000000b"],
+            "terms": terms(),
+        }),
+        "task.assigned" => json!({
+            "session": id("ses"), "task": id("tsk"), "participants": [id("par")],
+            "reason": "claude has rust, and nothing else to do",
+        }),
+        "task.claimed" | "task.claim_renewed" => json!({
+            "session": id("ses"), "task": id("tsk"), "token": 1, "holder": "builder-7", "expires_at": AT,
         }),
         "queue.reordered" => json!({
             "session": id("ses"), "places": [{ "task": id("tsk"), "priority": 3, "rank": 17 }],
@@ -237,21 +252,33 @@ fn task(kind: &str) -> Value {
         }),
         "task.resubmitted" => json!({
             "session": id("ses"), "task": id("tsk"), "attempt": 2, "reason": "the daemon was restarted",
+            "not_before": AT,
         }),
-        _ => json!({ "session": id("ses"), "task": id("tsk"), "text": "leases are in" }),
+        _ => json!({ "session": id("ses"), "task": id("tsk"), "text": "leases are in", "code": "crashed" }),
     }
+}
+
+fn terms() -> Value {
+    json!({
+        "on_failed": "wait", "deadline": AT, "wants": ["rust"], "pool": true,
+        "retry": { "max_attempts": 3, "backoff_seconds": 30, "on": ["crash", "rate_limit"] },
+    })
+}
+
+fn git() -> Value {
+    json!({ "branch": "main", "commit": "0123456789012345678901234567890123456789", "dirty": true })
 }
 
 fn turn(kind: &str) -> Value {
     match kind {
         "turn.started" => json!({
             "id": id("trn"), "session": id("ses"), "task": id("tsk"), "participant": id("par"), "run": id("run"),
-            "attempt": 1, "started_at": AT,
+            "attempt": 1, "started_at": AT, "git": git(),
         }),
         "turn.ended" => json!({
             "session": id("ses"), "task": id("tsk"), "turn": id("trn"), "participant": id("par"),
             "outcome": { "state": "failed", "code": "deadline", "message": "it took too long" },
-            "usage": usage(), "iterations": 3,
+            "usage": usage(), "iterations": 3, "git": git(),
         }),
         "turn.outlined" => json!({
             "session": id("ses"), "turn": id("trn"), "participant": id("par"),

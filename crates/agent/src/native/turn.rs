@@ -34,7 +34,14 @@ pub(crate) async fn converse(
         let (answer, latency_ms) = match ask(model, &request, start, link).await {
             Ok(answered) => answered,
             Err(LlmError::Canceled) => return TurnOutcome::Canceled,
-            Err(error) => return failed(error.code(), error),
+            Err(error) => {
+                if let LlmError::RateLimited { retry_after: Some(after), detail, .. } = &error {
+                    let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+                    let (retry_after_ms, reason) = (Some(millis), detail.clone());
+                    let _ = link.say(RunEvent::Limited { retry_after_ms, until: None, reason }).await;
+                }
+                return failed(error.code(), error);
+            }
         };
         let message = RunEvent::Message {
             role: Role::Assistant,

@@ -51,6 +51,14 @@ pub enum RunEvent {
     Record { line: String },
     /// Answer to [`RunCommand::Steer`]: whether the agent has taken up the words. Those it never took up are answered before the end.
     Steered { id: u64, taken: bool },
+    /// The vendor takes no more calls: for so long, or until then, as it says itself. The turn fails over it.
+    Limited {
+        #[serde(default)]
+        retry_after_ms: Option<u64>,
+        #[serde(default)]
+        until: Option<model::Timestamp>,
+        reason: String,
+    },
     /// Something only the daemon can do; answered by [`RunCommand::Reply`] with the same id.
     Request { id: u64, request: Request },
     /// The turn is over; the process waits for [`RunCommand::Leave`] and exits.

@@ -235,7 +235,8 @@ fn looks_like_url(given: &str) -> bool {
 /// The canonical path; the daemon stands elsewhere.
 pub(super) fn absolute(context: &Context, given: &Path) -> Result<String, Failure> {
     let path = context.path(given);
-    let path = path.canonicalize().map_err(|error| Failure::file(&path, &error))?;
+    // What is not there is refused by the daemon, in the same words for everybody.
+    let path = path.canonicalize().unwrap_or(path);
     path.into_os_string().into_string().map_err(|path| {
         Failure::usage("path_not_utf8", format!("the path {} is not UTF-8", Path::new(&path).display()))
     })

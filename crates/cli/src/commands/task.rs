@@ -1,7 +1,10 @@
 //! `coditect task`: pieces of wanted work.
 
+mod pool;
+mod terms;
 mod wait;
 
+pub(crate) use terms::Terms;
 pub(crate) use wait::{settled, verdict, wait_for};
 
 use super::Outcome;
@@ -10,8 +13,8 @@ use crate::failure::{Exit, Failure};
 use crate::render::{Cell, Paint, Sheet, Table};
 use clap::{Args, Subcommand};
 use client::Client;
-use model::TaskState;
-use protocol::{NewAnswer, NewSteer, Plan, Task as Shown, TaskMove, TaskQuery};
+use model::{OnFailed, TaskState};
+use protocol::{GitState, NewAnswer, NewSteer, Plan, Task as Shown, TaskMove, TaskQuery};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
@@ -32,6 +35,34 @@ pub(crate) enum Task {
         after_help = "Examples:\n  coditect task move q4x9 --before m2kd\n  coditect task move q4x9 --priority 5 --json"
     )]
     Move(Move),
+    /// Change what a task waits for, its deadline and its other terms
+    #[command(
+        after_help = "Examples:\n  coditect task change q4x9 --depends-on m2kd,7zz1 --on-failed wait\n  coditect task change q4x9 --deadline 8h --attempts 3 --backoff 60"
+    )]
+    Change(terms::Change),
+    /// List the tasks that wait for whoever claims them
+    #[command(after_help = "Examples:\n  coditect task pool\n  coditect task pool --json")]
+    Pool,
+    /// Claim a task of the pool for a while: nobody else gets it until then
+    #[command(
+        after_help = "Examples:\n  coditect task claim --as builder-7 --can rust\n  coditect task claim q4x9 --for 1800 --json"
+    )]
+    Claim(pool::Claim),
+    /// Go on with a claimed task
+    #[command(
+        after_help = "Examples:\n  coditect task renew q4x9 --token 1\n  coditect task renew q4x9 --token 1 --for 1800 --json"
+    )]
+    Renew(pool::Renew),
+    /// End a claimed task
+    #[command(
+        after_help = "Examples:\n  coditect task finish q4x9 --token 1 \"The tests pass\"\n  coditect task finish q4x9 --token 1 --failed \"There is no such table\""
+    )]
+    Finish(pool::Finish),
+    /// Give a claimed task back to the pool
+    #[command(
+        after_help = "Examples:\n  coditect task release q4x9 --token 1\n  coditect task release q4x9 --token 1 --json"
+    )]
+    Release(pool::Release),
     /// Answer what an agent asked
     #[command(
         after_help = "Examples:\n  coditect task answer q4x9 \"Yes, keep the old name\"\n  coditect task answer q4x9 -"
@@ -152,6 +183,12 @@ impl Task {
                 })?;
                 show(context, &task)
             }
+            Self::Change(change) => change.run(context),
+            Self::Pool => pool::list(context),
+            Self::Claim(claim) => claim.run(context),
+            Self::Renew(renew) => renew.run(context),
+            Self::Finish(finish) => finish.run(context),
+            Self::Release(release) => release.run(context),
             Self::Wait(wait) => wait_for(context, wait.tasks),
         }
     }
@@ -208,19 +245,51 @@ pub(crate) fn show(context: &Context, task: &Shown) -> Outcome {
             .painted("state", task.state.as_str(), paint(task.state))
             .row("kind", task.kind.as_str())
             .row("agents", to.join(", "))
+            .maybe("wants", (!task.wants.is_empty()).then(|| task.wants.join(", ")))
+            .maybe(
+                "claimed",
+                task.claim.as_ref().map(|claim| {
+                    format!("by {} until {}, token {}", claim.holder, claim.expires_at, claim.token)
+                }),
+            )
+            .maybe("waits for", waits_for(task))
+            .maybe("deadline", task.deadline.map(|at| at.to_string()))
+            .maybe("not before", task.not_before.map(|at| at.to_string()))
             .row("attempt", task.attempt.to_string())
             .row("priority", task.priority.to_string())
             .row("session", task.session.to_string())
             .maybe("plan", task.plan.map(|plan| plan.to_string()))
+            .maybe(
+                "messages",
+                task.messages.as_ref().map(|range| {
+                    format!("{} from {} to {}", range.count, range.first.short(), range.last.short())
+                }),
+            )
+            .maybe("git before", task.git_start.as_ref().map(standing))
+            .maybe("git after", task.git_end.as_ref().map(standing))
             .maybe("changes", (!changes.is_empty()).then(|| changes.join("\n")))
             .maybe("question", task.question.as_ref().map(|asked| asked.question.clone()))
             .maybe("result", task.text.clone())
+            .maybe("code", task.code.clone())
             .row("prompt", &task.prompt)
     })?;
     if let Some(asked) = &task.question {
         context.screen.say(&how_to_answer(&asked.task.short()));
     }
     Ok(Exit::Done)
+}
+
+fn waits_for(task: &Shown) -> Option<String> {
+    let ids: Vec<String> = task.depends_on.iter().map(|id| id.short()).collect();
+    let stays = if task.on_failed == OnFailed::Wait { ", also when one fails" } else { "" };
+    (!ids.is_empty()).then(|| format!("{}{stays}", ids.join(", ")))
+}
+
+/// Where a checkout stood.
+fn standing(git: &GitState) -> String {
+    let commit = git.commit.as_deref().map_or("no commit", |oid| oid.get(..12).unwrap_or(oid));
+    let branch = git.branch.as_deref().unwrap_or("no branch");
+    format!("{branch} at {commit}{}", if git.dirty { ", with changes" } else { "" })
 }
 
 pub(crate) fn how_to_answer(short_id: &str) -> String {

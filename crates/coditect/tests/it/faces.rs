@@ -87,6 +87,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("list_scripts", "reads scripts a repository brings: engine/tests/it/worktrees.rs"),
     ("trust_scripts", "as list_scripts"),
     ("list_tasks", "shows the tasks of everybody"),
+    ("resume_vendor", "needs a vendor that takes no calls: engine/tests/it/limits.rs"),
 ];
 
 /// Tools of the daemon that are in no row, and why.
@@ -149,6 +150,10 @@ enum Stage {
     Archived,
     /// As quiet; and what is in `board.rs`.
     Board,
+    /// As quiet, but that `{task}` is in the pool.
+    Pool,
+    /// The same, and it is claimed.
+    Claimed,
     /// A repository at `{path}` that is not registered; it may be called `{slug}`.
     Checkout,
     /// The same, registered.
@@ -164,7 +169,10 @@ enum Stage {
 }
 
 fn rows() -> Vec<Row> {
-    [session::rows(), lineage::rows(), task::rows(), worktree::rows(), board::rows()].into_iter().flatten().collect()
+    [session::rows(), lineage::rows(), task::rows(), worktree::rows(), board::rows()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 struct Place {
@@ -249,7 +257,7 @@ impl Place {
             id(&self.made("/sessions", &json!({ "title": "Parity", "agents": ["claude", "second"] })));
         let mut names = Names::new();
         let busy = stage == Stage::Queue;
-        let task = self.prompt(&session, if busy { "[[ask Go on?]]\n[[say on]]" } else { "[[say one]]" });
+        let mut task = self.prompt(&session, if busy { "[[ask Go on?]]\n[[say on]]" } else { "[[say one]]" });
         let state = if busy { "input_required" } else { "completed" };
         until("the stage is set", || (self.get(&format!("/tasks/{task}"))["state"] == state).then_some(()));
         let message = id(&self.get(&format!("/sessions/{session}/messages"))["items"][0]);
@@ -265,6 +273,13 @@ impl Place {
             Stage::Queue => {
                 names.insert("first", self.prompt(&session, "[[say first]]"));
                 names.insert("second", self.prompt(&session, "[[say second]]"));
+            }
+            Stage::Pool | Stage::Claimed => {
+                let body = json!({ "text": "pooled", "pool": true });
+                task = id(&self.made(&format!("/sessions/{session}/messages"), &body));
+                if stage == Stage::Claimed {
+                    self.made("/pool/claim", &json!({ "task": task, "holder": "w" }));
+                }
             }
             Stage::Board => board::stage(self, &session, &mut names),
             Stage::Archived => drop(self.made(&format!("/sessions/{session}/archive"), &Value::Null)),

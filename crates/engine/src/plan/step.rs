@@ -219,6 +219,7 @@ fn tasks_of(
             priority: task.priority,
             depends_on: task.depends_on.iter().map(|name| id_of(name)).collect::<Result<_, _>>()?,
             files: task.files.clone(),
+            terms: model::TaskTerms::default(),
             created_at: shared.now(),
         };
         tasks.push(base.clone());

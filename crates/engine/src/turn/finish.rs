@@ -1,7 +1,8 @@
 //! The end of a turn: what it changed is kept as a checkpoint, what it held is given back, and what
 //! becomes of its task is decided.
 
-use super::{Order, TurnDriver, detail, start};
+use super::again::{Again, again};
+use super::{Order, TurnDriver, detail, limited, standing, start};
 use crate::checkpoint;
 use crate::engine::Shared;
 use crate::permission;
@@ -9,7 +10,7 @@ use crate::task::canceled_dependents;
 use agent::{RunCommand, RunExitStatus};
 use model::{
     Actor, Checkpoint, Event, ParticipantStatus, Refusal, Resubmission, RunExit, StatusChange, Task, TaskEnd,
-    TaskRef, TaskState, Turn, TurnEnd, TurnOutcome, Usage,
+    TaskRef, TaskState, Timestamp, Turn, TurnEnd, TurnOutcome, Usage, VendorPause,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use store::View;
 /// Code of a failure of the run itself: the task gets another attempt, up to the limit.
 pub(crate) const CRASHED: &str = "crashed";
 /// Codes of failures that are the daemon's: the task gets another attempt, however often.
-const INTERRUPTED: [&str; 2] = ["daemon_restarted", "daemon_stopped"];
+pub(super) const INTERRUPTED: [&str; 2] = ["daemon_restarted", "daemon_stopped"];
 
 /// How long a run that was let go may take to exit.
 const LEAVE_GRACE: Duration = Duration::from_secs(2);
@@ -50,7 +51,12 @@ impl TurnDriver {
             Err(refusal) => (super::failed("checkpoint_failed", &refusal.message), None),
         };
         self.shared.failures.note(self.agent(), &outcome);
+        let git = standing::of(&self.shared, self.repo.as_ref()).await;
+        let now = self.shared.now();
+        let pause = limited::pause(self.limited.take(), &outcome, self.participant.vendor, now);
         let ending = Ending {
+            now,
+            pause,
             task: self.order.task.clone(),
             end: TurnEnd {
                 session: self.participant.session,
@@ -60,6 +66,7 @@ impl TurnDriver {
                 outcome,
                 usage,
                 iterations,
+                git,
             },
             exit: exit.map(|exit| self.run_exit(exit)),
             checkpoint,
@@ -185,6 +192,9 @@ pub(crate) struct Ending {
     pub(crate) exit: Option<RunExit>,
     pub(crate) checkpoint: Option<Checkpoint>,
     pub(crate) max_attempts: u32,
+    pub(crate) now: Timestamp,
+    /// The vendor takes no more calls for a while, as it says.
+    pub(crate) pause: Option<VendorPause>,
 }
 
 impl Ending {
@@ -203,6 +213,7 @@ impl Ending {
             _ => Vec::new(),
         };
         let mut events: Vec<Event> = self.exit.map(Event::RunExited).into_iter().collect();
+        events.extend(self.pause.map(Event::VendorPaused));
         events.extend(self.checkpoint.map(Event::CheckpointCreated));
         // Nothing is open that nobody waits for.
         events.extend(permission::over(unanswered, "turn_ended", "the turn that asked is over"));
@@ -239,29 +250,22 @@ impl Ending {
                     TurnOutcome::Completed { summary } => summary.clone(),
                     _ => String::new(),
                 };
-                Event::TaskCompleted(TaskEnd { session, task, text })
+                Event::TaskCompleted(TaskEnd { session, task, text, code: None })
             }
-            Some(TurnOutcome::Failed { code, message })
-                if INTERRUPTED.contains(&code.as_str())
-                    || (code == CRASHED && self.crashes(view)? < self.max_attempts) =>
-            {
-                Event::TaskResubmitted(Resubmission { session, task, attempt, reason: message.clone() })
+            Some(TurnOutcome::Failed { code, message }) => match again(view, self, &row, code)? {
+                Again::At(not_before) => {
+                    let reason = message.clone();
+                    Event::TaskResubmitted(Resubmission { session, task, attempt, reason, not_before })
+                }
+                Again::No => {
+                    let (text, code) = (message.clone(), Some(code.clone()));
+                    Event::TaskFailed(TaskEnd { session, task, text, code })
+                }
+            },
+            Some(_) => {
+                Event::TaskCanceled(TaskEnd { session, task, text: "canceled".to_owned(), code: None })
             }
-            Some(TurnOutcome::Failed { message, .. }) => {
-                Event::TaskFailed(TaskEnd { session, task, text: message.clone() })
-            }
-            Some(_) => Event::TaskCanceled(TaskEnd { session, task, text: "canceled".to_owned() }),
         }))
-    }
-
-    /// How often a run died over the task, this time included.
-    fn crashes(&self, view: &View<'_>) -> Result<u32, Refusal> {
-        let crashed =
-            |outcome: &TurnOutcome| matches!(outcome, TurnOutcome::Failed { code, .. } if code == CRASHED);
-        let before = view.turns(self.task.id)?;
-        let before = before.iter().filter(|turn| turn.turn.id != self.end.turn);
-        let before = before.filter(|turn| turn.outcome.as_ref().is_some_and(crashed)).count();
-        Ok(u32::try_from(before).unwrap_or(u32::MAX).saturating_add(u32::from(crashed(&self.end.outcome))))
     }
 }
 
@@ -288,7 +292,7 @@ pub(super) async fn not_started(
         None => refusal.message.clone(),
     };
     let (id, run, started_at) = (shared.new_id(), shared.new_id(), shared.now());
-    let turn = Turn { id, session, task, participant, run, attempt: order.attempt, started_at };
+    let turn = Turn { id, session, task, participant, run, attempt: order.attempt, started_at, git: None };
     let ending = Ending {
         task: order.task.clone(),
         end: TurnEnd {
@@ -299,7 +303,10 @@ pub(super) async fn not_started(
             outcome: super::failed(refusal.code.as_ref(), &message),
             usage: Usage::default(),
             iterations: 0,
+            git: None,
         },
+        now: started_at,
+        pause: None,
         exit: None,
         checkpoint: None,
         max_attempts: shared.config.snapshot().config.limits.max_attempts,

@@ -3,19 +3,19 @@
 
 use super::apart::Apart;
 use super::lock_requests::LockRequests;
-use super::{DEADLINE_GRACE, Order, TurnDriver};
+use super::{DEADLINE_GRACE, Order, TurnDriver, standing};
 use crate::budget::{self, Account};
 use crate::engine::Shared;
 use crate::{AgentConfig, Caller, LiveTurn, fork, instructions, worktree};
-use agent::{BashPolicy, Begin, Launch, LaunchError, McpServer, Program, RunLimits, Start};
+use agent::{BashPolicy, Begin, Launch, LaunchError, McpServer, Program, RunHandle, RunLimits, Start};
 use bus::{Liveness, NewRegistration};
 use llm::{Endpoint, Thinking};
 use model::{
-    Actor, AgentName, Driver, Event, HistoryBy, Participant, ParticipantStatus, Refusal, RefusalKind,
-    RegistrationId, Replay, Repo, Run, RunId, Session, StatusChange, Task, TaskKind, TaskRef, TaskState,
-    Turn, Usage, Vendor,
+    Actor, AgentName, Driver, Event, GitState, HistoryBy, Participant, ParticipantStatus, Refusal,
+    RefusalKind, RegistrationId, Replay, Repo, Run, RunId, Session, StatusChange, Task, TaskKind, TaskRef,
+    TaskState, Turn, Usage, Vendor, VendorPause,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +26,8 @@ const GRACE: Duration = Duration::from_secs(2);
 
 const NOT_CONFIGURED: &str = "agent_not_configured";
 const MISSING_KEY: &str = "missing_api_key";
+/// The vendor takes no calls now.
+const VENDOR_PAUSED: &str = "vendor_paused";
 /// The program on disk is not the daemon's any more.
 const OTHER_VERSION: &str = "run_other_version";
 
@@ -44,12 +46,13 @@ pub(super) struct Scene {
 pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<TurnDriver>, Refusal> {
     let mut scene = scene(shared, order)?;
     let replayed = replayed(&mut scene, order);
-    budget(shared, &order.task, &scene.participant)?;
+    may_begin(shared, &order.task, &scene.participant)?;
     let apart = Apart::settle(shared, order, &mut scene).await?;
     let (run, registration) = (shared.new_id(), shared.new_id());
     let scratch = shared.workspace.runs().join(RunId::to_string(&run));
     let worktree = scene.repo.as_ref().map_or_else(|| scratch.join("work"), |repo| PathBuf::from(&repo.path));
     prepare(&scratch, &worktree, scene.repo.is_some())?;
+    let git = standing::of(shared, scene.repo.as_ref()).await;
     let (fence, unsandboxed) = apart.fence(shared, &scene.participant, &scratch, &worktree).await?;
     let token = minted(shared, caller(&scene, run, registration), run, &scratch)?;
     let env = environment(shared, order, &scene, registration, &token);
@@ -69,10 +72,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         start,
     };
     let sight = apart.sight(shared, order, &scene).await;
-    let handle = agent::launch(launch).await.map_err(|error| {
-        shared.credentials.revoke(run);
-        not_launched(shared, &error)
-    })?;
+    let handle = launched(shared, run, launch).await?;
     register(shared, &scene, registration, scratch.join("alive")).await.inspect_err(|_| {
         handle.stop();
         shared.credentials.revoke(run);
@@ -108,8 +108,9 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         _claim: apart.claim,
         unsandboxed,
         calls: super::calls::Calls::default(),
+        limited: None,
     };
-    driver.announce(replayed).await.map(|begun| begun.then_some(driver))
+    driver.announce(replayed, git).await.map(|begun| begun.then_some(driver))
 }
 
 /// The run ends its turn by itself before this.
@@ -131,6 +132,19 @@ fn minted(
 fn caller(scene: &Scene, run: RunId, registration: RegistrationId) -> Caller {
     let (participant, agent) = (scene.participant.id, scene.participant.agent.clone());
     Caller::Run { run, registration, participant, session: scene.session.id, agent }
+}
+
+async fn launched(shared: &Shared, run: RunId, launch: Launch) -> Result<RunHandle, Refusal> {
+    agent::launch(launch).await.map_err(|error| {
+        shared.credentials.revoke(run);
+        not_launched(shared, &error)
+    })
+}
+
+/// What was so when the turn was ordered may be otherwise now that there is a place for it.
+fn may_begin(shared: &Shared, task: &Task, seat: &Participant) -> Result<(), Refusal> {
+    budget(shared, task, seat)?;
+    paused(shared)?.remove(&seat.vendor).map_or(Ok(()), Err)
 }
 
 fn not_launched(shared: &Shared, error: &LaunchError) -> Refusal {
@@ -227,7 +241,7 @@ fn mcp(shared: &Shared, participant: &Participant, env: &[(String, String)]) -> 
 
 impl TurnDriver {
     /// Commits that the turn has begun; false when the task was ended in the meantime.
-    async fn announce(&self, replayed: bool) -> Result<bool, Refusal> {
+    async fn announce(&self, replayed: bool, git: Option<GitState>) -> Result<bool, Refusal> {
         let (session, participant, task) =
             (self.participant.session, self.participant.id, self.order.task.id);
         let started_at = self.shared.now();
@@ -240,6 +254,7 @@ impl TurnDriver {
             run: self.run,
             attempt: self.order.attempt,
             started_at,
+            git,
         };
         let detail = self.told(None);
         let status = StatusChange { session, participant, status: ParticipantStatus::Starting, detail };
@@ -334,13 +349,29 @@ pub(crate) fn budget(shared: &Shared, task: &Task, seat: &Participant) -> Result
     used_up.map_or(Ok(()), Err)
 }
 
+/// Vendors that take no calls now, and why.
+pub(crate) fn paused(shared: &Shared) -> Result<BTreeMap<Vendor, Refusal>, Refusal> {
+    let now = shared.now();
+    let pauses = shared.store.read(|view| view.vendor_pauses())?;
+    let open = pauses.into_iter().filter(|pause| pause.until > now);
+    Ok(open.map(|pause| (pause.vendor, is_paused(&pause))).collect())
+}
+
+fn is_paused(pause: &VendorPause) -> Refusal {
+    let vendor = pause.vendor.as_str();
+    let message = format!("{vendor} takes no more calls until {}: {}", pause.until, pause.reason);
+    Refusal::new(RefusalKind::Unavailable, VENDOR_PAUSED, message)
+        .hint(format!("it goes on by itself then; `coditect agent resume {vendor}` tries before"))
+}
+
 pub(super) fn account(shared: &Shared, task: &Task, seat: &Participant) -> Account {
     Account { session: task.session, task: task.id, agent: seat.agent.clone(), day: shared.now().day() }
 }
 
 /// What somebody has to give the daemon before the agent can work; until then its tasks wait.
 pub(super) fn is_to_be_waited_for(refusal: &Refusal) -> bool {
-    [NOT_CONFIGURED, MISSING_KEY, OTHER_VERSION, budget::EXCEEDED].contains(&refusal.code.as_ref())
+    [NOT_CONFIGURED, MISSING_KEY, OTHER_VERSION, VENDOR_PAUSED, budget::EXCEEDED]
+        .contains(&refusal.code.as_ref())
 }
 
 pub(crate) fn not_configured(agent: &AgentName) -> Refusal {

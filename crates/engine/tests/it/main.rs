@@ -13,6 +13,8 @@ mod driven;
 #[cfg(test)]
 mod ending;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod permitting;
 #[cfg(test)]
 mod prompting;
@@ -22,5 +24,7 @@ mod restarting;
 mod scene;
 #[cfg(test)]
 mod sessions;
+#[cfg(test)]
+mod tasks;
 #[cfg(test)]
 mod worktrees;

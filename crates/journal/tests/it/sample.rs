@@ -115,6 +115,7 @@ impl Story {
             priority: 0,
             depends_on: Vec::new(),
             files: Vec::new(),
+            terms: model::TaskTerms::default(),
             created_at: NOW,
         };
         let text = Block::Text { text: "Refactor the auth module".to_owned() };
@@ -246,6 +247,7 @@ impl Story {
                 outcome,
                 usage: Usage::default(),
                 iterations: 1,
+                git: None,
             }),
         )
     }

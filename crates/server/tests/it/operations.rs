@@ -188,6 +188,7 @@ async fn tasks_and_plans(house: &House, contract: &mut Contract, session: &str) 
         _ => drop(contract.check("move_task", &moved)),
     }
     house.ask("POST", &format!("/tasks/{}/cancel", text(&next["id"]))).send(house.address).await;
+    pool(house, contract, session).await;
     let cancel = house.ask("POST", &format!("/tasks/{id}/cancel")).send(house.address).await;
     let canceled = contract.check("cancel_task", &cancel);
     assert_eq!(canceled["id"], json!(id));
@@ -200,6 +201,50 @@ async fn tasks_and_plans(house: &House, contract: &mut Contract, session: &str) 
     assert_eq!(canceled["state"], json!("failed"));
     let states: Vec<_> = canceled["tasks"].as_array().unwrap().iter().map(|task| &task["state"]).collect();
     assert!(states.iter().all(|state| **state == json!("canceled")), "{states:?}");
+}
+
+/// Tasks for whoever claims them, and what can be changed of them before.
+async fn pool(house: &House, contract: &mut Contract, session: &str) {
+    let new = json!({
+        "text": "Build it", "pool": true, "wants": ["rust"], "deadline_seconds": 3600, "on_failed": "wait",
+        "retry": { "max_attempts": 2, "backoff_seconds": 5, "on": ["crash"] },
+    });
+    let task = house.post(&format!("/sessions/{session}/messages"), new).await.json();
+    let path = format!("/tasks/{}", text(&task["id"]));
+    assert_eq!(
+        (&task["pool"], &task["wants"], &task["targets"]),
+        (&json!(true), &json!(["rust"]), &json!([]))
+    );
+    let change = house.ask("PATCH", &path).json(&json!({ "no_deadline": true, "wants": ["rust", "big"] }));
+    let changed = contract.check("change_task", &change.send(house.address).await);
+    assert_eq!((&changed["deadline"], &changed["wants"]), (&Value::Null, &json!(["rust", "big"])));
+    for (body, code) in [
+        (json!({}), "nothing_to_change"),
+        (json!({ "wants": ["Big!"] }), "capability_invalid"),
+        (json!({ "deadline_seconds": 0 }), "deadline_out_of_range"),
+        (json!({ "retry": { "max_attempts": 21, "on": ["crash"] } }), "retry_out_of_range"),
+        (json!({ "depends_on": [task["id"]] }), "dependency_cycle"),
+    ] {
+        assert_eq!(house.ask("PATCH", &path).json(&body).send(house.address).await.code(), code);
+    }
+    let pool = contract.check("list_pool", &house.get("/pool").await);
+    assert_eq!(pool["items"][0]["id"], task["id"]);
+    assert_eq!(house.post("/pool/claim", json!({})).await.code(), "no_work", "nobody said what he can");
+    let body = json!({ "can": ["rust", "big"], "holder": "builder", "seconds": 60 });
+    let claimed = contract.check("claim_task", &house.post("/pool/claim", body).await);
+    assert_eq!((&claimed["claim"]["token"], &claimed["state"]), (&json!(1), &json!("working")));
+    let renewed = house.post(&format!("{path}/renew"), json!({ "token": 1, "seconds": 90 })).await;
+    contract.check("renew_claim", &renewed);
+    let late = json!({ "token": 2, "outcome": "completed" });
+    assert_eq!(house.post(&format!("{path}/finish"), late).await.code(), "claim_lost");
+    let end = json!({ "token": 1, "outcome": "completed", "text": "built" });
+    let ended = contract.check("finish_claim", &house.post(&format!("{path}/finish"), end).await);
+    assert_eq!(
+        (&ended["state"], &ended["text"], &ended["claim"]),
+        (&json!("completed"), &json!("built"), &Value::Null)
+    );
+    let resumed = house.post("/agents/resume", json!({ "vendor": "anthropic" })).await;
+    assert_eq!(contract.check("resume_vendor", &resumed)["items"][0]["paused"], Value::Null);
 }
 
 async fn permissions_and_costs(house: &House, contract: &mut Contract, session: &str) {

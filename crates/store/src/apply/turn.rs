@@ -13,7 +13,7 @@ statements! { STATEMENTS in Sessions {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'running', 1, ?8, ?9, ?10) ON CONFLICT (turn_id) DO NOTHING";
     // A turn ends once; what is said of it later changes nothing.
     END_TURN = "UPDATE turns
-        SET state = ?2, running = 0, outcome = ?3, usage = ?4, iterations = ?5, ended_at = ?6
+        SET state = ?2, running = 0, outcome = ?3, usage = ?4, iterations = ?5, ended_at = ?6, git_end = ?7
         WHERE turn_id = ?1 AND running = 1";
 } }
 
@@ -50,7 +50,8 @@ pub(super) fn ended(db: &Connection, record: &Record, end: &TurnEnd) -> Result<(
             column::to_json(&end.outcome)?,
             column::to_json(&end.usage)?,
             end.iterations,
-            at(record)
+            at(record),
+            end.git.as_ref().map(column::to_json).transpose()?
         ],
     )?;
     if ended > 0 {

@@ -6,17 +6,21 @@
 use crate::workspace::{Workspace, commit, keyed};
 use model::{
     Actor, AgentName, Answer, Block, Board, BoardRemoved, Channel, Checkpoint, Claim, CostSource, Driver,
-    Event, FileChange, JournalRepair, Lineage, LockChange, LockMode, LockPhase, MergedPlan, MergedTask,
-    Message, MessageDraft, ModelAnswer, ModelCall, Namer, Notice, Participant, ParticipantId,
+    Event, FileChange, GitState, JournalRepair, Lineage, LockChange, LockMode, LockPhase, MergedPlan,
+    MergedTask, Message, MessageDraft, ModelAnswer, ModelCall, Namer, Notice, Participant, ParticipantId,
     ParticipantStatus, Plan, PlanEnd, PlanId, PlanMerge, PlanStall, PlanTest, PlannedTask, Proposal,
     Question, RefusedEdit, Registration, RegistrationEnd, RegistrationId, RegistrationPhase, Repo, RepoId,
     RepoPath, RepoRemoved, Resubmission, Role, Run, RunExit, Session, SessionArchived, SessionId,
-    SessionRenamed, StatusChange, StrayFile, StrayFiles, Task, TaskEnd, TaskId, TaskKind, TaskRef,
+    SessionRenamed, StatusChange, StrayFile, StrayFiles, Task, TaskEnd, TaskId, TaskKind, TaskRef, TaskTerms,
     TestReport, Timestamp, Turn, TurnEnd, TurnId, TurnOutcome, Usage, User, Vendor,
 };
 use std::time::Duration;
 use store::{Commit, Store};
 use testkit::{ManualClock, SeededEntropy};
+
+fn git_state(dirty: bool) -> GitState {
+    GitState { branch: Some("main".to_owned()), commit: Some("ab".repeat(20)), dirty }
+}
 
 fn asked(turn: &Turn) -> Event {
     let Turn { session, task, participant, id, .. } = *turn;
@@ -152,6 +156,7 @@ impl World {
             priority: 0,
             depends_on: Vec::new(),
             files: vec![path("src/auth.rs")],
+            terms: TaskTerms::default(),
             created_at: self.now(),
         }
     }
@@ -165,6 +170,7 @@ impl World {
             run: self.id_run(),
             attempt,
             started_at: self.now(),
+            git: Some(git_state(false)),
         }
     }
 
@@ -233,6 +239,7 @@ impl World {
         self.other_ends(&mut commits, &plan, &claude, &kimi);
         self.finish(&mut commits, &plan);
         commits.push((Actor::User, crate::session::lived(self, session.id, &fork, &claude, crashed_turn)));
+        commits.push((Actor::System, crate::terms::lived(self, session.id, claude.id)));
         History {
             commits,
             session: session.id,
@@ -339,7 +346,12 @@ impl World {
         let done = TurnOutcome::Completed { summary: "one task".to_owned() };
         let mut ended = vec![Event::PlanProposed(proposal)];
         ended.extend(self.end_turn(&turn, done, "finished"));
-        ended.push(Event::TaskCompleted(TaskEnd { session, task: ask.id, text: "one task".to_owned() }));
+        ended.push(Event::TaskCompleted(TaskEnd {
+            session,
+            task: ask.id,
+            text: "one task".to_owned(),
+            code: None,
+        }));
         commits.push((claude_says.clone(), ended));
     }
 
@@ -416,6 +428,7 @@ impl World {
             outcome,
             usage: USAGE,
             iterations: 2,
+            git: Some(git_state(true)),
         })
     }
 
@@ -477,7 +490,13 @@ impl World {
         let failed = TurnOutcome::Failed { code: "crashed".to_owned(), message: "signal 9".to_owned() };
         crash.extend(self.end_turn(&turn, failed, "crashed"));
         let (task, reason) = (work.id, "crashed".to_owned());
-        crash.push(Event::TaskResubmitted(Resubmission { session, task, attempt: 2, reason }));
+        crash.push(Event::TaskResubmitted(Resubmission {
+            session,
+            task,
+            attempt: 2,
+            reason,
+            not_before: Some(self.now()),
+        }));
         commits.push((Actor::System, crash));
         (work, turn.id)
     }
@@ -565,7 +584,12 @@ impl World {
         let session = plan.session;
         let targets = [claude.id, kimi.id];
         let [failed, canceled, rejected] = [(); 3].map(|()| self.task(session, &targets));
-        let end = |task: &Task, text: &str| TaskEnd { session, task: task.id, text: text.to_owned() };
+        let end = |task: &Task, text: &str| TaskEnd {
+            session,
+            task: task.id,
+            text: text.to_owned(),
+            code: Some("deadline".to_owned()),
+        };
         let broken = Plan { id: self.id_plan(), ..plan.clone() };
         commits.push((
             Actor::User,

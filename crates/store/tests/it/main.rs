@@ -17,6 +17,7 @@ mod schema;
 mod server;
 mod session;
 mod task;
+mod terms;
 mod total;
 mod vendor;
 mod workspace;

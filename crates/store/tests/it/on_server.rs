@@ -36,6 +36,8 @@ on_a_server! {
     board: what_is_on_a_board_is_read_back_as_it_is_now,
         a_card_goes_with_what_it_stands_for_and_a_board_takes_nothing_else_along,
         of_a_cards_firings_the_last_is_kept_and_what_is_under_way;
+    terms: a_claim_is_fenced_by_its_token_and_given_back_by_a_resubmission,
+        what_a_task_depends_on_can_change_until_it_has_ended, what_is_due_is_found_by_its_time;
     context: the_projection_has_what_is_shared_and_a_rebuild_makes_it_again;
     dump: replay_from_zero_gives_the_same_rows, reopening_changes_nothing,
         rebuild_and_swap_gives_the_same_rows_while_the_store_is_in_use,

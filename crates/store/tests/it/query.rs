@@ -229,8 +229,8 @@ pub(crate) fn the_history_reads_back_noun_by_noun() {
             assert_eq!(view.open_registrations()?.len(), 1);
 
             let counts = view.counts()?;
-            assert_eq!((counts.sessions, counts.participants, counts.tasks), (5, 3, 8));
-            assert_eq!((counts.open_tasks, counts.turns, counts.running_turns), (2, 2, 0));
+            assert_eq!((counts.sessions, counts.participants, counts.tasks), (5, 3, 11));
+            assert_eq!((counts.open_tasks, counts.turns, counts.running_turns), (5, 2, 0));
             assert_eq!((counts.messages, counts.plans, counts.checkpoints, counts.repos), (3, 2, 1, 1));
             Ok(())
         })

@@ -28,8 +28,9 @@ pub(crate) fn lived(
     let seat = Participant { history: Some(HistoryBy::Native), ..world.participant(aside.id, "claude") };
     let gone = world.session("gone");
     let (first, second) = (world.task(aside.id, &[seat.id]), world.task(aside.id, &[seat.id]));
-    let end =
-        |task: &Task| Event::TaskFailed(TaskEnd { session: aside.id, task: task.id, text: "no".to_owned() });
+    let end = |task: &Task| {
+        Event::TaskFailed(TaskEnd { session: aside.id, task: task.id, text: "no".to_owned(), code: None })
+    };
     let replay = Replay { session: aside.id, participant: seat.id, turn, reason: "it is gone".to_owned() };
     let places = vec![QueuePlace { task: second.id, priority: 2, rank: 1 }];
     vec![
@@ -321,7 +322,8 @@ fn a_callback_is_due_when_the_last_task_has_ended_and_until_it_was_delivered() {
         let seat = world.participant(child, "claude");
         let (one, two, later) =
             (world.task(child, &[seat.id]), world.task(child, &[seat.id]), world.task(child, &[seat.id]));
-        let end = |task: &Task| TaskEnd { session: child, task: task.id, text: "done".to_owned() };
+        let end =
+            |task: &Task| TaskEnd { session: child, task: task.id, text: "done".to_owned(), code: None };
         commit(
             &store,
             Actor::User,

@@ -88,7 +88,7 @@ fn reference(task: &Task) -> TaskRef {
 }
 
 fn end(task: &Task, text: &str) -> TaskEnd {
-    TaskEnd { session: task.session, task: task.id, text: text.to_owned() }
+    TaskEnd { session: task.session, task: task.id, text: text.to_owned(), code: None }
 }
 
 fn done() -> TurnOutcome {
@@ -101,7 +101,8 @@ fn crashed() -> TurnOutcome {
 
 fn again(task: &Task, attempt: u32) -> Event {
     let Task { session, id, .. } = *task;
-    Event::TaskResubmitted(Resubmission { session, task: id, attempt, reason: "crashed".to_owned() })
+    let reason = "crashed".to_owned();
+    Event::TaskResubmitted(Resubmission { session, task: id, attempt, reason, not_before: None })
 }
 
 #[test]
@@ -227,12 +228,14 @@ pub(crate) fn ready_tasks_come_by_priority_then_age_and_wait_for_their_dependenc
     };
     complete(&old);
     assert_eq!(scene.ready(), [urgent.id, young.id]);
-    scene.commit([Event::TaskFailed(end(&young, "no key"))]);
-    assert_eq!(scene.ready(), [urgent.id], "a failed dependency is not a completed one");
-    scene.commit([again(&young, 2)]);
     complete(&young);
     assert_eq!(scene.ready(), [waiting.id, urgent.id]);
+    let [broken, stuck] = [scene.both(), Task { priority: 9, ..scene.both() }];
+    let stuck = Task { depends_on: vec![broken.id], ..stuck };
+    scene.commit([Event::TaskSubmitted(broken.clone()), Event::TaskSubmitted(stuck)]);
+    scene.commit([Event::TaskFailed(end(&broken, "no key")), again(&broken, 2)]);
+    assert_eq!(scene.ready(), [waiting.id, urgent.id], "a failed dependency is not a completed one");
     let states = [TaskState::Completed, TaskState::Failed];
     let ended = scene.store.read(|view| view.tasks_in_state(&states)).unwrap();
-    assert_eq!(ended.iter().map(|row| row.task.id).collect::<Vec<_>>(), [old.id, young.id]);
+    assert_eq!(ended.iter().map(|row| row.task.id).collect::<Vec<_>>(), [old.id, young.id, broken.id]);
 }

@@ -26,6 +26,11 @@ pub(crate) struct Prompt {
     /// The attached client you type in; refused while another one has the session's input
     #[arg(long)]
     client: Option<String>,
+    #[command(flatten)]
+    terms: task::Terms,
+    /// No agent begins it by itself: it waits for whoever claims it
+    #[arg(long, conflicts_with = "to")]
+    pool: bool,
     /// Wait until the task has ended or an agent asks something
     #[arg(long)]
     wait: bool,
@@ -38,6 +43,12 @@ impl Prompt {
             targets: self.to,
             priority: self.priority,
             depends_on: self.after,
+            on_failed: self.terms.on_failed().unwrap_or_default(),
+            deadline: self.terms.deadline(),
+            deadline_seconds: self.terms.deadline_seconds(),
+            retry: self.terms.retry(),
+            wants: self.terms.wants(),
+            pool: self.pool,
             client: self.client,
         };
         let submitted = context

@@ -28,7 +28,7 @@ fn repositories() -> Vec<Row> {
             WHOLE,
             &[],
         )
-        .refused("repo_missing"),
+        .refused("path_missing"),
         Row::new(
             "list_repos",
             Stage::Repo,

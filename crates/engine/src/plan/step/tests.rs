@@ -48,6 +48,10 @@ impl Table {
             created_at: self.plan.created_at,
             updated_at: self.plan.created_at,
             rank: 0,
+            code: None,
+            not_before: None,
+            claims: 0,
+            claim: None,
         }
     }
 
@@ -214,6 +218,7 @@ fn ended(turn: &model::Turn, outcome: model::TurnOutcome) -> Event {
         outcome,
         usage: model::Usage::default(),
         iterations: 1,
+        git: None,
     })
 }
 
@@ -236,6 +241,7 @@ fn life(table: &Table) -> Vec<(Vec<Event>, Next)> {
         task: work.id,
         attempt: 2,
         reason: "killed".to_owned(),
+        not_before: None,
     });
     let [(first, first_begun), (second, second_begun)] = [stage.turn(&asks[0], 1), stage.turn(&asks[1], 1)];
     let [(dead, dead_begun), (done, done_begun)] = [stage.turn(&work, 1), stage.turn(&work, 2)];

@@ -16,8 +16,16 @@ pub(super) async fn handle(
     let session = app.engine.resolve_session_for(&call.caller, &id)?;
     let depends_on =
         body.depends_on.iter().map(|given| app.engine.resolve_task(given)).collect::<Result<_, _>>()?;
+    let terms = engine::NewTerms {
+        on_failed: body.on_failed,
+        deadline: body.deadline,
+        deadline_seconds: body.deadline_seconds,
+        retry: body.retry.map(model::RetryPolicy::from),
+        wants: body.wants,
+        pool: body.pool,
+    };
     let (text, targets, priority, client) = (body.text, body.targets, body.priority, body.client);
-    let prompt = engine::NewPrompt { text, targets, priority, depends_on, client };
+    let prompt = engine::NewPrompt { text, targets, priority, depends_on, terms, client };
     let task = app.engine.prompt(&call, session, prompt).await?;
     Ok((StatusCode::CREATED, Json(show::task(task))))
 }
