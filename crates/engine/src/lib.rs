@@ -6,6 +6,7 @@
 
 mod actor;
 mod agent;
+mod archive;
 mod aside;
 mod ask;
 mod bridge;
@@ -55,6 +56,7 @@ mod watching;
 mod worktree;
 mod writer;
 
+pub use archive::{ARCHIVE_SESSIONS_MAX, ArchiveTally, ImportedSession, SessionArchive};
 pub use ask::{AsideView, NewQuestion};
 pub use bus::{AckRule, Durability, Receipt};
 pub use call::{Call, Caller, Key};

@@ -3,8 +3,9 @@
 use crate::worktree::DiskUse;
 use model::{
     AgentName, FileChange, Isolation, Lock, MergedPlan, Participant, ParticipantId, ParticipantStatus, Plan,
-    PlanState, Proposal, Question, RegistrationId, Repo, RepoId, RepoPath, Session, SessionId, SessionState,
-    Task, TaskState, TestReport, Timestamp, Turn, TurnOutcome, Usage, Vendor, Worktree, WorktreeId,
+    PlanState, Proposal, Question, RegistrationId, Repo, RepoId, RepoPath, Session, SessionId, SessionSource,
+    SessionState, Task, TaskState, TestReport, Timestamp, Turn, TurnOutcome, Usage, Vendor, Worktree,
+    WorktreeId,
 };
 use store::ScriptRow;
 
@@ -21,6 +22,8 @@ pub struct SessionView {
     pub updated_at: Timestamp,
     /// In order.
     pub tags: Vec<String>,
+    /// Where it was led, of one that was read in from an archive.
+    pub imported: Option<SessionSource>,
 }
 
 #[derive(Debug, Clone)]

@@ -6,9 +6,9 @@ use crate::{
     Message, MessageDraft, Namer, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus,
     Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal,
     QueueOrder, RefusedEdit, Registration, RegistrationId, Replay, Repo, RepoId, Run, RunExit, RunId,
-    ScriptEnd, ScriptStart, Session, SessionId, SessionTags, StrayFiles, Task, TaskId, TestReport,
-    TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorRecords,
-    Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored,
+    ScriptEnd, ScriptStart, Session, SessionId, SessionImport, SessionTags, StrayFiles, Task, TaskId,
+    TestReport, TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor,
+    VendorRecords, Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -138,6 +138,8 @@ events! {
     /// It is seen nowhere any more. What was said in it stays in the journal.
     SessionRemoved(SessionRemoved) "session.removed",
     SessionCallbackChanged(CallbackChange) "session.callback_changed",
+    /// A piece of a session archive was read in.
+    SessionImported(SessionImport) "session.imported",
     CallbackDelivered(CallbackDelivery) "callback.delivered",
     ParticipantJoined(Participant) "participant.joined",
     /// The vendor's own session behind a participant is known.
@@ -368,7 +370,8 @@ impl Event {
             Self::WorktreeRestored(_) | Self::WorktreePurged(_) => None,
             Self::WorktreeScriptStarted(_) | Self::WorktreeScriptEnded(_) => None,
             Self::FileRestored(_) | Self::NoticePublished(_) | Self::ContextChanged(_) => None,
-            Self::JournalRepaired(_) => None,
+            // It is about the archive: the session was led elsewhere, and nothing happens in it.
+            Self::JournalRepaired(_) | Self::SessionImported(_) => None,
             Self::WorktreeAssigned(e) => Some(e.session),
             Self::SessionCreated(session) => Some(session.id),
             Self::SessionRenamed(e) => Some(e.session),

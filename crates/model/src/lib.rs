@@ -10,6 +10,7 @@
 
 mod agent;
 mod ambient;
+mod archive;
 mod board;
 mod budget;
 mod checkpoint;
@@ -38,6 +39,7 @@ mod worktree;
 
 pub use agent::{AGENT_NAME_MAX, AgentName, AgentNameError, Driver, Isolation, Vendor};
 pub use ambient::{Clock, Entropy};
+pub use archive::{SessionImport, SessionSource};
 pub use board::Board;
 pub use budget::{BudgetKind, BudgetUnit, BudgetWarning};
 pub use checkpoint::Checkpoint;

@@ -9,6 +9,7 @@
 //! except through a type of this crate; ids, times and plain enums are the model's own.
 
 mod agent;
+mod archive;
 mod checkpoint;
 pub mod config;
 mod context;
@@ -46,6 +47,7 @@ mod worktree;
 pub mod ws;
 
 pub use agent::{Agent, Sandbox};
+pub use archive::{NewSessionImport, SessionExportQuery, SessionImport, SessionSource};
 pub use checkpoint::Checkpoint;
 pub use context::ContextEntry;
 pub use cost::{CostBy, CostQuery, CostReport, CostRow};

@@ -11,7 +11,7 @@
 use crate::{
     Checkpoint, ContextEntry, Decision, FileChange, LockChange, MergedPlan, Message, Notice, Participant,
     Permission, PermissionRule, Plan, Proposal, Question, RefusedEdit, Registration, Repo, Run, Session,
-    Task, TestReport, Turn, TurnOutcome, Usage, WorktreeChange,
+    SessionSource, Task, TestReport, Turn, TurnOutcome, Usage, WorktreeChange,
 };
 use model::{Cursor, Event, HistoryBy, LockPhase, PlanState, Role, SessionId, TaskId, TaskState, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -101,6 +101,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         | Event::SessionUnarchived(_)
         | Event::SessionRemoved(_)
         | Event::SessionCallbackChanged(_) => changes.session_event(event),
+        Event::SessionImported(import) => changes.imported(import),
         Event::ParticipantJoined(_)
         | Event::ParticipantOpened(_)
         | Event::ParticipantReplayed(_)
@@ -299,6 +300,13 @@ impl Changes {
                 self.session(e.session, json!({ "callback": mode }));
             }
             _ => {}
+        }
+    }
+
+    fn imported(&mut self, import: &model::SessionImport) {
+        let source = to_value(SessionSource::from(import.source.clone()));
+        for session in &import.sessions {
+            self.push(Action::Patched, Noun::Session, *session, json!({ "imported": source }));
         }
     }
 

@@ -55,7 +55,7 @@ mod worktree;
 pub use crate::postgresql::{PostgresqlOptions, WORKSPACE_MAX};
 pub use ::postgresql::holds_password;
 pub use checkpoint::FileChangeRow;
-pub use commit::{COMMIT_QUEUE, Command, Commit, CommitError, Receipt};
+pub use commit::{COMMIT_QUEUE, Command, Commit, CommitError, Past, Receipt};
 pub use doctor::Counts;
 pub use error::StoreError;
 pub use idempotency::OUTBOX_WINDOW;

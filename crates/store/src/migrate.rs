@@ -65,6 +65,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0010_session_lists",
         sql: include_str!("../migrations/sessions/0010_session_lists.sql"),
     },
+    Migration {
+        number: 11,
+        name: "sessions/0011_session_imports",
+        sql: include_str!("../migrations/sessions/0011_session_imports.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[Migration {

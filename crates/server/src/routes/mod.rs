@@ -1,6 +1,7 @@
 //! One folder per noun, one file per operation: `routes/<noun>/<verb>.rs`.
 
 mod agent;
+mod archive;
 mod checkpoint;
 mod cost;
 mod daemon;
@@ -25,6 +26,7 @@ pub(crate) fn bind(binder: Binder) -> Binder {
     let nouns = [
         daemon::bind,
         session::bind,
+        archive::bind,
         message::bind,
         task::bind,
         plan::bind,

@@ -33,6 +33,7 @@ on_a_server! {
         after_a_crash_what_did_not_complete_is_submitted_again,
         an_ended_task_lets_nobody_start_and_takes_no_more_steps,
         ready_tasks_come_by_priority_then_age_and_wait_for_their_dependencies;
+    imported: a_record_knows_when_it_happened_and_when_it_was_read_in, nothing_of_it_is_open_running_live_or_due;
     context: the_projection_has_what_is_shared_and_a_rebuild_makes_it_again;
     dump: replay_from_zero_gives_the_same_rows, reopening_changes_nothing,
         rebuild_and_swap_gives_the_same_rows_while_the_store_is_in_use,
