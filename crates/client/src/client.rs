@@ -4,7 +4,7 @@ use crate::ClientError;
 use crate::connection::Connection;
 use crate::place::{Credential, Place};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, header};
 use protocol::{
     API_PREFIX, API_REVISION, CORRELATION_HEADER, Challenge, Cursor, DataRoot, Entropy, ErrorBody,
@@ -93,6 +93,21 @@ impl Ask {
         Ok(self)
     }
 
+    fn request(&self, connection: &Connection) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+        let mut request = Request::builder()
+            .method(self.method.as_str())
+            .uri(format!("{API_PREFIX}{}", self.path))
+            .header(header::HOST, &connection.host)
+            .header(header::AUTHORIZATION, connection.authorization());
+        if let Some(key) = &self.key {
+            request = request.header(IDEMPOTENCY_HEADER, key);
+        }
+        if self.body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        request.body(Full::new(self.body.clone().unwrap_or_default()))
+    }
+
     /// A key of the caller's own, so that even a repeat by another process is harmless.
     pub(crate) fn key(mut self, key: Option<&str>) -> Self {
         self.key = key.map(str::to_owned);
@@ -177,18 +192,7 @@ impl Client {
         Result<(hyper::http::response::Parts, Bytes), ClientError>,
         Box<dyn std::error::Error + Send + Sync>,
     > {
-        let mut request = Request::builder()
-            .method(ask.method.as_str())
-            .uri(format!("{API_PREFIX}{}", ask.path))
-            .header(header::HOST, &connection.host)
-            .header(header::AUTHORIZATION, connection.authorization());
-        if let Some(key) = &ask.key {
-            request = request.header(IDEMPOTENCY_HEADER, key);
-        }
-        if ask.body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
-        }
-        let request = request.body(Full::new(ask.body.clone().unwrap_or_default()))?;
+        let request = ask.request(&connection)?;
         let (parts, body) = connection.send(request).await?.into_parts();
         let body = Limited::new(body, ANSWER_MAX).collect().await?.to_bytes();
         self.keep(connection);
@@ -196,6 +200,22 @@ impl Client {
             true => Ok((parts, body)),
             false => Err(refused(parts.status.as_u16(), &parts.headers, &body)),
         })
+    }
+
+    /// Asks for what may be longer than memory.
+    pub(crate) async fn download(&self, ask: Ask) -> Result<Download, ClientError> {
+        let limit = self.shared.options.timeout;
+        let mut connection = self.open().await?;
+        let gone = |reason: String| ClientError::Unreachable { address: "its socket".to_owned(), reason };
+        let request = ask.request(&connection).map_err(|error| gone(error.to_string()))?;
+        let answered = tokio::time::timeout(limit, connection.send(request)).await;
+        let response = answered
+            .map_err(|_| ClientError::TimedOut { limit })?
+            .map_err(|error| gone(error.to_string()))?;
+        if !response.status().is_success() {
+            return Err(refused_upgrade(response).await);
+        }
+        Ok(Download { body: response.into_body(), _connection: connection, limit })
     }
 
     pub(crate) async fn open(&self) -> Result<Connection, ClientError> {
@@ -224,6 +244,35 @@ impl Client {
 
     fn fresh_key(&self) -> String {
         Challenge::new(&*self.shared.options.entropy).to_string()
+    }
+}
+
+/// An answer of any length, taken as it comes.
+pub struct Download {
+    body: Incoming,
+    /// Lives as long as the answer does.
+    _connection: Connection,
+    limit: Duration,
+}
+
+impl Download {
+    /// The next piece; none when all of it has come.
+    ///
+    /// # Errors
+    /// It broke off: what came is not all there is.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
+        loop {
+            let frame = tokio::time::timeout(self.limit, self.body.frame());
+            let Ok(frame) = frame.await else { return Err(ClientError::TimedOut { limit: self.limit }) };
+            let Some(frame) = frame else { return Ok(None) };
+            let frame = frame.map_err(|error| ClientError::Unreachable {
+                address: "its socket".to_owned(),
+                reason: format!("the answer broke off: {error}"),
+            })?;
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
     }
 }
 

@@ -13,7 +13,7 @@ mod path;
 mod place;
 mod stream;
 
-pub use client::{Client, Fresh, LentToken, Options};
+pub use client::{Client, Download, Fresh, LentToken, Options};
 pub use error::ClientError;
 pub use place::Credential;
 pub use stream::{EventStream, StreamItem};

@@ -6,6 +6,7 @@
 
 mod actor;
 mod agent;
+mod archive;
 mod aside;
 mod ask;
 mod assign;
@@ -61,6 +62,7 @@ mod watching;
 mod worktree;
 mod writer;
 
+pub use archive::{ARCHIVE_SESSIONS_MAX, ArchiveTally, ImportedSession, SessionArchive};
 pub use ask::{AsideView, NewQuestion};
 pub use board::{
     BoardCopy, BoardView, CardChange, CardCopy, CardView, CommentCopy, MissingWish, NewCard, NewComment,

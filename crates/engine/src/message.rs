@@ -218,6 +218,11 @@ pub(crate) fn targets_of(
     if let Some(origin) = &row.session.origin {
         return Err(imported(origin));
     }
+    if let Some(source) = &row.imported {
+        let message = format!("the session was led in workspace `{}` and is history here", source.workspace);
+        return Err(Refusal::conflict("session_imported", message)
+            .hint("go on in a fork of it: `coditect session fork ID --agents claude`"));
+    }
     let seats: Vec<Participant> =
         view.participants(session)?.into_iter().map(|row| row.participant).collect();
     if agents.is_empty() {

@@ -359,6 +359,7 @@ pub(crate) fn session_view(view: &View<'_>, row: SessionRow) -> Result<SessionVi
         needs_input: u32::try_from(asked + permissions + paused as u64).unwrap_or(u32::MAX),
         updated_at: row.updated_at,
         tags: row.tags,
+        imported: row.imported,
         session: row.session,
     })
 }

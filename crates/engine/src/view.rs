@@ -4,8 +4,8 @@ use crate::worktree::DiskUse;
 use model::{
     AgentName, FileChange, GitState, Isolation, Lock, MergedPlan, Participant, ParticipantId,
     ParticipantStatus, Plan, PlanState, Proposal, Question, RegistrationId, Repo, RepoId, RepoPath, Session,
-    SessionId, SessionState, Task, TaskClaim, TaskState, TestReport, Timestamp, Turn, TurnOutcome, Usage,
-    Vendor, VendorPause, Worktree, WorktreeId,
+    SessionId, SessionSource, SessionState, Task, TaskClaim, TaskState, TestReport, Timestamp, Turn,
+    TurnOutcome, Usage, Vendor, VendorPause, Worktree, WorktreeId,
 };
 use store::{MessageRange, ScriptRow};
 
@@ -22,6 +22,8 @@ pub struct SessionView {
     pub updated_at: Timestamp,
     /// In order.
     pub tags: Vec<String>,
+    /// Where it was led, of one that was read in from an archive.
+    pub imported: Option<SessionSource>,
 }
 
 #[derive(Debug, Clone)]

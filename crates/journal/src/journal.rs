@@ -382,7 +382,12 @@ mod tests {
 
     fn draft() -> Draft {
         let board = BoardId::new(&Still, &Still);
-        Draft { event: Event::BoardRemoved(BoardRemoved { board }), actor: Actor::User, key: None }
+        Draft {
+            event: Event::BoardRemoved(BoardRemoved { board }),
+            actor: Actor::User,
+            key: None,
+            past: None,
+        }
     }
 
     /// The rest of a story in which the file stopped working after one good record.

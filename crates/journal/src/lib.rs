@@ -8,6 +8,7 @@
 pub mod archive;
 mod blob;
 mod catalog;
+mod chained;
 mod disk;
 mod epochs;
 mod error;
@@ -31,6 +32,7 @@ mod verify;
 mod walk;
 
 pub use blob::{BLOB_MAX, Blobs};
+pub use chained::{CHAINED_LINE_MAX, Chain, ChainError, Chained};
 pub use error::JournalError;
 pub use journal::{Journal, Opened, Options};
 pub use reader::{JournalStats, PAGE_BYTES_MAX, PAGE_MAX, ReadPage, Reader, Replay};

@@ -23,6 +23,8 @@ pub(crate) const SALT_LEN: usize = 16;
 pub(crate) struct Stamp<'a> {
     pub(crate) cursor: Cursor,
     pub(crate) ts: &'a str,
+    /// When it was written, of what happened before that.
+    pub(crate) imported: Option<&'a str>,
     pub(crate) more: u32,
     pub(crate) prev: [u8; 32],
     pub(crate) salt: [u8; SALT_LEN],
@@ -82,6 +84,9 @@ fn encode_header(
         out.extend_from_slice(b",\"usage\":");
         serde_json::to_writer(&mut *out, &answer.usage)?;
     }
+    if let Some(imported) = stamp.imported {
+        write!(out, ",\"imported\":\"{imported}\"")?;
+    }
     if stamp.more > 0 {
         write!(out, ",\"more\":{}", stamp.more)?;
     }
@@ -133,6 +138,7 @@ struct Header<'a> {
     epoch: u64,
     seq: u64,
     ts: Timestamp,
+    imported: Option<Timestamp>,
     session: Option<SessionId>,
     #[serde(borrow)]
     kind: Cow<'a, str>,
@@ -206,6 +212,10 @@ impl<'a> Line<'a> {
         }
     }
 
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        self.header.session
+    }
+
     pub(crate) fn more(&self) -> u32 {
         self.header.more
     }
@@ -230,9 +240,9 @@ impl<'a> Line<'a> {
     }
 
     pub(crate) fn into_record(self, event: Event) -> Record {
-        let Header { ts, session, actor, key, request, v, more, .. } = self.header;
+        let Header { ts, imported, session, actor, key, request, v, more, .. } = self.header;
         let key = key.map(|key| IdempotencyKey { key, request_hash: request.unwrap_or_default() });
-        Record { position: self.position, ts, session, actor, key, event, version: v, more }
+        Record { position: self.position, ts, imported, session, actor, key, event, version: v, more }
     }
 }
 

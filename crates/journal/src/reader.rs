@@ -8,7 +8,8 @@ use crate::segment::Segment;
 use crate::survey::Survey;
 use crate::walk::Walk;
 use crate::{JournalError, Position, Record};
-use model::Cursor;
+use model::{Cursor, SessionId};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -48,6 +49,8 @@ pub struct JournalStats {
 #[derive(Debug)]
 pub struct Replay {
     walk: Walk,
+    /// Only records of these; all without.
+    sessions: Option<BTreeSet<SessionId>>,
     failed: bool,
 }
 
@@ -58,11 +61,20 @@ impl Iterator for Replay {
         if self.failed {
             return None;
         }
-        let step = self.walk.next().transpose()?;
-        let record = step.and_then(|step| step.record());
-        self.failed = record.is_err();
-        Some(record)
+        loop {
+            let record = match self.walk.next().transpose()? {
+                Ok(step) if !is_wanted(self.sessions.as_ref(), step.line.session()) => continue,
+                step => step.and_then(|step| step.record()),
+            };
+            self.failed = record.is_err();
+            return Some(record);
+        }
     }
+}
+
+/// What others are about is passed over with its payload unread.
+fn is_wanted(sessions: Option<&BTreeSet<SessionId>>, session: Option<SessionId>) -> bool {
+    sessions.is_none_or(|wanted| session.is_some_and(|session| wanted.contains(&session)))
 }
 
 impl Reader {
@@ -110,7 +122,12 @@ impl Reader {
             return Err(JournalError::UnknownPosition { after });
         }
         let walk = Walk::new(Arc::clone(&self.catalog), snapshot, after.seq + 1)?;
-        Ok(Replay { walk, failed: false })
+        Ok(Replay { walk, sessions: None, failed: false })
+    }
+
+    /// As [`Reader::replay`], of the records of these sessions alone.
+    pub fn replay_of(&self, after: Cursor, sessions: BTreeSet<SessionId>) -> Result<Replay, JournalError> {
+        Ok(Replay { sessions: Some(sessions), ..self.replay(after)? })
     }
 
     /// The record with this number.

@@ -27,6 +27,8 @@ pub struct Draft {
     pub event: Event,
     pub actor: Actor,
     pub key: Option<IdempotencyKey>,
+    /// When it happened, of what happened elsewhere and is only brought here now.
+    pub past: Option<Timestamp>,
 }
 
 /// Names a request so that its repetition is recognised.
@@ -42,7 +44,10 @@ pub struct IdempotencyKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     pub position: Position,
+    /// When it happened.
     pub ts: Timestamp,
+    /// When it was brought here, of what happened elsewhere before.
+    pub imported: Option<Timestamp>,
     pub session: Option<SessionId>,
     pub actor: Actor,
     pub key: Option<IdempotencyKey>,

@@ -23,13 +23,17 @@ pub(crate) fn stamp(
     for (at, (((draft, payload), &blob), salt)) in together {
         let more = u32::try_from(drafts.len() - 1 - at).unwrap_or(u32::MAX);
         let cursor = Cursor { epoch, seq: last.cursor.seq + 1 };
-        let mut stamp = Stamp { cursor, ts: &ts_text, more, prev: last.hash, salt: [0; SALT_LEN] };
+        let past = draft.past.map(|past| past.to_string());
+        let imported = past.is_some().then_some(ts_text.as_str());
+        let happened = past.as_deref().unwrap_or(&ts_text);
+        let mut stamp = Stamp { cursor, ts: happened, imported, more, prev: last.hash, salt: [0; SALT_LEN] };
         stamp.salt.copy_from_slice(salt);
         let hash = encode(lines, draft, &stamp, payload, blob)?;
         last = Position { cursor, hash };
         records.push(Record {
             position: last,
-            ts,
+            ts: draft.past.unwrap_or(ts),
+            imported: draft.past.map(|_| ts),
             session: draft.event.session(),
             actor: draft.actor.clone(),
             key: draft.key.clone(),

@@ -7,10 +7,11 @@ use crate::{
     FiringEnd, GitState, LockChange, MergedPlan, Message, MessageDraft, Namer, Notice, Opening, Outline,
     Participant, ParticipantId, ParticipantStatus, Permission, PermissionDecision, PermissionRule,
     PermissionRuleRemoval, Plan, PlanId, Proposal, QueueOrder, RefusedEdit, Registration, RegistrationId,
-    Replay, Repo, RepoId, Run, RunExit, RunId, ScriptEnd, ScriptStart, Session, SessionId, SessionTags,
-    StrayFiles, Task, TaskAssignment, TaskChange, TaskClaim, TaskId, TestReport, Timestamp, TranscriptImport,
-    TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorPause, VendorRecords, Worktree,
-    WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored, Zone, ZoneRemoved,
+    Replay, Repo, RepoId, Run, RunExit, RunId, ScriptEnd, ScriptStart, Session, SessionId, SessionImport,
+    SessionTags, StrayFiles, Task, TaskAssignment, TaskChange, TaskClaim, TaskId, TestReport, Timestamp,
+    TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorPause,
+    VendorRecords, Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored, Zone,
+    ZoneRemoved,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -155,6 +156,8 @@ events! {
     /// It is seen nowhere any more. What was said in it stays in the journal.
     SessionRemoved(SessionRemoved) "session.removed",
     SessionCallbackChanged(CallbackChange) "session.callback_changed",
+    /// A piece of a session archive was read in.
+    SessionImported(SessionImport) "session.imported",
     CallbackDelivered(CallbackDelivery) "callback.delivered",
     ParticipantJoined(Participant) "participant.joined",
     /// The vendor's own session behind a participant is known.
@@ -406,7 +409,8 @@ impl Event {
             Self::WorktreeRestored(_) | Self::WorktreePurged(_) => None,
             Self::WorktreeScriptStarted(_) | Self::WorktreeScriptEnded(_) => None,
             Self::FileRestored(_) | Self::NoticePublished(_) | Self::ContextChanged(_) => None,
-            Self::JournalRepaired(_) | Self::VendorPaused(_) => None,
+            // An imported session was led elsewhere, and nothing happens in it.
+            Self::JournalRepaired(_) | Self::VendorPaused(_) | Self::SessionImported(_) => None,
             Self::WorktreeAssigned(e) => Some(e.session),
             Self::SessionCreated(session) => Some(session.id),
             Self::SessionRenamed(e) => Some(e.session),

@@ -10,6 +10,7 @@
 
 mod agent;
 mod ambient;
+mod archive;
 mod board;
 mod budget;
 mod checkpoint;
@@ -39,6 +40,7 @@ mod worktree;
 
 pub use agent::{AGENT_NAME_MAX, AgentName, AgentNameError, Driver, Isolation, Vendor};
 pub use ambient::{Clock, Entropy};
+pub use archive::{SessionImport, SessionSource};
 pub use board::{
     BOARD_EDGE, BOARD_NAME_MAX, BOARDS_MAX, Board, CARDS_MAX, COMMENT_MAX, COMMENTS_MAX, Card, CardEdit,
     CardMove, CardRemoved, CardSubject, Comment, CommentRemoved, CommentResolved, Firing, FiringConfirmed,

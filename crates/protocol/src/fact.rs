@@ -104,6 +104,8 @@ pub enum Fact {
     SessionRemoved(SessionRemoved),
     #[serde(rename = "session.callback_changed")]
     SessionCallbackChanged(CallbackChange),
+    #[serde(rename = "session.imported")]
+    SessionImported(SessionImportRecord),
     #[serde(rename = "callback.delivered")]
     CallbackDelivered(CallbackDelivery),
     #[serde(rename = "participant.joined")]
@@ -371,6 +373,26 @@ payloads! {
     SessionTags { session: String, tags: Vec<String> }
     SessionRemoved { session: String }
     CallbackChange { session: String, callback: Option<Callback> }
+    /// A piece of a session archive was read in.
+    SessionImportRecord {
+        session: String,
+        /// All in the archive.
+        sessions: Vec<String>,
+        source: SessionSourceRecord,
+        /// Lines read before, and now.
+        from: u64,
+        lines: u64,
+        /// It was the last piece.
+        whole: bool,
+    }
+    SessionSourceRecord {
+        workspace: String,
+        archive: String,
+        #[schema(format = DateTime)]
+        exported_at: String,
+        through: CursorRecord,
+    }
+    CursorRecord { epoch: u64, seq: u64 }
     /// A session was told that another one's work is over.
     CallbackDelivery {
         /// Who was told.

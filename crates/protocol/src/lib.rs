@@ -9,6 +9,7 @@
 //! except through a type of this crate; ids, times and plain enums are the model's own.
 
 mod agent;
+mod archive;
 mod board;
 mod checkpoint;
 pub mod config;
@@ -48,6 +49,7 @@ mod worktree;
 pub mod ws;
 
 pub use agent::{Agent, NewResumption, Sandbox, VendorPause};
+pub use archive::{NewSessionImport, SessionExportQuery, SessionImport, SessionSource};
 pub use board::{
     Board, BoardDocument, BoardPatch, BoardSummary, Card, CardAnswer, CardPatch, CardSubject, Comment,
     CommentPatch, DocumentCard, DocumentComment, DocumentZone, Firing, MissingWish, NewBoard, NewCard,

@@ -153,6 +153,10 @@ fn responses(operation: &Operation) -> Value {
             "description": "Done.",
             "content": { "text/plain": { "schema": { "type": "string" } } },
         }),
+        Answer::JsonLines => json!({
+            "description": "Done. An answer that breaks off is not whole.",
+            "content": { "application/jsonl": { "schema": { "type": "string", "format": "binary" } } },
+        }),
         Answer::Nothing => json!({ "description": "Done." }),
         Answer::Redirect => json!({ "description": "The cookie is set; on to the page." }),
         Answer::Upgrade => json!({ "description": "A WebSocket from here on." }),

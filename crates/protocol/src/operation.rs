@@ -95,6 +95,8 @@ pub(crate) enum Answer {
     /// 101.
     Upgrade,
     Text,
+    /// One JSON value per line, as many as there are.
+    JsonLines,
     AnyJson,
 }
 
@@ -202,6 +204,7 @@ pub fn operations() -> Vec<Operation> {
         crate::session::operations(),
         crate::lineage::operations(),
         crate::presence::operations(),
+        crate::archive::operations(),
         crate::message::operations(),
         crate::task::operations(),
         crate::terms::operations(),

@@ -11,8 +11,8 @@
 use crate::{
     Board, Card, Checkpoint, Comment, ContextEntry, Decision, FileChange, Firing, GitState, LockChange,
     MergedPlan, Message, Notice, Participant, Permission, PermissionRule, Plan, Proposal, Question,
-    RefusedEdit, Registration, Repo, RetryPolicy, Run, Session, Target, Task, TaskClaim, TestReport, Turn,
-    TurnOutcome, Usage, WorktreeChange, Zone,
+    RefusedEdit, Registration, Repo, RetryPolicy, Run, Session, SessionSource, Target, Task, TaskClaim,
+    TestReport, Turn, TurnOutcome, Usage, WorktreeChange, Zone,
 };
 use model::{
     Cursor, Event, FiringState, HistoryBy, LockPhase, PlanState, Role, SessionId, TaskId, TaskState,
@@ -122,6 +122,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         | Event::SessionUnarchived(_)
         | Event::SessionRemoved(_)
         | Event::SessionCallbackChanged(_) => changes.session_event(event),
+        Event::SessionImported(import) => changes.imported(import),
         Event::ParticipantJoined(_)
         | Event::ParticipantOpened(_)
         | Event::ParticipantReplayed(_)
@@ -367,6 +368,13 @@ impl Changes {
                 self.session(e.session, json!({ "callback": mode }));
             }
             _ => {}
+        }
+    }
+
+    fn imported(&mut self, import: &model::SessionImport) {
+        let source = to_value(SessionSource::from(import.source.clone()));
+        for session in &import.sessions {
+            self.push(Action::Patched, Noun::Session, *session, json!({ "imported": source }));
         }
     }
 

@@ -6,7 +6,7 @@ use crate::operation::{
     Method::{Delete, Get, Patch, Post},
     Operation,
 };
-use crate::{CallbackWish, Participant, Usage, words};
+use crate::{CallbackWish, Participant, SessionSource, Usage, words};
 use model::{
     AgentName, BoardId, CallbackMode, MessageId, Namer, RepoId, SessionId, SessionKind, SessionState, TaskId,
     Timestamp, Vendor,
@@ -74,6 +74,9 @@ pub struct Session {
     /// Set for history that was made outside the studio.
     #[serde(default)]
     pub origin: Option<Origin>,
+    /// Set for one that was led elsewhere and read in from an archive: history, to be read and forked.
+    #[serde(default)]
+    pub imported: Option<SessionSource>,
 }
 
 /// Where a session came from that a vendor's own program led.
@@ -129,6 +132,7 @@ impl From<model::Session> for Session {
             created_at: session.created_at,
             updated_at: session.created_at,
             origin: session.origin.map(Origin::from),
+            imported: None,
         }
     }
 }

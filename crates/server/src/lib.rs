@@ -18,6 +18,7 @@ mod gate;
 mod listen;
 mod mcp;
 mod options;
+mod pour;
 mod router;
 mod routes;
 mod server;

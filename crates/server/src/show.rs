@@ -24,8 +24,14 @@ pub(crate) fn session(view: SessionView) -> protocol::Session {
         needs_input: view.needs_input,
         updated_at: view.updated_at,
         tags: view.tags,
+        imported: view.imported.map(protocol::SessionSource::from),
         ..view.session.into()
     }
+}
+
+pub(crate) fn imported_session(imported: engine::ImportedSession) -> protocol::SessionImport {
+    let engine::ImportedSession { session, sessions, source, lines, events, blobs, read } = imported;
+    protocol::SessionImport { session, sessions, source: source.into(), lines, events, blobs, read }
 }
 
 pub(crate) fn removed_session(removed: engine::RemovedSession) -> protocol::RemovedSession {

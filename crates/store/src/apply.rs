@@ -8,6 +8,7 @@ mod board;
 mod callback;
 mod checkpoint;
 mod context;
+mod imported;
 mod journal;
 mod lock;
 mod message;
@@ -39,6 +40,7 @@ pub(crate) const STATEMENTS: &[&[crate::statement::Statement]] = &[
     callback::STATEMENTS,
     checkpoint::STATEMENTS,
     context::STATEMENTS,
+    imported::STATEMENTS,
     journal::STATEMENTS,
     lock::STATEMENTS,
     message::STATEMENTS,
@@ -62,6 +64,9 @@ pub(crate) const STATEMENTS: &[&[crate::statement::Statement]] = &[
 
 /// Applies one record to one database. The caller holds the transaction and moves the watermark.
 pub(crate) fn apply(database: Database, connection: &Connection, record: &Record) -> Result<(), StoreError> {
+    if record.imported.is_some() {
+        return imported::apply(database, connection, record);
+    }
     match database {
         Database::Sessions => {
             idempotency::apply(connection, record)?;
@@ -110,6 +115,7 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::SessionUnarchived(unarchived) => session::unarchived(db, unarchived),
         Event::SessionRemoved(removed) => session::removed(db, record, removed),
         Event::SessionCallbackChanged(change) => callback::changed(db, change),
+        Event::SessionImported(import) => imported::read_in(db, record, import),
         Event::CallbackDelivered(delivery) => callback::delivered(db, delivery),
         Event::ParticipantReplayed(replay) => session::replayed(db, replay),
         Event::TaskSubmitted(_) | Event::TaskStarted(_) | Event::TaskInputRequested(_) => {
@@ -197,6 +203,7 @@ fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::WorktreeScriptStarted(_) | Event::WorktreeScriptEnded(_) | Event::SessionCreated(_) => Ok(()),
         Event::SessionRenamed(_) | Event::SessionTagged(_) | Event::SessionArchived(_) => Ok(()),
         Event::SessionUnarchived(_) | Event::SessionRemoved(_) | Event::SessionCallbackChanged(_) => Ok(()),
+        Event::SessionImported(_) => Ok(()),
         Event::CallbackDelivered(_) | Event::ParticipantReplayed(_) | Event::QueueReordered(_) => Ok(()),
         Event::TaskChanged(_) | Event::TaskAssigned(_) | Event::TaskClaimed(_) => Ok(()),
         Event::TaskClaimRenewed(_) | Event::VendorPaused(_) => Ok(()),

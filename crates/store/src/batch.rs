@@ -7,8 +7,8 @@ use crate::idempotency::{self, Seen};
 use crate::rebuild::suspect;
 use crate::statement::Database;
 use crate::watermark::Standing;
-use crate::{Commit, CommitError, Receipt, StoreError, View, apply, connection, fold, watermark};
-use journal::{Draft, IdempotencyKey, Journal, JournalError, Position, ReadPage, Reader, Record};
+use crate::{Commit, CommitError, Receipt, StoreError, View, apply, commit, connection, fold, watermark};
+use journal::{IdempotencyKey, Journal, JournalError, Position, ReadPage, Reader, Record};
 use model::{Cursor, Event, Refusal, RefusalKind};
 use rusqlite::Connection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -304,7 +304,7 @@ impl Writer {
     }
 
     fn decide(&mut self, commit: Commit, start: Position, fresh: &[Record]) -> Result<Receipt, Rejection> {
-        let Commit { actor, key, command, .. } = commit;
+        let Commit { actor, key, command, past, .. } = commit;
         if let Some(key) = &key
             && let Some(seen) = idempotency::seen(&(&self.files.sessions).into(), &actor, key)?
         {
@@ -314,8 +314,7 @@ impl Writer {
         if events.is_empty() {
             return Ok(Receipt { records: Vec::new(), replayed: false });
         }
-        let drafts: Vec<Draft> =
-            events.into_iter().map(|event| Draft { event, actor: actor.clone(), key: key.clone() }).collect();
+        let drafts = commit::drafts(events, &actor, key.as_ref(), past);
         let records = self.journal.write(&drafts)?;
         for record in &records {
             for (database, connection) in self.files.each() {

@@ -1,8 +1,8 @@
 //! What callers hand to the committer and what they get back.
 
 use crate::View;
-use journal::{IdempotencyKey, Record};
-use model::{Actor, Event, Refusal};
+use journal::{Draft, IdempotencyKey, Record};
+use model::{Actor, Event, Refusal, Timestamp};
 
 /// Commits that may wait for the committer; one more is refused with `store_busy`.
 pub const COMMIT_QUEUE: usize = 1024;
@@ -20,6 +20,15 @@ pub struct Commit {
     pub command: Command,
     /// See [`Commit::closing`].
     pub closing: bool,
+    /// See [`Commit::past`].
+    pub past: Vec<Past>,
+}
+
+/// When something happened that happened elsewhere, and who caused it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Past {
+    pub ts: Timestamp,
+    pub actor: Actor,
 }
 
 impl Commit {
@@ -27,7 +36,7 @@ impl Commit {
         actor: Actor,
         command: impl FnOnce(&View<'_>) -> Result<Vec<Event>, Refusal> + Send + 'static,
     ) -> Self {
-        Self { actor, key: None, command: Box::new(command), closing: false }
+        Self { actor, key: None, command: Box::new(command), closing: false, past: Vec::new() }
     }
 
     /// Says how something ended that is over in any case. On a full disk such commits alone may use up the
@@ -38,11 +47,34 @@ impl Commit {
         self
     }
 
+    /// The first events of the command happened elsewhere before, each as said here. What is still to be done about them is
+    /// nobody's: see `apply/imported.rs`.
+    #[must_use]
+    pub fn past(mut self, past: Vec<Past>) -> Self {
+        self.past = past;
+        self
+    }
+
     #[must_use]
     pub fn key(mut self, key: Option<IdempotencyKey>) -> Self {
         self.key = key;
         self
     }
+}
+
+/// What is written of a commit's events.
+pub(crate) fn drafts(
+    events: Vec<Event>,
+    actor: &Actor,
+    key: Option<&IdempotencyKey>,
+    past: Vec<Past>,
+) -> Vec<Draft> {
+    let mut past = past.into_iter();
+    let draft = |event| match past.next() {
+        Some(past) => Draft { event, actor: past.actor, key: key.cloned(), past: Some(past.ts) },
+        None => Draft { event, actor: actor.clone(), key: key.cloned(), past: None },
+    };
+    events.into_iter().map(draft).collect()
 }
 
 /// The proof that a commit is durable.

@@ -57,7 +57,7 @@ pub use crate::postgresql::{PostgresqlOptions, WORKSPACE_MAX};
 pub use ::postgresql::holds_password;
 pub use board::{BoardCounts, CardRow, CommentRow, FiringRow};
 pub use checkpoint::FileChangeRow;
-pub use commit::{COMMIT_QUEUE, Command, Commit, CommitError, Receipt};
+pub use commit::{COMMIT_QUEUE, Command, Commit, CommitError, Past, Receipt};
 pub use doctor::Counts;
 pub use due::DueTask;
 pub use error::StoreError;

@@ -75,6 +75,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0012_task_terms",
         sql: include_str!("../migrations/sessions/0012_task_terms.sql"),
     },
+    Migration {
+        number: 13,
+        name: "sessions/0013_session_imports",
+        sql: include_str!("../migrations/sessions/0013_session_imports.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[Migration {

@@ -15,7 +15,7 @@ use crate::view::limit;
 use crate::{StoreError, View, column};
 use model::{
     AgentName, Callback, HistoryBy, Namer, Participant, ParticipantId, ParticipantStatus, Session, SessionId,
-    SessionState, Timestamp, Usage,
+    SessionImport, SessionSource, SessionState, Timestamp, Usage,
 };
 
 /// The statements of this file and of those below it.
@@ -36,6 +36,8 @@ pub struct SessionRow {
     pub tags: Vec<String>,
     /// The sum over the session's model calls.
     pub usage: Usage,
+    /// Where it was led, of one that was read in from an archive.
+    pub imported: Option<SessionSource>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +80,7 @@ macro_rules! session_columns {
     () => {
         "s.data, s.title, s.named_by, s.status, s.agent, s.archived_at, s.updated_at, s.tags, s.callback, \
          s.input_tokens, s.output_tokens, s.cache_read_tokens, s.cache_write_tokens, s.cost_micros, \
-         s.cost_sources, s.seq, s.sort_title, s.repo_id, s.board_id, s.source_id"
+         s.cost_sources, s.seq, s.sort_title, s.repo_id, s.board_id, s.source_id, s.imported"
     };
 }
 pub(crate) use session_columns;
@@ -103,6 +105,8 @@ statements! { QUERIES in Sessions {
          WHERE s.forked_from_session_id = ?1 AND s.kind = 'aside' AND s.removed_at IS NULL
          ORDER BY s.seq DESC LIMIT ?2"
     );
+    SESSION_NUMBER = "SELECT seq FROM sessions WHERE session_id = ?1";
+    SESSION_IMPORT = "SELECT data FROM session_imports WHERE session_id = ?1";
     SESSION_STATUS = "SELECT status FROM sessions WHERE session_id = ?1";
     SESSION_USAGE = "SELECT input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_micros, cost_sources
         FROM sessions WHERE session_id = ?1";
@@ -146,6 +150,16 @@ impl View<'_> {
         found.dedup_by_key(|(seq, _)| *seq);
         found.truncate(most);
         Ok(found.into_iter().map(|(_, row)| row).collect())
+    }
+
+    /// The number of the event that made the session.
+    pub fn session_number(&self, id: SessionId) -> Result<Option<u64>, StoreError> {
+        self.row(&SESSION_NUMBER, [id.to_string()], |row| column::unsigned(row, "seq"))
+    }
+
+    /// How far the archive of this session was read in.
+    pub fn session_import(&self, id: SessionId) -> Result<Option<SessionImport>, StoreError> {
+        self.row(&SESSION_IMPORT, [id.to_string()], |row| column::json(row, "data"))
     }
 
     /// `Idle` for a session that does not exist.
@@ -227,6 +241,7 @@ pub(crate) fn read_session(row: &Row<'_>) -> Result<SessionRow, StoreError> {
         updated_at: column::time(row, "updated_at")?,
         tags: column::json(row, "tags")?,
         usage: column::usage(row)?,
+        imported: column::json_or_none(row, "imported")?,
     })
 }
 

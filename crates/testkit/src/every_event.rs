@@ -199,6 +199,13 @@ fn session(kind: &str) -> Value {
         "session.callback_changed" => json!({
             "session": id("ses"), "callback": { "session": id("ses"), "mode": "always", "to": id("par") },
         }),
+        "session.imported" => json!({
+            "session": id("ses"), "sessions": [id("ses")], "from": 1, "lines": 40, "whole": true,
+            "source": {
+                "workspace": "default", "archive": "ab".repeat(32), "exported_at": AT,
+                "through": { "epoch": 1, "seq": 42 },
+            },
+        }),
         "callback.delivered" => json!({
             "session": id("ses"), "child": id("ses"), "ended": id("tsk"), "task": id("tsk"),
             "dropped": "the session that waited was removed",

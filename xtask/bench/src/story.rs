@@ -117,5 +117,5 @@ fn message(session: SessionId, participant: Participant, text: String) -> Messag
 }
 
 fn draft(event: Event, actor: Actor) -> Draft {
-    Draft { event, actor, key: None }
+    Draft { event, actor, key: None, past: None }
 }

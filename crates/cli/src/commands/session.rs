@@ -1,6 +1,7 @@
 //! `coditect session`: conversations with agents.
 
 mod attach;
+mod export;
 mod import;
 mod land;
 mod lineage;
@@ -8,6 +9,7 @@ mod list;
 mod messages;
 mod new;
 mod prompt;
+mod replay;
 mod show;
 mod watch;
 
@@ -58,11 +60,21 @@ pub(crate) enum Session {
         after_help = "Examples:\n  coditect session land 7k2m\n  coditect session land 7k2m --agent claude"
     )]
     Land(land::Land),
-    /// Read history made outside the studio: transcripts of a vendor's own program
+    /// Read history made elsewhere: an archive, or transcripts of a vendor's own program
     #[command(
-        after_help = "Examples:\n  coditect session import codex rollout.jsonl --json\n  coditect session import claude --all --watch"
+        after_help = "Examples:\n  coditect session import archive session.jsonl\n  coditect session import claude --all --watch"
     )]
     Import(import::Import),
+    /// Write a session with everything to stdout, as lines of JSON that check themselves
+    #[command(
+        after_help = "Examples:\n  coditect session export 7k2m > session.jsonl\n  coditect session export 7k2m --family > family.jsonl"
+    )]
+    Export(export::Export),
+    /// Watch a session as it happened, in its own time or faster
+    #[command(
+        after_help = "Examples:\n  coditect session replay 7k2m --speed 4\n  coditect session replay 7k2m --speed max --from q4x9"
+    )]
+    Replay(replay::Replay),
     /// Give a session another title
     #[command(
         after_help = "Examples:\n  coditect session rename 7k2m \"Dark mode\"\n  coditect session rename 7k2m \"Night\" --json"
@@ -186,6 +198,8 @@ impl Session {
             Self::Watch(command) => command.run(context),
             Self::Land(command) => command.run(context),
             Self::Import(command) => command.run(context),
+            Self::Export(command) => command.run(context),
+            Self::Replay(command) => command.run(context),
             Self::Rename(Rename { session, title }) => {
                 changed(context, &session, SessionPatch { title: Some(title), ..SessionPatch::default() })
             }

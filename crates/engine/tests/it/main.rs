@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod answering;
 #[cfg(test)]
+mod archiving;
+#[cfg(test)]
 mod budgeting;
 #[cfg(test)]
 mod cloning;

@@ -34,7 +34,7 @@ fn a_draft() -> impl Strategy<Value = Draft> {
             })
         };
         let key = key.map(|(key, request_hash)| IdempotencyKey { key, request_hash });
-        Draft { event, actor, key }
+        Draft { event, actor, key, past: None }
     })
 }
 

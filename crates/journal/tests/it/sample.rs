@@ -28,7 +28,7 @@ fn named(name: &str) -> AgentName {
 }
 
 fn by(actor: &str, event: Event) -> Draft {
-    Draft { event, actor: actor.parse().unwrap(), key: None }
+    Draft { event, actor: actor.parse().unwrap(), key: None, past: None }
 }
 
 impl Story {
@@ -256,5 +256,10 @@ impl Story {
 /// An event of no session.
 pub(crate) fn outside() -> Draft {
     let board = model::BoardId::new(&Ticking::default(), &Dice::default());
-    Draft { event: Event::BoardRemoved(model::BoardRemoved { board }), actor: Actor::User, key: None }
+    Draft {
+        event: Event::BoardRemoved(model::BoardRemoved { board }),
+        actor: Actor::User,
+        key: None,
+        past: None,
+    }
 }

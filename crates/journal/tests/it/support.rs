@@ -151,7 +151,7 @@ pub(crate) fn draft(text: &str) -> Draft {
     let session = SessionId::new(&clock, &dice);
     let event =
         Event::SessionRenamed(SessionRenamed { session, title: text.to_owned(), by: Namer::default() });
-    Draft { event, actor: Actor::User, key: None }
+    Draft { event, actor: Actor::User, key: None, past: None }
 }
 
 pub(crate) fn drafts(range: std::ops::Range<usize>) -> Vec<Draft> {

@@ -1,6 +1,7 @@
 //! One folder per noun, one file per operation: `routes/<noun>/<verb>.rs`.
 
 mod agent;
+mod archive;
 mod board;
 mod checkpoint;
 mod context;
@@ -27,6 +28,7 @@ pub(crate) fn bind(binder: Binder) -> Binder {
     let nouns = [
         daemon::bind,
         session::bind,
+        archive::bind,
         message::bind,
         task::bind,
         plan::bind,

@@ -24,7 +24,7 @@ statements! { STATEMENTS in Sessions {
     REMOVE_SESSION = "UPDATE sessions SET removed_at = coalesce(removed_at, ?2), listed = NULL, callback = NULL
         WHERE session_id = ?1";
     SET_TAGS = "UPDATE sessions SET tags = ?2 WHERE session_id = ?1";
-    SESSION_NUMBER = "SELECT seq FROM sessions WHERE session_id = ?1";
+    NUMBER_OF_SESSION = "SELECT seq FROM sessions WHERE session_id = ?1";
     DELETE_TAGS = "DELETE FROM session_tags WHERE session_id = ?1";
     INSERT_TAG = "INSERT INTO session_tags (session_id, tag, seq) VALUES (?1, ?2, ?3)
         ON CONFLICT (session_id, tag) DO NOTHING";
@@ -93,7 +93,7 @@ pub(super) fn renamed(db: &Connection, renamed: &SessionRenamed) -> Result<(), S
 
 pub(super) fn tagged(db: &Connection, tagged: &SessionTags) -> Result<(), StoreError> {
     let session = tagged.session.to_string();
-    let number = row(db, &SESSION_NUMBER, [&session], |row| row.get::<_, i64>("seq"))?;
+    let number = row(db, &NUMBER_OF_SESSION, [&session], |row| row.get::<_, i64>("seq"))?;
     let Some(number) = number else { return Ok(()) };
     run(db, &SET_TAGS, params![session, column::to_json(&tagged.tags)?])?;
     run(db, &DELETE_TAGS, [&session])?;

@@ -14,7 +14,7 @@ statements! { STATEMENTS in Sessions {
     // A turn ends once; what is said of it later changes nothing.
     END_TURN = "UPDATE turns
         SET state = ?2, running = 0, outcome = ?3, usage = ?4, iterations = ?5, ended_at = ?6, git_end = ?7
-        WHERE turn_id = ?1 AND running = 1";
+        WHERE turn_id = ?1 AND ended_at IS NULL";
 } }
 
 pub(super) fn started(db: &Connection, record: &Record, turn: &Turn) -> Result<(), StoreError> {

@@ -12,8 +12,10 @@ use super::reading::Readers;
 use super::shelf::{hash_of, put_blob};
 use crate::batch::{Verdict, replayed};
 use crate::statement::Database;
-use crate::{Commit, CommitError, RebuildReport, Receipt, StoreError, View, apply, idempotency, watermark};
-use journal::{Draft, JournalError, Position, Record, Scribe};
+use crate::{
+    Commit, CommitError, RebuildReport, Receipt, StoreError, View, apply, commit, idempotency, watermark,
+};
+use journal::{JournalError, Position, Record, Scribe};
 use model::{Refusal, RefusalKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -221,7 +223,7 @@ impl Writer {
     }
 
     fn decide(&mut self, commit: Commit, start: Position, fresh: &[Record]) -> Result<Receipt, Rejection> {
-        let Commit { actor, key, command, .. } = commit;
+        let Commit { actor, key, command, past, .. } = commit;
         let connection = self.open()?;
         if let Some(key) = &key
             && let Some(seen) = idempotency::seen(&connection.into(), &actor, key)?
@@ -232,8 +234,7 @@ impl Writer {
         if events.is_empty() {
             return Ok(Receipt { records: Vec::new(), replayed: false });
         }
-        let drafts: Vec<Draft> =
-            events.into_iter().map(|event| Draft { event, actor: actor.clone(), key: key.clone() }).collect();
+        let drafts = commit::drafts(events, &actor, key.as_ref(), past);
         let records = self.scribe.write(&drafts)?;
         let connection = self.open()?.into();
         for record in &records {

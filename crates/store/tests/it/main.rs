@@ -8,6 +8,7 @@ mod context;
 mod disk_full;
 mod dump;
 mod fixtures;
+mod imported;
 mod kill;
 mod moving;
 mod on_server;

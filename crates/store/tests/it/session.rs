@@ -55,6 +55,7 @@ pub(crate) fn lived(
         Event::SessionArchived(SessionArchived { session: fork.id }),
         Event::SessionCreated(gone.clone()),
         Event::SessionRemoved(SessionRemoved { session: gone.id }),
+        crate::imported::whole(&gone),
     ]
 }
 

@@ -3,12 +3,13 @@
 use super::super::Outcome;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::launcher;
 use crate::render::Sheet;
 use agent::transcript::{home, program};
 use clap::{Args, ValueEnum};
 use client::Client;
 use model::Vendor;
-use protocol::{ImportState, NewImport};
+use protocol::{ImportState, NewImport, NewSessionImport};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,31 +17,35 @@ use std::time::Duration;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const MEGABYTE: f64 = 1e6;
 
-/// Whose transcripts.
+/// What is to be read.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Program {
+enum Source {
+    /// What `coditect session export` wrote
+    Archive,
     Claude,
     Codex,
     Gemini,
     Kimi,
 }
 
-impl Program {
-    const fn vendor(self) -> Vendor {
+impl Source {
+    /// Whose program wrote the transcripts; none for an archive of ours.
+    const fn vendor(self) -> Option<Vendor> {
         match self {
-            Self::Claude => Vendor::Anthropic,
-            Self::Codex => Vendor::Openai,
-            Self::Gemini => Vendor::Google,
-            Self::Kimi => Vendor::Moonshot,
+            Self::Archive => None,
+            Self::Claude => Some(Vendor::Anthropic),
+            Self::Codex => Some(Vendor::Openai),
+            Self::Gemini => Some(Vendor::Google),
+            Self::Kimi => Some(Vendor::Moonshot),
         }
     }
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// Whose program wrote the transcripts
-    program: Program,
-    /// A transcript, or a folder below which all are meant
+    /// An archive, or whose program wrote the transcripts
+    from: Source,
+    /// An archive, a transcript, or a folder below which all transcripts are meant
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     path: Option<PathBuf>,
     /// All transcripts below the program's own folder
@@ -53,13 +58,44 @@ pub(crate) struct Import {
 
 impl Import {
     pub(crate) fn run(self, context: &Context) -> Outcome {
-        let vendor = self.program.vendor();
+        let Some(vendor) = self.from.vendor() else { return self.archive(context) };
         let path = match &self.path {
             Some(path) => context.path(path),
             None => own_folder(context, vendor)?,
         };
         let new = NewImport { vendor, path: path.display().to_string(), watch: self.watch };
         context.follow(async |client| follow(context, client, &new).await)
+    }
+
+    fn archive(&self, context: &Context) -> Outcome {
+        let Some(path) = self.path.as_ref().filter(|_| !self.watch) else {
+            return Err(Failure::usage(
+                "archive_alone",
+                "an archive is one file, and nothing is added to it",
+            )
+            .hint("name the file: `coditect session import archive FILE`"));
+        };
+        let new = NewSessionImport { path: context.path(path).display().to_string() };
+        let import = context.block(async {
+            let client = context.patient_client();
+            launcher::reach(context, &client).await?;
+            let asked = async { Ok::<_, Failure>(client.import_session(&new, None).await?) };
+            context.with_word("reading the archive", asked).await
+        })?;
+        context.screen.show_sheet(&import, || {
+            Sheet::new()
+                .row("session", import.session.short())
+                .row("sessions", import.sessions.len().to_string())
+                .row("led in", import.source.workspace.clone())
+                .row("exported", import.source.exported_at.to_string())
+                .row("events", import.events.to_string())
+                .row("read now", import.read.to_string())
+                .row("archive", import.source.archive.clone())
+        })?;
+        if import.read == 0 {
+            context.screen.say("all of it was here already");
+        }
+        Ok(Exit::Done)
     }
 }
 
