@@ -4,6 +4,7 @@
 //! Mutations take an optional idempotency key; without one a fresh key is made, which protects a repeat
 //! inside this client only.
 
+mod conflict;
 mod worktree;
 
 use crate::client::{Ask, Client, Fresh};

@@ -37,6 +37,7 @@ mod permission;
 mod places;
 mod plan;
 mod queue;
+mod radar;
 mod recovery;
 mod repo;
 mod session;

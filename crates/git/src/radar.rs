@@ -39,7 +39,7 @@ type Seen = (u64, u64, i64, i64);
 impl Repository {
     /// The same repository, but what is written as an object goes into this folder and is not synced. Objects of the
     /// repository itself are read as ever.
-    pub fn aside(&self, folder: &Path) -> Result<Self, GitError> {
+    pub fn writing_aside(&self, folder: &Path) -> Result<Self, GitError> {
         let failed = |error| GitError::io(format!("make {}", folder.display()), error);
         let objects = self.common_dir().join("objects");
         let objects = objects.to_str().filter(|path| !path.contains('\n'));
@@ -49,7 +49,9 @@ impl Repository {
         if fs::read_to_string(&list).ok().as_ref() != Some(&text) {
             fs::write(&list, text).map_err(failed)?;
         }
-        Ok(Self { aside: Some(Arc::from(folder)), ..self.clone() })
+        let mut same = self.clone();
+        same.aside = Some(Arc::from(folder));
+        Ok(same)
     }
 
     /// What is not committed. The index that git keeps up to date while it looks is a copy in `folder`, so files are

@@ -1,5 +1,6 @@
 //! The tools: one file per noun, each with its functions and their list.
 
+mod conflict;
 mod context;
 mod lineage;
 mod lock;
@@ -26,7 +27,7 @@ use std::sync::{Arc, LazyLock};
 
 /// Most tools there are: each one costs every agent's context some hundred tokens.
 #[cfg(test)]
-const TOOLS_MAX: usize = 48;
+const TOOLS_MAX: usize = 49;
 /// Longest text a tool takes, in bytes, where nothing says otherwise.
 pub const TEXT_MAX: usize = 32 * 1024;
 
@@ -135,6 +136,7 @@ pub fn tools() -> &'static [Tool] {
             queue::tools(),
             repo::tools(),
             worktree::tools(),
+            conflict::tools(),
         ]
         .into_iter()
         .flatten()

@@ -2,7 +2,7 @@
 
 use crate::{
     AgentName, AgentNameError, Board, BoardId, BudgetWarning, CallbackChange, CallbackDelivery, Checkpoint,
-    CloneFailure, CloneStart, CloneStep, ContextChange, FileChange, FileRestored, LockChange, MergedPlan,
+    CloneFailure, CloneStart, CloneStep, ConflictChange, ContextChange, FileChange, FileRestored, LockChange, MergedPlan,
     Message, MessageDraft, Namer, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus,
     Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal,
     QueueOrder, RefusedEdit, Registration, RegistrationId, Replay, Repo, RepoId, Run, RunExit, RunId,
@@ -189,6 +189,8 @@ events! {
     FileRestored(FileRestored) "file.restored",
     EditRefused(RefusedEdit) "edit.refused",
     CheckpointCreated(Checkpoint) "checkpoint.created",
+    /// Two worktrees, or one and the checkout's branch, are in conflict, otherwise than before, or no longer.
+    ConflictChanged(ConflictChange) "conflict.changed",
     RegistrationAnnounced(Registration) "registration.announced",
     RegistrationEnded(RegistrationEnd) "registration.ended",
     LockChanged(LockChange) "lock.changed",
@@ -368,7 +370,7 @@ impl Event {
             Self::WorktreeRestored(_) | Self::WorktreePurged(_) => None,
             Self::WorktreeScriptStarted(_) | Self::WorktreeScriptEnded(_) => None,
             Self::FileRestored(_) | Self::NoticePublished(_) | Self::ContextChanged(_) => None,
-            Self::JournalRepaired(_) => None,
+            Self::JournalRepaired(_) | Self::ConflictChanged(_) => None,
             Self::WorktreeAssigned(e) => Some(e.session),
             Self::SessionCreated(session) => Some(session.id),
             Self::SessionRenamed(e) => Some(e.session),

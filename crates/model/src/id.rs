@@ -167,6 +167,7 @@ macro_rules! kinds {
 kinds! {
     BoardId Board "brd",
     CheckpointId Checkpoint "chk",
+    ConflictId Conflict "cfl",
     MessageId Message "msg",
     NoticeId Notice "ntc",
     ParticipantId Participant "par",

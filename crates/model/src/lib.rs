@@ -13,6 +13,7 @@ mod ambient;
 mod board;
 mod budget;
 mod checkpoint;
+mod conflict;
 mod context;
 mod cursor;
 mod event;
@@ -41,6 +42,7 @@ pub use ambient::{Clock, Entropy};
 pub use board::Board;
 pub use budget::{BudgetKind, BudgetUnit, BudgetWarning};
 pub use checkpoint::Checkpoint;
+pub use conflict::{CONFLICT_PATHS_MAX, Conflict, ConflictChange, ConflictKind, ConflictPhase};
 pub use context::{
     CONTEXT_ENTRIES_MAX, CONTEXT_KEY_MAX, CONTEXT_VALUE_MAX, ContextChange, ContextEntry, ContextKey,
 };
@@ -51,7 +53,7 @@ pub use event::{
     SessionArchived, SessionRemoved, SessionRenamed, StatusChange, TaskEnd, TaskRef, TurnEnd,
 };
 pub use id::{
-    BoardId, CheckpointId, Id, IdError, Kind as IdKind, MessageId, NoticeId, ParticipantId, PermissionId,
+    BoardId, CheckpointId, ConflictId, Id, IdError, Kind as IdKind, MessageId, NoticeId, ParticipantId, PermissionId,
     PermissionRuleId, PlanId, RegistrationId, RepoId, RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId,
     TurnId, UserId, WorktreeId,
 };

@@ -5,7 +5,7 @@
 
 use crate::words;
 use crate::{
-    Checkpoint, FileChange, LockChange, MergedPlan, Message, Origin, Proposal, Question, RefusedEdit,
+    Checkpoint, Conflict, FileChange, LockChange, MergedPlan, Message, Origin, Proposal, Question, RefusedEdit,
     Registration, Run, RunExit, TestReport, TurnOutcome, Usage,
 };
 use utoipa::ToSchema;
@@ -146,6 +146,8 @@ pub enum Fact {
     EditRefused(RefusedEdit),
     #[serde(rename = "checkpoint.created")]
     CheckpointCreated(Checkpoint),
+    #[serde(rename = "conflict.changed")]
+    ConflictChanged(ConflictChange),
     #[serde(rename = "registration.announced")]
     RegistrationAnnounced(Registration),
     #[serde(rename = "registration.ended")]
@@ -285,6 +287,8 @@ payloads! {
         merged: bool,
         files: u64,
     }
+    /// What became of a conflict between worktrees, and the conflict as it is now or was last.
+    ConflictChange { phase: words::ConflictPhase, conflict: Conflict }
     ScriptStart { worktree: String, repo: String, script: words::ScriptKind, hash: String }
     ScriptEnd {
         worktree: String,

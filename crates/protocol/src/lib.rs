@@ -11,6 +11,7 @@
 mod agent;
 mod checkpoint;
 pub mod config;
+mod conflict;
 mod context;
 mod cost;
 mod daemon;
@@ -47,6 +48,7 @@ pub mod ws;
 
 pub use agent::{Agent, Sandbox};
 pub use checkpoint::Checkpoint;
+pub use conflict::{Conflict, ConflictQuery};
 pub use context::ContextEntry;
 pub use cost::{CostBy, CostQuery, CostReport, CostRow};
 pub use daemon::{
@@ -65,7 +67,7 @@ pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::{Lock, LockChange, LockTable, LockWait, NewLock, ReleaseQuery};
 pub use message::{Block, Message, MessageQuery, NewPrompt, Usage};
 pub use model::{
-    Actor, AgentName, BoardId, CallbackMode, Channel, CheckpointId, Clock, CostSource, Cursor, DataRoot,
+    Actor, AgentName, BoardId, CallbackMode, Channel, CheckpointId, Clock, ConflictId, ConflictKind, ConflictPhase, CostSource, Cursor, DataRoot,
     Driver, Entropy, Event, HistoryBy, LockMode, LockPhase, MessageId, Namer, ParticipantId,
     ParticipantStatus, PermissionEffect, PermissionId, PermissionRuleId, PermissionScope, PlanId, PlanState,
     RegistrationId, RegistrationPhase, RepoId, RepoPath, Role, RunId, ScriptKind, ScriptOutcome, SessionId,

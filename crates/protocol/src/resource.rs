@@ -9,11 +9,11 @@
 //! the session tells that they may have moved, and the client reads them again.
 
 use crate::{
-    Checkpoint, ContextEntry, Decision, FileChange, LockChange, MergedPlan, Message, Notice, Participant,
+    Checkpoint, Conflict, ContextEntry, Decision, FileChange, LockChange, MergedPlan, Message, Notice, Participant,
     Permission, PermissionRule, Plan, Proposal, Question, RefusedEdit, Registration, Repo, Run, Session,
     Task, TestReport, Turn, TurnOutcome, Usage, WorktreeChange,
 };
-use model::{Cursor, Event, HistoryBy, LockPhase, PlanState, Role, SessionId, TaskId, TaskState, Timestamp};
+use model::{ConflictChange, ConflictPhase, Cursor, Event, HistoryBy, LockPhase, PlanState, Role, SessionId, TaskId, TaskState, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -65,6 +65,7 @@ pub enum Noun {
     FileChange,
     RefusedEdit,
     Checkpoint,
+    Conflict,
     Registration,
     Lock,
     Notice,
@@ -108,6 +109,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         Event::MessageAppended(message) => changes.message(message),
         Event::MessageDrafted(draft) => changes.patched(Noun::Draft, draft.turn, draft),
         Event::FileModified(_) | Event::EditRefused(_) | Event::CheckpointCreated(_) => changes.files(event),
+        Event::ConflictChanged(change) => changes.conflict(change),
         Event::RegistrationAnnounced(one) => changes.announced(one),
         Event::RegistrationEnded(e) => changes.removed(Noun::Registration, e.registration),
         Event::LockChanged(change) => changes.lock(change),
@@ -170,6 +172,15 @@ impl Changes {
             }
             Event::PermissionRuleRemoved(e) => self.removed(Noun::PermissionRule, e.rule),
             _ => {}
+        }
+    }
+
+    fn conflict(&mut self, change: &ConflictChange) {
+        let (id, conflict) = (change.conflict.id, Conflict::from(change.conflict.clone()));
+        match change.phase {
+            ConflictPhase::Found => self.created(Noun::Conflict, id, conflict),
+            ConflictPhase::Worsened | ConflictPhase::Changed => self.patched(Noun::Conflict, id, conflict),
+            ConflictPhase::Gone => self.removed(Noun::Conflict, id),
         }
     }
 

@@ -65,6 +65,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0010_session_lists",
         sql: include_str!("../migrations/sessions/0010_session_lists.sql"),
     },
+    Migration {
+        number: 11,
+        name: "sessions/0011_conflicts",
+        sql: include_str!("../migrations/sessions/0011_conflicts.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[Migration {

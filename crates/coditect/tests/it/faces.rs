@@ -94,12 +94,17 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("trash_worktree", "repositories and worktrees have their own tests"),
     ("restore_worktree", "repositories and worktrees have their own tests"),
     ("purge_worktree", "repositories and worktrees have their own tests"),
+    ("list_conflicts", "needs worktrees that are in each other's way: conflicts.rs"),
+    ("sweep_conflicts", "as list_conflicts"),
     ("list_tasks", "shows the tasks of everybody"),
 ];
 
 /// Tools of the daemon that are in no row, by how their names begin, and why.
-const TOOLS_ELSEWHERE: &[(&str, &str)] =
-    &[("repo_", "repositories have their own tests"), ("worktree_", "worktrees have their own tests")];
+const TOOLS_ELSEWHERE: &[(&str, &str)] = &[
+    ("repo_", "repositories have their own tests"),
+    ("worktree_", "worktrees have their own tests"),
+    ("conflict_", "conflicts have their own test: conflicts.rs"),
+];
 
 /// One use case and the ways to it. `{name}` stands for what the row's stage has made.
 struct Row {

@@ -271,7 +271,7 @@ fn all_verbs(repo: &TempRepo) {
 
 /// A worktree is looked at, and merged without anything coming of it.
 fn radar_verbs(repo: &TempRepo, open: &git::Repository) {
-    let aside = open.aside(&repo.beside("aside")).unwrap();
+    let aside = open.writing_aside(&repo.beside("aside")).unwrap();
     let head = aside.head().unwrap().unwrap();
     let dirty = aside.dirty(&repo.beside("look")).unwrap();
     let held = aside.held(&head, &dirty.paths).unwrap();

@@ -15,7 +15,7 @@ const LINES: &str = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
 impl Look {
     fn new() -> Self {
         let world = World::with(&[("a.txt", LINES), ("b.txt", "one\n"), ("gone.txt", "x\n")]);
-        let aside = world.open.aside(&world.repo.beside("aside")).unwrap();
+        let aside = world.open.writing_aside(&world.repo.beside("aside")).unwrap();
         Self { world, aside }
     }
 
@@ -123,7 +123,7 @@ fn merges_are_tried_and_nothing_comes_of_it() {
     let repo = &look.world.repo;
     let site = Site { path: repo.beside("tree"), id: "coditect-w-1".into(), branch: "tree".into() };
     let tree = look.world.open.make_worktree(&site, Start::New(&look.world.head())).unwrap();
-    let tree = tree.aside(&repo.beside("aside")).unwrap();
+    let tree = tree.writing_aside(&repo.beside("aside")).unwrap();
     std::fs::write(tree.top().join("a.txt"), LINES.replace('5', "theirs")).unwrap();
     repo.write("a.txt", LINES.replace('5', "ours"));
     let theirs = tree.dirty(&repo.beside("look-tree")).unwrap();

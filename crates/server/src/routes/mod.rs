@@ -2,6 +2,7 @@
 
 mod agent;
 mod checkpoint;
+mod conflict;
 mod cost;
 mod daemon;
 mod data;
@@ -38,6 +39,7 @@ pub(crate) fn bind(binder: Binder) -> Binder {
         registration::bind,
         repo::bind,
         worktree::bind,
+        conflict::bind,
         file::bind,
         event::bind,
         data::bind,
