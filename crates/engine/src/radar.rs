@@ -31,7 +31,7 @@ const SWEEP_FIRST: Duration = Duration::from_secs(2);
 /// A look that took a second is followed by so many without one, so that constant edits cost a third of a core at most.
 const LOOK_REST: u32 = 2;
 /// How often a file is looked at that somebody has locked who does not say when he has changed it.
-const HANDS_EVERY: Duration = Duration::from_millis(250);
+const HANDS_EVERY: Duration = Duration::from_millis(100);
 /// Files that are looked at so, at most; of more the next sweep knows.
 const HANDS_MAX: usize = 1024;
 /// Worktrees with words about them that wait, at most; with more, all are looked at.
