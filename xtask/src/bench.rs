@@ -19,6 +19,7 @@ const BENCHES: &[(&str, bool)] = &[
     ("hook", true),
     ("import", false),
     ("journal", false),
+    ("radar", false),
 ];
 const FLAGS: &[&str] = &["--quick", "--json", "--no-peers", "--install", "--only=<case>"];
 /// Servers the bus is measured beside.

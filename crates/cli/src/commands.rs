@@ -3,6 +3,7 @@
 mod agent;
 mod board;
 mod completions;
+mod conflict;
 mod connect;
 mod context;
 mod cost;
@@ -92,6 +93,9 @@ pub(crate) enum Command {
     /// Worktrees: yours, those lent to agents, and those others made
     #[command(subcommand)]
     Worktree(worktree::Worktree),
+    /// Worktrees that are on their way to change the same things
+    #[command(subcommand)]
+    Conflict(conflict::Conflict),
     /// What agents' files held
     #[command(subcommand)]
     File(file::File),
@@ -138,6 +142,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Outcome {
         Command::Mcp(command) => command.run(context),
         Command::Repo(command) => command.run(context),
         Command::Worktree(command) => command.run(context),
+        Command::Conflict(command) => command.run(context),
         Command::File(command) => command.run(context),
         Command::Run(command) => command.run(context),
         Command::Demo(command) => Ok(command.run(context)),

@@ -6,6 +6,7 @@
 
 mod archive;
 mod board;
+mod conflict;
 mod context;
 mod task;
 mod worktree;

@@ -15,13 +15,14 @@ use crate::due::{self, Dues};
 use crate::live::Live;
 use crate::lock::LockAnswers;
 use crate::places::Places;
+use crate::radar::Radar;
 use crate::repo::Clones;
 use crate::strays::Strays;
 use crate::transcript::{Imports, Mirror};
 use crate::worktree::script::Scripts;
 use crate::worktree::usage::Usages;
 use crate::writer::Writers;
-use crate::{Caller, Status, database, outbox, recovery, worktree};
+use crate::{Caller, Status, database, outbox, radar, recovery, worktree};
 use bus::{Bus, Contents, Janitor, Liveness, NewRegistration};
 use git::{Git, UserHome};
 use model::{
@@ -93,6 +94,7 @@ pub(crate) struct Shared {
     pub(crate) lock_answers: tokio::sync::Mutex<LockAnswers>,
     pub(crate) writers: Writers,
     pub(crate) strays: Strays,
+    pub(crate) radar: Radar,
     pub(crate) known: Contents,
     /// Worktrees that turns have.
     pub(crate) claims: crate::worktree::Claims,
@@ -149,6 +151,7 @@ impl Engine {
         shared.tasks.spawn(due::keep(Arc::clone(&shared)));
         shared.mirror.follow(&shared);
         shared.tasks.spawn(worktree::trash::keep(Arc::clone(&shared)));
+        shared.tasks.spawn(radar::keep(Arc::clone(&shared)));
         let engine = Self { shared };
         engine.resume_firings().await?;
         Ok((engine, report))
@@ -422,6 +425,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         lock_answers: tokio::sync::Mutex::default(),
         writers: Writers::default(),
         strays: Strays::default(),
+        radar: Radar::default(),
         known,
         claims: crate::worktree::Claims::default(),
         fences: OnceLock::new(),

@@ -43,6 +43,7 @@ mod places;
 mod plan;
 mod pool;
 mod queue;
+mod radar;
 mod recovery;
 mod repo;
 mod session;

@@ -126,7 +126,7 @@ fn journal_page(shared: &Shared, generation: &str, rows: Vec<OutboxRow>) -> Resu
         let verdict = verdict.unwrap_or_else(|| Err(CommitError::Stopped("it did not answer".to_owned())));
         let comes_again = comes_again(&verdict);
         match shared.judge(verdict) {
-            Ok(_) => {}
+            Ok(_) => shared.radar.hear(&row.event),
             Err(refusal) if comes_again => {
                 page.waits = Some(refusal);
                 return Ok(page);

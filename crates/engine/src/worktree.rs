@@ -128,6 +128,14 @@ impl Engine {
     }
 }
 
+/// Name, in branches and folders, of what nobody works in: where merges are tried.
+pub(crate) const SCRATCH: &str = "merge-queue";
+
+/// Whether a worktree, by its folder among those of the repository, is one that merges are tried in.
+pub(crate) fn is_scratch(git_id: &str) -> bool {
+    git_id.strip_prefix("coditect-").is_some_and(|rest| rest.starts_with(SCRATCH))
+}
+
 /// Folders two levels down, by name.
 fn names(root: &Path) -> Vec<(String, String)> {
     let folders = |at: PathBuf| {

@@ -18,6 +18,8 @@ const REF_MAX: usize = 200;
 #[derive(Debug, Clone)]
 pub struct Repository {
     inner: Arc<Inner>,
+    /// Where objects are written instead of the repository's own folder.
+    pub(crate) aside: Option<Arc<Path>>,
 }
 
 #[derive(Debug)]
@@ -45,7 +47,8 @@ impl Git {
             }
         }
         let (top, git_dir, common_dir) = (found.top, found.git_dir, found.common_dir);
-        Ok(Repository { inner: Arc::new(Inner { git: self.clone(), top, git_dir, common_dir, sealed }) })
+        let inner = Inner { git: self.clone(), top, git_dir, common_dir, sealed };
+        Ok(Repository { inner: Arc::new(inner), aside: None })
     }
 }
 
@@ -150,7 +153,15 @@ impl Repository {
 
     fn call_in<'a>(&'a self, common_dir: &'a Path, verb: &'static str) -> Call<'a> {
         let inner = &self.inner;
-        inner.git.call(Some(Place { git_dir: &inner.git_dir, common_dir, work_tree: &inner.top }), verb)
+        let place = Place { git_dir: &inner.git_dir, common_dir, work_tree: &inner.top };
+        let call = inner.git.call(Some(place), verb);
+        match &self.aside {
+            None => call,
+            // What can be made again at any time need not outlive a power cut.
+            Some(folder) => {
+                call.setting("core.fsync=none").environment("GIT_OBJECT_DIRECTORY", folder.as_os_str())
+            }
+        }
     }
 
     /// A directory of ours for one operation, gone when dropped.

@@ -54,7 +54,7 @@ pub struct Taken {
 pub(crate) struct Material {
     pub tree: Oid,
     ignored: Vec<RepoPath>,
-    filtered: Vec<RepoPath>,
+    pub filtered: Vec<RepoPath>,
 }
 
 impl Repository {

@@ -35,12 +35,25 @@ pub enum Change {
 impl Repository {
     /// No paths means the whole work tree; ignored files and the inside of submodules never show.
     pub fn status(&self, paths: &[RepoPath]) -> Result<Status, GitError> {
+        self.status_with(paths, None)
+    }
+
+    /// By a copy of the index, which git may bring up to date while it looks; or by the worktree's own, which it may not.
+    pub(crate) fn status_with(
+        &self,
+        paths: &[RepoPath],
+        copy: Option<&std::path::Path>,
+    ) -> Result<Status, GitError> {
         if paths.len() > DIFF_PATHS_MAX {
             return Err(GitError::TooMany { what: "paths", given: paths.len(), max: DIFF_PATHS_MAX });
         }
         let call =
             self.call("status").args(["--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"]);
         let call = call.args(["--ignore-submodules=all", "--"]).args(paths.iter().map(RepoPath::as_str));
+        let call = match copy {
+            Some(copy) => call.index(copy).environment("GIT_OPTIONAL_LOCKS", "1"),
+            None => call,
+        };
         let answer = call.run()?;
         let mut status = Status::default();
         for entry in answer.stdout.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {

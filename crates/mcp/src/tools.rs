@@ -1,6 +1,7 @@
 //! The tools: one file per noun, each with its functions and their list.
 
 mod board;
+mod conflict;
 mod context;
 mod lineage;
 mod lock;
@@ -28,7 +29,7 @@ use std::sync::{Arc, LazyLock};
 
 /// Most tools there are: each one costs every agent's context some hundred tokens.
 #[cfg(test)]
-const TOOLS_MAX: usize = 57;
+const TOOLS_MAX: usize = 58;
 /// Longest text a tool takes, in bytes, where nothing says otherwise.
 pub const TEXT_MAX: usize = 32 * 1024;
 
@@ -139,6 +140,7 @@ pub fn tools() -> &'static [Tool] {
             pool::tools(),
             repo::tools(),
             worktree::tools(),
+            conflict::tools(),
         ]
         .into_iter()
         .flatten()

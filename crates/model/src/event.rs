@@ -3,15 +3,15 @@
 use crate::{
     AgentName, AgentNameError, Board, BoardId, BudgetWarning, CallbackChange, CallbackDelivery, Card,
     CardEdit, CardMove, CardRemoved, Checkpoint, CloneFailure, CloneStart, CloneStep, Comment,
-    CommentRemoved, CommentResolved, ContextChange, FileChange, FileRestored, Firing, FiringConfirmed,
-    FiringEnd, GitState, LockChange, MergedPlan, Message, MessageDraft, Namer, Notice, Opening, Outline,
-    Participant, ParticipantId, ParticipantStatus, Permission, PermissionDecision, PermissionRule,
-    PermissionRuleRemoval, Plan, PlanId, Proposal, QueueOrder, RefusedEdit, Registration, RegistrationId,
-    Replay, Repo, RepoId, Run, RunExit, RunId, ScriptEnd, ScriptStart, Session, SessionId, SessionImport,
-    SessionTags, StrayFiles, Task, TaskAssignment, TaskChange, TaskClaim, TaskId, TestReport, Timestamp,
-    TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorPause,
-    VendorRecords, Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored, Zone,
-    ZoneRemoved,
+    CommentRemoved, CommentResolved, ConflictChange, ContextChange, FileChange, FileRestored, Firing,
+    FiringConfirmed, FiringEnd, GitState, LockChange, MergedPlan, Message, MessageDraft, Namer, Notice,
+    Opening, Outline, Participant, ParticipantId, ParticipantStatus, Permission, PermissionDecision,
+    PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal, QueueOrder, RefusedEdit, Registration,
+    RegistrationId, Replay, Repo, RepoId, Run, RunExit, RunId, ScriptEnd, ScriptStart, Session, SessionId,
+    SessionImport, SessionTags, StrayFiles, Task, TaskAssignment, TaskChange, TaskClaim, TaskId, TestReport,
+    Timestamp, TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor,
+    VendorPause, VendorRecords, Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged,
+    WorktreeRestored, Zone, ZoneRemoved,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -217,6 +217,8 @@ events! {
     FileRestored(FileRestored) "file.restored",
     EditRefused(RefusedEdit) "edit.refused",
     CheckpointCreated(Checkpoint) "checkpoint.created",
+    /// Two worktrees, or one and the checkout's branch, are in conflict, otherwise than before, or no longer.
+    ConflictChanged(ConflictChange) "conflict.changed",
     RegistrationAnnounced(Registration) "registration.announced",
     RegistrationEnded(RegistrationEnd) "registration.ended",
     LockChanged(LockChange) "lock.changed",
@@ -410,7 +412,10 @@ impl Event {
             Self::WorktreeScriptStarted(_) | Self::WorktreeScriptEnded(_) => None,
             Self::FileRestored(_) | Self::NoticePublished(_) | Self::ContextChanged(_) => None,
             // An imported session was led elsewhere, and nothing happens in it.
-            Self::JournalRepaired(_) | Self::VendorPaused(_) | Self::SessionImported(_) => None,
+            Self::JournalRepaired(_)
+            | Self::ConflictChanged(_)
+            | Self::VendorPaused(_)
+            | Self::SessionImported(_) => None,
             Self::WorktreeAssigned(e) => Some(e.session),
             Self::SessionCreated(session) => Some(session.id),
             Self::SessionRenamed(e) => Some(e.session),

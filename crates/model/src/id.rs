@@ -170,6 +170,7 @@ kinds! {
     CheckpointId Checkpoint "chk",
     CommentId Comment "cmt",
     FiringId Firing "fir",
+    ConflictId Conflict "cfl",
     MessageId Message "msg",
     NoticeId Notice "ntc",
     ParticipantId Participant "par",

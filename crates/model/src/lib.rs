@@ -14,6 +14,7 @@ mod archive;
 mod board;
 mod budget;
 mod checkpoint;
+mod conflict;
 mod context;
 mod cursor;
 mod event;
@@ -49,6 +50,7 @@ pub use board::{
 };
 pub use budget::{BudgetKind, BudgetUnit, BudgetWarning};
 pub use checkpoint::Checkpoint;
+pub use conflict::{CONFLICT_PATHS_MAX, Conflict, ConflictChange, ConflictKind, ConflictPhase};
 pub use context::{
     CONTEXT_ENTRIES_MAX, CONTEXT_HISTORY_MAX, CONTEXT_KEY_MAX, CONTEXT_VALUE_MAX, CONTEXT_VERSIONS_MAX,
     ContextChange, ContextEntry, ContextKey,
@@ -60,9 +62,9 @@ pub use event::{
     SessionArchived, SessionRemoved, SessionRenamed, StatusChange, TaskEnd, TaskRef, TurnEnd,
 };
 pub use id::{
-    BoardId, CardId, CheckpointId, CommentId, FiringId, Id, IdError, Kind as IdKind, MessageId, NoticeId,
-    ParticipantId, PermissionId, PermissionRuleId, PlanId, RegistrationId, RepoId, RunId, SHORT_ID_LEN,
-    SHORT_ID_MIN, SessionId, TaskId, TurnId, UserId, WorktreeId, ZoneId,
+    BoardId, CardId, CheckpointId, CommentId, ConflictId, FiringId, Id, IdError, Kind as IdKind, MessageId,
+    NoticeId, ParticipantId, PermissionId, PermissionRuleId, PlanId, RegistrationId, RepoId, RunId,
+    SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId, TurnId, UserId, WorktreeId, ZoneId,
 };
 pub use layout::{DEFAULT_WORKSPACE, DataRoot, WorkspaceDir};
 pub use lock::{Lock, LockChange, LockMode, LockPhase};

@@ -21,7 +21,7 @@ use self::board::{
 };
 use crate::words;
 use crate::{
-    Checkpoint, FileChange, GitState, LockChange, MergedPlan, Message, Origin, Proposal, Question,
+    Checkpoint, Conflict, FileChange, GitState, LockChange, MergedPlan, Message, Origin, Proposal, Question,
     RefusedEdit, Registration, RetryPolicy, Run, RunExit, TestReport, TurnOutcome, Usage,
 };
 use utoipa::ToSchema;
@@ -200,6 +200,8 @@ pub enum Fact {
     EditRefused(RefusedEdit),
     #[serde(rename = "checkpoint.created")]
     CheckpointCreated(Checkpoint),
+    #[serde(rename = "conflict.changed")]
+    ConflictChanged(ConflictChange),
     #[serde(rename = "registration.announced")]
     RegistrationAnnounced(Registration),
     #[serde(rename = "registration.ended")]
@@ -320,6 +322,8 @@ payloads! {
         merged: bool,
         files: u64,
     }
+    /// What became of a conflict between worktrees, and the conflict as it is now or was last.
+    ConflictChange { phase: words::ConflictPhase, conflict: Conflict }
     ScriptStart { worktree: String, repo: String, script: words::ScriptKind, hash: String }
     ScriptEnd {
         worktree: String,

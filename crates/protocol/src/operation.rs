@@ -221,6 +221,7 @@ pub fn operations() -> Vec<Operation> {
         crate::registration::operations(),
         crate::repo::operations(),
         crate::worktree::operations(),
+        crate::conflict::operations(),
         crate::file::operations(),
         crate::event::operations(),
         crate::data::operations(),

@@ -9,14 +9,14 @@
 //! the session tells that they may have moved, and the client reads them again.
 
 use crate::{
-    Board, Card, Checkpoint, Comment, ContextEntry, Decision, FileChange, Firing, GitState, LockChange,
-    MergedPlan, Message, Notice, Participant, Permission, PermissionRule, Plan, Proposal, Question,
-    RefusedEdit, Registration, Repo, RetryPolicy, Run, Session, SessionSource, Target, Task, TaskClaim,
-    TestReport, Turn, TurnOutcome, Usage, WorktreeChange, Zone,
+    Board, Card, Checkpoint, Comment, Conflict, ContextEntry, Decision, FileChange, Firing, GitState,
+    LockChange, MergedPlan, Message, Notice, Participant, Permission, PermissionRule, Plan, Proposal,
+    Question, RefusedEdit, Registration, Repo, RetryPolicy, Run, Session, SessionSource, Target, Task,
+    TaskClaim, TestReport, Turn, TurnOutcome, Usage, WorktreeChange, Zone,
 };
 use model::{
-    Cursor, Event, FiringState, HistoryBy, LockPhase, PlanState, Role, SessionId, TaskId, TaskState,
-    Timestamp,
+    ConflictChange, ConflictPhase, Cursor, Event, FiringState, HistoryBy, LockPhase, PlanState, Role,
+    SessionId, TaskId, TaskState, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -73,6 +73,7 @@ pub enum Noun {
     FileChange,
     RefusedEdit,
     Checkpoint,
+    Conflict,
     Registration,
     Lock,
     Notice,
@@ -130,6 +131,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         Event::MessageAppended(message) => changes.message(message),
         Event::MessageDrafted(draft) => changes.patched(Noun::Draft, draft.turn, draft),
         Event::FileModified(_) | Event::EditRefused(_) | Event::CheckpointCreated(_) => changes.files(event),
+        Event::ConflictChanged(change) => changes.conflict(change),
         Event::RegistrationAnnounced(one) => changes.announced(one),
         Event::RegistrationEnded(e) => changes.removed(Noun::Registration, e.registration),
         Event::LockChanged(change) => changes.lock(change),
@@ -193,6 +195,15 @@ impl Changes {
             }
             Event::PermissionRuleRemoved(e) => self.removed(Noun::PermissionRule, e.rule),
             _ => {}
+        }
+    }
+
+    fn conflict(&mut self, change: &ConflictChange) {
+        let (id, conflict) = (change.conflict.id, Conflict::from(change.conflict.clone()));
+        match change.phase {
+            ConflictPhase::Found => self.created(Noun::Conflict, id, conflict),
+            ConflictPhase::Worsened | ConflictPhase::Changed => self.patched(Noun::Conflict, id, conflict),
+            ConflictPhase::Gone => self.removed(Noun::Conflict, id),
         }
     }
 

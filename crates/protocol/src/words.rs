@@ -35,6 +35,8 @@ words!(
     BudgetKind,
     BudgetUnit,
     CallbackMode,
+    ConflictKind,
+    ConflictPhase,
     CostSource,
     Driver,
     FiringState,

@@ -7,6 +7,7 @@
 mod board;
 mod callback;
 mod checkpoint;
+mod conflict;
 mod context;
 mod imported;
 mod journal;
@@ -39,6 +40,7 @@ pub(crate) const STATEMENTS: &[&[crate::statement::Statement]] = &[
     board::STATEMENTS,
     callback::STATEMENTS,
     checkpoint::STATEMENTS,
+    conflict::STATEMENTS,
     context::STATEMENTS,
     imported::STATEMENTS,
     journal::STATEMENTS,
@@ -148,6 +150,7 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::FileModified(change) => checkpoint::file_modified(db, record, change),
         Event::EditRefused(refused) => checkpoint::edit_refused(db, record, refused),
         Event::CheckpointCreated(checkpoint) => checkpoint::created(db, record, checkpoint),
+        Event::ConflictChanged(change) => conflict::changed(db, record, change),
         Event::RegistrationAnnounced(registration) => registration::announced(db, record, registration),
         Event::RegistrationEnded(end) => registration::ended(db, record, end),
         Event::LockChanged(change) => lock::changed(db, record, change),
@@ -220,6 +223,7 @@ fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::EditRefused(_) | Event::CheckpointCreated(_) | Event::RegistrationAnnounced(_) => Ok(()),
         Event::RegistrationEnded(_) | Event::LockChanged(_) | Event::NoticePublished(_) => Ok(()),
         Event::ContextChanged(_) | Event::JournalRepaired(_) | Event::TranscriptImported(_) => Ok(()),
+        Event::ConflictChanged(_) => Ok(()),
     }
 }
 

@@ -16,6 +16,7 @@ mod checkpoint;
 mod column;
 mod commit;
 mod committer;
+mod conflict;
 mod connection;
 mod context;
 mod doctor;

@@ -80,6 +80,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0013_session_imports",
         sql: include_str!("../migrations/sessions/0013_session_imports.sql"),
     },
+    Migration {
+        number: 14,
+        name: "sessions/0014_conflicts",
+        sql: include_str!("../migrations/sessions/0014_conflicts.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[Migration {

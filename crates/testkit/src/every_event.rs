@@ -39,6 +39,7 @@ fn payload(kind: &str) -> Value {
         Some("message" | "model") => message(kind),
         Some("plan") => plan(kind),
         Some("file" | "edit" | "checkpoint") => change(kind),
+        Some("conflict") => conflict(),
         Some("permission" | "budget") => permission(kind),
         Some("registration" | "lock" | "notice" | "context") => bus(kind),
         Some("vendor") => {
@@ -175,6 +176,17 @@ fn worktree(kind: &str) -> Value {
             "tail": "no such file", "elapsed_ms": 12,
         }),
     }
+}
+
+fn conflict() -> Value {
+    json!({
+        "phase": "worsened",
+        "conflict": {
+            "id": id("cfl"), "repo": id("rep"), "kind": "merge_conflict", "paths": ["src/lock.rs"], "more": 2,
+            "worktrees": ["/srv/worktrees/a", "/srv/worktrees/b"], "sessions": [id("ses")], "agents": ["claude"],
+            "since": AT,
+        },
+    })
 }
 
 fn session(kind: &str) -> Value {

@@ -12,6 +12,7 @@ mod import;
 mod journal;
 mod opencode;
 mod process;
+mod radar;
 mod row;
 mod sample;
 mod scratch;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         "hook" => hook::bench(&order),
         "import" => import::bench(&order),
         "journal" => journal::bench(&order),
+        "radar" => radar::bench(&order),
         other => Err(format!("no bench `{other}`")),
     };
     match measured {

@@ -86,13 +86,17 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("prune_worktrees", "needs agents that change files: isolation.rs"),
     ("list_scripts", "reads scripts a repository brings: engine/tests/it/worktrees.rs"),
     ("trust_scripts", "as list_scripts"),
+    ("list_conflicts", "needs worktrees that are in each other's way: conflicts.rs"),
+    ("sweep_conflicts", "as list_conflicts"),
     ("list_tasks", "shows the tasks of everybody"),
     ("resume_vendor", "needs a vendor that takes no calls: engine/tests/it/limits.rs"),
 ];
 
 /// Tools of the daemon that are in no row, and why.
-const TOOLS_ELSEWHERE: &[(&str, &str)] =
-    &[("worktree_prune", "looks at the worktrees of all repositories: isolation.rs")];
+const TOOLS_ELSEWHERE: &[(&str, &str)] = &[
+    ("worktree_prune", "looks at the worktrees of all repositories: isolation.rs"),
+    ("conflict_list", "needs worktrees that are in each other's way: conflicts.rs"),
+];
 
 /// One use case and the ways to it. `{name}` stands for what the row's stage has made.
 struct Row {

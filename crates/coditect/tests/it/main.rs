@@ -9,6 +9,8 @@ mod callbacks;
 #[cfg(test)]
 mod command;
 #[cfg(test)]
+mod conflicts;
+#[cfg(test)]
 mod connecting;
 #[cfg(test)]
 mod costing;

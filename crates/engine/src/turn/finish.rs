@@ -73,6 +73,10 @@ impl TurnDriver {
             max_attempts: self.shared.config.snapshot().config.limits.max_attempts,
         };
         let committed = self.shared.conclude(self.actor(), move |view| ending.clone().events(view)).await;
+        if let Some(repo) = &self.repo {
+            // What it did is a commit now.
+            self.shared.radar.edited(repo.path.as_ref(), None);
+        }
         self.give_back(exit.is_some()).await;
         let left = match exit {
             Some(_) => Ok(()),

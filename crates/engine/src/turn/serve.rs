@@ -210,6 +210,9 @@ impl TurnDriver {
 
     async fn announce_change(&self, change: FileChange) -> Result<(), Refusal> {
         let FileChange { path, after, token, .. } = change;
+        if let Some(repo) = &self.repo {
+            self.shared.radar.edited(repo.path.as_ref(), Some(&path));
+        }
         let payload = serde_json::json!({
             "type": FILE_MODIFIED, "file": path, "agent": self.agent(), "hash": after, "token": token,
         });
@@ -241,6 +244,9 @@ impl TurnDriver {
         };
         if found.files.is_empty() {
             return Ok(());
+        }
+        if let Some(repo) = &self.repo {
+            self.shared.radar.edited(repo.path.as_ref(), None);
         }
         let named: Vec<&model::StrayFile> = found.files.iter().take(CONFLICT_NAMED).collect();
         let payload = serde_json::json!({

@@ -111,6 +111,7 @@ fn merge(
             nobody_holds(shared, &path.display().to_string(), &open.would_change(&landing)?)?;
             let landed = open.land(&landing)?;
             shared.strays.account(&path, &landed.changed);
+            shared.radar.edited(&path, None);
             (landed, open.branch()?)
         }
         Place::Nowhere(branch) => (main.land_on(&branch, &landing)?, Some(branch)),

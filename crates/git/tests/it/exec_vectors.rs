@@ -265,7 +265,21 @@ fn all_verbs(repo: &TempRepo) {
     open.advance(&commit, Some(&head), &taken.changed).unwrap();
     open.log(10).unwrap();
     open.status(&[]).unwrap();
+    radar_verbs(repo, &open);
     worktree_verbs(repo, &open);
+}
+
+/// A worktree is looked at, and merged without anything coming of it.
+fn radar_verbs(repo: &TempRepo, open: &git::Repository) {
+    let aside = open.writing_aside(&repo.beside("aside")).unwrap();
+    let head = aside.head().unwrap().unwrap();
+    let dirty = aside.dirty(&repo.beside("look")).unwrap();
+    let held = aside.held(&head, &dirty.paths).unwrap();
+    let side = open.branch_tip("side").unwrap().unwrap();
+    let base = aside.merge_base(&held.commit, &side).unwrap().unwrap();
+    let touched: Vec<_> = aside.touched(Some(&base), &held.commit).unwrap().into_keys().collect();
+    aside.hunks(Some(&base), &held.commit, &touched).unwrap();
+    aside.dry_merges(&[(held.commit, side)]).unwrap();
 }
 
 /// A worktree is made, looked at, landed, put aside and brought back.

@@ -8,6 +8,7 @@ mod exec_vectors;
 mod history;
 mod open;
 mod process;
+mod radar;
 mod replay;
 mod site;
 mod snapshot;

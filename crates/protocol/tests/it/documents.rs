@@ -117,6 +117,7 @@ fn body_is_described(document: &Value, resource: &Resource) {
         Noun::Notice => "Notice",
         Noun::Registration => "Registration",
         Noun::Checkpoint => "Checkpoint",
+        Noun::Conflict => "Conflict",
         Noun::FileChange => "FileChange",
         Noun::RefusedEdit => "RefusedEdit",
         Noun::Permission => "Permission",

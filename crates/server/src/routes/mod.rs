@@ -4,6 +4,7 @@ mod agent;
 mod archive;
 mod board;
 mod checkpoint;
+mod conflict;
 mod context;
 mod cost;
 mod daemon;
@@ -44,6 +45,7 @@ pub(crate) fn bind(binder: Binder) -> Binder {
         registration::bind,
         repo::bind,
         worktree::bind,
+        conflict::bind,
         file::bind,
         event::bind,
         data::bind,

@@ -327,6 +327,10 @@ async fn named_worktrees(house: &House, contract: &mut Contract, session: &str) 
 async fn worktrees_and_imports(house: &House, contract: &mut Contract, session: &str) {
     let worktrees = contract.check("list_worktrees", &house.get("/worktrees").await);
     assert_eq!(worktrees["items"], json!([]));
+    let conflicts = contract.check("list_conflicts", &house.get("/conflicts").await);
+    assert_eq!(conflicts["items"], json!([]));
+    let sweep = house.ask("POST", "/conflicts/sweep").send(house.address).await;
+    contract.check("sweep_conflicts", &sweep);
     let prune = house.ask("POST", "/worktrees/prune").send(house.address).await;
     contract.check("prune_worktrees", &prune);
     let gone = json!({ "session": session, "agent": "nobody", "discard": false });

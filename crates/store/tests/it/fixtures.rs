@@ -5,14 +5,15 @@
 
 use crate::workspace::{Workspace, commit, keyed};
 use model::{
-    Actor, AgentName, Answer, Block, Board, BoardRemoved, Channel, Checkpoint, Claim, CostSource, Driver,
-    Event, FileChange, GitState, JournalRepair, Lineage, LockChange, LockMode, LockPhase, MergedPlan,
-    MergedTask, Message, MessageDraft, ModelAnswer, ModelCall, Namer, Notice, Participant, ParticipantId,
-    ParticipantStatus, Plan, PlanEnd, PlanId, PlanMerge, PlanStall, PlanTest, PlannedTask, Proposal,
-    Question, RefusedEdit, Registration, RegistrationEnd, RegistrationId, RegistrationPhase, Repo, RepoId,
-    RepoPath, RepoRemoved, Resubmission, Role, Run, RunExit, Session, SessionArchived, SessionId,
-    SessionRenamed, StatusChange, StrayFile, StrayFiles, Task, TaskEnd, TaskId, TaskKind, TaskRef, TaskTerms,
-    TestReport, Timestamp, Turn, TurnEnd, TurnId, TurnOutcome, Usage, User, Vendor,
+    Actor, AgentName, Answer, Block, Board, BoardRemoved, Channel, Checkpoint, Claim, Conflict,
+    ConflictChange, ConflictKind, ConflictPhase, CostSource, Driver, Event, FileChange, GitState,
+    JournalRepair, Lineage, LockChange, LockMode, LockPhase, MergedPlan, MergedTask, Message, MessageDraft,
+    ModelAnswer, ModelCall, Namer, Notice, Participant, ParticipantId, ParticipantStatus, Plan, PlanEnd,
+    PlanId, PlanMerge, PlanStall, PlanTest, PlannedTask, Proposal, Question, RefusedEdit, Registration,
+    RegistrationEnd, RegistrationId, RegistrationPhase, Repo, RepoId, RepoPath, RepoRemoved, Resubmission,
+    Role, Run, RunExit, Session, SessionArchived, SessionId, SessionRenamed, StatusChange, StrayFile,
+    StrayFiles, Task, TaskEnd, TaskId, TaskKind, TaskRef, TaskTerms, TestReport, Timestamp, Turn, TurnEnd,
+    TurnId, TurnOutcome, Usage, User, Vendor,
 };
 use std::time::Duration;
 use store::{Commit, Store};
@@ -281,7 +282,33 @@ impl World {
             ],
         ));
         self.worktrees(&repo, commits);
+        commits.push((Actor::System, self.conflicts(&repo)));
         repo
+    }
+
+    /// One that stays open, and one that was found, got worse and is over.
+    fn conflicts(&self, repo: &Repo) -> Vec<Event> {
+        let change = |id, phase, kind| {
+            let conflict = Conflict {
+                id,
+                repo: repo.id,
+                kind,
+                paths: vec![path("src/auth.rs")],
+                more: 0,
+                worktrees: vec!["/worktrees/one".to_owned(), "/worktrees/two".to_owned()],
+                sessions: Vec::new(),
+                agents: vec!["codex".to_owned()],
+                since: self.now(),
+            };
+            Event::ConflictChanged(ConflictChange { phase, conflict })
+        };
+        let (open, over) = (self.id_conflict(), self.id_conflict());
+        vec![
+            change(open, ConflictPhase::Found, ConflictKind::SameFile),
+            change(over, ConflictPhase::Found, ConflictKind::SameHunk),
+            change(over, ConflictPhase::Worsened, ConflictKind::MergeConflict),
+            change(over, ConflictPhase::Gone, ConflictKind::MergeConflict),
+        ]
     }
 
     fn family(
@@ -720,6 +747,7 @@ ids! {
     id_checkpoint CheckpointId;
     id_comment CommentId;
     id_firing FiringId;
+    id_conflict ConflictId;
     id_message MessageId;
     id_participant ParticipantId;
     id_permission PermissionId;

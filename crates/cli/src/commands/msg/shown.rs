@@ -16,6 +16,9 @@ pub(crate) fn said(payload: &Value) -> String {
         Some(fields) if fields.len() == 1 => {
             fields.get("text").and_then(Value::as_str).map_or_else(|| payload.to_string(), str::to_owned)
         }
+        Some(fields) if fields.get("type").and_then(Value::as_str) == Some("worktree_conflict") => {
+            fields.get("text").and_then(Value::as_str).map_or_else(|| payload.to_string(), str::to_owned)
+        }
         _ => payload.to_string(),
     }
 }
