@@ -2,6 +2,7 @@
 
 mod agent;
 mod board;
+mod checkpoint;
 mod completions;
 mod connect;
 mod context;
@@ -92,6 +93,9 @@ pub(crate) enum Command {
     /// Worktrees: yours, those lent to agents, and those others made
     #[command(subcommand)]
     Worktree(worktree::Worktree),
+    /// Restorable points of files and conversations
+    #[command(subcommand)]
+    Checkpoint(checkpoint::Checkpoint),
     /// What agents' files held
     #[command(subcommand)]
     File(file::File),
@@ -138,6 +142,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Outcome {
         Command::Mcp(command) => command.run(context),
         Command::Repo(command) => command.run(context),
         Command::Worktree(command) => command.run(context),
+        Command::Checkpoint(command) => command.run(context),
         Command::File(command) => command.run(context),
         Command::Run(command) => command.run(context),
         Command::Demo(command) => Ok(command.run(context)),

@@ -5,6 +5,7 @@
 //! inside this client only.
 
 mod board;
+mod checkpoint;
 mod context;
 mod worktree;
 
@@ -12,7 +13,7 @@ use crate::client::{Ask, Client, Fresh};
 use crate::{ClientError, path};
 use protocol::Method::{Delete, Get, Patch, Post};
 use protocol::{
-    Agent, Aside, ChannelCount, Checkpoint, ConfigVersion, CostQuery, CostReport, DataReport, Detachment,
+    Agent, Aside, ChannelCount, ConfigVersion, CostQuery, CostReport, DataReport, Detachment,
     EventPage, EventQuery, Family, FamilyQuery, Finding, Import, InboxQuery, Landed, Launch, LiveTurn, Lock,
     LockTable, Message, MessageQuery, NewAnswer, NewAttachment, NewDecision, NewExport, NewFork, NewImport,
     NewLanding, NewLock, NewNotice, NewPlan, NewPrompt, NewQuestion, NewRepo, NewRestore, NewSession,
@@ -268,10 +269,6 @@ impl Client {
 
     pub async fn cost(&self, query: &CostQuery) -> Result<CostReport, ClientError> {
         self.ask(Ask::new(Get, path::with_query("/cost", query)?)).await
-    }
-
-    pub async fn checkpoints(&self, session: &str) -> Result<Page<Checkpoint>, ClientError> {
-        self.ask(Ask::new(Get, path::under("sessions", session, "/checkpoints"))).await
     }
 
     pub async fn agents(&self) -> Result<Page<Agent>, ClientError> {

@@ -1,6 +1,7 @@
 //! The tools: one file per noun, each with its functions and their list.
 
 mod board;
+mod checkpoint;
 mod context;
 mod lineage;
 mod lock;
@@ -27,7 +28,7 @@ use std::sync::{Arc, LazyLock};
 
 /// Most tools there are: each one costs every agent's context some hundred tokens.
 #[cfg(test)]
-const TOOLS_MAX: usize = 54;
+const TOOLS_MAX: usize = 57;
 /// Longest text a tool takes, in bytes, where nothing says otherwise.
 pub const TEXT_MAX: usize = 32 * 1024;
 
@@ -137,6 +138,7 @@ pub fn tools() -> &'static [Tool] {
             board::tools(),
             repo::tools(),
             worktree::tools(),
+            checkpoint::tools(),
         ]
         .into_iter()
         .flatten()

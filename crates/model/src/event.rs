@@ -2,11 +2,11 @@
 
 use crate::{
     AgentName, AgentNameError, Board, BoardId, BudgetWarning, CallbackChange, CallbackDelivery, Card, CardEdit,
-    CardMove, CardRemoved, Checkpoint, CloneFailure, CloneStart, CloneStep, Comment, CommentRemoved,
+    CardMove, CardRemoved, Checkpoint, CheckpointBundle, CheckpointRemoval, CloneFailure, CloneStart, CloneStep, Comment, CommentRemoved,
     CommentResolved, ContextChange, FileChange, FileRestored, Firing, FiringConfirmed, FiringEnd, LockChange, MergedPlan,
     Message, MessageDraft, Namer, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus,
     Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal,
-    QueueOrder, RefusedEdit, Registration, RegistrationId, Replay, Repo, RepoId, Run, RunExit, RunId,
+    QueueOrder, RefusedEdit, Registration, RegistrationId, Replay, Repo, RepoId, RestoreEnd, RestoreStart, Run, RunExit, RunId,
     ScriptEnd, ScriptStart, Session, SessionId, SessionTags, StrayFiles, Task, TaskId, TestReport,
     TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorRecords,
     Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored,
@@ -206,6 +206,11 @@ events! {
     FileRestored(FileRestored) "file.restored",
     EditRefused(RefusedEdit) "edit.refused",
     CheckpointCreated(Checkpoint) "checkpoint.created",
+    CheckpointRemoved(CheckpointRemoval) "checkpoint.removed",
+    /// Files are being brought back; a start after a crash finishes it.
+    CheckpointRestoreStarted(RestoreStart) "checkpoint.restore_started",
+    CheckpointRestored(RestoreEnd) "checkpoint.restored",
+    CheckpointBundled(CheckpointBundle) "checkpoint.bundled",
     RegistrationAnnounced(Registration) "registration.announced",
     RegistrationEnded(RegistrationEnd) "registration.ended",
     LockChanged(LockChange) "lock.changed",
@@ -436,6 +441,11 @@ impl Event {
             Self::FileStrayed(e) => Some(e.session),
             Self::EditRefused(e) => Some(e.session),
             Self::CheckpointCreated(e) => Some(e.session),
+            // What expires is no doing in the session.
+            Self::CheckpointRemoved(e) => (e.reason != "expired").then_some(e.session),
+            Self::CheckpointRestoreStarted(e) => Some(e.session),
+            Self::CheckpointRestored(e) => Some(e.session),
+            Self::CheckpointBundled(_) => None,
             Self::RegistrationAnnounced(e) => e.session,
             Self::RegistrationEnded(e) => e.session,
             Self::LockChanged(e) => e.session,

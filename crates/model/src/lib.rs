@@ -45,7 +45,10 @@ pub use board::{
     Zone, ZoneColour, ZoneRemoved,
 };
 pub use budget::{BudgetKind, BudgetUnit, BudgetWarning};
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{
+    CHECKPOINT_NAME_MAX, CHECKPOINT_PATHS_NAMED, Checkpoint, CheckpointBundle, CheckpointKind,
+    CheckpointRemoval, KeptFile, Point, RESTORE_KEPT_NAMED, RestoreEnd, RestoreStart,
+};
 pub use context::{
     CONTEXT_ENTRIES_MAX, CONTEXT_HISTORY_MAX, CONTEXT_KEY_MAX, CONTEXT_VALUE_MAX, CONTEXT_VERSIONS_MAX,
     ContextChange, ContextEntry, ContextKey,

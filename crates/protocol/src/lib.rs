@@ -52,7 +52,10 @@ pub use board::{
     DocumentCard, DocumentComment, DocumentZone, Firing, MissingWish, NewBoard, NewCard, NewComment,
     NewImportedBoard, NewZone, Place, Trigger, WholeBoard, Zone, ZonePatch,
 };
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{
+    BundleImport, Checkpoint, CheckpointComparison, CheckpointQuery, CheckpointRestore, ComparedChange,
+    ComparedFile, ComparisonQuery, KeptFile, NewBundleImport, NewCheckpoint, Point, RestoredCheckpoint,
+};
 pub use context::{
     ContextChangeQuery, ContextChanges, ContextEntry, ContextQuery, ContextVersion, NewContext,
 };
@@ -73,7 +76,7 @@ pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::{Lock, LockChange, LockTable, LockWait, NewLock, ReleaseQuery};
 pub use message::{Block, Message, MessageQuery, NewPrompt, Usage};
 pub use model::{
-    Actor, AgentName, BoardId, CallbackMode, CardId, Channel, CheckpointId, Clock, CommentId, ContextKey, CostSource, Cursor, DataRoot,
+    Actor, AgentName, BoardId, CallbackMode, CardId, Channel, CheckpointId, CheckpointKind, Clock, CommentId, ContextKey, CostSource, Cursor, DataRoot,
     Driver, Entropy, Event, FiringId, FiringState, HistoryBy, LockMode, LockPhase, MessageId, Namer, ParticipantId,
     ParticipantStatus, PermissionEffect, PermissionId, PermissionRuleId, PermissionScope, PlanId, PlanState,
     RegistrationId, RegistrationPhase, RepoId, RepoPath, Role, RunId, ScriptKind, ScriptOutcome, SessionId,

@@ -35,6 +35,7 @@ words!(
     BudgetKind,
     BudgetUnit,
     CallbackMode,
+    CheckpointKind,
     CostSource,
     Driver,
     FiringState,

@@ -70,6 +70,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0011_boards",
         sql: include_str!("../migrations/sessions/0011_boards.sql"),
     },
+    Migration {
+        number: 12,
+        name: "sessions/0012_checkpoints",
+        sql: include_str!("../migrations/sessions/0012_checkpoints.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[Migration {

@@ -57,7 +57,13 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("list_permission_rules", "as list_permissions"),
     ("remove_permission_rule", "as list_permissions"),
     ("get_cost", "sums up what agents used"),
-    ("list_checkpoints", "needs agents that change files"),
+    ("list_checkpoints", "checkpoints have their own tests: checkpoints.rs"),
+    ("create_checkpoint", "checkpoints have their own tests: checkpoints.rs"),
+    ("get_checkpoint", "checkpoints have their own tests: checkpoints.rs"),
+    ("compare_checkpoint", "checkpoints have their own tests: checkpoints.rs"),
+    ("restore_checkpoint", "checkpoints have their own tests: checkpoints.rs"),
+    ("remove_checkpoint", "checkpoints have their own tests: checkpoints.rs"),
+    ("import_bundle", "checkpoints have their own tests: checkpoints.rs"),
     ("coordinate", "needs a repository: coditect/tests/it/driven_plan.rs"),
     ("list_plans", "as coordinate"),
     ("get_plan", "as coordinate"),
@@ -91,7 +97,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 /// Tools of the daemon that are in no row, and why.
 const TOOLS_ELSEWHERE: &[(&str, &str)] =
-    &[("worktree_prune", "looks at the worktrees of all repositories: isolation.rs")];
+    &[
+        ("worktree_prune", "looks at the worktrees of all repositories: isolation.rs"),
+        ("checkpoint_list", "checkpoints have their own tests: checkpoints.rs"),
+        ("checkpoint_create", "as checkpoint_list"),
+        ("checkpoint_restore", "as checkpoint_list"),
+    ];
 
 /// One use case and the ways to it. `{name}` stands for what the row's stage has made.
 struct Row {

@@ -5,15 +5,16 @@ use super::apart::Apart;
 use super::lock_requests::LockRequests;
 use super::{DEADLINE_GRACE, Order, TurnDriver};
 use crate::budget::{self, Account};
+use crate::checkpoint::point;
 use crate::engine::Shared;
 use crate::{AgentConfig, Caller, LiveTurn, fork, instructions, worktree};
 use agent::{BashPolicy, Begin, Launch, LaunchError, McpServer, Program, RunLimits, Start};
 use bus::{Liveness, NewRegistration};
 use llm::{Endpoint, Thinking};
 use model::{
-    Actor, AgentName, Driver, Event, HistoryBy, Participant, ParticipantStatus, Refusal, RefusalKind,
+    Actor, AgentName, Checkpoint, Driver, Event, HistoryBy, Participant, ParticipantStatus, Refusal, RefusalKind,
     RegistrationId, Replay, Repo, Run, RunId, Session, StatusChange, Task, TaskKind, TaskRef, TaskState,
-    Turn, Usage, Vendor,
+    Turn, TurnId, Usage, Vendor,
 };
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -50,6 +51,8 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
     let scratch = shared.workspace.runs().join(RunId::to_string(&run));
     let worktree = scene.repo.as_ref().map_or_else(|| scratch.join("work"), |repo| PathBuf::from(&repo.path));
     prepare(&scratch, &worktree, scene.repo.is_some())?;
+    let turn = shared.new_id();
+    let before = kept_before(shared, order, &scene, turn).await?;
     let (fence, unsandboxed) = apart.fence(shared, &scene.participant, &scratch, &worktree).await?;
     let token = minted(shared, caller(&scene, run, registration), run, &scratch)?;
     let env = environment(shared, order, &scene, registration, &token);
@@ -82,7 +85,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         order: order.clone(),
         participant: scene.participant,
         repo: scene.repo,
-        turn: shared.new_id(),
+        turn,
         run,
         registration,
         handle,
@@ -109,7 +112,22 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         unsandboxed,
         calls: super::calls::Calls::default(),
     };
-    driver.announce(replayed).await.map(|begun| begun.then_some(driver))
+    driver.announce(replayed, before).await.map(|begun| begun.then_some(driver))
+}
+
+/// The files as they are before a turn that may edit.
+async fn kept_before(
+    shared: &Arc<Shared>,
+    order: &Order,
+    scene: &Scene,
+    turn: TurnId,
+) -> Result<Option<Checkpoint>, Refusal> {
+    match scene.repo.as_ref().filter(|_| writes(order.task.kind)) {
+        Some(repo) => {
+            point::before_turn(shared, repo, &order.task, turn, &scene.participant.agent).await
+        }
+        None => Ok(None),
+    }
 }
 
 /// The run ends its turn by itself before this.
@@ -227,7 +245,7 @@ fn mcp(shared: &Shared, participant: &Participant, env: &[(String, String)]) -> 
 
 impl TurnDriver {
     /// Commits that the turn has begun; false when the task was ended in the meantime.
-    async fn announce(&self, replayed: bool) -> Result<bool, Refusal> {
+    async fn announce(&self, replayed: bool, before: Option<Checkpoint>) -> Result<bool, Refusal> {
         let (session, participant, task) =
             (self.participant.session, self.participant.id, self.order.task.id);
         let started_at = self.shared.now();
@@ -255,6 +273,7 @@ impl TurnDriver {
                     events.push(Event::TaskStarted(TaskRef { session, task }));
                 }
                 let turn_id = turn.id;
+                events.extend(before.map(Event::CheckpointCreated));
                 events.push(Event::TurnStarted(turn));
                 if replayed {
                     let reason = "the session it was forked from has gone on meanwhile".to_owned();

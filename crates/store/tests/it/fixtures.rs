@@ -619,6 +619,9 @@ impl World {
             co_authors: vec![agent("claude")],
             message: "Refactor the auth module".to_owned(),
             created_at: self.now(),
+            kind: model::CheckpointKind::Work,
+            name: None,
+            point: None,
         };
         let notice = Notice {
             id: 1,
