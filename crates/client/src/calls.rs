@@ -13,14 +13,14 @@ use crate::client::{Ask, Client, Fresh};
 use crate::{ClientError, path};
 use protocol::Method::{Delete, Get, Patch, Post};
 use protocol::{
-    Agent, Aside, ChannelCount, ConfigVersion, CostQuery, CostReport, DataReport, Detachment,
-    EventPage, EventQuery, Family, FamilyQuery, Finding, Import, InboxQuery, Landed, Launch, LiveTurn, Lock,
-    LockTable, Message, MessageQuery, NewAnswer, NewAttachment, NewDecision, NewExport, NewFork, NewImport,
-    NewLanding, NewLock, NewNotice, NewPlan, NewPrompt, NewQuestion, NewRepo, NewRestore, NewSession,
-    NewSpawn, NewSteer, Notice, NoticeQuery, Page, Participant, Permission, PermissionQuery, PermissionRule,
-    Plan, Presence, Presences, Receipt, RemovalQuery, RemovedSession, RemovedWorktree, Repo, RepoPatch,
-    RestoredFile, Session, SessionPatch, SessionQuery, SessionTaskQuery, SpawnedSession, Status, Stopping,
-    Task, TaskMove, TaskQuery, Version, WorktreeRemoval,
+    Agent, Aside, ChannelCount, ConfigVersion, CostQuery, CostReport, DataReport, Detachment, EventPage,
+    EventQuery, Family, FamilyQuery, Finding, Import, InboxQuery, Landed, Launch, LiveTurn, Lock, LockTable,
+    Message, MessageQuery, NewAnswer, NewAttachment, NewDecision, NewExport, NewFork, NewImport, NewLanding,
+    NewLock, NewNotice, NewPlan, NewPrompt, NewQuestion, NewRepo, NewRestore, NewSession, NewSpawn, NewSteer,
+    Notice, NoticeQuery, Page, Participant, Permission, PermissionQuery, PermissionRule, Plan, Presence,
+    Presences, Receipt, RemovalQuery, RemovedSession, RemovedWorktree, Repo, RepoPatch, RestoredFile,
+    Session, SessionPatch, SessionQuery, SessionTaskQuery, SpawnedSession, Status, Stopping, Task, TaskMove,
+    TaskQuery, Version, WorktreeRemoval,
 };
 
 type Key<'a> = Option<&'a str>;

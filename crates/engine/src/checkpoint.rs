@@ -11,11 +11,14 @@ pub(crate) mod look;
 pub(crate) mod point;
 pub(crate) mod restore;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use crate::engine::Shared;
 use git::{Author, GitError, Oid, REF_PREFIX, Repository, Snapshot};
 use model::{
-    AgentName, Checkpoint, CheckpointKind, Plan, PlanId, PlanState, Refusal, Repo, RepoPath, SessionId, Task, TaskKind,
+    AgentName, Checkpoint, CheckpointKind, Plan, PlanId, PlanState, Refusal, Repo, RepoPath, SessionId, Task,
+    TaskKind,
 };
 use std::collections::BTreeSet;
 use std::path::Path;

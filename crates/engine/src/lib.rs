@@ -102,9 +102,9 @@ pub use store::{Archived, BoardCounts, CloneRow, CommentRow, FiringRow, Kin, Scr
 pub use task::TaskPage;
 pub use transcript::{IMPORTS_MAX, ImportState, ImportTrouble, ImportView, NewImport, Tally, WATCH_LEASE};
 pub use view::{
-    AgentView, BundleImportView, ComparedFile, ComparisonView, DataReport, LandedView, MergedView, ParticipantView, PlanView, RemovedView, RepoView,
-    RestoredCheckpointView, RestoredView, SandboxView, SessionView, Status, TargetView, TaskView, TurnView, WaitView, WorktreeKind,
-    WorktreeState, WorktreeView,
+    AgentView, BundleImportView, ComparedFile, ComparisonView, DataReport, LandedView, MergedView,
+    ParticipantView, PlanView, RemovedView, RepoView, RestoredCheckpointView, RestoredView, SandboxView,
+    SessionView, Status, TargetView, TaskView, TurnView, WaitView, WorktreeKind, WorktreeState, WorktreeView,
 };
 pub use watching::Watching;
 pub use worktree::{DiskUse, NewAdoption, NewWorktree, Script};

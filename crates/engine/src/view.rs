@@ -2,9 +2,10 @@
 
 use crate::worktree::DiskUse;
 use model::{
-    AgentName, Checkpoint, CheckpointId, FileChange, Isolation, KeptFile, Lock, MergedPlan, Participant, ParticipantId, ParticipantStatus, Plan,
-    PlanState, Proposal, Question, RegistrationId, Repo, RepoId, RepoPath, Session, SessionId, SessionState,
-    Task, TaskState, TestReport, Timestamp, Turn, TurnOutcome, Usage, Vendor, Worktree, WorktreeId,
+    AgentName, Checkpoint, CheckpointId, FileChange, Isolation, KeptFile, Lock, MergedPlan, Participant,
+    ParticipantId, ParticipantStatus, Plan, PlanState, Proposal, Question, RegistrationId, Repo, RepoId,
+    RepoPath, Session, SessionId, SessionState, Task, TaskState, TestReport, Timestamp, Turn, TurnOutcome,
+    Usage, Vendor, Worktree, WorktreeId,
 };
 use store::ScriptRow;
 

@@ -98,7 +98,8 @@ impl Repository {
 
     /// Every path of a tree.
     pub fn paths_of(&self, tree: &Oid) -> Result<Comparison, GitError> {
-        let empty = self.empty_tree().parse().map_err(|_| GitError::Unexpected { verb: "empty".to_owned() })?;
+        let empty =
+            self.empty_tree().parse().map_err(|_| GitError::Unexpected { verb: "empty".to_owned() })?;
         let mut comparison = Comparison::default();
         for (path, (_, side)) in self.compare_trees(Oid::as_str(&empty), tree.as_str())? {
             match std::str::from_utf8(&path).ok().and_then(|path| path.parse().ok()) {

@@ -194,7 +194,8 @@ fn fitting(dir: &Dir, entries: &[StatusEntry]) -> Result<Fitting, GitError> {
     // What git knows goes first: it is work, while much of what it does not know may be anything.
     let (new, known): (Vec<&StatusEntry>, Vec<&StatusEntry>) =
         entries.iter().partition(|entry| entry.unstaged == Some(Change::Untracked));
-    for (entry, new) in known.into_iter().map(|entry| (entry, false)).chain(new.into_iter().map(|e| (e, true)))
+    for (entry, new) in
+        known.into_iter().map(|entry| (entry, false)).chain(new.into_iter().map(|e| (e, true)))
     {
         let there = match presence(dir, &entry.path) {
             // A folder, or a name below what is a link now, is no file of this name any more.

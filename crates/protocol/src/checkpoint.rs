@@ -7,8 +7,8 @@ use crate::operation::{
 };
 use crate::{Session, words};
 use model::{
-    AgentName, CheckpointId, CheckpointKind, Cursor, MessageId, PlanId, RepoId, RepoPath, SessionId, Timestamp,
-    TurnId,
+    AgentName, CheckpointId, CheckpointKind, Cursor, MessageId, PlanId, RepoId, RepoPath, SessionId,
+    Timestamp, TurnId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -70,7 +70,8 @@ pub struct Point {
 
 impl From<model::Point> for Point {
     fn from(point: model::Point) -> Self {
-        let model::Point { worktree, tree, base, parent, depth, turn, message, at, changed, left_out } = point;
+        let model::Point { worktree, tree, base, parent, depth, turn, message, at, changed, left_out } =
+            point;
         Self { worktree, tree, base, parent, depth, turn, message, at, changed, left_out }
     }
 }
@@ -270,15 +271,22 @@ pub struct BundleImport {
 
 /// What can be done with checkpoints.
 pub(crate) fn operations() -> Vec<Operation> {
-    let op = |id, method, path, access, summary| Operation::new("checkpoints", id, method, path, access, summary);
+    let op =
+        |id, method, path, access, summary| Operation::new("checkpoints", id, method, path, access, summary);
     let of_session = "/sessions/{id}/checkpoints";
     vec![
         op("list_checkpoints", Get, of_session, Run, "Lists the checkpoints of a session, oldest first.")
             .query::<CheckpointQuery>()
             .lists::<Checkpoint>(),
-        op("create_checkpoint", Post, of_session, Run, "Keeps the files of a session's worktree as they are now.")
-            .body::<NewCheckpoint>()
-            .creates::<Checkpoint>(),
+        op(
+            "create_checkpoint",
+            Post,
+            of_session,
+            Run,
+            "Keeps the files of a session's worktree as they are now.",
+        )
+        .body::<NewCheckpoint>()
+        .creates::<Checkpoint>(),
         op("get_checkpoint", Get, "/checkpoints/{id}", Run, "Shows a checkpoint.").returns::<Checkpoint>(),
         op(
             "compare_checkpoint",
@@ -298,8 +306,14 @@ pub(crate) fn operations() -> Vec<Operation> {
         )
         .body::<CheckpointRestore>()
         .returns::<RestoredCheckpoint>(),
-        op("remove_checkpoint", Delete, "/checkpoints/{id}", User, "Removes a checkpoint; its files stay as they are.")
-            .returns::<Checkpoint>(),
+        op(
+            "remove_checkpoint",
+            Delete,
+            "/checkpoints/{id}",
+            User,
+            "Removes a checkpoint; its files stay as they are.",
+        )
+        .returns::<Checkpoint>(),
         op(
             "import_bundle",
             Post,

@@ -21,8 +21,8 @@ use self::board::{
 };
 use crate::words;
 use crate::{
-    Checkpoint, FileChange, KeptFile, LockChange, MergedPlan, Message, Origin, Proposal, Question, RefusedEdit,
-    Registration, Run, RunExit, TestReport, TurnOutcome, Usage,
+    Checkpoint, FileChange, KeptFile, LockChange, MergedPlan, Message, Origin, Proposal, Question,
+    RefusedEdit, Registration, Run, RunExit, TestReport, TurnOutcome, Usage,
 };
 use utoipa::ToSchema;
 

@@ -5,8 +5,8 @@ use crate::statement::statements;
 use crate::view::limit;
 use crate::{StoreError, View, column};
 use model::{
-    Checkpoint, CheckpointBundle, CheckpointId, Cursor, FileChange, PlanId, RefusedEdit, RepoId, RestoreStart,
-    SessionId, TaskId, Timestamp,
+    Checkpoint, CheckpointBundle, CheckpointId, Cursor, FileChange, PlanId, RefusedEdit, RepoId,
+    RestoreStart, SessionId, TaskId, Timestamp,
 };
 
 /// A checkpoint as it is now.
@@ -107,8 +107,9 @@ impl View<'_> {
 
     /// Oldest first.
     pub fn bundles(&self, repo: RepoId) -> Result<Vec<BundleRow>, StoreError> {
-        let read =
-            |row: &Row<'_>| Ok(BundleRow { bundle: column::json(row, "data")?, seq: column::unsigned(row, "seq")? });
+        let read = |row: &Row<'_>| {
+            Ok(BundleRow { bundle: column::json(row, "data")?, seq: column::unsigned(row, "seq")? })
+        };
         self.rows(&BUNDLES, [repo.to_string()], read)
     }
 

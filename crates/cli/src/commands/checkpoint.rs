@@ -147,7 +147,9 @@ impl Checkpoint {
                 })?;
                 match context.screen.json {
                     true => context.screen.document(&gone)?,
-                    false => context.screen.say(&format!("{} is removed; files are as they were", gone.id.short())),
+                    false => {
+                        context.screen.say(&format!("{} is removed; files are as they were", gone.id.short()))
+                    }
                 }
                 Ok(Exit::Done)
             }
@@ -170,9 +172,8 @@ impl Compare {
     fn run(self, context: &Context) -> Outcome {
         let Self { checkpoint, with, path, files } = self;
         let query = ComparisonQuery { with, path };
-        let compared = context.talk("comparing", async |client| {
-            Ok(client.compare_checkpoint(&checkpoint, &query).await?)
-        })?;
+        let compared = context
+            .talk("comparing", async |client| Ok(client.compare_checkpoint(&checkpoint, &query).await?))?;
         show::comparison(context, &compared, files)
     }
 }

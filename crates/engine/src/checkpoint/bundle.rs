@@ -83,9 +83,8 @@ struct Known {
 }
 
 fn known(shared: &Shared, repo: &Repo) -> Result<Known, Refusal> {
-    let (rows, bundles) = shared
-        .store
-        .read(|view| Ok((view.checkpoints_of_repo(repo.id)?, view.bundles(repo.id)?)))?;
+    let (rows, bundles) =
+        shared.store.read(|view| Ok((view.checkpoints_of_repo(repo.id)?, view.bundles(repo.id)?)))?;
     let is_point = |row: &CheckpointRow| row.checkpoint.kind != CheckpointKind::Work;
     let points = rows.into_iter().filter(is_point).collect();
     let count = bundles.len();

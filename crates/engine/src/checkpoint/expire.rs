@@ -28,7 +28,13 @@ impl Engine {
             return Err(Refusal::conflict("checkpoint_is_work", message)
                 .hint("named and automatic checkpoints can be removed; `coditect checkpoint list` says which is which"));
         }
-        if self.shared.store.read(|view| view.open_restores())?.iter().any(|one| [one.before, one.checkpoint].contains(&id)) {
+        if self
+            .shared
+            .store
+            .read(|view| view.open_restores())?
+            .iter()
+            .any(|one| [one.before, one.checkpoint].contains(&id))
+        {
             let message = "files are being brought back to it, or from it";
             return Err(Refusal::conflict("checkpoint_in_use", message).hint("try again when that is over"));
         }
@@ -61,9 +67,8 @@ fn drop_refs(shared: &Shared, repo: &Repo, gone: &[Checkpoint]) {
 /// Removes what nobody asked for, of sessions that have been over for as long as the configuration says.
 pub(crate) async fn thin_out(shared: &Arc<Shared>, repo: &Repo) -> Result<usize, Refusal> {
     let Some(keeps) = shared.config.snapshot().config.repos.checkpoint_millis() else { return Ok(0) };
-    let (rows, bundles) = shared
-        .store
-        .read(|view| Ok((view.checkpoints_of_repo(repo.id)?, view.bundles(repo.id)?)))?;
+    let (rows, bundles) =
+        shared.store.read(|view| Ok((view.checkpoints_of_repo(repo.id)?, view.bundles(repo.id)?)))?;
     let over = over_for(shared, &rows, keeps)?;
     let dir = bundle::folder(shared, repo);
     let bundled = |row: &CheckpointRow| {

@@ -45,8 +45,7 @@ impl Hold {
             return Err(refused(lock, others.len()));
         }
         let anothers: Vec<Pattern> = others.into_iter().map(|(pattern, _)| pattern).collect();
-        let mut hold =
-            Self { worktree: worktree.to_owned(), holder, locks: Vec::new(), given, anothers };
+        let mut hold = Self { worktree: worktree.to_owned(), holder, locks: Vec::new(), given, anothers };
         let free: Vec<String> =
             paths.iter().filter(|path| !hold.is_anothers(path)).map(ToString::to_string).collect();
         match hold.acquire(shared, free) {

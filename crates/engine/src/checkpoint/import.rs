@@ -106,10 +106,8 @@ fn one(
     for one in &found {
         known.insert(one.id, shared.store.read(|view| view.checkpoint(one.id))?);
     }
-    let new: Vec<&Found> = found
-        .iter()
-        .filter(|one| known[&one.id].as_ref().is_none_or(|row| row.removed.is_some()))
-        .collect();
+    let new: Vec<&Found> =
+        found.iter().filter(|one| known[&one.id].as_ref().is_none_or(|row| row.removed.is_some())).collect();
     let mut made = Vec::new();
     for one in new {
         made.push(record(shared, repo, one, session)?);
@@ -236,7 +234,8 @@ mod tests {
 
     #[test]
     fn names_that_lead_away_are_known() {
-        for bad in [".git/hooks/pre-commit", "a/.GIT/config", "../x", "a/../b", "/etc/passwd", "a//b", "./a"] {
+        for bad in [".git/hooks/pre-commit", "a/.GIT/config", "../x", "a/../b", "/etc/passwd", "a//b", "./a"]
+        {
             assert!(leads_away(bad), "{bad}");
         }
         for good in ["a", ".gitignore", "a\\b", "git/x", "..a", "a\nb"] {

@@ -2,9 +2,9 @@
 
 use super::open;
 use crate::engine::Shared;
-use crate::{Caller, ComparedFile, ComparisonView, Engine};
+use crate::{Caller, ComparedFile, ComparisonView, Engine, Finding, Severity};
 use git::{Comparison, Difference, Oid, Repository};
-use model::{Checkpoint, CheckpointId, Refusal, RefusalKind, RepoPath, SessionId};
+use model::{Checkpoint, CheckpointId, Refusal, RefusalKind, Repo, RepoPath, SessionId};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -169,13 +169,34 @@ pub(super) fn wanted(path: &RepoPath, paths: &[RepoPath]) -> bool {
     paths.is_empty() || paths.iter().any(below)
 }
 
-/// Checkpoints of a repo whose commits are not in it any more.
-pub(super) fn missing(shared: &Shared, path: &str, rows: &[Checkpoint]) -> Result<Vec<CheckpointId>, Refusal> {
-    let repository = open(shared, path)?;
-    let commits: Vec<Oid> = rows.iter().filter_map(|row| row.commit.parse().ok()).collect();
-    let gone: std::collections::BTreeSet<String> =
-        repository.missing(&commits)?.iter().map(ToString::to_string).collect();
-    Ok(rows.iter().filter(|row| gone.contains(&row.commit)).map(|row| row.id).collect())
+/// Checkpoints whose commits are not in their repositories any more, for the doctor.
+pub(crate) fn findings(shared: &Shared) -> Vec<Finding> {
+    let Ok(repos) = shared.store.read(|view| view.repos()) else { return Vec::new() };
+    repos.iter().filter_map(|repo| finding(shared, repo)).collect()
+}
+
+/// None for a repo without checkpoints, and for one that is away: that is said elsewhere.
+fn finding(shared: &Shared, repo: &Repo) -> Option<Finding> {
+    let rows = shared.store.read(|view| view.checkpoints_of_repo(repo.id)).ok()?;
+    let commits: Vec<Oid> = rows.iter().filter_map(|row| row.checkpoint.commit.parse().ok()).collect();
+    let repository = open(shared, &repo.path).ok().filter(|_| !commits.is_empty())?;
+    let gone = repository.missing(&commits).ok()?;
+    let slug = &repo.slug;
+    if gone.is_empty() {
+        let message = format!("{slug} has the commits of its {} checkpoints", rows.len());
+        return Some(Finding { severity: Severity::Ok, check: "checkpoints", message, hint: None });
+    }
+    let lost =
+        |row: &&store::CheckpointRow| gone.iter().any(|commit| commit.as_str() == row.checkpoint.commit);
+    let lost: Vec<&store::CheckpointRow> = rows.iter().filter(lost).collect();
+    let bundled = lost.iter().filter(|row| row.bundle.is_some()).count();
+    let message = format!(
+        "{slug} has lost the commits of {} checkpoints, {} among them; {bundled} of them are in bundles",
+        lost.len(),
+        lost.first().map_or(String::new(), |row| row.checkpoint.id.short()),
+    );
+    let hint = Some(format!("`coditect checkpoint import --repo {slug}` brings back what is in bundles"));
+    Some(Finding { severity: Severity::Error, check: "checkpoints", message, hint })
 }
 
 #[cfg(test)]

@@ -52,7 +52,11 @@ impl Occasion {
     /// Words of the commit: what somebody needs who has nothing but the commit.
     fn message(&self, id: CheckpointId, base: Option<&Oid>) -> String {
         let mut message = format!("{}\n\nCoditect-Checkpoint: {id}\n", self.words());
-        message.push_str(&format!("Coditect-Session: {}\nCoditect-Kind: {}\n", self.session, self.kind.as_str()));
+        message.push_str(&format!(
+            "Coditect-Session: {}\nCoditect-Kind: {}\n",
+            self.session,
+            self.kind.as_str()
+        ));
         if let Some(base) = base {
             message.push_str(&format!("Coditect-Base: {base}\n"));
         }
@@ -232,10 +236,7 @@ fn said_so_far(view: &View<'_>, task: &Task) -> Result<Option<MessageId>, store:
     }
 }
 
-pub(super) fn said_last(
-    view: &View<'_>,
-    session: SessionId,
-) -> Result<Option<MessageId>, store::StoreError> {
+pub(super) fn said_last(view: &View<'_>, session: SessionId) -> Result<Option<MessageId>, store::StoreError> {
     let last = view.messages(session, None, 1)?.pop();
     Ok(last.map(|message| message.id).or(inherited(view, session)?))
 }
@@ -297,7 +298,9 @@ impl Engine {
             let row = crate::session::visible(view, session)?;
             let Some(repo) = row.session.repo else {
                 return Err(Refusal::invalid("session_has_no_repo", "the session works in no repository")
-                    .hint("a checkpoint is of files: open a session with `coditect session new --repo REPO`"));
+                    .hint(
+                        "a checkpoint is of files: open a session with `coditect session new --repo REPO`",
+                    ));
             };
             view.repo(repo)?.ok_or_else(|| Refusal::not_found("repo", repo))
         })?;
@@ -305,7 +308,8 @@ impl Engine {
             Some(agent) => {
                 let folder = worktree::folder(&self.shared, session, agent);
                 folder.canonicalize().map(|path| path.display().to_string()).map_err(|_| {
-                    let message = format!("{agent} has no worktree of its own in session {}", session.short());
+                    let message =
+                        format!("{agent} has no worktree of its own in session {}", session.short());
                     Refusal::new(model::RefusalKind::NotFound, "worktree_not_found", message)
                         .hint("leave the agent out, and it is of where the session works")
                 })?
@@ -331,7 +335,8 @@ fn checked_name(given: &str) -> Result<String, Refusal> {
     if plain && (1..=CHECKPOINT_NAME_MAX).contains(&name.chars().count()) {
         return Ok(name.to_owned());
     }
-    let message = format!("a checkpoint's name has 1 to {CHECKPOINT_NAME_MAX} characters, all of them visible");
+    let message =
+        format!("a checkpoint's name has 1 to {CHECKPOINT_NAME_MAX} characters, all of them visible");
     Err(Refusal::invalid("checkpoint_name_invalid", message))
 }
 
@@ -342,7 +347,10 @@ mod tests {
     #[test]
     fn a_name_is_short_and_visible() {
         assert_eq!(checked_name("  before leases ").unwrap(), "before leases");
-        assert_eq!(checked_name(&"ä".repeat(CHECKPOINT_NAME_MAX)).unwrap().chars().count(), CHECKPOINT_NAME_MAX);
+        assert_eq!(
+            checked_name(&"ä".repeat(CHECKPOINT_NAME_MAX)).unwrap().chars().count(),
+            CHECKPOINT_NAME_MAX
+        );
         for bad in ["", "  ", "a\nb", "a\u{1b}[2J", &"x".repeat(CHECKPOINT_NAME_MAX + 1)] {
             assert_eq!(checked_name(bad).unwrap_err().code, "checkpoint_name_invalid", "{bad:?}");
         }

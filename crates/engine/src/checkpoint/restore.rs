@@ -24,6 +24,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// What the files of intents are called.
+const INTENT_PREFIX: &str = "restore-";
 /// Paths one restore may name.
 pub const RESTORE_PATHS_MAX: usize = git::DIFF_PATHS_MAX;
 
@@ -206,8 +208,7 @@ async fn files(shared: &Arc<Shared>, call: &Call, wish: Wish) -> Result<Outcome,
     }
     let before = prepared.before.id;
     let shared_ = Arc::clone(shared);
-    let (end, files) =
-        shared.writers.run(&place, move || Ok(carry_out(&shared_, prepared))).await?;
+    let (end, files) = shared.writers.run(&place, move || Ok(carry_out(&shared_, prepared))).await?;
     finish(shared, call.actor(), end.clone()).await?;
     tell(shared, &end, &files).await;
     let more = files.len().saturating_sub(COMPARED_MAX);
@@ -378,8 +379,7 @@ fn changes(
         .into_iter()
         .map(|path| KeptFile { path, reason: "its name is not one that is written to".to_owned() })
         .collect();
-    let submodule =
-        |file: &Difference| [file.before, file.after].contains(&Some(Standing::Submodule));
+    let submodule = |file: &Difference| [file.before, file.after].contains(&Some(Standing::Submodule));
     files.retain(|file| {
         let reason = if submodule(file) {
             "it is a submodule"
@@ -429,7 +429,9 @@ fn do_steps(
         let name = staged.get(&step.path).map(String::as_str);
         let fenced = hold.map_or(Ok(()), |hold| hold.check(shared, &step.path));
         let carried = match fenced {
-            Ok(()) if step.after.is_some() && name.is_none() => Ok(Done::No("it could not be written".to_owned())),
+            Ok(()) if step.after.is_some() && name.is_none() => {
+                Ok(Done::No("it could not be written".to_owned()))
+            }
             Ok(()) => ground.carry_out(step, name),
             Err(refusal) => Err(refusal),
         };
@@ -479,7 +481,7 @@ async fn tell(shared: &Arc<Shared>, end: &RestoreEnd, files: &[Difference]) {
 }
 
 fn intent_file(shared: &Shared, before: CheckpointId) -> PathBuf {
-    shared.workspace.runs().join(format!("restore-{before}.json"))
+    shared.workspace.runs().join(format!("{INTENT_PREFIX}{before}.json"))
 }
 
 /// Says what is about to be done, durably.
@@ -522,6 +524,12 @@ pub(crate) async fn mend(shared: &Arc<Shared>) -> Result<Vec<String>, Refusal> {
         });
         finish(shared, Actor::System, end).await?;
     }
+    // Of restores that never began.
+    for entry in std::fs::read_dir(shared.workspace.runs()).map_err(Refusal::internal)?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(INTENT_PREFIX) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
     Ok(said)
 }
 
@@ -551,5 +559,36 @@ fn resume(shared: &Shared, start: &RestoreStart) -> Result<RestoreEnd, Refusal> 
     left.truncate(RESTORE_KEPT_NAMED);
     hold.release(shared);
     let RestoreStart { session, checkpoint, before, .. } = start.clone();
-    Ok(RestoreEnd { session, checkpoint, before, files: u32::try_from(done.len()).unwrap_or(u32::MAX), kept: left })
+    Ok(RestoreEnd {
+        session,
+        checkpoint,
+        before,
+        files: u32::try_from(done.len()).unwrap_or(u32::MAX),
+        kept: left,
+    })
+}
+
+/// As a kill leaves it: everything is ready and told, and of the files `instead` has done something.
+#[cfg(test)]
+pub(super) async fn cut_off(
+    shared: &Arc<Shared>,
+    checkpoint: &Checkpoint,
+    worktree: &str,
+    instead: impl FnOnce(&Path),
+) {
+    let wish = Wish {
+        checkpoint: checkpoint.clone(),
+        worktree: worktree.to_owned(),
+        paths: Vec::new(),
+        force: false,
+        holder: shared.user,
+    };
+    let prepared = prepare(shared, &wish, None).unwrap().unwrap();
+    let events =
+        vec![Event::CheckpointCreated(prepared.before), Event::CheckpointRestoreStarted(prepared.start)];
+    shared.record(Actor::System, events).await.unwrap();
+    // Its locks go with the daemon, and the writer's first look takes what was staged.
+    prepared.hold.release(shared);
+    prepared.staged.values().for_each(|name| std::fs::remove_file(Path::new(worktree).join(name)).unwrap());
+    instead(Path::new(worktree));
 }

@@ -5,7 +5,7 @@
 
 use crate::writer;
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt, Permissions, PermissionsExt};
+use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt};
 use model::{Entropy, KeptFile, Refusal, RepoPath};
 use serde::{Deserialize, Serialize};
 use std::io::{ErrorKind, Read};
@@ -85,7 +85,9 @@ impl Ground {
 
     /// Everything written here outlives a power cut from now on.
     pub(super) fn sync(&self) -> Result<(), Refusal> {
-        rustix::fs::syncfs(&self.root).map_err(|error| writer::io(error.into()))
+        // The handle itself is a place and no open file.
+        let top = self.root.open(".").map_err(writer::io)?;
+        rustix::fs::syncfs(&top).map_err(|error| writer::io(error.into()))
     }
 
     /// Does a step. `staged` is the file that is to come.
@@ -104,7 +106,8 @@ impl Ground {
                     return Ok(Done::No("a file is in the way of its folder".to_owned()));
                 };
                 // A folder of that name goes when nothing is in it.
-                if dir.symlink_metadata(name).is_ok_and(|meta| meta.is_dir()) && dir.remove_dir(name).is_err() {
+                if dir.symlink_metadata(name).is_ok_and(|meta| meta.is_dir()) && dir.remove_dir(name).is_err()
+                {
                     return Ok(Done::No("a folder with other files is in its place".to_owned()));
                 }
                 if let Err(error) = self.root.rename(staged, &dir, name) {

@@ -12,9 +12,9 @@ use agent::{BashPolicy, Begin, Launch, LaunchError, McpServer, Program, RunLimit
 use bus::{Liveness, NewRegistration};
 use llm::{Endpoint, Thinking};
 use model::{
-    Actor, AgentName, Checkpoint, Driver, Event, HistoryBy, Participant, ParticipantStatus, Refusal, RefusalKind,
-    RegistrationId, Replay, Repo, Run, RunId, Session, StatusChange, Task, TaskKind, TaskRef, TaskState,
-    Turn, TurnId, Usage, Vendor,
+    Actor, AgentName, Checkpoint, Driver, Event, HistoryBy, Participant, ParticipantStatus, Refusal,
+    RefusalKind, RegistrationId, Replay, Repo, Run, RunId, Session, StatusChange, Task, TaskKind, TaskRef,
+    TaskState, Turn, TurnId, Usage, Vendor,
 };
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -123,9 +123,7 @@ async fn kept_before(
     turn: TurnId,
 ) -> Result<Option<Checkpoint>, Refusal> {
     match scene.repo.as_ref().filter(|_| writes(order.task.kind)) {
-        Some(repo) => {
-            point::before_turn(shared, repo, &order.task, turn, &scene.participant.agent).await
-        }
+        Some(repo) => point::before_turn(shared, repo, &order.task, turn, &scene.participant.agent).await,
         None => Ok(None),
     }
 }

@@ -5,6 +5,8 @@ mod answering;
 #[cfg(test)]
 mod budgeting;
 #[cfg(test)]
+mod checkpoints;
+#[cfg(test)]
 mod cloning;
 #[cfg(test)]
 mod coordinating;

@@ -160,8 +160,7 @@ async fn restore(call: Call, wish: Restore) -> Result<Answer, Failure> {
     let done = call.daemon().restore_checkpoint(&wish.checkpoint, &restore, None).await?;
     let count = done.files.len() + done.more as usize;
     let files: Vec<String> = done.files.iter().take(FILES_NAMED).map(|file| file.path.to_string()).collect();
-    let kept: Vec<String> =
-        done.kept.iter().map(|file| format!("{}: {}", file.path, file.reason)).collect();
+    let kept: Vec<String> = done.kept.iter().map(|file| format!("{}: {}", file.path, file.reason)).collect();
     let text = format!("{count} files are back, {} stayed as they are", kept.len());
     let more = count - files.len();
     Answer::new(text, Restored { before: done.before.map(|id| id.to_string()), files, more, kept })

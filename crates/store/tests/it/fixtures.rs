@@ -232,6 +232,7 @@ impl World {
         let (work, crashed_turn) = self.execute(&mut commits, &claude_says, &plan, &claude, &kimi);
         self.other_ends(&mut commits, &plan, &claude, &kimi);
         self.finish(&mut commits, &plan);
+        self.points(repo.id, fork.id, &mut commits);
         commits.push((Actor::User, crate::session::lived(self, session.id, &fork, &claude, crashed_turn)));
         History {
             commits,

@@ -36,6 +36,7 @@ on_a_server! {
     board: what_is_on_a_board_is_read_back_as_it_is_now,
         a_card_goes_with_what_it_stands_for_and_a_board_takes_nothing_else_along,
         of_a_cards_firings_the_last_is_kept_and_what_is_under_way;
+    checkpoint: points_are_listed_until_they_are_removed_and_bundles_and_restores_are_known;
     context: the_projection_has_what_is_shared_and_a_rebuild_makes_it_again;
     dump: replay_from_zero_gives_the_same_rows, reopening_changes_nothing,
         rebuild_and_swap_gives_the_same_rows_while_the_store_is_in_use,

@@ -13,13 +13,10 @@ use protocol::{
 const NAMED: usize = 20;
 
 pub(super) fn list(context: &Context, list: List) -> Outcome {
-    let query = CheckpointQuery {
-        automatic: list.asked.then_some(false),
-        before: list.before,
-        limit: list.limit,
-    };
-    let page = context
-        .talk("looking", async |client| Ok(client.checkpoints(&list.session, &query).await?))?;
+    let query =
+        CheckpointQuery { automatic: list.asked.then_some(false), before: list.before, limit: list.limit };
+    let page =
+        context.talk("looking", async |client| Ok(client.checkpoints(&list.session, &query).await?))?;
     context.screen.show(&page, || {
         const HEAD: [&str; 6] = ["ID", "KIND", "NAME", "FILES", "COMMIT", "AT"];
         Table::of(&HEAD, &page.items, |one| {
@@ -36,7 +33,9 @@ pub(super) fn list(context: &Context, list: List) -> Outcome {
     if !context.screen.json {
         match (&page.next, page.items.is_empty()) {
             (Some(next), _) => context.screen.say(&format!("there are older ones: --before {next}")),
-            (None, true) => context.screen.say("there are none; an agent's turn makes them, and so does `create`"),
+            (None, true) => {
+                context.screen.say("there are none; an agent's turn makes them, and so does `create`")
+            }
             (None, false) => {}
         }
     }
@@ -106,7 +105,9 @@ pub(super) fn comparison(context: &Context, compared: &CheckpointComparison, fil
 
 fn line(file: &ComparedFile) -> String {
     match (file.added, file.removed) {
-        (Some(added), Some(removed)) => format!("{} {} (+{added} −{removed})", file.change.as_str(), file.path),
+        (Some(added), Some(removed)) => {
+            format!("{} {} (+{added} −{removed})", file.change.as_str(), file.path)
+        }
         _ => format!("{} {}", file.change.as_str(), file.path),
     }
 }

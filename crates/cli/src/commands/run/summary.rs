@@ -59,7 +59,11 @@ pub(super) async fn show(
         Ended::Asked(plan, asked) => (plan, Some(asked)),
     };
     let id = session.id.to_string();
-    let checkpoints = client.checkpoints(&id, &CheckpointQuery { automatic: Some(false), ..CheckpointQuery::default() }).await.map_err(Failure::from)?.items;
+    let checkpoints = client
+        .checkpoints(&id, &CheckpointQuery { automatic: Some(false), ..CheckpointQuery::default() })
+        .await
+        .map_err(Failure::from)?
+        .items;
     let usage = client.session(&id).await.map_err(Failure::from)?.value.usage;
     let summary = Summary {
         ok: plan.state == PlanState::Completed,
