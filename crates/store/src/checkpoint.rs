@@ -47,7 +47,7 @@ statements! { QUERIES in Sessions {
     LAST_POINT = "SELECT data FROM checkpoints WHERE worktree = ?1 AND removed IS NULL ORDER BY seq DESC LIMIT 1";
     CHECKPOINTS_IN_BUNDLE = "SELECT data, removed, bundle_seq FROM checkpoints
         WHERE repo_id = ?1 AND bundle_seq = ?2 ORDER BY seq";
-    OPEN_RESTORES = "SELECT data FROM restores_open ORDER BY before_id";
+    OPEN_RESTORES = "SELECT data FROM restores_open WHERE before_id > '' ORDER BY before_id";
     BUNDLES = "SELECT seq, data FROM checkpoint_bundles WHERE repo_id = ?1 ORDER BY seq";
     FILE_CHANGES_OF_TASK =
         "SELECT data, epoch, seq, changed_at FROM file_changes WHERE task_id = ?1 ORDER BY seq";

@@ -22,6 +22,8 @@ use tokio::sync::Notify;
 pub const BUNDLE_SERIES_MAX: usize = 16;
 /// How often it is looked for checkpoints that are in no bundle yet.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
+/// The first look after a start: what the last daemon had no time for.
+const FIRST_LOOK: Duration = Duration::from_secs(60);
 /// After a checkpoint was asked for: others may follow at once.
 const SETTLE: Duration = Duration::from_secs(2);
 /// What the name of a file that is not finished begins with.
@@ -46,11 +48,12 @@ pub(super) fn folder(shared: &Shared, repo: &Repo) -> PathBuf {
 
 /// Writes what is in no bundle yet, and thins out, now and from time to time.
 pub(crate) async fn keep(shared: Arc<Shared>) {
+    let mut wait = FIRST_LOOK;
     loop {
         tokio::select! {
             () = shared.stopping.cancelled() => return,
             () = shared.bundles.bell.notified() => tokio::time::sleep(SETTLE).await,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(wait) => wait = LOOK_EVERY,
         }
         let repos = match shared.store.read(|view| view.repos()) {
             Ok(repos) => repos,

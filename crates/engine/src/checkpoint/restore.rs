@@ -232,6 +232,8 @@ async fn forget(shared: &Arc<Shared>, prepared: Prepared) -> Result<(), Refusal>
         prepared.staged.values().for_each(|name| ground.unstage(name));
         let _ = std::fs::remove_file(intent_file(&shared_, prepared.before.id));
         prepared.hold.release(&shared_);
+        let at: git::Oid = prepared.before.commit.parse().map_err(Refusal::internal)?;
+        open(&shared_, &prepared.start.worktree)?.drop_ref(&prepared.before.git_ref, &at)?;
         Ok(())
     };
     shared.writers.run(&place, job).await

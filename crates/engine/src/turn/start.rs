@@ -47,12 +47,12 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
     let replayed = replayed(&mut scene, order);
     budget(shared, &order.task, &scene.participant)?;
     let apart = Apart::settle(shared, order, &mut scene).await?;
+    let turn = shared.new_id();
+    let before = kept_before(shared, order, &scene, turn).await?;
     let (run, registration) = (shared.new_id(), shared.new_id());
     let scratch = shared.workspace.runs().join(RunId::to_string(&run));
     let worktree = scene.repo.as_ref().map_or_else(|| scratch.join("work"), |repo| PathBuf::from(&repo.path));
     prepare(&scratch, &worktree, scene.repo.is_some())?;
-    let turn = shared.new_id();
-    let before = kept_before(shared, order, &scene, turn).await?;
     let (fence, unsandboxed) = apart.fence(shared, &scene.participant, &scratch, &worktree).await?;
     let token = minted(shared, caller(&scene, run, registration), run, &scratch)?;
     let env = environment(shared, order, &scene, registration, &token);
