@@ -107,7 +107,7 @@ function say(kind: string, payload: Payload): Omit<Sentence, 'agent'> | null {
         ? plain('Checkpoint', text(payload.commit).slice(0, 10), 'good')
         : null;
     case 'checkpoint.restored':
-      return plain('brought back to a checkpoint:', `${text(payload.files)} files`, 'good');
+      return plain('brought back to a checkpoint:', `${Number(payload.files)} files`, 'good');
     case 'lock.changed': {
       const phase = LOCK_PHASES[text(payload.phase)];
       return phase ? { ...phase, what: text(payload.path) } : null;
