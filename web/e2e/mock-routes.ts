@@ -119,6 +119,25 @@ export function routes(world: World, play: Play, stream: MockStream) {
       ([id = '']) => ofSession(id, (one) => world.checkpoints.filter((each) => each.session === one.id)),
     ],
     [
+      'POST',
+      /^\/checkpoints\/([^/]+)\/restore$/,
+      ([id = '']) => {
+        const found = world.checkpoints.find((one) => one.id === id);
+        const file = { change: 'modified', added: 1, removed: 2 };
+        return found
+          ? ok({
+              checkpoint: found.id,
+              before: 'chk_before',
+              worktree: found.point?.worktree ?? null,
+              files: found.paths.map((path) => ({ ...file, path })),
+              more: 0,
+              kept: [],
+              fork: null,
+            })
+          : null;
+      },
+    ],
+    [
       'GET',
       /^\/sessions\/([^/]+)\/plans$/,
       ([id = '']) => ofSession(id, (one) => world.plans.filter((each) => each.session === one.id)),

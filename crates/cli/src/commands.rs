@@ -2,6 +2,7 @@
 
 mod agent;
 mod board;
+mod checkpoint;
 mod completions;
 mod conflict;
 mod connect;
@@ -96,6 +97,9 @@ pub(crate) enum Command {
     /// Worktrees that are on their way to change the same things
     #[command(subcommand)]
     Conflict(conflict::Conflict),
+    /// Restorable points of files and conversations
+    #[command(subcommand)]
+    Checkpoint(checkpoint::Checkpoint),
     /// What agents' files held
     #[command(subcommand)]
     File(file::File),
@@ -143,6 +147,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Outcome {
         Command::Repo(command) => command.run(context),
         Command::Worktree(command) => command.run(context),
         Command::Conflict(command) => command.run(context),
+        Command::Checkpoint(command) => command.run(context),
         Command::File(command) => command.run(context),
         Command::Run(command) => command.run(context),
         Command::Demo(command) => Ok(command.run(context)),

@@ -6,6 +6,7 @@
 
 mod archive;
 mod board;
+mod checkpoint;
 mod conflict;
 mod context;
 mod task;
@@ -15,14 +16,14 @@ use crate::client::{Ask, Client, Fresh};
 use crate::{ClientError, path};
 use protocol::Method::{Delete, Get, Patch, Post};
 use protocol::{
-    Agent, Aside, ChannelCount, Checkpoint, ConfigVersion, CostQuery, CostReport, DataReport, Detachment,
-    EventPage, EventQuery, Family, FamilyQuery, Finding, Import, InboxQuery, Landed, Launch, LiveTurn, Lock,
-    LockTable, Message, MessageQuery, NewAnswer, NewAttachment, NewDecision, NewExport, NewFork, NewImport,
-    NewLanding, NewLock, NewNotice, NewPlan, NewPrompt, NewQuestion, NewRepo, NewRestore, NewSession,
-    NewSpawn, NewSteer, Notice, NoticeQuery, Page, Participant, Permission, PermissionQuery, PermissionRule,
-    Plan, Presence, Presences, Receipt, RemovalQuery, RemovedSession, RemovedWorktree, Repo, RepoPatch,
-    RestoredFile, Session, SessionPatch, SessionQuery, SessionTaskQuery, SpawnedSession, Status, Stopping,
-    Task, TaskMove, TaskQuery, Version, WorktreeRemoval,
+    Agent, Aside, ChannelCount, ConfigVersion, CostQuery, CostReport, DataReport, Detachment, EventPage,
+    EventQuery, Family, FamilyQuery, Finding, Import, InboxQuery, Landed, Launch, LiveTurn, Lock, LockTable,
+    Message, MessageQuery, NewAnswer, NewAttachment, NewDecision, NewExport, NewFork, NewImport, NewLanding,
+    NewLock, NewNotice, NewPlan, NewPrompt, NewQuestion, NewRepo, NewRestore, NewSession, NewSpawn, NewSteer,
+    Notice, NoticeQuery, Page, Participant, Permission, PermissionQuery, PermissionRule, Plan, Presence,
+    Presences, Receipt, RemovalQuery, RemovedSession, RemovedWorktree, Repo, RepoPatch, RestoredFile,
+    Session, SessionPatch, SessionQuery, SessionTaskQuery, SpawnedSession, Status, Stopping, Task, TaskMove,
+    TaskQuery, Version, WorktreeRemoval,
 };
 
 type Key<'a> = Option<&'a str>;
@@ -271,10 +272,6 @@ impl Client {
 
     pub async fn cost(&self, query: &CostQuery) -> Result<CostReport, ClientError> {
         self.ask(Ask::new(Get, path::with_query("/cost", query)?)).await
-    }
-
-    pub async fn checkpoints(&self, session: &str) -> Result<Page<Checkpoint>, ClientError> {
-        self.ask(Ask::new(Get, path::under("sessions", session, "/checkpoints"))).await
     }
 
     pub async fn agents(&self) -> Result<Page<Agent>, ClientError> {

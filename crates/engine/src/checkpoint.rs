@@ -3,11 +3,22 @@
 //!
 //! Invariant: a checkpoint commit exists under a ref of ours before its event is committed.
 
-use crate::Engine;
+pub(crate) mod bundle;
+pub(crate) mod expire;
+mod hold;
+pub(crate) mod import;
+pub(crate) mod look;
+pub(crate) mod point;
+pub(crate) mod restore;
+mod steps;
+#[cfg(test)]
+mod tests;
+
 use crate::engine::Shared;
 use git::{Author, GitError, Oid, REF_PREFIX, Repository, Snapshot};
 use model::{
-    AgentName, Checkpoint, Plan, PlanId, PlanState, Refusal, Repo, RepoPath, SessionId, Task, TaskKind,
+    AgentName, Checkpoint, CheckpointKind, Plan, PlanId, PlanState, Refusal, Repo, RepoPath, SessionId, Task,
+    TaskKind,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,16 +28,6 @@ use std::sync::Arc;
 const ADVANCE_TRIES: usize = 5;
 /// Files named that a plan did not commit; the others are counted.
 const LEFT_OUT_NAMED: usize = 5;
-
-impl Engine {
-    /// Checkpoints of a session, oldest first.
-    pub fn checkpoints(&self, session: SessionId) -> Result<Vec<Checkpoint>, Refusal> {
-        self.shared.store.read_or_refuse(|view| {
-            view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?;
-            Ok(view.checkpoints(session)?)
-        })
-    }
-}
 
 /// What a plan left on the branch.
 pub(crate) struct Landed {
@@ -158,6 +159,9 @@ fn draft(
         co_authors,
         message,
         created_at: shared.now(),
+        kind: CheckpointKind::Work,
+        name: None,
+        point: None,
     };
     Ok((draft, tip))
 }
@@ -220,6 +224,9 @@ pub(crate) async fn of_plan(
             .collect(),
         message,
         created_at: shared.now(),
+        kind: CheckpointKind::Work,
+        name: None,
+        point: None,
     };
     let (shared_, path, branch) = (Arc::clone(shared), repo.path.clone(), plan.branch.clone());
     let landed = shared.writers.run(Path::new(&repo.path), move || {

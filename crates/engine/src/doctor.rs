@@ -206,6 +206,7 @@ fn look(shared: &Shared) -> Vec<Finding> {
         let message = format!("{dropped} events of the bus were dropped while no daemon took them");
         findings.push(bad("outbox", message, Some("keep a daemon running where history matters")));
     }
+    findings.extend(crate::checkpoint::look::findings(shared));
     match shared.store.read(|view| view.repos()) {
         Ok(repos) => findings.extend(repos.into_iter().map(|repo| {
             match shared.git.open(std::path::Path::new(&repo.path)) {

@@ -7,6 +7,7 @@ use crate::actor::{Actors, Held};
 use crate::aside::PatientStore;
 use crate::bridge::Crossing;
 use crate::call::Key;
+use crate::checkpoint::bundle::Bundles;
 use crate::clients::Clients;
 use crate::config::{ConfigError, ConfigProvider, Snapshot};
 use crate::credential::Credentials;
@@ -22,7 +23,7 @@ use crate::transcript::{Imports, Mirror};
 use crate::worktree::script::Scripts;
 use crate::worktree::usage::Usages;
 use crate::writer::Writers;
-use crate::{Caller, Status, database, outbox, radar, recovery, worktree};
+use crate::{Caller, Status, checkpoint, database, outbox, radar, recovery, worktree};
 use bus::{Bus, Contents, Janitor, Liveness, NewRegistration};
 use git::{Git, UserHome};
 use model::{
@@ -126,6 +127,7 @@ pub(crate) struct Shared {
     pub(crate) scripts: Scripts,
     /// What worktrees take on the disk.
     pub(crate) usages: Usages,
+    pub(crate) bundles: Bundles,
     failed: watch::Sender<Option<String>>,
     dropped: AtomicU64,
     started_at: Timestamp,
@@ -152,6 +154,7 @@ impl Engine {
         shared.mirror.follow(&shared);
         shared.tasks.spawn(worktree::trash::keep(Arc::clone(&shared)));
         shared.tasks.spawn(radar::keep(Arc::clone(&shared)));
+        shared.tasks.spawn(checkpoint::bundle::keep(Arc::clone(&shared)));
         let engine = Self { shared };
         engine.resume_firings().await?;
         Ok((engine, report))
@@ -445,6 +448,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         clones: Clones::default(),
         scripts: Scripts::default(),
         usages: Usages::default(),
+        bundles: Bundles::default(),
         dropped: AtomicU64::new(0),
     };
     Ok((shared, opened))

@@ -71,6 +71,11 @@ pub use board::{
 };
 pub use bus::{AckRule, Durability, Receipt};
 pub use call::{Call, Caller, Key};
+pub use checkpoint::bundle::BUNDLE_SERIES_MAX;
+pub use checkpoint::import::NewBundleImport;
+pub use checkpoint::look::{CHECKPOINTS_MAX, COMPARED_MAX, CheckpointFilter};
+pub use checkpoint::point::NewCheckpoint;
+pub use checkpoint::restore::{NewCheckpointRestore, RESTORE_PATHS_MAX};
 pub use clients::{
     ATTACH_TTL, AttachedClient, CLIENT_NAME_MAX, CLIENTS_MAX, InputWish, NewAttachment, PresenceView,
     TYPING_TTL,
@@ -109,9 +114,9 @@ pub use task::TaskPage;
 pub use terms::{NewTerms, TermsChange};
 pub use transcript::{IMPORTS_MAX, ImportState, ImportTrouble, ImportView, NewImport, Tally, WATCH_LEASE};
 pub use view::{
-    AgentView, DataReport, LandedView, MergedView, ParticipantView, PlanView, RemovedView, RepoView,
-    RestoredView, SandboxView, SessionView, Status, TargetView, TaskView, TurnView, WaitView, WorktreeKind,
-    WorktreeState, WorktreeView,
+    AgentView, BundleImportView, ComparedFile, ComparisonView, DataReport, LandedView, MergedView,
+    ParticipantView, PlanView, RemovedView, RepoView, RestoredCheckpointView, RestoredView, SandboxView,
+    SessionView, Status, TargetView, TaskView, TurnView, WaitView, WorktreeKind, WorktreeState, WorktreeView,
 };
 pub use watching::Watching;
 pub use worktree::{DiskUse, NewAdoption, NewWorktree, Script};

@@ -41,6 +41,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<Vec<String>, Refusal
     said.extend(crate::repo::clone::mend(shared).await?);
     said.extend(worktree::trash::mend(shared).await?);
     worktree::script::mend(shared).await?;
+    said.extend(checkpoint::restore::mend(shared).await?);
     Ok(said)
 }
 
@@ -124,6 +125,7 @@ async fn end_turn(shared: &Arc<Shared>, row: TurnRow) -> Result<String, Refusal>
                 reason: "daemon_restarted".to_owned(),
             }),
             checkpoint: None,
+            after: None,
             max_attempts,
             now,
             pause: None,

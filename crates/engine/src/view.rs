@@ -2,10 +2,10 @@
 
 use crate::worktree::DiskUse;
 use model::{
-    AgentName, FileChange, GitState, Isolation, Lock, MergedPlan, Participant, ParticipantId,
-    ParticipantStatus, Plan, PlanState, Proposal, Question, RegistrationId, Repo, RepoId, RepoPath, Session,
-    SessionId, SessionSource, SessionState, Task, TaskClaim, TaskState, TestReport, Timestamp, Turn,
-    TurnOutcome, Usage, Vendor, VendorPause, Worktree, WorktreeId,
+    AgentName, Checkpoint, CheckpointId, FileChange, GitState, Isolation, KeptFile, Lock, MergedPlan,
+    Participant, ParticipantId, ParticipantStatus, Plan, PlanState, Proposal, Question, RegistrationId, Repo,
+    RepoId, RepoPath, Session, SessionId, SessionSource, SessionState, Task, TaskClaim, TaskState,
+    TestReport, Timestamp, Turn, TurnOutcome, Usage, Vendor, VendorPause, Worktree, WorktreeId,
 };
 use store::{MessageRange, ScriptRow};
 
@@ -280,6 +280,58 @@ pub struct RemovedView {
     pub expires_at: Option<Timestamp>,
     /// Why it is still there; none when it is in the trash.
     pub kept_because: Option<String>,
+}
+
+/// A file that differs between a checkpoint and something later, or that came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComparedFile {
+    pub path: RepoPath,
+    /// Whether it was there.
+    pub before: bool,
+    pub after: bool,
+    /// Lines; none of what is no text.
+    pub added: Option<u32>,
+    pub removed: Option<u32>,
+}
+
+/// What differs from a checkpoint to another, or to now.
+#[derive(Debug, Clone)]
+pub struct ComparisonView {
+    pub from: CheckpointId,
+    /// None: now.
+    pub to: Option<CheckpointId>,
+    pub files: Vec<ComparedFile>,
+    /// Files that are not named.
+    pub more: u32,
+    pub diff: String,
+    pub cut: bool,
+}
+
+/// What a restore brought back.
+#[derive(Debug, Clone)]
+pub struct RestoredCheckpointView {
+    pub checkpoint: CheckpointId,
+    /// What was there before; none when no file had to change.
+    pub before: Option<CheckpointId>,
+    pub worktree: Option<String>,
+    pub files: Vec<ComparedFile>,
+    /// Files that are not named.
+    pub more: u32,
+    /// What stayed as it was.
+    pub kept: Vec<KeptFile>,
+    pub fork: Option<SessionView>,
+}
+
+/// What came out of bundles.
+#[derive(Debug, Clone, Default)]
+pub struct BundleImportView {
+    pub files: Vec<String>,
+    /// There again, or new.
+    pub checkpoints: Vec<Checkpoint>,
+    /// How many were there already.
+    pub known: u32,
+    /// Files that gave nothing.
+    pub skipped: Vec<KeptFile>,
 }
 
 /// A file whose content was brought back.

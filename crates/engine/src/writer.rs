@@ -187,7 +187,7 @@ fn folder<'p>(root: &Dir, path: &'p RepoPath) -> Result<(Dir, &'p str), Refusal>
     Ok((dir, rest))
 }
 
-fn step(dir: &Dir, name: &str, path: &RepoPath) -> Result<Dir, Refusal> {
+pub(crate) fn step(dir: &Dir, name: &str, path: &RepoPath) -> Result<Dir, Refusal> {
     match dir.create_dir(name) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(io(error)),
         _ => {}
@@ -236,7 +236,7 @@ fn place(dir: &Dir, unfinished: &str, name: &str, content: &str, replaces: bool)
     file.sync_all().map_err(io)
 }
 
-fn unfinished_name(entropy: &dyn Entropy) -> String {
+pub(crate) fn unfinished_name(entropy: &dyn Entropy) -> String {
     let mut random = [0u8; 8];
     entropy.fill(&mut random);
     format!("{UNFINISHED}{:016x}", u64::from_le_bytes(random))
@@ -246,7 +246,7 @@ pub(crate) fn hash(content: &[u8]) -> String {
     blake3::hash(content).to_hex().to_string()
 }
 
-fn io(error: std::io::Error) -> Refusal {
+pub(crate) fn io(error: std::io::Error) -> Refusal {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             Refusal::new(model::RefusalKind::Full, "disk_full", "the disk is full; nothing was written")

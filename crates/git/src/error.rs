@@ -65,6 +65,17 @@ pub enum GitError {
     CloneFailed { reason: String },
     #[error("the repository has more than {max} bytes")]
     CloneTooLarge { max: u64 },
+    #[error("`{}` is no bundle of checkpoints", .0.display())]
+    NotABundle(PathBuf),
+    #[error("the bundle `{}` is cut or damaged", .0.display())]
+    BundleDamaged(PathBuf),
+    #[error("the bundle has {bytes} bytes, more than the {max} that are read")]
+    BundleTooLarge { bytes: u64, max: u64 },
+    #[error(
+        "the bundle stands on {} commit(s) that are not in the repository, {} among them",
+        .commits.len(), .commits.first().map_or("", Oid::as_str)
+    )]
+    BundleLacks { commits: Vec<Oid> },
     #[error("it was broken off")]
     Canceled,
     #[error("no object {0} in the repository")]
@@ -125,6 +136,19 @@ impl GitError {
             Self::CloneFailed { .. } => Some(
                 "mend it and add it again; nothing was kept. Or clone it yourself and register the folder",
             ),
+            Self::GitMissing { .. } => Some(
+                "install git (`apt install git`), see that it is on the PATH, and run `coditect daemon restart`",
+            ),
+            Self::GitTooOld { .. } => Some("install a newer git, and run `coditect daemon restart`"),
+            Self::NotABundle(_) => {
+                Some("give a file of the workspace's checkpoints/ folder, or a copy of one")
+            }
+            Self::BundleDamaged(_) => {
+                Some("take another copy of the file, or another bundle; the repository was not changed")
+            }
+            Self::BundleLacks { .. } => Some(
+                "import the bundles before it first: those of the same series, in their order; or it is another repository's",
+            ),
             Self::CloneTooLarge { .. } => Some("clone it yourself and register the folder"),
             _ => None,
         }
@@ -160,6 +184,10 @@ impl GitError {
             Self::UrlSecret => "url_secret",
             Self::CloneFailed { .. } => "clone_failed",
             Self::CloneTooLarge { .. } => "clone_too_large",
+            Self::NotABundle(_) => "not_a_bundle",
+            Self::BundleDamaged(_) => "bundle_damaged",
+            Self::BundleTooLarge { .. } => "bundle_too_large",
+            Self::BundleLacks { .. } => "bundle_lacks_commits",
             Self::Canceled => "canceled",
             Self::TimedOut { .. } => "git_timed_out",
             Self::OutputTooLarge { .. } => "git_output_too_large",
@@ -179,6 +207,7 @@ impl From<GitError> for Refusal {
             | GitError::BranchExists(_)
             | GitError::BranchInUse { .. }
             | GitError::PathTaken(_)
+            | GitError::BundleLacks { .. }
             | GitError::Canceled
             | GitError::InTheWay { .. } => RefusalKind::Conflict,
             GitError::TimedOut { .. } => RefusalKind::Busy,
@@ -200,6 +229,9 @@ impl From<GitError> for Refusal {
             | GitError::BadUrl { .. }
             | GitError::UrlSecret
             | GitError::CloneTooLarge { .. }
+            | GitError::NotABundle(_)
+            | GitError::BundleDamaged(_)
+            | GitError::BundleTooLarge { .. }
             | GitError::NoObject(_) => RefusalKind::Invalid,
             GitError::OutputTooLarge { .. }
             | GitError::Failed { .. }

@@ -10,8 +10,10 @@
 mod advance;
 mod author;
 mod branch;
+mod bundle;
 mod clone;
 mod commit;
+mod compare;
 mod diff;
 mod discover;
 mod dry_merge;
@@ -22,6 +24,7 @@ mod land;
 mod listed;
 mod log;
 mod oid;
+mod point;
 mod process;
 mod radar;
 mod replay;
@@ -38,7 +41,9 @@ mod worktree;
 pub use advance::{Advanced, INDEX_WAIT, IndexRefresh};
 pub use author::{Author, UserHome};
 pub use branch::{BRANCH_MAX, branch_at, check_branch};
+pub use bundle::{BUNDLE_BYTES_MAX, BUNDLE_LINES_MAX, BundleHeader};
 pub use clone::{CLONE_BYTES_MAX, CLONE_TIMEOUT, CloneOrder, CloneProgress};
+pub use compare::{Comparison, Difference, Standing, Unpacked};
 pub use diff::{DIFF_MAX, DIFF_PATHS_MAX, Diff};
 pub use dry_merge::{DRY_MERGES_MAX, DryMerge};
 pub use error::GitError;
@@ -48,6 +53,9 @@ pub use land::{Landing, Touchdown};
 pub use listed::{Listed, WORKTREES_MAX};
 pub use log::{LOG_MAX, LogEntry};
 pub use oid::{Oid, OidError};
+pub use point::{
+    Facts, Keep, Kept, LINE_MAX, POINT_FILES_MAX, Survey, UNTRACKED_BYTES_MAX, UNTRACKED_FILE_MAX,
+};
 pub use process::{Git, Limits, OUTPUT_MAX, TIMEOUT};
 pub use radar::{Dirty, Held, LOOK_FILE_MAX};
 pub use replay::Replayed;

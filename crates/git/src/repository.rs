@@ -205,7 +205,7 @@ pub(crate) fn oid(verb: &str, stdout: &[u8]) -> Result<Oid, GitError> {
     text.trim_end().parse().map_err(|_| GitError::Unexpected { verb: verb.to_owned() })
 }
 
-fn check_ref(name: &str) -> Result<(), GitError> {
+pub(crate) fn check_ref(name: &str) -> Result<(), GitError> {
     let fine = |part: &str| {
         !part.is_empty()
             && !part.starts_with(['-', '.'])

@@ -53,7 +53,7 @@ pub struct Taken {
 #[derive(Debug)]
 pub(crate) struct Material {
     pub tree: Oid,
-    ignored: Vec<RepoPath>,
+    pub(crate) ignored: Vec<RepoPath>,
     pub filtered: Vec<RepoPath>,
 }
 
@@ -83,6 +83,17 @@ impl Repository {
         if paths.len() > PATHS_MAX {
             return Err(GitError::TooMany { what: "paths", given: paths.len(), max: PATHS_MAX });
         }
+        let (there, gone) = self.split_by_presence(paths)?;
+        self.gather(parent, &there, &gone)
+    }
+
+    /// The same of any number of files that are in the work tree, and of paths that are none there.
+    pub(crate) fn gather(
+        &self,
+        parent: Option<&Oid>,
+        there: &BTreeSet<RepoPath>,
+        gone: &BTreeSet<RepoPath>,
+    ) -> Result<Material, GitError> {
         let workshop = self.workshop()?;
         let index = workshop.path().join("index");
         let base = self.tree_of(parent);
@@ -93,9 +104,8 @@ impl Repository {
                 None => error,
             });
         }
-        let (there, gone) = self.split_by_presence(paths)?;
-        let ignored = self.ignored(&there, &index)?;
-        let filtered = self.filtered(&there, &index)?;
+        let ignored = self.ignored(there, &index)?;
+        let filtered = self.filtered(there, &index)?;
         let copies = workshop.path().join("files");
         std::fs::create_dir(&copies).map_err(|e| GitError::io("make the snapshot's directory", e))?;
         let source = self.work_tree()?;
@@ -105,11 +115,12 @@ impl Repository {
             names.extend_from_slice(path.as_str().as_bytes());
             names.push(0);
         }
-        for path in &gone {
-            names.extend_from_slice(path.as_str().as_bytes());
-            names.push(0);
+        if !gone.is_empty() {
+            // Without a look at the work tree, where a folder or a link may have taken the name.
+            let call = self.call("update-index").args(["--force-remove", "-z", "--stdin"]);
+            call.stdin(zero_separated(gone)).index(&index).work_tree(&copies).run()?;
         }
-        let call = self.call("update-index").args(["--add", "--remove", "--replace", "-z", "--stdin"]);
+        let call = self.call("update-index").args(["--add", "--replace", "-z", "--stdin"]);
         call.stdin(names).index(&index).work_tree(&copies).run()?;
         let tree = self.write_tree(&index)?;
         Ok(Material {
@@ -119,7 +130,7 @@ impl Repository {
         })
     }
 
-    fn work_tree(&self) -> Result<Dir, GitError> {
+    pub(crate) fn work_tree(&self) -> Result<Dir, GitError> {
         Dir::open_ambient_dir(self.top(), ambient_authority())
             .map_err(|_| GitError::Missing(self.top().to_owned()))
     }
@@ -157,7 +168,7 @@ impl Repository {
     }
 
     /// The same by the user's own index.
-    pub(crate) fn with_filter(&self, paths: &[RepoPath]) -> Result<BTreeSet<RepoPath>, GitError> {
+    pub fn with_filter(&self, paths: &[RepoPath]) -> Result<BTreeSet<RepoPath>, GitError> {
         filter_named(self.call("check-attr").args(["-z", "--stdin", "filter"]).stdin(zero_separated(paths)))
     }
 }
@@ -173,7 +184,7 @@ fn filter_named(call: Call<'_>) -> Result<BTreeSet<RepoPath>, GitError> {
 
 /// True for a file or a link, false for nothing; refuses everything else, and what lies behind a
 /// link, because git would see the link there and not the file.
-fn presence(dir: &Dir, path: &RepoPath) -> Result<bool, GitError> {
+pub(crate) fn presence(dir: &Dir, path: &RepoPath) -> Result<bool, GitError> {
     let full = Path::new(path.as_str());
     let mut prefix = PathBuf::new();
     for part in full.components() {

@@ -1,6 +1,7 @@
 //! The tools: one file per noun, each with its functions and their list.
 
 mod board;
+mod checkpoint;
 mod conflict;
 mod context;
 mod lineage;
@@ -29,7 +30,7 @@ use std::sync::{Arc, LazyLock};
 
 /// Most tools there are: each one costs every agent's context some hundred tokens.
 #[cfg(test)]
-const TOOLS_MAX: usize = 58;
+const TOOLS_MAX: usize = 61;
 /// Longest text a tool takes, in bytes, where nothing says otherwise.
 pub const TEXT_MAX: usize = 32 * 1024;
 
@@ -141,6 +142,7 @@ pub fn tools() -> &'static [Tool] {
             repo::tools(),
             worktree::tools(),
             conflict::tools(),
+            checkpoint::tools(),
         ]
         .into_iter()
         .flatten()

@@ -2,16 +2,16 @@
 
 use crate::{
     AgentName, AgentNameError, Board, BoardId, BudgetWarning, CallbackChange, CallbackDelivery, Card,
-    CardEdit, CardMove, CardRemoved, Checkpoint, CloneFailure, CloneStart, CloneStep, Comment,
-    CommentRemoved, CommentResolved, ConflictChange, ContextChange, FileChange, FileRestored, Firing,
-    FiringConfirmed, FiringEnd, GitState, LockChange, MergedPlan, Message, MessageDraft, Namer, Notice,
-    Opening, Outline, Participant, ParticipantId, ParticipantStatus, Permission, PermissionDecision,
-    PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal, QueueOrder, RefusedEdit, Registration,
-    RegistrationId, Replay, Repo, RepoId, Run, RunExit, RunId, ScriptEnd, ScriptStart, Session, SessionId,
-    SessionImport, SessionTags, StrayFiles, Task, TaskAssignment, TaskChange, TaskClaim, TaskId, TestReport,
-    Timestamp, TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor,
-    VendorPause, VendorRecords, Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged,
-    WorktreeRestored, Zone, ZoneRemoved,
+    CardEdit, CardMove, CardRemoved, Checkpoint, CheckpointBundle, CheckpointRemoval, CloneFailure,
+    CloneStart, CloneStep, Comment, CommentRemoved, CommentResolved, ConflictChange, ContextChange,
+    FileChange, FileRestored, Firing, FiringConfirmed, FiringEnd, GitState, LockChange, MergedPlan, Message,
+    MessageDraft, Namer, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus, Permission,
+    PermissionDecision, PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal, QueueOrder,
+    RefusedEdit, Registration, RegistrationId, Replay, Repo, RepoId, RestoreEnd, RestoreStart, Run, RunExit,
+    RunId, ScriptEnd, ScriptStart, Session, SessionId, SessionImport, SessionTags, StrayFiles, Task,
+    TaskAssignment, TaskChange, TaskClaim, TaskId, TestReport, Timestamp, TranscriptImport, TrashedWorktree,
+    Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorPause, VendorRecords, Worktree, WorktreeAssignment,
+    WorktreeMerged, WorktreePurged, WorktreeRestored, Zone, ZoneRemoved,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -219,6 +219,11 @@ events! {
     CheckpointCreated(Checkpoint) "checkpoint.created",
     /// Two worktrees, or one and the checkout's branch, are in conflict, otherwise than before, or no longer.
     ConflictChanged(ConflictChange) "conflict.changed",
+    CheckpointRemoved(CheckpointRemoval) "checkpoint.removed",
+    /// Files are being brought back; a start after a crash finishes it.
+    CheckpointRestoreStarted(RestoreStart) "checkpoint.restore_started",
+    CheckpointRestored(RestoreEnd) "checkpoint.restored",
+    CheckpointBundled(CheckpointBundle) "checkpoint.bundled",
     RegistrationAnnounced(Registration) "registration.announced",
     RegistrationEnded(RegistrationEnd) "registration.ended",
     LockChanged(LockChange) "lock.changed",
@@ -465,6 +470,11 @@ impl Event {
             Self::FileStrayed(e) => Some(e.session),
             Self::EditRefused(e) => Some(e.session),
             Self::CheckpointCreated(e) => Some(e.session),
+            // What expires is no doing in the session.
+            Self::CheckpointRemoved(e) => (e.reason != "expired").then_some(e.session),
+            Self::CheckpointRestoreStarted(e) => Some(e.session),
+            Self::CheckpointRestored(e) => Some(e.session),
+            Self::CheckpointBundled(_) => None,
             Self::RegistrationAnnounced(e) => e.session,
             Self::RegistrationEnded(e) => e.session,
             Self::LockChanged(e) => e.session,

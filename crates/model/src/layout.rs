@@ -109,6 +109,11 @@ impl WorkspaceDir {
         self.dir.join("trash")
     }
 
+    /// Bundles of checkpoints, by the id of their repo.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.dir.join("checkpoints")
+    }
+
     /// Worktrees: by repo and name, and those lent to participants by session and agent.
     pub fn worktrees(&self) -> PathBuf {
         self.dir.join("worktrees")

@@ -49,7 +49,10 @@ pub use board::{
     ZONES_MAX, Zone, ZoneColour, ZoneRemoved,
 };
 pub use budget::{BudgetKind, BudgetUnit, BudgetWarning};
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{
+    CHECKPOINT_NAME_MAX, CHECKPOINT_PATHS_NAMED, Checkpoint, CheckpointBundle, CheckpointKind,
+    CheckpointRemoval, KeptFile, Point, RESTORE_KEPT_NAMED, RestoreEnd, RestoreStart,
+};
 pub use conflict::{CONFLICT_PATHS_MAX, Conflict, ConflictChange, ConflictKind, ConflictPhase};
 pub use context::{
     CONTEXT_ENTRIES_MAX, CONTEXT_HISTORY_MAX, CONTEXT_KEY_MAX, CONTEXT_VALUE_MAX, CONTEXT_VERSIONS_MAX,

@@ -248,6 +248,8 @@ pub struct BusConfig {
 pub struct RepoConfig {
     /// Days a worktree stays in the trash before it goes for good: 1 to 3650, 14 when absent.
     pub trash_days: Option<u32>,
+    /// Days after which the automatic checkpoints of a session that is over are thinned out: 0 to 3650, 14 when absent; 0 keeps them all.
+    pub checkpoint_days: Option<u32>,
     /// Whether `file://` addresses may be cloned from. False when absent.
     pub clone_files: Option<bool>,
 }

@@ -21,8 +21,8 @@ use self::board::{
 };
 use crate::words;
 use crate::{
-    Checkpoint, Conflict, FileChange, GitState, LockChange, MergedPlan, Message, Origin, Proposal, Question,
-    RefusedEdit, Registration, RetryPolicy, Run, RunExit, TestReport, TurnOutcome, Usage,
+    Checkpoint, Conflict, FileChange, GitState, KeptFile, LockChange, MergedPlan, Message, Origin, Proposal,
+    Question, RefusedEdit, Registration, RetryPolicy, Run, RunExit, TestReport, TurnOutcome, Usage,
 };
 use utoipa::ToSchema;
 
@@ -202,6 +202,14 @@ pub enum Fact {
     CheckpointCreated(Checkpoint),
     #[serde(rename = "conflict.changed")]
     ConflictChanged(ConflictChange),
+    #[serde(rename = "checkpoint.removed")]
+    CheckpointRemoved(CheckpointRemoval),
+    #[serde(rename = "checkpoint.restore_started")]
+    CheckpointRestoreStarted(RestoreStart),
+    #[serde(rename = "checkpoint.restored")]
+    CheckpointRestored(RestoreEnd),
+    #[serde(rename = "checkpoint.bundled")]
+    CheckpointBundled(CheckpointBundle),
     #[serde(rename = "registration.announced")]
     RegistrationAnnounced(Registration),
     #[serde(rename = "registration.ended")]
@@ -700,6 +708,43 @@ payloads! {
         overwritten: Option<String>,
         /// Under whose lock it was written; none when nobody held one.
         holder: Option<String>,
+    }
+    CheckpointRemoval {
+        checkpoint: String,
+        session: String,
+        /// `asked` or `expired`.
+        reason: String,
+    }
+    /// Files are being brought back. It ends with `checkpoint.restored`, at the next start after a crash.
+    RestoreStart {
+        session: String,
+        checkpoint: String,
+        /// What was there.
+        before: String,
+        worktree: String,
+        files: u32,
+    }
+    RestoreEnd {
+        session: String,
+        checkpoint: String,
+        before: String,
+        files: u32,
+        /// What stayed as it was.
+        kept: Vec<KeptFile>,
+    }
+    /// Checkpoints were written into a file beside the repository.
+    CheckpointBundle {
+        repo: String,
+        /// Its name in the repository's folder below `checkpoints/`.
+        file: String,
+        bytes: u64,
+        /// BLAKE3 (hex) of the file.
+        hash: String,
+        /// It needs no other.
+        whole: bool,
+        checkpoints: Vec<String>,
+        /// Commits that must be there already.
+        prerequisites: Vec<String>,
     }
     /// A notice as the journal keeps it: what it does not carry is left out.
     NoticeRecord {

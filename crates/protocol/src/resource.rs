@@ -130,8 +130,12 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         | Event::ParticipantStatusChanged(_) => changes.participant(event),
         Event::MessageAppended(message) => changes.message(message),
         Event::MessageDrafted(draft) => changes.patched(Noun::Draft, draft.turn, draft),
-        Event::FileModified(_) | Event::EditRefused(_) | Event::CheckpointCreated(_) => changes.files(event),
         Event::ConflictChanged(change) => changes.conflict(change),
+        Event::FileModified(_)
+        | Event::EditRefused(_)
+        | Event::CheckpointCreated(_)
+        | Event::CheckpointRemoved(_)
+        | Event::CheckpointRestored(_) => changes.files(event),
         Event::RegistrationAnnounced(one) => changes.announced(one),
         Event::RegistrationEnded(e) => changes.removed(Noun::Registration, e.registration),
         Event::LockChanged(change) => changes.lock(change),
@@ -141,6 +145,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         Event::ModelCalled(_) | Event::FileStrayed(_) | Event::FileRestored(_) => {}
         Event::JournalRepaired(_) | Event::TurnRecorded(_) | Event::TurnOutlined(_) => {}
         Event::BudgetWarned(_) | Event::TranscriptImported(_) | Event::VendorPaused(_) => {}
+        Event::CheckpointRestoreStarted(_) | Event::CheckpointBundled(_) => {}
         // What was said is in the same commit.
         Event::CallbackDelivered(e) => changes.session(e.session, json!({})),
         Event::PermissionRequested(_) | Event::PermissionDecided(_) => changes.permission(event),
@@ -408,6 +413,11 @@ impl Changes {
             }
             Event::CheckpointCreated(checkpoint) => {
                 self.created(Noun::Checkpoint, checkpoint.id, Checkpoint::from(checkpoint.clone()));
+            }
+            Event::CheckpointRemoved(e) => self.removed(Noun::Checkpoint, e.checkpoint),
+            Event::CheckpointRestored(e) => {
+                let body = json!({ "restored": { "before": e.before, "files": e.files } });
+                self.patched(Noun::Checkpoint, e.checkpoint, body);
             }
             _ => {}
         }

@@ -370,6 +370,47 @@ pub(crate) fn removed_worktree(view: RemovedView) -> protocol::RemovedWorktree {
     protocol::RemovedWorktree { id, name, path, kept_as, expires_at, kept_because }
 }
 
+fn compared_file(file: engine::ComparedFile) -> protocol::ComparedFile {
+    let engine::ComparedFile { path, before, after, added, removed } = file;
+    let change = match (before, after) {
+        (false, _) => protocol::ComparedChange::Added,
+        (true, true) => protocol::ComparedChange::Modified,
+        (true, false) => protocol::ComparedChange::Removed,
+    };
+    protocol::ComparedFile { path, change, added, removed }
+}
+
+fn kept_file(file: model::KeptFile) -> protocol::KeptFile {
+    protocol::KeptFile { path: file.path, reason: file.reason }
+}
+
+pub(crate) fn comparison(view: engine::ComparisonView) -> protocol::CheckpointComparison {
+    let engine::ComparisonView { from, to, files, more, diff, cut } = view;
+    let files = files.into_iter().map(compared_file).collect();
+    protocol::CheckpointComparison { from, to, files, more, diff, cut }
+}
+
+pub(crate) fn restored_checkpoint(view: engine::RestoredCheckpointView) -> protocol::RestoredCheckpoint {
+    protocol::RestoredCheckpoint {
+        checkpoint: view.checkpoint,
+        before: view.before,
+        worktree: view.worktree,
+        files: view.files.into_iter().map(compared_file).collect(),
+        more: view.more,
+        kept: view.kept.into_iter().map(kept_file).collect(),
+        fork: view.fork.map(session),
+    }
+}
+
+pub(crate) fn bundle_import(view: engine::BundleImportView) -> protocol::BundleImport {
+    protocol::BundleImport {
+        files: view.files,
+        checkpoints: view.checkpoints.into_iter().map(protocol::Checkpoint::from).collect(),
+        known: view.known,
+        skipped: view.skipped.into_iter().map(kept_file).collect(),
+    }
+}
+
 pub(crate) fn restored_file(view: RestoredView) -> protocol::RestoredFile {
     let RestoredView { path, restored, overwritten, kept_at, holder } = view;
     protocol::RestoredFile { path, restored, overwritten, kept_at, holder }

@@ -57,7 +57,7 @@ mod worktree;
 pub use crate::postgresql::{PostgresqlOptions, WORKSPACE_MAX};
 pub use ::postgresql::holds_password;
 pub use board::{BoardCounts, CardRow, CommentRow, FiringRow};
-pub use checkpoint::FileChangeRow;
+pub use checkpoint::{BundleRow, CheckpointRow, FileChangeRow};
 pub use commit::{COMMIT_QUEUE, Command, Commit, CommitError, Past, Receipt};
 pub use doctor::Counts;
 pub use due::DueTask;

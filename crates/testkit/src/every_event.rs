@@ -409,10 +409,35 @@ fn change(kind: &str) -> Value {
             "claim": { "path": "src/lock.rs", "token": 1_099_511_627_777_u64 }, "code": "stale_base",
             "message": "the file changed meanwhile",
         }),
+        _ => checkpoint(kind),
+    }
+}
+
+fn checkpoint(kind: &str) -> Value {
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    match kind {
+        "checkpoint.removed" => json!({ "checkpoint": id("chk"), "session": id("ses"), "reason": "asked" }),
+        "checkpoint.restore_started" => json!({
+            "session": id("ses"), "checkpoint": id("chk"), "before": id("chk"), "worktree": "/srv/textkit",
+            "files": 2,
+        }),
+        "checkpoint.restored" => json!({
+            "session": id("ses"), "checkpoint": id("chk"), "before": id("chk"), "files": 1,
+            "kept": [{ "path": "src/big.bin", "reason": "it was changed meanwhile" }],
+        }),
+        "checkpoint.bundled" => json!({
+            "repo": id("rep"), "file": "000001-whole.bundle", "bytes": 4096, "hash": "00aa", "whole": true,
+            "checkpoints": [id("chk")], "prerequisites": [commit],
+        }),
         _ => json!({
             "id": id("chk"), "session": id("ses"), "plan": id("pln"), "repo": id("rep"),
-            "git_ref": "refs/coditect/checkpoints/1", "commit": "0123456789abcdef0123456789abcdef01234567",
-            "paths": ["src/lock.rs"], "co_authors": ["claude"], "message": "Add leases", "created_at": AT,
+            "git_ref": "refs/coditect/checkpoints/1", "commit": commit, "paths": ["src/lock.rs"],
+            "co_authors": ["claude"], "message": "Add leases", "created_at": AT, "kind": "after_turn",
+            "name": "before leases",
+            "point": {
+                "worktree": "/srv/textkit", "tree": commit, "base": commit, "parent": commit, "depth": 3,
+                "turn": id("trn"), "message": id("msg"), "at": "1.42", "changed": 1, "left_out": 0,
+            },
         }),
     }
 }

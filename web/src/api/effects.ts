@@ -179,7 +179,10 @@ export class Effects {
         this.proposal(body as Proposal);
         break;
       case 'checkpoint':
-        this.upsert(keys.checkpoints((body as Checkpoint).session), id, body as Checkpoint, true);
+        // Of one that was removed, or restored, nobody says whose it is.
+        if (action === 'created')
+          this.upsert(keys.checkpoints((body as Checkpoint).session), id, body as Checkpoint, true);
+        else void this.cache.invalidateQueries({ queryKey: ['checkpoints'] });
         this.refresh(keys.repos);
         break;
       case 'notice':

@@ -150,3 +150,27 @@ export const useBreakLock = () =>
       ),
     () => [keys.locks, keys.notices],
   );
+
+export interface RestoreWish {
+  checkpoint: string;
+  session: string;
+}
+
+/** Brings all files of a checkpoint back; what stays as it is, is said. */
+export const useRestoreCheckpoint = () =>
+  useOrder(
+    async ({ checkpoint }: RestoreWish) => {
+      const restored = await take(
+        client.POST('/api/v1/checkpoints/{id}/restore', {
+          params: { path: { id: checkpoint }, ...once() },
+          body: {},
+        }),
+      );
+      const count = restored.files.length + restored.more;
+      const kept = restored.kept.length;
+      if (kept > 0) say(`${count} files are back; ${kept} stayed as they are.`, 'problem');
+      else say(restored.before ? `${count} files are back.` : 'The files are as they were then.');
+      return restored;
+    },
+    ({ session }) => [keys.checkpoints(session)],
+  );

@@ -123,6 +123,7 @@ impl Narrator {
                 let text = format!("edit of {} refused: {}", edit.claim.path, edit.message);
                 (self.agent(edit.participant), Paint::Bad, text)
             }
+            Event::CheckpointCreated(point) if point.kind.is_automatic() => return None,
             Event::CheckpointCreated(point) => {
                 let short: String = point.commit.chars().take(10).collect();
                 let first = point.message.lines().next().unwrap_or_default();

@@ -128,6 +128,7 @@ impl Teller {
                 Some(format!("{}: attempt {} follows", self.task(again.task), again.attempt))
             }
             Event::TaskFailed(end) => Some(format!("{} failed: {}", self.task(end.task), end.text)),
+            Event::CheckpointCreated(point) if point.kind.is_automatic() => None,
             Event::CheckpointCreated(point) => Some(format!(
                 "commit {}: {}",
                 point.commit.get(..8).unwrap_or(&point.commit),

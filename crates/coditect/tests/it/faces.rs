@@ -7,6 +7,7 @@
 //! and what the journal says of the user's doings, without ids and times.
 
 mod board;
+mod checkpoint;
 mod lineage;
 mod session;
 mod task;
@@ -57,7 +58,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("list_permission_rules", "as list_permissions"),
     ("remove_permission_rule", "as list_permissions"),
     ("get_cost", "sums up what agents used"),
-    ("list_checkpoints", "needs agents that change files"),
     ("coordinate", "needs a repository: coditect/tests/it/driven_plan.rs"),
     ("list_plans", "as coordinate"),
     ("get_plan", "as coordinate"),
@@ -164,6 +164,8 @@ enum Stage {
     Repo,
     /// As repo; besides, git has made a worktree of it at `{foreign}`.
     Foreign,
+    /// As repo; besides, `{session}` is in it, of which `{checkpoint}` was kept, and a file was changed since.
+    Kept,
     /// As repo; besides, `{worktree}` was made of it, and `{session}` is in the repository.
     Worktree,
     /// As worktree; besides, a commit is in it that is nowhere else.
@@ -173,7 +175,7 @@ enum Stage {
 }
 
 fn rows() -> Vec<Row> {
-    [session::rows(), lineage::rows(), task::rows(), worktree::rows(), board::rows()]
+    [session::rows(), lineage::rows(), task::rows(), worktree::rows(), checkpoint::rows(), board::rows()]
         .into_iter()
         .flatten()
         .collect()
@@ -237,6 +239,13 @@ impl Place {
             let foreign = repo.beside("foreign").to_str().unwrap().to_owned();
             repo.git(&["worktree", "add", "--quiet", "-b", "foreign", &foreign]);
             names.insert("foreign", foreign);
+        }
+        if stage == Stage::Kept {
+            let session = json!({ "title": "Parity", "agents": ["claude"], "repo": slug });
+            let session = id(&self.made("/sessions", &session));
+            let kept = self.made(&format!("/sessions/{session}/checkpoints"), &json!({ "name": "first" }));
+            names.extend([("checkpoint", id(&kept)), ("session", session)]);
+            repo.write("a.txt", "two\n");
         }
         if stage >= Stage::Worktree {
             let made = self.made("/worktrees", &json!({ "repo": slug, "name": "feat" }));
@@ -347,7 +356,7 @@ fn filled_in(value: &Value, names: &Names) -> Value {
 
 /// Without ids, times, and what git and the machine gave out.
 fn plain(value: &Value) -> Value {
-    const GIVEN: [&str; 5] = ["short_id", "slug", "rank", "port_base", "git_id"];
+    const GIVEN: [&str; 7] = ["short_id", "slug", "rank", "port_base", "git_id", "git_ref", "at"];
     let is_id = |text: &str| text.len() == 36 && text.as_bytes()[3] == b'_';
     let is_commit = |text: &str| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     match value {

@@ -7,6 +7,8 @@ mod broken_vendors;
 #[cfg(test)]
 mod callbacks;
 #[cfg(test)]
+mod checkpoints;
+#[cfg(test)]
 mod command;
 #[cfg(test)]
 mod conflicts;

@@ -3,7 +3,7 @@
 
 use super::again::{Again, again};
 use super::{Order, TurnDriver, detail, limited, standing, start};
-use crate::checkpoint;
+use crate::checkpoint::{self, point};
 use crate::engine::Shared;
 use crate::permission;
 use crate::task::canceled_dependents;
@@ -50,6 +50,7 @@ impl TurnDriver {
             Ok(checkpoint) => (outcome, checkpoint),
             Err(refusal) => (super::failed("checkpoint_failed", &refusal.message), None),
         };
+        let after = self.kept_after().await;
         self.shared.failures.note(self.agent(), &outcome);
         let git = standing::of(&self.shared, self.repo.as_ref()).await;
         let now = self.shared.now();
@@ -70,6 +71,7 @@ impl TurnDriver {
             },
             exit: exit.map(|exit| self.run_exit(exit)),
             checkpoint,
+            after,
             max_attempts: self.shared.config.snapshot().config.limits.max_attempts,
         };
         let committed = self.shared.conclude(self.actor(), move |view| ending.clone().events(view)).await;
@@ -101,6 +103,12 @@ impl TurnDriver {
             }
             _ => Ok(None),
         }
+    }
+
+    /// The files as they are after a turn that could edit, however it ended.
+    async fn kept_after(&self) -> Option<Checkpoint> {
+        let repo = self.repo.as_ref().filter(|_| start::writes(self.order.task.kind))?;
+        point::after_turn(&self.shared, repo, &self.order.task, self.turn, self.agent()).await
     }
 
     /// Lets the run go, and makes it go when it does not; records its exit.
@@ -195,6 +203,8 @@ pub(crate) struct Ending {
     /// None while the run has not exited yet.
     pub(crate) exit: Option<RunExit>,
     pub(crate) checkpoint: Option<Checkpoint>,
+    /// All files as they are now.
+    pub(crate) after: Option<Checkpoint>,
     pub(crate) max_attempts: u32,
     pub(crate) now: Timestamp,
     /// The vendor takes no more calls for a while, as it says.
@@ -219,6 +229,7 @@ impl Ending {
         let mut events: Vec<Event> = self.exit.map(Event::RunExited).into_iter().collect();
         events.extend(self.pause.map(Event::VendorPaused));
         events.extend(self.checkpoint.map(Event::CheckpointCreated));
+        events.extend(self.after.map(Event::CheckpointCreated));
         // Nothing is open that nobody waits for.
         events.extend(permission::over(unanswered, "turn_ended", "the turn that asked is over"));
         events.push(Event::TurnEnded(self.end));
@@ -313,6 +324,7 @@ pub(super) async fn not_started(
         pause: None,
         exit: None,
         checkpoint: None,
+        after: None,
         max_attempts: shared.config.snapshot().config.limits.max_attempts,
     };
     let failed = shared.conclude(Actor::System, move |view| {

@@ -5,15 +5,16 @@ use super::apart::Apart;
 use super::lock_requests::LockRequests;
 use super::{DEADLINE_GRACE, Order, TurnDriver, standing};
 use crate::budget::{self, Account};
+use crate::checkpoint::point;
 use crate::engine::Shared;
 use crate::{AgentConfig, Caller, LiveTurn, fork, instructions, worktree};
 use agent::{BashPolicy, Begin, Launch, LaunchError, McpServer, Program, RunHandle, RunLimits, Start};
 use bus::{Liveness, NewRegistration};
 use llm::{Endpoint, Thinking};
 use model::{
-    Actor, AgentName, Driver, Event, GitState, HistoryBy, Participant, ParticipantStatus, Refusal,
-    RefusalKind, RegistrationId, Replay, Repo, Run, RunId, Session, StatusChange, Task, TaskKind, TaskRef,
-    TaskState, Turn, Usage, Vendor, VendorPause,
+    Actor, AgentName, Checkpoint, Driver, Event, GitState, HistoryBy, Participant, ParticipantStatus,
+    Refusal, RefusalKind, RegistrationId, Replay, Repo, Run, RunId, Session, StatusChange, Task, TaskKind,
+    TaskRef, TaskState, Turn, TurnId, Usage, Vendor, VendorPause,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
     let replayed = replayed(&mut scene, order);
     may_begin(shared, &order.task, &scene.participant)?;
     let apart = Apart::settle(shared, order, &mut scene).await?;
+    let turn = shared.new_id();
+    let before = kept_before(shared, order, &scene, turn).await?;
     let (run, registration) = (shared.new_id(), shared.new_id());
     let scratch = shared.workspace.runs().join(RunId::to_string(&run));
     let worktree = scene.repo.as_ref().map_or_else(|| scratch.join("work"), |repo| PathBuf::from(&repo.path));
@@ -82,7 +85,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         order: order.clone(),
         participant: scene.participant,
         repo: scene.repo,
-        turn: shared.new_id(),
+        turn,
         run,
         registration,
         handle,
@@ -110,7 +113,20 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         calls: super::calls::Calls::default(),
         limited: None,
     };
-    driver.announce(replayed, git).await.map(|begun| begun.then_some(driver))
+    driver.announce(replayed, git, before).await.map(|begun| begun.then_some(driver))
+}
+
+/// The files as they are before a turn that may edit.
+async fn kept_before(
+    shared: &Arc<Shared>,
+    order: &Order,
+    scene: &Scene,
+    turn: TurnId,
+) -> Result<Option<Checkpoint>, Refusal> {
+    match scene.repo.as_ref().filter(|_| writes(order.task.kind)) {
+        Some(repo) => point::before_turn(shared, repo, &order.task, turn, &scene.participant.agent).await,
+        None => Ok(None),
+    }
 }
 
 /// The run ends its turn by itself before this.
@@ -241,7 +257,12 @@ fn mcp(shared: &Shared, participant: &Participant, env: &[(String, String)]) -> 
 
 impl TurnDriver {
     /// Commits that the turn has begun; false when the task was ended in the meantime.
-    async fn announce(&self, replayed: bool, git: Option<GitState>) -> Result<bool, Refusal> {
+    async fn announce(
+        &self,
+        replayed: bool,
+        git: Option<GitState>,
+        before: Option<Checkpoint>,
+    ) -> Result<bool, Refusal> {
         let (session, participant, task) =
             (self.participant.session, self.participant.id, self.order.task.id);
         let started_at = self.shared.now();
@@ -270,6 +291,7 @@ impl TurnDriver {
                     events.push(Event::TaskStarted(TaskRef { session, task }));
                 }
                 let turn_id = turn.id;
+                events.extend(before.map(Event::CheckpointCreated));
                 events.push(Event::TurnStarted(turn));
                 if replayed {
                     let reason = "the session it was forked from has gone on meanwhile".to_owned();

@@ -103,6 +103,9 @@ fn land(
         co_authors: vec![found.agent.clone()],
         message,
         created_at: at,
+        kind: model::CheckpointKind::Work,
+        name: None,
+        point: None,
     });
     Ok((view, checkpoint))
 }

@@ -362,6 +362,9 @@ fn checkpoint_of(target: &Target, proof: &Proof, id: CheckpointId, at: Timestamp
         co_authors: vec![lent.agent.clone()],
         message: format!("Keep what {} left in its worktree", lent.agent),
         created_at: at,
+        kind: model::CheckpointKind::Work,
+        name: None,
+        point: None,
     })
 }
 

@@ -7,6 +7,8 @@ mod archiving;
 #[cfg(test)]
 mod budgeting;
 #[cfg(test)]
+mod checkpoints;
+#[cfg(test)]
 mod cloning;
 #[cfg(test)]
 mod coordinating;

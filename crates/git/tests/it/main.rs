@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod advance;
+mod bundle;
 mod clone;
 mod exec_vectors;
 mod history;
 mod open;
+mod point;
 mod process;
 mod radar;
 mod replay;

@@ -108,8 +108,38 @@ async fn one_session(house: &House, contract: &mut Contract) -> String {
     lineages_and_clients(house, contract, &short).await;
     contract.check("list_participants", &house.get(&format!("/sessions/{short}/participants")).await);
     contract.check("list_live_turns", &house.get(&format!("/sessions/{short}/live")).await);
-    contract.check("list_checkpoints", &house.get(&format!("/sessions/{short}/checkpoints")).await);
+    checkpoints(house, contract, &short).await;
     text(&session["id"])
+}
+
+async fn checkpoints(house: &House, contract: &mut Contract, short: &str) {
+    let at = format!("/sessions/{short}/checkpoints");
+    let made = contract.check("create_checkpoint", &house.post(&at, json!({ "name": "before" })).await);
+    let id = text(&made["id"]);
+    for (body, code) in [
+        (json!({ "name": "" }), "checkpoint_name_invalid"),
+        (json!({ "name": "x", "agent": "claude" }), "worktree_not_found"),
+    ] {
+        assert_eq!(house.post(&at, body).await.code(), code);
+    }
+    let listed =
+        contract.check("list_checkpoints", &house.get(&format!("{at}?automatic=false&limit=1")).await);
+    assert_eq!((&listed["items"][0]["id"], &listed["next"]), (&made["id"], &Value::Null));
+    assert_eq!(house.get(&format!("{at}?limit=1001")).await.code(), "limit_out_of_range");
+    let of = format!("/checkpoints/{id}");
+    assert_eq!(contract.check("get_checkpoint", &house.get(&of).await), made);
+    let compared = contract.check("compare_checkpoint", &house.get(&format!("{of}/changes")).await);
+    assert_eq!((&compared["files"], &compared["diff"]), (&json!([]), &json!("")));
+    assert_eq!(house.get(&format!("{of}/changes?path=../x")).await.code(), "path_refused");
+    let restored =
+        contract.check("restore_checkpoint", &house.post(&format!("{of}/restore"), json!({})).await);
+    assert_eq!((&restored["before"], &restored["kept"]), (&Value::Null, &json!([])));
+    let escaping = json!({ "paths": ["../outside"] });
+    assert_eq!(house.post(&format!("{of}/restore"), escaping).await.status, 400);
+    contract.check("remove_checkpoint", &house.ask("DELETE", &of).send(house.address).await);
+    assert_eq!(house.get(&of).await.code(), "checkpoint_removed");
+    let import = house.post("/repos/textkit/bundles/import", json!({ "path": "/nowhere/x.bundle" })).await;
+    contract.refused("import_bundle", &import);
 }
 
 async fn lineages_and_clients(house: &House, contract: &mut Contract, short: &str) {

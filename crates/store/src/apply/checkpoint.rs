@@ -5,12 +5,20 @@ use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
-use model::{Checkpoint, FileChange, RefusedEdit};
+use model::{
+    Checkpoint, CheckpointBundle, CheckpointRemoval, FileChange, RefusedEdit, RestoreEnd, RestoreStart,
+};
 
 statements! { STATEMENTS in Sessions {
     INSERT_CHECKPOINT = "INSERT INTO checkpoints (checkpoint_id, short_id, session_id, plan_id, repo_id, git_ref,
-            git_commit, seq, created_at, data)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (checkpoint_id) DO NOTHING";
+            git_commit, seq, created_at, data, kind, name, worktree)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (checkpoint_id) DO UPDATE SET removed = NULL";
+    REMOVE_CHECKPOINT = "UPDATE checkpoints SET removed = ?2 WHERE checkpoint_id = ?1";
+    OPEN_RESTORE = "INSERT INTO restores_open (before_id, seq, data) VALUES (?1, ?2, ?3)
+        ON CONFLICT (before_id) DO NOTHING";
+    CLOSE_RESTORE = "DELETE FROM restores_open WHERE before_id = ?1";
+    INSERT_BUNDLE = "INSERT INTO checkpoint_bundles (seq, repo_id, data) VALUES (?1, ?2, ?3)";
+    BUNDLE_CHECKPOINT = "UPDATE checkpoints SET bundle_seq = ?2 WHERE checkpoint_id = ?1";
     INSERT_FILE_CHANGE = "INSERT INTO file_changes (seq, epoch, session_id, task_id, plan_id, path, token, changed_at,
             data)
         VALUES (?1, ?2, ?3, ?4, (SELECT plan_id FROM tasks WHERE task_id = ?4), ?5, ?6, ?7, ?8)";
@@ -32,9 +40,39 @@ pub(super) fn created(db: &Connection, record: &Record, checkpoint: &Checkpoint)
             checkpoint.commit,
             seq(record),
             checkpoint.created_at.as_millis(),
-            column::to_json(checkpoint)?
+            column::to_json(checkpoint)?,
+            checkpoint.kind.as_str(),
+            checkpoint.name,
+            checkpoint.point.as_ref().map(|point| point.worktree.as_str())
         ],
     )?;
+    Ok(())
+}
+
+pub(super) fn removed(db: &Connection, removal: &CheckpointRemoval) -> Result<(), StoreError> {
+    run(db, &REMOVE_CHECKPOINT, params![removal.checkpoint.to_string(), removal.reason])?;
+    Ok(())
+}
+
+pub(super) fn restore_started(
+    db: &Connection,
+    record: &Record,
+    start: &RestoreStart,
+) -> Result<(), StoreError> {
+    run(db, &OPEN_RESTORE, params![start.before.to_string(), seq(record), column::to_json(start)?])?;
+    Ok(())
+}
+
+pub(super) fn restored(db: &Connection, end: &RestoreEnd) -> Result<(), StoreError> {
+    run(db, &CLOSE_RESTORE, [end.before.to_string()])?;
+    Ok(())
+}
+
+pub(super) fn bundled(db: &Connection, record: &Record, bundle: &CheckpointBundle) -> Result<(), StoreError> {
+    run(db, &INSERT_BUNDLE, params![seq(record), bundle.repo.to_string(), column::to_json(bundle)?])?;
+    for checkpoint in &bundle.checkpoints {
+        run(db, &BUNDLE_CHECKPOINT, params![checkpoint.to_string(), seq(record)])?;
+    }
     Ok(())
 }
 

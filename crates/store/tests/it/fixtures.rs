@@ -239,6 +239,7 @@ impl World {
         let (work, crashed_turn) = self.execute(&mut commits, &claude_says, &plan, &claude, &kimi);
         self.other_ends(&mut commits, &plan, &claude, &kimi);
         self.finish(&mut commits, &plan);
+        self.points(repo.id, fork.id, &mut commits);
         commits.push((Actor::User, crate::session::lived(self, session.id, &fork, &claude, crashed_turn)));
         commits.push((Actor::System, crate::terms::lived(self, session.id, claude.id)));
         History {
@@ -670,6 +671,9 @@ impl World {
             co_authors: vec![agent("claude")],
             message: "Refactor the auth module".to_owned(),
             created_at: self.now(),
+            kind: model::CheckpointKind::Work,
+            name: None,
+            point: None,
         };
         let notice = Notice {
             id: 1,

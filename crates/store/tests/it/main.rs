@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod board;
+mod checkpoint;
 mod commit;
 mod context;
 mod disk_full;

@@ -231,7 +231,7 @@ pub(crate) fn the_history_reads_back_noun_by_noun() {
             let counts = view.counts()?;
             assert_eq!((counts.sessions, counts.participants, counts.tasks), (5, 3, 11));
             assert_eq!((counts.open_tasks, counts.turns, counts.running_turns), (5, 2, 0));
-            assert_eq!((counts.messages, counts.plans, counts.checkpoints, counts.repos), (3, 2, 1, 1));
+            assert_eq!((counts.messages, counts.plans, counts.checkpoints, counts.repos), (3, 2, 3, 1));
             Ok(())
         })
         .unwrap();

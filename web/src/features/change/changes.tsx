@@ -1,11 +1,10 @@
 /** What the session changed, by file: how much, by whom, under which lock. */
-import { Flag } from 'lucide-react';
 import type { Checkpoint, FileChange, Participant, Task } from '@/api/nouns';
-import { CopyButton, Empty } from '@/components/empty';
+import { Empty } from '@/components/empty';
 import { Lines, many } from '@/components/figures';
 import { Section } from '@/components/section';
-import { Clock } from '@/components/time';
-import { AgentName, displayName } from '@/features/agent/identity';
+import { AgentName } from '@/features/agent/identity';
+import { CheckpointList } from '@/features/checkpoint/list';
 import { tokenWord } from '@/features/lock/table';
 import { changesByFile, type ChangedFile } from './by-file';
 
@@ -91,22 +90,7 @@ export function ChangesView({
           ))}
         </ul>
       </Section>
-      {checkpoints.length > 0 && (
-        <Section title="Checkpoints" count={checkpoints.length} className="mt-4">
-          <ul>
-            {checkpoints.map((one) => (
-              <li key={one.id} className="flex flex-wrap items-center gap-x-3 px-4 py-1 text-xs">
-                <Flag size={12} aria-hidden className="text-good" />
-                <code className="font-mono">{one.commit.slice(0, 10)}</code>
-                <CopyButton text={one.commit} label="Copy the commit" />
-                <span className="min-w-40 flex-1 truncate">{one.message.split('\n', 1)[0]}</span>
-                <span className="text-muted">{one.co_authors.map(displayName).join(', ')}</span>
-                <Clock at={one.created_at} className="text-faint" />
-              </li>
-            ))}
-          </ul>
-        </Section>
-      )}
+      <CheckpointList checkpoints={checkpoints} />
     </div>
   );
 }

@@ -102,7 +102,12 @@ function say(kind: string, payload: Payload): Omit<Sentence, 'agent'> | null {
         'danger',
       );
     case 'checkpoint.created':
-      return plain('Checkpoint', text(payload.commit).slice(0, 10), 'good');
+      // Those around each turn are told by the turn.
+      return payload.kind === 'work' || payload.kind === 'named'
+        ? plain('Checkpoint', text(payload.commit).slice(0, 10), 'good')
+        : null;
+    case 'checkpoint.restored':
+      return plain('brought back to a checkpoint:', `${Number(payload.files)} files`, 'good');
     case 'lock.changed': {
       const phase = LOCK_PHASES[text(payload.phase)];
       return phase ? { ...phase, what: text(payload.path) } : null;

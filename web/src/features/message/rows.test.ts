@@ -146,6 +146,9 @@ describe('rows', () => {
       co_authors: [],
       message: 'm',
       created_at: b.ago(850),
+      kind: 'work',
+      name: null,
+      point: null,
     });
     b.task(session, 'work', 'After', ['claude'], 'completed', 800);
     expect(kinds('closed')).toEqual(['task', 'checkpoint', 'task']);

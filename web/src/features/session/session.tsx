@@ -2,7 +2,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { Tabs } from 'radix-ui';
-import { useCallback, useEffect } from 'react';
+import { useCallback, useEffect, useMemo } from 'react';
 import { explain } from '@/api/mutations';
 import { useLive } from '@/api/live';
 import {
@@ -22,6 +22,7 @@ import { Skeleton, Trouble } from '@/components/empty';
 import { cost, short } from '@/components/figures';
 import { Section } from '@/components/section';
 import { AgentPanel } from '@/features/agent/panel';
+import { automatic } from '@/features/checkpoint/kind';
 import { ChangesView } from '@/features/change/changes';
 import { ActivityFeed } from '@/features/event/feed';
 import { LockList } from '@/features/lock/list';
@@ -144,6 +145,7 @@ function Body({ session, checkpoints }: { session: Session; checkpoints: Checkpo
   const tasks = useQuery(tasksQuery(session.id));
   const plans = useQuery(plansQuery(session.id)).data ?? NONE;
   const list = tasks.data ?? NONE;
+  const told = useMemo(() => checkpoints.filter((one) => !automatic(one)), [checkpoints]);
 
   const open = useCallback(
     (next: string) =>
@@ -178,14 +180,14 @@ function Body({ session, checkpoints }: { session: Session; checkpoints: Checkpo
           );
         })}
       </Tabs.List>
-      <TimelineStrip session={session} tasks={list} checkpoints={checkpoints} />
+      <TimelineStrip session={session} tasks={list} checkpoints={told} />
       <Tabs.Content value="transcript" tabIndex={-1} className="flex min-h-0 flex-1 flex-col outline-none">
         <Transcript
           key={session.id}
           session={session}
           tasks={list}
           plans={plans}
-          checkpoints={checkpoints}
+          checkpoints={told}
           onOpenPlan={openPlan}
           onAgain={again}
         />

@@ -8,7 +8,7 @@ use crate::failure::{Exit, Failure};
 use crate::render::{Narrator, Paint, Sheet, money, report, tokens};
 use client::Client;
 use model::{PlanState, TaskState};
-use protocol::{Checkpoint, Permission, Plan, Question, Session, TestReport, Usage};
+use protocol::{Checkpoint, CheckpointQuery, Permission, Plan, Question, Session, TestReport, Usage};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -59,7 +59,11 @@ pub(super) async fn show(
         Ended::Asked(plan, asked) => (plan, Some(asked)),
     };
     let id = session.id.to_string();
-    let checkpoints = client.checkpoints(&id).await.map_err(Failure::from)?.items;
+    let checkpoints = client
+        .checkpoints(&id, &CheckpointQuery { automatic: Some(false), ..CheckpointQuery::default() })
+        .await
+        .map_err(Failure::from)?
+        .items;
     let usage = client.session(&id).await.map_err(Failure::from)?.value.usage;
     let summary = Summary {
         ok: plan.state == PlanState::Completed,

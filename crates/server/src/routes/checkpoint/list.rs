@@ -1,17 +1,25 @@
 use crate::app::App;
-use crate::extract::{Id, Who};
+use crate::extract::{Id, Query, Who};
 use crate::failure::Failure;
 use axum::Json;
 use axum::extract::State;
-use protocol::{Checkpoint, Page};
+use engine::{CHECKPOINTS_MAX, CheckpointFilter};
+use protocol::{Checkpoint, CheckpointQuery, Page};
 use std::sync::Arc;
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     who: Who,
     Id(id): Id,
+    Query(query): Query<CheckpointQuery>,
 ) -> Result<Json<Page<Checkpoint>>, Failure> {
     let session = who.session(&app, &id)?;
-    let items = app.engine.checkpoints(session)?.into_iter().map(Checkpoint::from);
-    Ok(Json(Page::whole(items.collect())))
+    let filter = CheckpointFilter {
+        automatic: query.automatic.unwrap_or(true),
+        before: query.before.map(|given| app.engine.resolve_checkpoint(&given)).transpose()?,
+        limit: query.limit.map_or(CHECKPOINTS_MAX, |limit| limit as usize),
+    };
+    let (items, more) = app.engine.checkpoints_page(session, filter)?;
+    let next = items.first().filter(|_| more).map(|oldest| oldest.id.to_string());
+    Ok(Json(Page { next, ..Page::whole(items.into_iter().map(Checkpoint::from).collect()) }))
 }

@@ -1,0 +1,517 @@
+//! Checkpoints of a real repository, without agents.
+
+use super::restore::NewCheckpointRestore;
+use super::{bundle, expire, restore};
+use crate::stage::Stage;
+use crate::{Call, Caller, Engine, NewBundleImport, NewCheckpoint};
+use bus::LockRequest;
+use model::{Checkpoint, CheckpointId, CheckpointKind, Event, LockMode, Refusal, Repo, RepoPath, Session};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use testkit::TempRepo;
+
+const FILES: [(&str, &str); 4] =
+    [(".gitignore", "*.log\n"), ("a", "one\n"), ("b", "one\n"), ("dir/c", "one\n")];
+
+struct Place {
+    stage: Stage,
+    engine: Engine,
+    session: Session,
+    repo: Repo,
+    root: PathBuf,
+    origin: TempRepo,
+}
+
+impl Place {
+    fn new() -> Self {
+        let stage = Stage::with_path();
+        let origin = TempRepo::with(&FILES);
+        let root = stage.worktree();
+        origin.git(&["clone", "-q", ".", root.to_str().unwrap()]);
+        let (session, _) = stage.session(&["claude"]);
+        let repo = stage.shared.store.read(|view| view.repo(session.repo.unwrap())).unwrap().unwrap();
+        let engine = Engine { shared: Arc::clone(&stage.shared) };
+        Self { stage, engine, session, repo, root, origin }
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        self.origin.git(&[&["-C", self.root.to_str().unwrap()], args].concat())
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn read(&self, path: &str) -> Option<String> {
+        std::fs::read_to_string(self.root.join(path)).ok()
+    }
+
+    async fn create(&self, name: &str) -> Checkpoint {
+        let new = NewCheckpoint { name: name.to_owned(), agent: None };
+        self.engine.create_checkpoint(&user(), self.session.id, new).await.unwrap()
+    }
+
+    async fn restore(
+        &self,
+        id: CheckpointId,
+        paths: &[&str],
+    ) -> Result<crate::RestoredCheckpointView, Refusal> {
+        self.engine.restore_checkpoint(&user(), id, files(paths)).await
+    }
+
+    async fn bundle(&self) -> Option<model::CheckpointBundle> {
+        bundle::write(&self.stage.shared, &self.repo).await.unwrap()
+    }
+
+    async fn import(&self, path: Option<PathBuf>) -> Result<crate::BundleImportView, Refusal> {
+        let new = NewBundleImport { path, session: None };
+        self.engine.import_bundle(&user(), self.repo.id, new).await
+    }
+
+    fn bundles(&self) -> PathBuf {
+        bundle::folder(&self.stage.shared, &self.repo)
+    }
+
+    /// As a repository that was copied without what git does not copy.
+    fn lose_refs(&self) {
+        for line in self.git(&["for-each-ref", "--format=%(refname)", "refs/coditect/"]).lines() {
+            self.git(&["update-ref", "-d", line]);
+        }
+        self.git(&["-c", "gc.reflogExpire=now", "gc", "-q", "--prune=now"]);
+    }
+}
+
+fn user() -> Call {
+    Call::user("test")
+}
+
+fn files(paths: &[&str]) -> NewCheckpointRestore {
+    let paths: Vec<RepoPath> = paths.iter().map(|path| path.parse().unwrap()).collect();
+    NewCheckpointRestore { files: true, conversation: false, paths, force: false }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_come_back_and_go_forth_again_and_branch_index_and_ignored_files_stay() {
+    let place = Place::new();
+    place.write("new/deep", "new\n");
+    place.write("noise.log", "noise\n");
+    let kept = place.create("before").await;
+    place.write("a", "two\n");
+    place.git(&["add", "a"]);
+    std::fs::remove_dir_all(place.root.join("dir")).unwrap();
+    std::fs::remove_dir_all(place.root.join("new")).unwrap();
+    place.write("later", "later\n");
+    let (index, head) = (std::fs::read(place.root.join(".git/index")).unwrap(), place.git(&["log", "--all"]));
+    let back = place.restore(kept.id, &[]).await.unwrap();
+    let named: Vec<(&str, bool, bool)> =
+        back.files.iter().map(|file| (file.path.as_str(), file.before, file.after)).collect();
+    assert_eq!(
+        named,
+        [("a", true, true), ("dir/c", false, true), ("later", true, false), ("new/deep", false, true)]
+    );
+    assert_eq!((place.read("a").as_deref(), place.read("later")), (Some("one\n"), None));
+    assert_eq!(
+        (place.read("dir/c").as_deref(), place.read("new/deep").as_deref()),
+        (Some("one\n"), Some("new\n"))
+    );
+    assert_eq!(place.read("noise.log").as_deref(), Some("noise\n"));
+    assert_eq!(std::fs::read(place.root.join(".git/index")).unwrap(), index);
+    assert_eq!(place.git(&["log", "--all", "--not", "--glob=refs/coditect/*"]), "");
+    assert_eq!(place.git(&["log", "--branches"]), place.git(&["log", "HEAD"]));
+    assert!(head.contains("first"));
+    // And the way back.
+    let undone = place.restore(back.before.unwrap(), &[]).await.unwrap();
+    assert_eq!(undone.files.len(), 4);
+    assert_eq!(
+        (place.read("a").as_deref(), place.read("later").as_deref()),
+        (Some("two\n"), Some("later\n"))
+    );
+    assert_eq!((place.read("dir/c"), place.read("new/deep")), (None, None));
+    assert!(!place.root.join("new").exists() && !place.root.join("dir").exists());
+    let again = place.restore(back.before.unwrap(), &[]).await.unwrap();
+    assert_eq!((again.before, again.files.len()), (None, 0), "all is so already");
+    assert!(place.engine.locks().unwrap().is_empty());
+    let unfinished = std::fs::read_dir(&place.root).unwrap().flatten();
+    assert!(
+        unfinished.map(|entry| entry.file_name()).all(|name| !name.to_string_lossy().contains("unfinished"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_wanted_paths_come_back_and_two_are_compared() {
+    let place = Place::new();
+    let kept = place.create("before").await;
+    place.write("a", "two\n");
+    place.write("dir/c", "two\n");
+    place.write("dir/d", "new\n");
+    let engine = &place.engine;
+    let now = engine.compare_checkpoint(&Caller::User, kept.id, None, None).await.unwrap();
+    let lines: Vec<_> = now.files.iter().map(|file| (file.path.as_str(), file.added, file.removed)).collect();
+    assert_eq!(lines, [("a", Some(1), Some(1)), ("dir/c", Some(1), Some(1)), ("dir/d", Some(1), Some(0))]);
+    assert!(now.diff.contains("-one\n+two\n") && !now.cut);
+    let restored = place.restore(kept.id, &["dir"]).await.unwrap();
+    assert_eq!(restored.files.len(), 2);
+    assert_eq!((place.read("a").as_deref(), place.read("dir/d")), (Some("two\n"), None));
+    let later = place.create("later").await;
+    let (from, to) = (kept.id, Some(later.id));
+    let path = Some("a".parse().unwrap());
+    let compared = engine.compare_checkpoint(&Caller::User, from, to, path).await.unwrap();
+    assert_eq!(compared.files.len(), 1);
+    assert!(later.point.unwrap().parent.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_another_session_holds_is_not_touched_unless_somebody_says_so() {
+    let place = Place::new();
+    let kept = place.create("before").await;
+    place.write("a", "theirs\n");
+    place.write("b", "two\n");
+    let shared = &place.stage.shared;
+    let other = shared
+        .bus
+        .register(bus::NewRegistration {
+            id: None,
+            agent: "kimi".to_owned(),
+            vendor: "moonshot".to_owned(),
+            model: None,
+            session: None,
+            worktree: Some(place.repo.path.clone()),
+            liveness: bus::Liveness::Lease { ttl: Duration::from_secs(60) },
+        })
+        .unwrap();
+    let request = LockRequest {
+        worktree: place.repo.path.clone(),
+        paths: vec!["a".to_owned()],
+        mode: LockMode::Exclusive,
+        holder: other.id,
+        ttl: Duration::from_secs(60),
+    };
+    shared.bus.acquire(&request).unwrap();
+    let refused = place.restore(kept.id, &[]).await.unwrap_err();
+    assert_eq!(
+        (refused.code.as_ref(), refused.message.contains("kimi holds a")),
+        ("lock_held", true),
+        "{refused}"
+    );
+    assert_eq!((place.read("a").as_deref(), place.read("b").as_deref()), (Some("theirs\n"), Some("two\n")));
+    // What nobody holds can be had.
+    place.restore(kept.id, &["b"]).await.unwrap();
+    assert_eq!(place.read("b").as_deref(), Some("one\n"));
+    let forced = NewCheckpointRestore { force: true, ..files(&[]) };
+    place.engine.restore_checkpoint(&user(), kept.id, forced).await.unwrap();
+    assert_eq!(place.read("a").as_deref(), Some("one\n"));
+    assert_eq!(shared.bus.locks(None).unwrap().len(), 1, "it is kimi's still");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_checkpoint_holds_is_in_the_way_and_what_is_wrong_is_said() {
+    let place = Place::new();
+    place.write("x.log/in", "kept\n");
+    place.git(&["add", "-f", "x.log/in"]);
+    place.git(&["commit", "-qm", "a folder of that name"]);
+    let kept = place.create("with the folder").await;
+    place.git(&["rm", "-rq", "x.log"]);
+    place.git(&["commit", "-qm", "gone"]);
+    place.write("x.log", "ignored, and nobody else has it\n");
+    let refused = place.restore(kept.id, &[]).await;
+    // The folder's place is taken by a file that no checkpoint holds.
+    let stays = refused.map(|view| view.kept.len());
+    assert!(
+        matches!(&stays, Ok(1)) || stays.as_ref().is_err_and(|error| error.code == "restore_in_the_way"),
+        "{stays:?}"
+    );
+    assert_eq!(place.read("x.log").as_deref(), Some("ignored, and nobody else has it\n"));
+    let nothing = NewCheckpointRestore { files: false, ..files(&[]) };
+    let error = place.engine.restore_checkpoint(&user(), kept.id, nothing).await.unwrap_err();
+    assert_eq!(error.code, "nothing_wanted");
+    let talk = NewCheckpointRestore { files: false, conversation: true, ..files(&[]) };
+    let error = place.engine.restore_checkpoint(&user(), kept.id, talk).await.unwrap_err();
+    assert_eq!(error.code, "no_conversation");
+    let many: Vec<String> = (0..=restore::RESTORE_PATHS_MAX).map(|n| format!("f{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(place.restore(kept.id, &many).await.unwrap_err().code, "too_many");
+    std::fs::remove_dir_all(&place.root).unwrap();
+    assert_eq!(place.restore(kept.id, &[]).await.unwrap_err().code, "path_missing");
+    let new = NewCheckpoint { name: "gone".to_owned(), agent: None };
+    let error = place.engine.create_checkpoint(&user(), place.session.id, new).await.unwrap_err();
+    assert_eq!((error.code.as_ref(), error.hint.is_some()), ("path_missing", true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_git_every_way_says_so_and_changes_nothing() {
+    let stage = Stage::new();
+    let (session, _) = stage.session(&["claude"]);
+    let engine = Engine { shared: Arc::clone(&stage.shared) };
+    let before = stage.events().len();
+    let new = NewCheckpoint { name: "x".to_owned(), agent: None };
+    let error = engine.create_checkpoint(&user(), session.id, new).await.unwrap_err();
+    assert_eq!((error.code.as_ref(), error.kind), ("git_missing", model::RefusalKind::Unavailable));
+    assert!(error.hint.is_some_and(|hint| hint.contains("install git")));
+    let new = NewBundleImport::default();
+    let error = engine.import_bundle(&user(), session.repo.unwrap(), new).await.unwrap_err();
+    assert_eq!(error.code, "git_missing");
+    assert_eq!(stage.events().len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_brings_back_named_files_of_its_own_session_and_no_others() {
+    let place = Place::new();
+    let kept = place.create("before").await;
+    let shared = &place.stage.shared;
+    let seat = shared.store.read(|view| view.participants(place.session.id)).unwrap().remove(0).participant;
+    let run = |session| Call {
+        caller: Caller::Run {
+            run: shared.new_id(),
+            registration: shared.user,
+            participant: seat.id,
+            session,
+            agent: seat.agent.clone(),
+        },
+        key: None,
+        correlation: "test".to_owned(),
+    };
+    let own = run(place.session.id);
+    let code = async |call: &Call, wish: NewCheckpointRestore| {
+        place.engine.restore_checkpoint(call, kept.id, wish).await.unwrap_err().code.to_string()
+    };
+    assert_eq!(code(&own, files(&[])).await, "paths_needed");
+    assert_eq!(code(&own, NewCheckpointRestore { force: true, ..files(&["a"]) }).await, "not_for_agents");
+    assert_eq!(
+        code(&own, NewCheckpointRestore { conversation: true, ..files(&["a"]) }).await,
+        "not_for_agents"
+    );
+    assert_eq!(code(&own, files(&["a"])).await, "read_only", "it has no turn that may edit");
+    let error = place.engine.remove_checkpoint(&own, kept.id).await.unwrap_err();
+    assert_eq!(error.code, "not_for_agents");
+    let other = run(shared.new_id());
+    let new = NewCheckpoint { name: "x".to_owned(), agent: None };
+    let error = place.engine.create_checkpoint(&other, place.session.id, new).await.unwrap_err();
+    assert_eq!(error.code, "not_for_agents");
+}
+
+/// What a kill in the middle of a restore leaves: the intent, one file that came, one that did not, one that somebody has
+/// changed since.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_was_cut_off_is_finished_at_the_next_start() {
+    let place = Place::new();
+    let kept = place.create("before").await;
+    for name in ["a", "b", "dir/c"] {
+        place.write(name, "two\n");
+    }
+    let shared = &place.stage.shared;
+    restore::cut_off(shared, &kept, &place.repo.path, |root| {
+        std::fs::write(root.join("a"), "one\n").unwrap();
+        std::fs::write(root.join("dir/c"), "somebody's\n").unwrap();
+    })
+    .await;
+    assert_eq!(shared.store.read(|view| view.open_restores()).unwrap().len(), 1);
+    let said = restore::mend(shared).await.unwrap();
+    assert!(said[0].contains("is finished now: 2 files"), "{said:?}");
+    assert_eq!(
+        (place.read("a").as_deref(), place.read("b").as_deref(), place.read("dir/c").as_deref()),
+        (Some("one\n"), Some("one\n"), Some("somebody's\n"))
+    );
+    let end = place.stage.events().into_iter().find_map(|event| match event {
+        Event::CheckpointRestored(end) => Some(end),
+        _ => None,
+    });
+    let end = end.unwrap();
+    assert_eq!((end.files, end.kept[0].path.as_str()), (2, "dir/c"));
+    assert!(shared.store.read(|view| view.open_restores()).unwrap().is_empty());
+    assert!(restore::mend(shared).await.unwrap().is_empty());
+    let left = std::fs::read_dir(shared.workspace.runs()).unwrap().flatten();
+    assert!(left.map(|entry| entry.file_name()).all(|name| !name.to_string_lossy().starts_with("restore-")));
+    place.restore(end.before, &["a"]).await.unwrap();
+    assert_eq!(place.read("a").as_deref(), Some("two\n"), "the way back is there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bundles_follow_each_other_and_bring_back_what_a_repository_has_lost() {
+    let place = Place::new();
+    let first = place.create("first").await;
+    let whole = place.bundle().await.unwrap();
+    assert_eq!(
+        (whole.whole, whole.checkpoints.clone(), whole.prerequisites.len()),
+        (true, vec![first.id], 0)
+    );
+    assert!(place.bundle().await.is_none(), "everything is in one");
+    place.write("a", "two\n");
+    let second = place.create("second").await;
+    let next = place.bundle().await.unwrap();
+    assert_eq!((next.whole, next.prerequisites.clone()), (false, vec![first.commit.clone()]));
+    let text = std::fs::read(place.bundles().join(&next.file)).unwrap();
+    assert_eq!((text.len() as u64, blake3::hash(&text).to_hex().to_string()), (next.bytes, next.hash));
+
+    place.lose_refs();
+    let lost = place.restore(first.id, &[]).await.unwrap_err();
+    assert_eq!((lost.code.as_ref(), lost.hint.is_some()), ("checkpoint_lost", true));
+    let finding = place.engine.doctor().await.into_iter().find(|one| one.check == "checkpoints").unwrap();
+    assert!(
+        finding.severity == crate::Severity::Error && finding.message.contains("2 checkpoints"),
+        "{finding:?}"
+    );
+    let alone = place.import(Some(place.bundles().join(&next.file))).await.unwrap_err();
+    assert_eq!(alone.code, "bundle_lacks_commits");
+    let back = place.import(None).await.unwrap();
+    assert_eq!((back.files.len(), back.checkpoints.len(), back.known), (2, 2, 0));
+    assert_eq!(place.import(None).await.unwrap().known, 2);
+    place.restore(first.id, &[]).await.unwrap();
+    assert_eq!(place.read("a").as_deref(), Some("one\n"));
+    place.restore(second.id, &[]).await.unwrap();
+    assert_eq!(place.read("a").as_deref(), Some("two\n"));
+    assert!(place.engine.doctor().await.iter().all(|one| one.check != "checkpoints" || one.hint.is_none()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_series_ends_and_older_files_go_once_a_newer_one_has_all() {
+    let place = Place::new();
+    let kept = place.create("kept").await;
+    for n in 0..bundle::BUNDLE_SERIES_MAX {
+        place.write("a", &format!("{n}\n"));
+        place.create(&format!("{n}")).await;
+        let bundle = place.bundle().await.unwrap();
+        assert_eq!(bundle.whole, n == 0);
+    }
+    assert_eq!(bundle::files(&place.bundles()).len(), bundle::BUNDLE_SERIES_MAX);
+    place.create("another").await;
+    let whole = place.bundle().await.unwrap();
+    assert!(whole.whole && whole.checkpoints.contains(&kept.id));
+    assert_eq!(whole.checkpoints.len(), bundle::BUNDLE_SERIES_MAX + 2);
+    assert_eq!(bundle::files(&place.bundles()), [place.bundles().join(&whole.file)]);
+    // A file that was lost begins another series.
+    std::fs::remove_file(place.bundles().join(&whole.file)).unwrap();
+    place.create("last").await;
+    assert!(place.bundle().await.unwrap().whole);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_from_elsewhere_is_looked_at_before_it_counts() {
+    let place = Place::new();
+    place.create("one").await;
+    let bundle = place.bundle().await.unwrap();
+    let file = place.bundles().join(&bundle.file);
+    let bytes = std::fs::read(&file).unwrap();
+    let copy = place.origin.beside("copy.bundle");
+    for (content, code) in [
+        (&b"no bundle\n"[..], "not_a_bundle"),
+        (&bytes[..40], "bundle_damaged"),
+        (&bytes[..bytes.len() - 9], "bundle_damaged"),
+    ] {
+        std::fs::write(&copy, content).unwrap();
+        assert_eq!(place.import(Some(copy.clone())).await.unwrap_err().code, code);
+    }
+    assert_eq!(place.import(Some("relative".into())).await.unwrap_err().code, "path_relative");
+
+    // Another repository, of another history.
+    let other = Place::new();
+    other.git(&["checkout", "-q", "--orphan", "fresh"]);
+    other.git(&["commit", "-qm", "another beginning"]);
+    for line in
+        other.git(&["for-each-ref", "--format=%(refname)"]).lines().filter(|name| !name.ends_with("/fresh"))
+    {
+        other.git(&["update-ref", "-d", line]);
+    }
+    other.git(&["-c", "gc.reflogExpire=now", "gc", "-q", "--prune=now"]);
+    let refs = other.git(&["for-each-ref"]);
+    let refused = other.import(Some(file.clone())).await.unwrap_err();
+    assert_eq!(refused.code, "bundle_of_another_repo");
+    assert_eq!(other.git(&["for-each-ref"]), refs);
+
+    // The same history in a workspace that knows neither checkpoint nor session.
+    let copied = Place::new();
+    let head = copied.git(&["rev-parse", "HEAD"]);
+    copied.git(&["fetch", "-q", place.root.to_str().unwrap(), "HEAD"]);
+    assert_eq!(copied.import(Some(file.clone())).await.unwrap_err().code, "session_needed");
+    let new = NewBundleImport { path: Some(file), session: Some(copied.session.id) };
+    let imported = copied.engine.import_bundle(&user(), copied.repo.id, new).await.unwrap();
+    let one = &imported.checkpoints[0];
+    assert_eq!(
+        (one.name.as_deref(), one.kind, one.session),
+        (Some("one"), CheckpointKind::Named, copied.session.id)
+    );
+    copied.write("a", "changed\n");
+    copied.restore(one.id, &[]).await.unwrap();
+    assert_eq!(copied.read("a").as_deref(), Some("one\n"));
+    assert_eq!(copied.git(&["rev-parse", "HEAD"]), head);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_whose_names_lead_away_is_refused_and_nothing_is_written() {
+    let place = Place::new();
+    let id: CheckpointId = place.stage.shared.new_id();
+    let blob = place.git(&["rev-parse", "HEAD:a"]);
+    let raw = |name: &str, mode: &str, oid: &str| {
+        let bytes = (0..oid.len()).step_by(2).map(|at| u8::from_str_radix(&oid[at..at + 2], 16).unwrap());
+        [format!("{mode} {name}\0").into_bytes(), bytes.collect()].concat()
+    };
+    let tree = |bytes: Vec<u8>| {
+        let path = place.origin.beside("tree");
+        std::fs::write(&path, bytes).unwrap();
+        let made = place.git(&["hash-object", "-t", "tree", "-w", "--literally", path.to_str().unwrap()]);
+        made.trim().to_owned()
+    };
+    let inner = tree(raw("pre-commit", "100755", blob.trim()));
+    let middle = tree(raw("hooks", "40000", &inner));
+    for top in [tree(raw(".git", "40000", &middle)), tree(raw("..", "40000", &middle))] {
+        let commit = place.git(&["commit-tree", &top, "-m", "Nice"]);
+        let name = super::point::point_ref(id);
+        place.git(&["update-ref", &name, commit.trim()]);
+        let file = place.origin.beside("hostile.bundle");
+        place.git(&["bundle", "create", "-q", file.to_str().unwrap(), &name]);
+        place.git(&["update-ref", "-d", &name]);
+        let refused = place.import(Some(file)).await.unwrap_err();
+        assert_eq!(refused.code, "bundle_hostile", "{refused}");
+        assert_eq!(place.git(&["for-each-ref", "refs/coditect/"]), "");
+        assert!(!place.root.join(".git/hooks/pre-commit").exists());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn automatic_ones_of_sessions_long_over_are_thinned_out_and_named_ones_stay() {
+    let place = Place::new();
+    let shared = &place.stage.shared;
+    let automatic = async |text: &str| {
+        place.write("a", text);
+        let occasion = super::point::Occasion {
+            kind: CheckpointKind::AfterTurn,
+            name: None,
+            session: place.session.id,
+            repo: place.repo.id,
+            turn: None,
+            message: None,
+            by: None,
+        };
+        let made = super::point::take(shared, &place.repo.path, occasion).await.unwrap();
+        if let Some(made) = &made {
+            place.stage.commit(vec![Event::CheckpointCreated(made.clone())]);
+        }
+        made
+    };
+    let first = automatic("1\n").await.unwrap();
+    assert!(automatic("1\n").await.is_none(), "the same point is used");
+    let named = place.create("named").await;
+    assert_eq!(named.commit, first.commit, "the same commit is used");
+    let second = automatic("2\n").await.unwrap();
+    let third = automatic("3\n").await.unwrap();
+    assert_eq!(expire::thin_out(shared, &place.repo).await.unwrap(), 0);
+    let days = u64::from(shared.config.snapshot().config.repos.checkpoint_days);
+    place.stage.clock.advance(Duration::from_secs(days * 24 * 3600));
+    assert_eq!(expire::thin_out(shared, &place.repo).await.unwrap(), 2);
+    let left: Vec<CheckpointId> =
+        place.engine.checkpoints(place.session.id).unwrap().into_iter().map(|one| one.id).collect();
+    assert_eq!(left, [named.id, third.id]);
+    let refs = place.git(&["for-each-ref", "--format=%(refname)", "refs/coditect/"]);
+    assert_eq!(refs.lines().count(), 2);
+    let gone = place.engine.checkpoint(&Caller::User, second.id).unwrap_err();
+    assert_eq!((gone.code.as_ref(), gone.hint.is_some()), ("checkpoint_removed", true));
+    // An order takes what is named, too; and a bundle that was written before has it still.
+    place.bundle().await.unwrap();
+    place.engine.remove_checkpoint(&user(), named.id).await.unwrap();
+    assert_eq!(place.engine.checkpoints(place.session.id).unwrap().len(), 1);
+    place.import(None).await.unwrap();
+    assert!(place.engine.checkpoint(&Caller::User, named.id).is_ok());
+    assert!(Path::new(&place.root).join("a").exists());
+}

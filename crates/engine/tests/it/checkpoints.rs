@@ -1,0 +1,85 @@
+//! Checkpoints before and after turns, and the conversation that comes back with the files.
+
+use crate::scene::{Scene, call};
+use engine::NewCheckpointRestore;
+use model::{Checkpoint, CheckpointKind, Event, SessionId, TaskState};
+
+const BOTH: NewCheckpointRestore =
+    NewCheckpointRestore { files: true, conversation: true, paths: Vec::new(), force: false };
+
+fn points(scene: &Scene, session: SessionId) -> Vec<Checkpoint> {
+    let all = scene.engine().checkpoints(session).unwrap();
+    all.into_iter().filter(|one| one.kind != CheckpointKind::Work).collect()
+}
+
+async fn done(scene: &Scene, session: SessionId, text: &str) -> TaskState {
+    let task = scene.prompt(session, text, &[]).await.unwrap();
+    scene.task_over(task.task.id).await.state
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_and_conversation_go_back_to_before_any_turn() {
+    let scene = Scene::new(&[("a.txt", "one\n")]).await;
+    let repo = scene.add_repo(None).await;
+    let session = scene.session(Some(&repo), &["claude"]).await;
+    done(&scene, session, "[[edit a.txt|one|two]] [[bash echo new > b.txt]] [[say first done]]").await;
+    done(&scene, session, "[[say nothing to do]]").await;
+    done(&scene, session, "[[edit a.txt|two|three]] [[say second done]]").await;
+    let made = points(&scene, session);
+    let kinds: Vec<CheckpointKind> = made.iter().map(|one| one.kind).collect();
+    use CheckpointKind::{AfterTurn, BeforeTurn};
+    assert_eq!(kinds, [BeforeTurn, AfterTurn, AfterTurn], "where nothing changed the one before is the one");
+    let after_first = made[1].point.clone().unwrap();
+    assert_eq!(made[0].point.as_ref().unwrap().message, None, "nothing had been said");
+    assert!(after_first.message.is_some() && after_first.turn.is_some());
+    assert_eq!(made[1].paths.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a.txt", "b.txt"]);
+    let before = (scene.repo.git(&["status", "-sb"]), scene.subjects());
+
+    let restored = scene.engine().restore_checkpoint(&call(), made[1].id, BOTH).await.unwrap();
+    assert_eq!((scene.repo.read("a.txt"), scene.repo.read("b.txt")), ("two\n".into(), "new\n".into()));
+    assert_eq!((scene.repo.git(&["status", "-sb"]), scene.subjects()), before);
+    let fork = restored.fork.unwrap();
+    assert_eq!(fork.session.forked_from, Some(session));
+    assert_eq!(fork.session.lineage.fork_message, after_first.message);
+    let page = scene.engine().messages(session, None, 100, false).unwrap();
+    assert!(page.messages.len() >= 6, "the session itself has everything still");
+    let undone = NewCheckpointRestore { conversation: false, ..BOTH };
+    scene.engine().restore_checkpoint(&call(), restored.before.unwrap(), undone).await.unwrap();
+    assert_eq!(scene.repo.read("a.txt"), "three\n");
+    let kinds = scene.kinds();
+    let at = |kind: &str| kinds.iter().position(|one| *one == kind).unwrap();
+    assert!(at("checkpoint.restore_started") < at("checkpoint.restored"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_that_failed_has_its_checkpoint_too_and_one_that_may_not_edit_has_none() {
+    let scene = Scene::new(&[("a.txt", "one\n")]).await;
+    let repo = scene.add_repo(None).await;
+    let session = scene.session(Some(&repo), &["claude"]).await;
+    let state = done(&scene, session, "[[edit a.txt|one|half done]] [[nonsense]]").await;
+    assert_eq!(state, TaskState::Failed);
+    let made = points(&scene, session);
+    assert_eq!(made.len(), 2);
+    assert_eq!(scene.repo.git(&["show", &format!("{}:a.txt", made[1].commit)]), "half done\n");
+    let work = scene.engine().checkpoints(session).unwrap().into_iter();
+    assert_eq!(work.filter(|one| one.kind == CheckpointKind::Work).count(), 0);
+    let ended = scene.events().into_iter().rposition(|event| matches!(event, Event::TurnEnded(_)));
+    let kept = scene.events().into_iter().rposition(|event| matches!(event, Event::CheckpointCreated(_)));
+    assert!(kept < ended);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_whose_working_directory_is_gone_ends_at_once_and_says_what_to_do() {
+    let scene = Scene::new(&[("a.txt", "one\n")]).await;
+    let repo = scene.add_repo(None).await;
+    let session = scene.session(Some(&repo), &["claude"]).await;
+    let away = scene.repo.beside("away");
+    std::fs::rename(scene.repo.path(), &away).unwrap();
+    let task = scene.prompt(session, "[[say hello]]", &[]).await.unwrap();
+    let over = scene.task_over(task.task.id).await;
+    let text = over.text.unwrap();
+    assert_eq!(over.state, TaskState::Failed);
+    assert!(text.contains("is gone") && text.contains("bring the folder back"), "{text}");
+    std::fs::rename(&away, scene.repo.path()).unwrap();
+    assert_eq!(done(&scene, session, "[[say hello]]").await, TaskState::Completed);
+}

@@ -1,0 +1,131 @@
+//! Two trees side by side, and files of a tree outside of any work tree.
+
+use crate::snapshot::zero_separated;
+use crate::{GitError, Oid, Repository};
+use model::RepoPath;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Standing {
+    File,
+    Executable,
+    Link,
+    /// A submodule's commit: its files are another repository's.
+    Submodule,
+}
+
+/// A path at which two trees differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    pub path: RepoPath,
+    /// None: nothing.
+    pub before: Option<Standing>,
+    pub after: Option<Standing>,
+    /// Lines; none of what is no text.
+    pub added: Option<u32>,
+    pub removed: Option<u32>,
+}
+
+/// Where two trees differ, by path.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Comparison {
+    pub files: Vec<Difference>,
+    /// Such paths that we cannot name, or would not write to.
+    pub unnamable: Vec<String>,
+}
+
+/// Files of a tree, in a folder of ours that goes with this.
+#[derive(Debug)]
+pub struct Unpacked {
+    _workshop: tempfile::TempDir,
+    files: PathBuf,
+}
+
+impl Unpacked {
+    /// The folder they are in, by their paths.
+    pub fn folder(&self) -> &Path {
+        &self.files
+    }
+}
+
+impl Repository {
+    /// What differs from one tree to another.
+    pub fn compare(&self, from: &Oid, to: &Oid) -> Result<Comparison, GitError> {
+        let lines = self.lines_between(from, to)?;
+        let mut comparison = Comparison::default();
+        for (path, (old, new)) in self.compare_trees(from.as_str(), to.as_str())? {
+            let Some(name) = std::str::from_utf8(&path).ok().and_then(|path| path.parse().ok()) else {
+                comparison.unnamable.push(String::from_utf8_lossy(&path).into_owned());
+                continue;
+            };
+            let (added, removed) = lines.get(&path).copied().unwrap_or_default();
+            let (before, after) = (standing(&old.mode), standing(&new.mode));
+            comparison.files.push(Difference { path: name, before, after, added, removed });
+        }
+        Ok(comparison)
+    }
+
+    fn lines_between(&self, from: &Oid, to: &Oid) -> Result<Lines, GitError> {
+        let call = self.call("diff-tree").args(["-r", "-z", "--numstat", "--no-renames", "--no-ext-diff"]);
+        let answer = call.args(["--no-textconv", from.as_str(), to.as_str()]).run()?;
+        let entries = answer.stdout.split(|byte| *byte == 0).filter(|entry| !entry.is_empty());
+        let read = entries.map(|entry| {
+            let mut parts = entry.splitn(3, |byte| *byte == b'\t');
+            let mut count = || std::str::from_utf8(parts.next()?).ok()?.parse().ok();
+            let counts = (count(), count());
+            let path = parts.next().ok_or(GitError::Unexpected { verb: "diff-tree".to_owned() })?;
+            Ok((path.to_vec(), counts))
+        });
+        read.collect()
+    }
+
+    /// Writes files of a tree, as a checkout would, into a folder of ours. Those the tree does not have are not there.
+    pub fn unpack(&self, tree: &Oid, paths: &[RepoPath]) -> Result<Unpacked, GitError> {
+        let workshop = self.workshop()?;
+        let (index, files) = (workshop.path().join("index"), workshop.path().join("files"));
+        std::fs::create_dir(&files).map_err(|error| GitError::io("make a directory for files", error))?;
+        if !paths.is_empty() {
+            if let Err(error) = self.call("read-tree").arg(tree.as_str()).index(&index).run() {
+                return Err(self.or_no_object(error, tree));
+            }
+            let call = self.call("checkout-index").args(["--force", "-z", "--stdin"]);
+            call.stdin(zero_separated(paths)).index(&index).work_tree(&files).run()?;
+        }
+        Ok(Unpacked { _workshop: workshop, files })
+    }
+
+    /// Every path of a tree.
+    pub fn paths_of(&self, tree: &Oid) -> Result<Comparison, GitError> {
+        let empty =
+            self.empty_tree().parse().map_err(|_| GitError::Unexpected { verb: "empty".to_owned() })?;
+        let mut comparison = Comparison::default();
+        for (path, (_, side)) in self.compare_trees(Oid::as_str(&empty), tree.as_str())? {
+            match std::str::from_utf8(&path).ok().and_then(|path| path.parse().ok()) {
+                Some(path) => comparison.files.push(Difference {
+                    path,
+                    before: None,
+                    after: standing(&side.mode),
+                    added: None,
+                    removed: None,
+                }),
+                None => comparison.unnamable.push(String::from_utf8_lossy(&path).into_owned()),
+            }
+        }
+        Ok(comparison)
+    }
+}
+
+/// Lines added and removed, by path.
+type Lines = BTreeMap<Vec<u8>, (Option<u32>, Option<u32>)>;
+
+fn standing(mode: &str) -> Option<Standing> {
+    match mode {
+        "000000" => None,
+        "100755" => Some(Standing::Executable),
+        "120000" => Some(Standing::Link),
+        "160000" => Some(Standing::Submodule),
+        _ => Some(Standing::File),
+    }
+}

@@ -1,0 +1,167 @@
+//! Points: every file of a work tree, beside everything that is the user's; and trees side by side.
+
+use crate::world::{AT, World, paths};
+use git::{
+    Change, GitError, Keep, Kept, LINE_MAX, Oid, Repository, Standing, UNTRACKED_BYTES_MAX,
+    UNTRACKED_FILE_MAX,
+};
+use std::os::unix::fs::symlink;
+use testkit::TempRepo;
+
+fn keep(open: &Repository, last: Option<(&Oid, u32)>) -> Kept {
+    let survey = open.survey().unwrap();
+    open.keep(&Keep { survey: &survey, last, message: "Before a turn", at: AT }).unwrap()
+}
+
+fn listed(world: &World, at: &Oid) -> Vec<String> {
+    let text = world.repo.git(&["ls-tree", "-r", "--name-only", at.as_str()]);
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_point_holds_what_git_knows_and_what_it_does_not_and_nothing_it_ignores() {
+    let world = World::with(&[(".gitignore", "*.log\n"), ("a", "one\n"), ("b", "one\n"), ("was/in", "1")]);
+    world.repo.write("a", "staged\n");
+    world.repo.git(&["add", "a"]);
+    world.repo.write("a", "staged and more\n");
+    world.repo.remove("b");
+    world.repo.write("new/deep", "new\n");
+    world.repo.write("noise.log", "noise\n");
+    // A file where a folder was, and a folder where a file was.
+    world.repo.remove("was/in");
+    std::fs::remove_dir(world.repo.path().join("was")).unwrap();
+    symlink("/etc", world.repo.path().join("was")).unwrap();
+    let before = world.picture();
+    let survey = world.open.survey().unwrap();
+    assert_eq!(world.picture(), before);
+    assert_eq!(survey.left_out, 0);
+    let kept = keep(&world.open, None);
+    assert_eq!(listed(&world, &kept.commit), [".gitignore", "a", "new/deep", "was"]);
+    assert_eq!(world.show(&kept.commit, "a").as_deref(), Some("staged and more\n"));
+    assert_eq!(world.show(&kept.commit, "was").as_deref(), Some("/etc"));
+    assert_eq!(kept.changed, paths(&["a", "b", "new/deep", "was", "was/in"]));
+    // It stands on nothing of the user's.
+    assert_eq!(world.repo.git(&["rev-list", "--count", kept.commit.as_str()]).trim(), "1");
+}
+
+#[test]
+fn a_file_becomes_a_folder_and_a_folder_a_file() {
+    let world = World::with(&[("one", "1"), ("two/in", "2")]);
+    world.repo.remove("one");
+    world.repo.write("one/in", "1");
+    world.repo.remove("two/in");
+    std::fs::remove_dir(world.repo.path().join("two")).unwrap();
+    world.repo.write("two", "2");
+    let kept = keep(&world.open, None);
+    assert_eq!(listed(&world, &kept.commit), ["one/in", "two"]);
+}
+
+#[test]
+fn where_nothing_differs_the_point_before_is_the_point() {
+    let world = World::with(&[("a", "one\n")]);
+    let first = keep(&world.open, None);
+    assert_eq!((first.same, first.depth, first.parent.clone()), (false, 0, None));
+    let objects = || world.repo.git(&["count-objects", "-v"]);
+    let before = objects();
+    let again = keep(&world.open, Some((&first.commit, 0)));
+    assert!(again.same && again.commit == first.commit);
+    assert_eq!(objects(), before, "a clean work tree costs a look at it");
+    world.repo.write("a", "two\n");
+    let second = keep(&world.open, Some((&first.commit, 0)));
+    assert_eq!((second.parent.as_ref(), second.depth), (Some(&first.commit), 1));
+    assert_eq!(second.changed, paths(&["a"]));
+}
+
+#[test]
+fn a_line_ends_and_one_that_was_lost_begins_anew() {
+    let world = World::with(&[("a", "0")]);
+    let first = keep(&world.open, None);
+    world.repo.write("a", "1");
+    assert_eq!(keep(&world.open, Some((&first.commit, LINE_MAX - 2))).depth, LINE_MAX - 1);
+    let next = keep(&world.open, Some((&first.commit, LINE_MAX - 1)));
+    assert_eq!((next.depth, next.parent), (0, None));
+    let lost: Oid = "0123456789abcdef0123456789abcdef01234567".parse().unwrap();
+    let anew = keep(&world.open, Some((&lost, 3)));
+    assert_eq!((anew.depth, anew.parent), (0, None));
+}
+
+#[test]
+fn what_is_too_large_is_left_out_and_counted() {
+    let world = World::with(&[("a", "one\n")]);
+    let large = |name: &str, bytes: u64| {
+        std::fs::File::create(world.repo.path().join(name)).unwrap().set_len(bytes).unwrap();
+    };
+    large("fits", UNTRACKED_FILE_MAX);
+    large("large", UNTRACKED_FILE_MAX + 1);
+    assert_eq!(world.open.survey().unwrap().left_out, 1);
+    let many = UNTRACKED_BYTES_MAX / UNTRACKED_FILE_MAX;
+    (0..many).for_each(|n| large(&format!("many-{n}"), UNTRACKED_FILE_MAX));
+    assert_eq!(world.open.survey().unwrap().left_out, 2);
+    let kept = keep(&world.open, None);
+    assert_eq!(world.open.status(&paths(&["large"])).unwrap().entries[0].unstaged, Some(Change::Untracked));
+    assert!(listed(&world, &kept.commit).contains(&"fits".to_owned()));
+    assert!(!listed(&world, &kept.commit).contains(&"large".to_owned()));
+}
+
+#[test]
+fn an_empty_repository_and_one_without_a_commit_have_points() {
+    let world = World::new(TempRepo::new());
+    let empty = keep(&world.open, None);
+    assert!(listed(&world, &empty.commit).is_empty());
+    world.repo.write("a", "1");
+    let kept = keep(&world.open, Some((&empty.commit, 0)));
+    assert_eq!(listed(&world, &kept.commit), ["a"]);
+}
+
+#[test]
+fn trees_are_compared_and_their_files_unpacked_outside() {
+    let world = World::with(&[("a", "one\ntwo\n"), ("run", "#!/bin/sh\n"), ("gone", "1\n")]);
+    let first = keep(&world.open, None);
+    world.repo.write("a", "one\n2\nthree\n");
+    world.repo.remove("gone");
+    symlink("a", world.repo.path().join("link")).unwrap();
+    let second = keep(&world.open, Some((&first.commit, 0)));
+    let (from, to) =
+        (world.open.tree_at(&first.commit).unwrap(), world.open.tree_at(&second.commit).unwrap());
+    let compared = world.open.compare(&from, &to).unwrap();
+    let lines: Vec<_> = compared
+        .files
+        .iter()
+        .map(|file| (file.path.as_str(), file.before, file.after, file.added, file.removed))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            ("a", Some(Standing::File), Some(Standing::File), Some(2), Some(1)),
+            ("gone", Some(Standing::File), None, Some(0), Some(1)),
+            ("link", None, Some(Standing::Link), Some(1), Some(0)),
+        ]
+    );
+    let before = world.picture();
+    let unpacked = world.open.unpack(&from, &paths(&["a", "gone"])).unwrap();
+    assert_eq!(std::fs::read_to_string(unpacked.folder().join("a")).unwrap(), "one\ntwo\n");
+    assert_eq!(std::fs::read_to_string(unpacked.folder().join("gone")).unwrap(), "1\n");
+    assert!(!unpacked.folder().join("run").exists());
+    assert_eq!(world.picture(), before);
+}
+
+#[test]
+fn a_ref_goes_only_from_where_it_stands() {
+    let world = World::with(&[("a", "1")]);
+    let kept = keep(&world.open, None);
+    let name = "refs/coditect/checkpoints/x";
+    world.open.update_ref(name, &kept.commit).unwrap();
+    assert!(world.open.drop_ref(name, &world.head()).is_err());
+    assert_eq!(world.open.refs_below("refs/coditect/checkpoints/").unwrap()[name], kept.commit);
+    world.open.drop_ref(name, &kept.commit).unwrap();
+    assert!(world.open.refs_below("refs/coditect/checkpoints/").unwrap().is_empty());
+    assert!(matches!(world.open.drop_ref("refs/heads/main", &world.head()), Err(GitError::BadRef(_))));
+}
+
+#[test]
+fn commits_that_are_gone_are_named() {
+    let world = World::with(&[("a", "1")]);
+    let lost: Oid = "0123456789abcdef0123456789abcdef01234567".parse().unwrap();
+    assert_eq!(world.open.missing(&[world.head(), lost.clone()]).unwrap(), [lost.clone()]);
+    assert!(matches!(world.open.tree_at(&lost), Err(GitError::NoObject(_))));
+}
