@@ -48,5 +48,5 @@ pub use run::lines::LineTooLong;
 pub use run::queue::Outlet;
 pub use run::wire::{
     BashPolicy, Begin, McpServer, PATIENCE_MAX, Program, Reply, Request, RunCommand, RunEvent, Start,
-    TextKind,
+    TextKind, WIRE_REVISION,
 };
