@@ -30,6 +30,7 @@ pub mod transcript;
 pub use claude::OWN_CHOICE;
 pub use cli::{Cli, UnknownCli};
 pub use connect::{CONFIG_MAX, ConnectError, FilePlan, Programs, SERVER, Scope, Surroundings, plan};
+pub use driver::context_cache::ContextFiles;
 pub use driver::drive_main;
 pub use fence::{Fence, FenceError, FenceReport, Mechanism, probe};
 pub use guard::guard_main;

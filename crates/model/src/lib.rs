@@ -14,6 +14,7 @@ mod archive;
 mod board;
 mod budget;
 mod checkpoint;
+mod compaction;
 mod context;
 mod cursor;
 mod event;
@@ -49,6 +50,7 @@ pub use board::{
 };
 pub use budget::{BudgetKind, BudgetUnit, BudgetWarning};
 pub use checkpoint::Checkpoint;
+pub use compaction::{COMPACTION_FILES_MAX, COMPACTION_SUMMARY_MAX, Compaction, CompactionFailure};
 pub use context::{
     CONTEXT_ENTRIES_MAX, CONTEXT_HISTORY_MAX, CONTEXT_KEY_MAX, CONTEXT_VALUE_MAX, CONTEXT_VERSIONS_MAX,
     ContextChange, ContextEntry, ContextKey,

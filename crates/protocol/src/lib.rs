@@ -12,6 +12,7 @@ mod agent;
 mod archive;
 mod board;
 mod checkpoint;
+mod compaction;
 pub mod config;
 mod context;
 mod cost;
@@ -56,6 +57,7 @@ pub use board::{
     NewComment, NewImportedBoard, NewZone, Place, Trigger, WholeBoard, Zone, ZonePatch,
 };
 pub use checkpoint::Checkpoint;
+pub use compaction::Compaction;
 pub use context::{
     ContextChangeQuery, ContextChanges, ContextEntry, ContextQuery, ContextVersion, NewContext,
 };

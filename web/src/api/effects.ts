@@ -10,6 +10,7 @@ import { useConnection } from './connection';
 import { useLive } from './live';
 import type {
   Checkpoint,
+  Compaction,
   DeltaFrame,
   EventRecord,
   FileChange,
@@ -181,6 +182,9 @@ export class Effects {
       case 'checkpoint':
         this.upsert(keys.checkpoints((body as Checkpoint).session), id, body as Checkpoint, true);
         this.refresh(keys.repos);
+        break;
+      case 'compaction':
+        this.refresh(keys.compactions((body as Compaction).session));
         break;
       case 'notice':
         this.notice(body as Notice);

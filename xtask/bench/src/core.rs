@@ -65,19 +65,16 @@ pub(crate) fn bench(order: &Order) -> Result<(), String> {
     if failed.is_empty() { Ok(()) } else { Err(format!("could not be measured: {}", failed.join(", "))) }
 }
 
-/// The middle against its target, and the tail against the middle.
-fn told(case: &str, samples: &Samples, target: Option<f64>, note: &str) {
-    let counted = format!("{} samples", samples.len());
-    let row = Row::new("core", case, "ms", "p50", samples.millis(0.5)).note(&counted).note(note);
-    tell(&match target {
-        Some(most) => row.at_most(most),
-        None => row,
-    });
-    tell(&Row::new("core", case, "ms", "p99", samples.millis(0.99)).note(&counted));
-    let tail = samples.millis(0.99) / samples.millis(0.5);
-    tell(
-        &Row::new("core", case, "ratio", "p99/p50", tail)
-            .at_most(TAIL_MOST)
-            .note(&format!("load {}", scratch::load())),
-    );
+/// The middle and the tail, each against what it may be at most, and the tail against the middle.
+fn told(case: &str, samples: &Samples, middle: Option<f64>, tail: Option<f64>, note: &str) {
+    let note = format!("{} samples; {note}; load {}", samples.len(), scratch::load());
+    for (stat, share, most) in [("p50", 0.5, middle), ("p99", 0.99, tail)] {
+        let row = Row::new("core", case, "ms", stat, samples.millis(share)).note(&note);
+        tell(&match most {
+            Some(most) => row.at_most(most),
+            None => row,
+        });
+    }
+    let ratio = samples.millis(0.99) / samples.millis(0.5);
+    tell(&Row::new("core", case, "ratio", "p99/p50", ratio).at_most(TAIL_MOST));
 }

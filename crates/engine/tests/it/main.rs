@@ -9,6 +9,7 @@ mod budgeting;
 #[cfg(test)]
 mod cloning;
 #[cfg(test)]
+mod condensing;
 mod coordinating;
 #[cfg(test)]
 mod driven;

@@ -4,6 +4,7 @@
 
 mod board;
 mod commit;
+mod condensed;
 mod context;
 mod disk_full;
 mod dump;

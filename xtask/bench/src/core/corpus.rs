@@ -23,7 +23,7 @@ const PACE_MS: i64 = 1_700;
 /// One session in so many has an agent and a task; the others are as they were created.
 const WORKED_EVERY: usize = 20;
 /// Of those that have a task, one in so many failed, and one in so many is at work.
-const FAILED_EVERY: usize = 10;
+const FAILED_EVERY: usize = 5;
 const RUNNING_EVERY: usize = 50;
 /// A family of ten generations in which each session has two children.
 pub(super) const FAMILY: usize = 1_023;

@@ -41,9 +41,7 @@ pub(super) fn bench(order: &Order, folder: &Path) -> Result<(), String> {
     started(order, folder, &note)?;
     let served = serve(order, folder)?;
     let samples = listed(folder, &served, if order.quick { P99_MIN / 2 } else { 2 * P99_MIN })?;
-    told("http_list_50", &samples, None, &format!("{CLIENTS} clients; {note}"));
-    let slow = Row::new("core", "http_list_50", "ms", "p99_of_all", samples.millis(0.99));
-    tell(&slow.at_most(LIST_MOST).note(&format!("{CLIENTS} clients; {note}; load {}", scratch::load())));
+    told("http_list_50", &samples, None, Some(LIST_MOST), &format!("{CLIENTS} clients; {note}"));
     let resident = scratch::resident(served.pid()).ok_or("the daemon is gone")? as f64 / 1e6;
     tell(&Row::new("core", "http_rss", "MB", "after_lists", resident).at_most(RESIDENT_MOST).note(&note));
     served.stop();

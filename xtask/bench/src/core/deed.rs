@@ -68,7 +68,7 @@ impl Deed {
             Self::Insert => return insert(store),
             Self::Status => {
                 let filter = SessionFilter {
-                    state: Some(SessionState::Running),
+                    state: Some(SessionState::Failed),
                     limit: PAGE,
                     ..SessionFilter::default()
                 };
@@ -136,7 +136,8 @@ pub(super) fn bench(order: &Order, folder: &Path) -> Result<(), String> {
         for turn in 0..P99_MIN {
             samples.time(|| deed.act(&store, &corpus, turn))?;
         }
-        told(&format!("sqlite_{}", deed.name()), &samples, Some(deed.target()), &format!("{count} sessions"));
+        let case = format!("sqlite_{}", deed.name());
+        told(&case, &samples, Some(deed.target()), None, &format!("{count} sessions"));
     }
     store.close();
     Ok(())

@@ -161,7 +161,7 @@ fn question(deed: Deed) -> String {
     };
     match deed {
         Deed::Status => format!(
-            "SELECT {COLUMNS} FROM sessions WHERE listed = 0 AND status = 'running' ORDER BY seq DESC LIMIT 50"
+            "SELECT {COLUMNS} FROM sessions WHERE listed = 0 AND status = 'failed' ORDER BY seq DESC LIMIT 50"
         ),
         Deed::Family => family("source_id", "session_id"),
         Deed::Chain => family("session_id", "source_id"),
