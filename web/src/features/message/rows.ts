@@ -3,7 +3,17 @@
  * results stand in their call. Pure; same input, same rows, stable keys.
  */
 import { groupBy } from '@/app/group-by';
-import type { Block, Checkpoint, Compaction, LiveTurn, Message, Participant, Plan, Task, Turn } from '@/api/nouns';
+import type {
+  Block,
+  Checkpoint,
+  Compaction,
+  LiveTurn,
+  Message,
+  Participant,
+  Plan,
+  Task,
+  Turn,
+} from '@/api/nouns';
 import type { Fold } from '@/features/task/folds';
 import { planSummary } from '@/features/plan/summary';
 import { isOpen } from '@/features/task/state';
@@ -44,7 +54,7 @@ export interface Conversation {
   tasks: readonly Task[];
   plans: readonly Plan[];
   checkpoints: readonly Checkpoint[];
-  compactions?: readonly Compaction[];
+  compactions?: readonly Compaction[] | undefined;
   /** Oldest first. */
   messages: readonly Message[];
   participants: readonly Participant[];
