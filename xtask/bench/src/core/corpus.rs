@@ -73,8 +73,17 @@ pub(super) fn without_archive(workspace: &WorkspaceDir) -> Result<(), String> {
     std::fs::write(workspace.session_logs(), "").map_err(|error| error.to_string())
 }
 
-/// So many sessions; with some of them at work, unless whoever opens the workspace would go on with it.
-pub(super) fn sessions(root: &Path, count: usize, at_work: bool) -> Result<Corpus, String> {
+/// Who opens the workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// A store: some sessions are at work, and most have nobody in them.
+    Store,
+    /// A daemon, which would go on with the work: none is at work, and each has a seat.
+    Daemon,
+}
+
+/// So many sessions.
+pub(super) fn sessions(root: &Path, count: usize, reader: Reader) -> Result<Corpus, String> {
     let begun = SystemClock.now().as_millis() - PACE_MS * i64::try_from(count).unwrap_or(0);
     let then = Arc::new(Then(AtomicI64::new(begun)));
     let mut pen = Pen::open(root, Arc::clone(&then) as Arc<dyn Clock>)?;
@@ -99,7 +108,9 @@ pub(super) fn sessions(root: &Path, count: usize, at_work: bool) -> Result<Corpu
         let id = session.id;
         pen.say(Event::SessionCreated(session), Actor::User)?;
         if number % WORKED_EVERY == 0 {
-            worked(&mut pen, &*then, id, number / WORKED_EVERY, at_work)?;
+            worked(&mut pen, &*then, id, number / WORKED_EVERY, reader == Reader::Store)?;
+        } else if reader == Reader::Daemon {
+            pen.say(Event::ParticipantJoined(seat(&*then, id)?), Actor::User)?;
         }
     }
     let records = pen.close()?;

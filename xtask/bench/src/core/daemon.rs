@@ -1,7 +1,7 @@
 //! The daemon's binary on a workspace of many sessions: how soon it answers, a page of its list for many clients at once, and the
 //! memory it then has.
 
-use super::corpus;
+use super::corpus::{self, Reader};
 use super::told;
 use super::wire::Wire;
 use crate::process::{Served, command, port};
@@ -31,7 +31,7 @@ const ARCHIVED_WITHIN: Duration = Duration::from_secs(600);
 
 pub(super) fn bench(order: &Order, folder: &Path) -> Result<(), String> {
     let count = if order.quick { SESSIONS_QUICK } else { SESSIONS };
-    let corpus = corpus::sessions(folder, count, false)?;
+    let corpus = corpus::sessions(folder, count, Reader::Daemon)?;
     say(&format!("core: {} records of {count} sessions written", corpus.records));
     prepared(folder)?;
     // Only what a person types, so that no model is asked for anything.

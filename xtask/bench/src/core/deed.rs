@@ -1,6 +1,6 @@
 //! What the store is asked, as the faces ask it: each with the snapshot it is read in, and each answer looked at.
 
-use super::corpus::{self, CHAIN, Corpus, FAMILY};
+use super::corpus::{self, CHAIN, Corpus, FAMILY, Reader};
 use super::told;
 use crate::row::Row;
 use crate::sample::{P99_MIN, Samples};
@@ -146,7 +146,7 @@ pub(super) fn bench(order: &Order, folder: &Path) -> Result<(), String> {
 /// So many sessions in files, folded and at rest.
 pub(super) fn made(folder: &Path, count: usize) -> Result<(Corpus, Store), String> {
     let begun = Instant::now();
-    let corpus = corpus::sessions(folder, count, true)?;
+    let corpus = corpus::sessions(folder, count, Reader::Store)?;
     let written = begun.elapsed().as_secs_f64();
     let workspace = corpus::workspace(folder)?;
     corpus::without_archive(&workspace)?;

@@ -3,7 +3,7 @@
 //!
 //! The bare side gets rows and throws them away; ours makes records of them, in a snapshot that it opens and leaves.
 
-use super::corpus::{self, CHAIN, Corpus, FAMILY};
+use super::corpus::{self, CHAIN, Corpus, FAMILY, Reader};
 use super::deed::{self, Deed};
 use crate::row::Row;
 use crate::sample::{P99_MIN, Samples};
@@ -59,7 +59,7 @@ fn told(deed: Deed, count: usize, ours: &Samples, theirs: &Samples) {
 /// The sessions, made in files and moved to the server.
 fn moved(folder: &Path, count: usize, options: &PostgresqlOptions) -> Result<(Corpus, Store), String> {
     let files = folder.join("files");
-    let corpus = corpus::sessions(&files, count, true)?;
+    let corpus = corpus::sessions(&files, count, Reader::Store)?;
     let workspace = corpus::workspace(&files)?;
     corpus::without_archive(&workspace)?;
     let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
