@@ -113,6 +113,7 @@ export function routes(world: World, play: Play, stream: MockStream) {
       },
     ],
     ['GET', /^\/sessions\/([^/]+)\/live$/, ([id = '']) => ofSession(id, (one) => play.live(one.id))],
+    ['GET', /^\/sessions\/([^/]+)\/compactions$/, ([id = '']) => ofSession(id, () => [])],
     [
       'GET',
       /^\/sessions\/([^/]+)\/checkpoints$/,

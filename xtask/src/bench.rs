@@ -14,6 +14,7 @@ use std::process::{ExitCode, Stdio};
 const BENCHES: &[(&str, bool)] = &[
     ("agents", true),
     ("bus", true),
+    ("core", true),
     ("daemon", true),
     ("history", false),
     ("hook", true),
@@ -24,6 +25,8 @@ const BENCHES: &[(&str, bool)] = &[
 const FLAGS: &[&str] = &["--quick", "--json", "--no-peers", "--install", "--only=<case>"];
 /// Servers the bus is measured beside.
 const PEERS: &[&Tool] = &[&POSTGRES, &NATS, &REDIS];
+/// What the core is measured on besides files.
+const SERVERS: &[&Tool] = &[&POSTGRES];
 
 pub(crate) fn bench(arguments: &[String]) -> ExitCode {
     let names: Vec<&str> = BENCHES.iter().map(|(name, _)| *name).collect();
@@ -40,12 +43,15 @@ pub(crate) fn bench(arguments: &[String]) -> ExitCode {
         return ExitCode::from(2);
     };
     let has = |flag: &str| flags.iter().any(|given| given == flag);
-    if *name == "bus" && !has("--no-peers") {
-        let (mut machine, mut report) = (Machine::new(has("--install")), Report::default());
-        for tool in PEERS {
-            if let Err(why) = machine.need(tool, &mut report) {
-                report.skip("a peer of the bus", &why);
-            }
+    let tools = match *name {
+        "bus" if !has("--no-peers") => PEERS,
+        "core" => SERVERS,
+        _ => &[],
+    };
+    let (mut machine, mut report) = (Machine::new(has("--install")), Report::default());
+    for tool in tools {
+        if let Err(why) = machine.need(tool, &mut report) {
+            report.skip("a server beside which we are measured", &why);
         }
     }
     match measure(name, *binary, flags) {

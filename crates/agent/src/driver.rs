@@ -8,6 +8,7 @@
 //! program is gone; what is left of the program dies with the guard.
 
 pub(crate) mod clearance;
+pub(crate) mod context_cache;
 pub(crate) mod context_files;
 pub(crate) mod deadline;
 #[cfg(test)]
@@ -56,6 +57,8 @@ pub(crate) trait Driver: Sized {
     /// Whether the agent is given the conversation so far by the driver itself. The others find what their own session lacks in
     /// the prompt.
     const REMEMBERS: bool = false;
+    /// Whether what the repository asks of agents is in `start.system` already.
+    const TOLD: bool = false;
 
     /// What the program reads at the worktree's root by itself; the rest is in `start.system` when it is opened.
     fn reads(start: &Start, place: &Place) -> Reads;

@@ -30,6 +30,7 @@ pub mod transcript;
 pub use claude::OWN_CHOICE;
 pub use cli::{Cli, UnknownCli};
 pub use connect::{CONFIG_MAX, ConnectError, FilePlan, Programs, SERVER, Scope, Surroundings, plan};
+pub use driver::context_cache::ContextFiles;
 pub use driver::drive_main;
 pub use fence::{Fence, FenceError, FenceReport, Mechanism, probe};
 pub use guard::guard_main;
@@ -48,5 +49,5 @@ pub use run::lines::LineTooLong;
 pub use run::queue::Outlet;
 pub use run::wire::{
     BashPolicy, Begin, McpServer, PATIENCE_MAX, Program, Reply, Request, RunCommand, RunEvent, Start,
-    TextKind,
+    TextKind, WIRE_REVISION,
 };

@@ -40,6 +40,7 @@ pub(crate) struct Native {
 impl Driver for Native {
     const PROPOSES: bool = true;
     const REMEMBERS: bool = true;
+    const TOLD: bool = true;
 
     /// The loop reads nothing unasked.
     fn reads(_: &Start, _: &Place) -> Reads {

@@ -16,14 +16,14 @@ use crate::client::{Ask, Client, Fresh};
 use crate::{ClientError, path};
 use protocol::Method::{Delete, Get, Patch, Post};
 use protocol::{
-    Agent, Aside, ChannelCount, ConfigVersion, CostQuery, CostReport, DataReport, Detachment, EventPage,
-    EventQuery, Family, FamilyQuery, Finding, Import, InboxQuery, Landed, Launch, LiveTurn, Lock, LockTable,
-    Message, MessageQuery, NewAnswer, NewAttachment, NewDecision, NewExport, NewFork, NewImport, NewLanding,
-    NewLock, NewNotice, NewPlan, NewPrompt, NewQuestion, NewRepo, NewRestore, NewSession, NewSpawn, NewSteer,
-    Notice, NoticeQuery, Page, Participant, Permission, PermissionQuery, PermissionRule, Plan, Presence,
-    Presences, Receipt, RemovalQuery, RemovedSession, RemovedWorktree, Repo, RepoPatch, RestoredFile,
-    Session, SessionPatch, SessionQuery, SessionTaskQuery, SpawnedSession, Status, Stopping, Task, TaskMove,
-    TaskQuery, Version, WorktreeRemoval,
+    Agent, Aside, ChannelCount, Compaction, ConfigVersion, CostQuery, CostReport, DataReport, Detachment,
+    EventPage, EventQuery, Family, FamilyQuery, Finding, Import, InboxQuery, Landed, Launch, LiveTurn, Lock,
+    LockTable, Message, MessageQuery, NewAnswer, NewAttachment, NewDecision, NewExport, NewFork, NewImport,
+    NewLanding, NewLock, NewNotice, NewPlan, NewPrompt, NewQuestion, NewRepo, NewRestore, NewSession,
+    NewSpawn, NewSteer, Notice, NoticeQuery, Page, Participant, Permission, PermissionQuery, PermissionRule,
+    Plan, Presence, Presences, Receipt, RemovalQuery, RemovedSession, RemovedWorktree, Repo, RepoPatch,
+    RestoredFile, Session, SessionPatch, SessionQuery, SessionTaskQuery, SpawnedSession, Status, Stopping,
+    Task, TaskMove, TaskQuery, Version, WorktreeRemoval,
 };
 
 type Key<'a> = Option<&'a str>;
@@ -94,6 +94,15 @@ impl Client {
     /// A question to a session; its answer comes as the end of the task.
     pub async fn ask_session(&self, id: &str, new: &NewQuestion, key: Key<'_>) -> Result<Aside, ClientError> {
         self.ask(Ask::new(Post, path::under("sessions", id, "/ask")).body(new)?.key(key)).await
+    }
+
+    /// Condenses what was said but for the last messages. Waits for the model.
+    pub async fn compact_session(&self, id: &str, key: Key<'_>) -> Result<Compaction, ClientError> {
+        self.ask(Ask::new(Post, path::under("sessions", id, "/compact")).key(key)).await
+    }
+
+    pub async fn compactions(&self, session: &str) -> Result<Page<Compaction>, ClientError> {
+        self.ask(Ask::new(Get, path::under("sessions", session, "/compactions"))).await
     }
 
     pub async fn asides(&self, session: &str) -> Result<Page<Aside>, ClientError> {

@@ -1,11 +1,13 @@
 //! Configuration: one versioned snapshot, read per request and never captured.
 
 mod budget;
+mod compaction;
 mod database;
 mod permission;
 mod repo;
 
 pub use budget::{AgentBudget, BudgetConfig, Usd};
+pub use compaction::{CompactionConfig, Compactor};
 pub use database::DatabaseConfig;
 pub use permission::{PermissionConfig, PermissionPreset, Unattended};
 pub use repo::RepoConfig;
@@ -41,6 +43,7 @@ pub struct Config {
     pub repos: RepoConfig,
     /// Who names sessions the user gave no title.
     pub titles: Titles,
+    pub compaction: CompactionConfig,
 }
 
 /// Who names sessions the user gave no title, after their first turn; until then it is the first words.
@@ -129,7 +132,8 @@ pub struct Limits {
     pub stall_seconds: u64,
     /// Seconds a question may wait for an answer.
     pub answer_deadline_seconds: u64,
-    /// Messages of the conversation that an agent is shown, tools left out, where we make its context.
+    /// Messages of the conversation that an agent is shown as they were, tools left out, where we make its context: the last
+    /// ones, when not all that was said since the last compaction fits.
     pub history_messages: u32,
     /// Model calls in one turn of the native driver.
     pub max_iterations: u32,
@@ -239,6 +243,7 @@ impl Default for Config {
             transcripts: TranscriptsConfig::default(),
             repos: RepoConfig::default(),
             titles: Titles::default(),
+            compaction: CompactionConfig::default(),
         }
     }
 }
@@ -436,6 +441,7 @@ fn check(config: &Config) -> Result<(), String> {
     config.budgets.check()?;
     config.database.check()?;
     config.repos.check()?;
+    config.compaction.check(&config.agents)?;
     if let Some(word) =
         config.transcripts.mirror.iter().find(|word| agent::transcript::vendor_of(word).is_none())
     {

@@ -9,10 +9,12 @@ use crate::bridge::Crossing;
 use crate::call::Key;
 use crate::checkpoint::bundle::Bundles;
 use crate::clients::Clients;
+use crate::compaction::Condensing;
 use crate::config::{ConfigError, ConfigProvider, Snapshot};
 use crate::credential::Credentials;
 use crate::doctor::Failures;
 use crate::due::{self, Dues};
+use crate::fragments::Fragments;
 use crate::live::Live;
 use crate::lock::LockAnswers;
 use crate::places::Places;
@@ -88,6 +90,8 @@ pub(crate) struct Shared {
     pub(crate) live: Live,
     /// Who is attached to which session.
     pub(crate) clients: Clients,
+    pub(crate) condensing: Condensing,
+    pub(crate) fragments: Fragments,
     pub(crate) credentials: Credentials,
     pub(crate) actors: Actors,
     pub(crate) held: Held,
@@ -421,6 +425,8 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         config,
         live: Live::new(),
         clients: Clients::default(),
+        condensing: Condensing::default(),
+        fragments: Fragments::default(),
         credentials: Credentials::default(),
         actors: Actors::default(),
         held: Held::default(),

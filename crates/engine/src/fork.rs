@@ -132,13 +132,13 @@ impl Engine {
 }
 
 /// A session of which messages are known, and the last of them that are; none: all.
-struct Stretch {
-    session: SessionId,
-    upto: Option<MessageId>,
+pub(crate) struct Stretch {
+    pub(crate) session: SessionId,
+    pub(crate) upto: Option<MessageId>,
 }
 
 /// Where what a session knows was said: in itself, and before that in the sessions it was forked from.
-fn stretches(view: &View<'_>, session: &Session) -> Result<Vec<Stretch>, StoreError> {
+pub(crate) fn stretches(view: &View<'_>, session: &Session) -> Result<Vec<Stretch>, StoreError> {
     let mut all = vec![Stretch { session: session.id, upto: None }];
     let (mut source, mut last) = (session.forked_from, session.lineage.fork_message);
     for _ in 0..FOLLOWED_MAX {

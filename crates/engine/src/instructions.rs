@@ -1,21 +1,18 @@
 //! What an agent is told: the system prompt of its turns, the prompt of each, and the history it sees.
 
 use crate::checkpoint;
+use crate::config::Compactor;
 use crate::engine::Shared;
-use crate::fork;
+use crate::fragments::Key;
 use crate::turn::Order;
+use crate::window::{LOOKED_AT_MAX, Window, bytes, tokens};
 use llm::Turn;
-use model::{
-    AgentName, Block, Driver, HistoryBy, Message, Participant, Refusal, Repo, Role, Session, TaskKind,
-};
-use std::collections::{BTreeSet, HashMap};
+use model::{Driver, HistoryBy, Participant, Refusal, Repo, Role, Session, TaskKind};
+use std::path::Path;
 use std::sync::Arc;
-use store::{StoreError, View};
 
 /// How many messages are looked at for each that is shown: those of tools are many, and left out.
 const LOOKED_AT_PER_SHOWN: usize = 20;
-/// Messages that are looked at in no case more than.
-const LOOKED_AT_MAX: usize = 4_000;
 /// Messages of a transcript that are replayed to an agent that begins in the middle of a conversation.
 const REPLAYED_MESSAGES: usize = 200;
 /// Bytes of it; the older ones are left out.
@@ -32,7 +29,8 @@ again. Do not change files through the shell. Stay within your task. Ask the use
 done, say in a few sentences what you did.";
 
 /// The part of the system prompt that follows `You are <agent>,`. Our own loop is told as well what the vendors' programs find
-/// out by themselves: where it is and what state the repository is in. What the repository says to agents the run reads itself.
+/// out by themselves: where it is, what state the repository is in, and what its files ask of agents. What the others do not read of
+/// those files their runs tell them. All but the state is made once and kept until what it is made of changes.
 pub(crate) async fn system(
     shared: &Arc<Shared>,
     participant: &Participant,
@@ -40,13 +38,28 @@ pub(crate) async fn system(
     kind: TaskKind,
 ) -> String {
     let snapshot = shared.config.snapshot();
-    let own = snapshot.config.agents.get(&participant.agent).map_or("", |agent| agent.instructions.trim());
-    let mut text = rules(participant.driver, repo, kind);
-    if let (Driver::Native, Some(repo)) = (participant.driver, repo) {
-        let path = repo.path.clone();
-        let found = shared.blocking(move |shared| Ok(surroundings(shared, &path))).await;
-        text.push_str(&found.unwrap_or_default());
+    let (agent, driver) = (&participant.agent, participant.driver);
+    let own = || snapshot.config.agents.get(agent).map_or("", |agent| agent.instructions.trim());
+    let key = Key::new(agent, driver, kind, repo);
+    let mut text =
+        shared.fragments.part(snapshot.version, key, || lasting(driver, repo, kind, own())).to_string();
+    let Some(repo) = repo.filter(|_| driver == Driver::Native) else { return text };
+    let path = repo.path.clone();
+    let said = text.clone();
+    let found = shared.blocking(move |shared| {
+        let whole = said + &surroundings(shared, &path);
+        Ok(shared.fragments.files.before(&whole, Path::new(&path), shared.now()))
+    });
+    // Without them it still has its rules.
+    if let Ok(whole) = found.await {
+        text = whole;
     }
+    text
+}
+
+/// What does not change from turn to turn.
+fn lasting(driver: Driver, repo: Option<&Repo>, kind: TaskKind, own: &str) -> String {
+    let mut text = rules(driver, repo, kind);
     if !own.is_empty() {
         text.push_str("\n\n");
         text.push_str(own);
@@ -171,8 +184,11 @@ async fn change_under_review(shared: &Arc<Shared>, order: &Order, repo: &Repo) -
     Ok(format!("\n\nThe change:\n\n```diff\n{text}```\n"))
 }
 
-/// The conversation as this agent saw it, the last messages of it: what the user said to all, what it said itself, and what others
-/// said. What only calls tools, and what tools answered, is left out. Plans begin with fresh context.
+/// The conversation as this agent saw it: what the user said to all, what it said itself, and what others said. What only calls tools,
+/// and what tools answered, is left out. Plans begin with fresh context.
+///
+/// All of it since the last compaction, and what that says, for whom we make the context; where that is too long, and for those whose
+/// own session knows the rest, the last messages.
 pub(crate) fn history(
     shared: &Shared,
     order: &Order,
@@ -182,79 +198,44 @@ pub(crate) fn history(
     if !order.task.kind.remembers() {
         return Ok(Vec::new());
     }
-    let configured = shared.config.snapshot().config.limits.history_messages as usize;
+    let snapshot = shared.config.snapshot();
+    let configured = snapshot.config.limits.history_messages as usize;
+    let compaction = &snapshot.config.compaction;
+    let whole = participant.driver == Driver::Native && compaction.by == Compactor::Model;
     // Who begins with a transcript has nothing else to know the conversation from.
     let replays = participant.history == Some(HistoryBy::Replay);
     let shown = if replays { configured.max(REPLAYED_MESSAGES) } else { configured };
-    let mut turns = shared.store.read(|view| {
-        told(view, session, participant, shown, |message| message.task != Some(order.task.id))
-    })?;
-    if replays {
-        keep_newest(&mut turns, REPLAYED_BYTES);
-    }
-    let first = turns.iter().position(|turn| turn.role == Role::User).unwrap_or(turns.len());
-    turns.drain(..first);
-    Ok(turns)
-}
-
-/// The last messages that are shown of a session and of those it was forked from, as the agent saw them.
-fn told(
-    view: &View<'_>,
-    session: &Session,
-    participant: &Participant,
-    shown: usize,
-    wanted: impl Fn(&Message) -> bool,
-) -> Result<Vec<Turn>, StoreError> {
-    let looked_at = shown.saturating_mul(LOOKED_AT_PER_SHOWN).min(LOOKED_AT_MAX);
-    let messages = fork::with_inherited(view, session, None, looked_at)?;
-    let mut names: HashMap<model::ParticipantId, AgentName> = HashMap::new();
-    for place in messages.iter().map(|message| message.session).collect::<BTreeSet<_>>() {
-        let seats = view.participants(place)?;
-        names.extend(seats.into_iter().map(|row| (row.participant.id, row.participant.agent)));
-    }
-    let seen = messages.into_iter().filter(wanted);
+    let looked_at =
+        if whole { LOOKED_AT_MAX } else { shown.saturating_mul(LOOKED_AT_PER_SHOWN).min(LOOKED_AT_MAX) };
+    let window = shared.store.read(|view| Window::read(view, session, looked_at))?;
+    let before =
+        |at: &usize| window.messages.get(*at).is_some_and(|message| message.task != Some(order.task.id));
     let mut turns: Vec<Turn> =
-        seen.filter_map(|message| as_seen_by(&participant.agent, &names, message)).collect();
-    turns.drain(..turns.len().saturating_sub(shown));
-    Ok(turns)
+        window.seen_by(&participant.agent).filter(|(at, _)| before(at)).map(|(_, turn)| turn).collect();
+    let summary = window.summary();
+    let room = compaction.room(participant.context_window);
+    if !(whole && window.whole && tokens(turns.iter().chain(&summary)) <= room) {
+        turns.drain(..turns.len().saturating_sub(shown));
+        if replays {
+            keep_newest(&mut turns, REPLAYED_BYTES);
+        }
+    }
+    if summary.is_none() {
+        let first = turns.iter().position(|turn| turn.role == Role::User).unwrap_or(turns.len());
+        turns.drain(..first);
+    }
+    Ok(summary.into_iter().chain(turns).collect())
 }
 
 /// Takes out the oldest ones until the rest is no more than so many bytes; the newest one stays.
 fn keep_newest(turns: &mut Vec<Turn>, most: usize) {
-    let size = |turn: &Turn| {
-        turn.blocks
-            .iter()
-            .map(|block| match block {
-                Block::Text { text } => text.len(),
-                _ => 0,
-            })
-            .sum::<usize>()
-    };
-    let mut bytes = 0;
+    let mut sum = 0;
     let kept = turns.iter().rev().take_while(|turn| {
-        bytes += size(turn);
-        bytes <= most
+        sum += bytes(turn);
+        sum <= most
     });
     let kept = kept.count().max(1);
     turns.drain(..turns.len().saturating_sub(kept));
-}
-
-/// None when the message is not shown.
-fn as_seen_by(
-    agent: &AgentName,
-    names: &HashMap<model::ParticipantId, AgentName>,
-    message: Message,
-) -> Option<Turn> {
-    let by = message.participant.and_then(|by| names.get(&by));
-    let (role, text) = (message.role, message.text());
-    let said = |role, text| Some(Turn::new(role, vec![Block::Text { text }]));
-    match (role, by) {
-        (Role::User, _) => Some(Turn::new(Role::User, message.blocks)),
-        (Role::Assistant, _) if text.trim().is_empty() => None,
-        (Role::Assistant, Some(by)) if by == agent => said(Role::Assistant, text),
-        (Role::Assistant, Some(by)) => said(Role::User, format!("{by} said:\n{text}")),
-        (Role::Assistant | Role::Tool | Role::System, _) => None,
-    }
 }
 
 #[cfg(test)]

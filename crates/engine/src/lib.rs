@@ -10,6 +10,7 @@ mod archive;
 mod aside;
 mod ask;
 mod assign;
+mod beside;
 mod board;
 mod bridge;
 mod budget;
@@ -17,6 +18,7 @@ mod call;
 mod callback;
 mod checkpoint;
 mod clients;
+mod compaction;
 mod config;
 mod context;
 mod cost;
@@ -30,6 +32,7 @@ mod event;
 mod fence;
 mod file;
 mod fork;
+mod fragments;
 mod instructions;
 mod kin;
 mod live;
@@ -60,6 +63,7 @@ mod transcript;
 mod turn;
 mod view;
 mod watching;
+mod window;
 mod worktree;
 mod writer;
 
@@ -81,9 +85,9 @@ pub use clients::{
     TYPING_TTL,
 };
 pub use config::{
-    AgentBudget, AgentConfig, BudgetConfig, BusConfig, Config, ConfigError, DatabaseConfig, Limits,
-    PermissionConfig, PermissionPreset, QUEUE_DEPTH, RepoConfig, ServerConfig, Snapshot, Titles, Unattended,
-    Usd,
+    AgentBudget, AgentConfig, BudgetConfig, BusConfig, CompactionConfig, Compactor, Config, ConfigError,
+    DatabaseConfig, Limits, PermissionConfig, PermissionPreset, QUEUE_DEPTH, RepoConfig, ServerConfig,
+    Snapshot, Titles, Unattended, Usd,
 };
 pub use context::CONTEXT_WAIT_MAX;
 pub use cost::{SPENDING_ROWS_MAX, Spending, SpendingBy, SpendingRow};

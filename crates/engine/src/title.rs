@@ -2,20 +2,18 @@
 //!
 //! Invariant: no turn waits for a title, and a title of the user's is never replaced: a title by the model goes only over first words.
 
+use crate::beside::{self, Beside};
+use crate::config::Titles;
 use crate::engine::Shared;
 use crate::plan::title_of;
 use crate::session::TITLE_MAX;
 use crate::turn::start;
-use crate::{config::Titles, cost};
-use futures_util::StreamExt;
-use llm::{CancellationToken, Chunk, LanguageModel, Provider, ProviderOptions, Request, RetryPolicy, Turn};
+use llm::{Request, Turn};
 use model::{
-    Actor, Block, Event, ModelAnswer, ModelCall, Namer, Participant, Refusal, Role, SessionId, SessionKind,
-    SessionRenamed, TurnOutcome, Usage,
+    Actor, Event, Namer, Participant, Refusal, Role, SessionId, SessionKind, SessionRenamed, TurnOutcome,
 };
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// What the model is told. Its first line is how a model that is scripted knows what is wanted of it.
 const WANTED: &str = "You name conversations.\nAnswer with a title for the conversation you are shown: two to seven \
@@ -102,64 +100,19 @@ async fn think(shared: &Arc<Shared>, session: SessionId, first: &First) -> Resul
     let task = shared.store.read(|view| view.task(first.turn.task))?;
     let task = task.ok_or_else(|| Refusal::not_found("task", first.turn.task))?.task;
     start::budget(shared, &task, seat)?;
-    let once = ProviderOptions {
-        retry: RetryPolicy { attempts: 1, ..RetryPolicy::default() },
-        ..Default::default()
-    };
-    let provider =
-        Provider::new(endpoint, once, Arc::clone(&shared.options.entropy)).map_err(Refusal::internal)?;
     let text =
         format!("The user said:\n{}\n\nThe agent said:\n{}", shown(&first.asked), shown(&first.answered));
     let mut request = Request::new(&seat.model, WANTED, vec![Turn::user(text)]);
     (request.max_tokens, request.cache) = (Some(TOKENS_MAX), false);
     let (turn, run) = (first.turn.id, first.turn.run);
-    let (vendor, model) = (seat.vendor, seat.model.clone());
-    let call = ModelCall {
-        session,
-        turn,
-        run,
-        vendor,
-        model: model.clone(),
-        prompt_tokens: request.estimated_tokens(),
-        estimated_cost_micros: 0,
-    };
-    shared.record(Actor::System, vec![Event::ModelCalled(call)]).await?;
-    let since = Instant::now();
-    let (title, usage) = answer(shared, &provider, request).await;
-    let latency_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let usage = cost::marked(seat, usage);
-    let answered = ModelAnswer { session, turn, run, vendor, model, usage, latency_ms, retries: 0 };
-    shared.record(Actor::System, vec![Event::ModelAnswered(answered)]).await?;
-    Ok(title)
-}
-
-async fn answer(shared: &Shared, provider: &Provider, request: Request) -> (Option<String>, Usage) {
-    let cancel = CancellationToken::new();
-    let mut stream = provider.stream(request, cancel.clone());
-    let listening = async {
-        while let Some(chunk) = stream.next().await {
-            match chunk {
-                Ok(Chunk::Done(answer)) => return Some(answer),
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::info!(%error, "no title from the model");
-                    return None;
-                }
-            }
+    let seat = &Participant { session, ..seat.clone() };
+    match beside::ask(shared, Beside { seat, endpoint, turn, run, patience: PATIENCE }, request).await? {
+        Ok(said) => Ok(tidy(&said.text)),
+        Err(why) => {
+            tracing::info!(%session, why, "no title from the model");
+            Ok(None)
         }
-        None
-    };
-    let answer = tokio::select! {
-        answer = tokio::time::timeout(PATIENCE, listening) => answer.ok().flatten(),
-        () = shared.stopping.cancelled() => None,
-    };
-    cancel.cancel();
-    let Some(answer) = answer else { return (None, Usage::default()) };
-    let texts = answer.blocks.iter().filter_map(|block| match block {
-        Block::Text { text } => Some(text.as_str()),
-        _ => None,
-    });
-    (tidy(&texts.collect::<String>()), answer.usage)
+    }
 }
 
 /// A title as a model gives it, without what it should not have; none when nothing is left, or it is no title.

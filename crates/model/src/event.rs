@@ -3,15 +3,16 @@
 use crate::{
     AgentName, AgentNameError, Board, BoardId, BudgetWarning, CallbackChange, CallbackDelivery, Card,
     CardEdit, CardMove, CardRemoved, Checkpoint, CheckpointBundle, CheckpointRemoval, CloneFailure,
-    CloneStart, CloneStep, Comment, CommentRemoved, CommentResolved, ConflictChange, ContextChange,
-    FileChange, FileRestored, Firing, FiringConfirmed, FiringEnd, GitState, LockChange, MergedPlan, Message,
-    MessageDraft, Namer, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus, Permission,
-    PermissionDecision, PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal, QueueOrder,
-    RefusedEdit, Registration, RegistrationId, Replay, Repo, RepoId, RestoreEnd, RestoreStart, Run, RunExit,
-    RunId, ScriptEnd, ScriptStart, Session, SessionId, SessionImport, SessionTags, StrayFiles, Task,
-    TaskAssignment, TaskChange, TaskClaim, TaskId, TestReport, Timestamp, TranscriptImport, TrashedWorktree,
-    Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorPause, VendorRecords, Worktree, WorktreeAssignment,
-    WorktreeMerged, WorktreePurged, WorktreeRestored, Zone, ZoneRemoved,
+    CloneStart, CloneStep, Comment, CommentRemoved, CommentResolved, Compaction, CompactionFailure,
+    ConflictChange, ContextChange, FileChange, FileRestored, Firing, FiringConfirmed, FiringEnd, GitState,
+    LockChange, MergedPlan, Message, MessageDraft, Namer, Notice, Opening, Outline, Participant,
+    ParticipantId, ParticipantStatus, Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval,
+    Plan, PlanId, Proposal, QueueOrder, RefusedEdit, Registration, RegistrationId, Replay, Repo, RepoId,
+    RestoreEnd, RestoreStart, Run, RunExit, RunId, ScriptEnd, ScriptStart, Session, SessionId, SessionImport,
+    SessionTags, StrayFiles, Task, TaskAssignment, TaskChange, TaskClaim, TaskId, TestReport, Timestamp,
+    TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorPause,
+    VendorRecords, Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored, Zone,
+    ZoneRemoved,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -158,6 +159,9 @@ events! {
     SessionCallbackChanged(CallbackChange) "session.callback_changed",
     /// A piece of a session archive was read in.
     SessionImported(SessionImport) "session.imported",
+    /// Agents are shown a summary of what was said up to a message.
+    SessionCompacted(Compaction) "session.compacted",
+    SessionCompactionFailed(CompactionFailure) "session.compaction_failed",
     CallbackDelivered(CallbackDelivery) "callback.delivered",
     ParticipantJoined(Participant) "participant.joined",
     /// The vendor's own session behind a participant is known.
@@ -428,6 +432,8 @@ impl Event {
             Self::SessionTagged(e) => Some(e.session),
             Self::SessionRemoved(e) => Some(e.session),
             Self::SessionCallbackChanged(e) => Some(e.session),
+            Self::SessionCompacted(e) => Some(e.session),
+            Self::SessionCompactionFailed(e) => Some(e.session),
             Self::CallbackDelivered(e) => Some(e.session),
             Self::ParticipantReplayed(e) => Some(e.session),
             Self::QueueReordered(e) => Some(e.session),

@@ -14,6 +14,7 @@ mod archive;
 mod board;
 mod budget;
 mod checkpoint;
+mod compaction;
 mod conflict;
 mod context;
 mod cursor;
@@ -53,6 +54,7 @@ pub use checkpoint::{
     CHECKPOINT_NAME_MAX, CHECKPOINT_PATHS_NAMED, Checkpoint, CheckpointBundle, CheckpointKind,
     CheckpointRemoval, KeptFile, Point, RESTORE_KEPT_NAMED, RestoreEnd, RestoreStart,
 };
+pub use compaction::{COMPACTION_FILES_MAX, COMPACTION_SUMMARY_MAX, Compaction, CompactionFailure};
 pub use conflict::{CONFLICT_PATHS_MAX, Conflict, ConflictChange, ConflictKind, ConflictPhase};
 pub use context::{
     CONTEXT_ENTRIES_MAX, CONTEXT_HISTORY_MAX, CONTEXT_KEY_MAX, CONTEXT_VALUE_MAX, CONTEXT_VERSIONS_MAX,

@@ -24,6 +24,32 @@ pub struct Config {
     /// that they keep their first words.
     #[schema(value_type = Option<words::Titles>)]
     pub titles: Option<Titles>,
+    pub compaction: Option<CompactionConfig>,
+}
+
+/// When what was said is condensed, and by whom, for agents whose context the studio makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CompactionConfig {
+    /// A model (when absent), before a turn whose conversation would be too long for it; or nobody, unless it is ordered.
+    #[schema(value_type = Option<words::Compactor>)]
+    pub by: Option<Compactor>,
+    /// Percent of the model's context that the conversation may fill: 5 to 80, 50 when absent.
+    pub percent: Option<u32>,
+    /// The agent whose model condenses; that of the agent whose turn it is, when absent.
+    pub agent: Option<String>,
+}
+
+/// Who condenses a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compactor {
+    Model,
+    Nobody,
+}
+
+impl Compactor {
+    pub const ALL: [Self; 2] = [Self::Model, Self::Nobody];
 }
 
 /// Who names sessions the user gave no title.
@@ -174,7 +200,8 @@ pub struct Limits {
     pub stall_seconds: Option<u64>,
     /// Seconds a question may wait for an answer.
     pub answer_deadline_seconds: Option<u64>,
-    /// Messages of the conversation that an agent is shown, tools left out, where we make its context.
+    /// Messages of the conversation that an agent is shown as they were, tools left out, where we make its context: the last
+    /// ones, when not all that was said since the last compaction fits.
     pub history_messages: Option<u32>,
     /// Model calls in one turn of the native driver.
     pub max_iterations: Option<u32>,

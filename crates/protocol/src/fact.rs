@@ -21,8 +21,9 @@ use self::board::{
 };
 use crate::words;
 use crate::{
-    Checkpoint, Conflict, FileChange, GitState, KeptFile, LockChange, MergedPlan, Message, Origin, Proposal,
-    Question, RefusedEdit, Registration, RetryPolicy, Run, RunExit, TestReport, TurnOutcome, Usage,
+    Checkpoint, Compaction, Conflict, FileChange, GitState, KeptFile, LockChange, MergedPlan, Message,
+    Origin, Proposal, Question, RefusedEdit, Registration, RetryPolicy, Run, RunExit, TestReport,
+    TurnOutcome, Usage,
 };
 use utoipa::ToSchema;
 
@@ -106,6 +107,10 @@ pub enum Fact {
     SessionCallbackChanged(CallbackChange),
     #[serde(rename = "session.imported")]
     SessionImported(SessionImportRecord),
+    #[serde(rename = "session.compacted")]
+    SessionCompacted(Compaction),
+    #[serde(rename = "session.compaction_failed")]
+    SessionCompactionFailed(CompactionFailure),
     #[serde(rename = "callback.delivered")]
     CallbackDelivered(CallbackDelivery),
     #[serde(rename = "participant.joined")]
@@ -405,6 +410,17 @@ payloads! {
         through: CursorRecord,
     }
     CursorRecord { epoch: u64, seq: u64 }
+    /// What was to be condensed was not; the last messages are shown instead.
+    CompactionFailure {
+        session: String,
+        participant: String,
+        /// The last message there was.
+        upto: String,
+        code: String,
+        message: String,
+        /// Tokens, estimated, that would have been shown.
+        tokens: u64,
+    }
     /// A session was told that another one's work is over.
     CallbackDelivery {
         /// Who was told.

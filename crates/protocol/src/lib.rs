@@ -12,6 +12,7 @@ mod agent;
 mod archive;
 mod board;
 mod checkpoint;
+mod compaction;
 pub mod config;
 mod conflict;
 mod context;
@@ -60,6 +61,7 @@ pub use checkpoint::{
     BundleImport, Checkpoint, CheckpointComparison, CheckpointQuery, CheckpointRestore, ComparedChange,
     ComparedFile, ComparisonQuery, KeptFile, NewBundleImport, NewCheckpoint, Point, RestoredCheckpoint,
 };
+pub use compaction::Compaction;
 pub use conflict::{Conflict, ConflictQuery};
 pub use context::{
     ContextChangeQuery, ContextChanges, ContextEntry, ContextQuery, ContextVersion, NewContext,

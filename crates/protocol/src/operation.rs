@@ -203,6 +203,7 @@ pub fn operations() -> Vec<Operation> {
         crate::daemon::operations(),
         crate::session::operations(),
         crate::lineage::operations(),
+        crate::compaction::operations(),
         crate::presence::operations(),
         crate::archive::operations(),
         crate::message::operations(),

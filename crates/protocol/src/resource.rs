@@ -9,10 +9,10 @@
 //! the session tells that they may have moved, and the client reads them again.
 
 use crate::{
-    Board, Card, Checkpoint, Comment, Conflict, ContextEntry, Decision, FileChange, Firing, GitState,
-    LockChange, MergedPlan, Message, Notice, Participant, Permission, PermissionRule, Plan, Proposal,
-    Question, RefusedEdit, Registration, Repo, RetryPolicy, Run, Session, SessionSource, Target, Task,
-    TaskClaim, TestReport, Turn, TurnOutcome, Usage, WorktreeChange, Zone,
+    Board, Card, Checkpoint, Comment, Compaction, Conflict, ContextEntry, Decision, FileChange, Firing,
+    GitState, LockChange, MergedPlan, Message, Notice, Participant, Permission, PermissionRule, Plan,
+    Proposal, Question, RefusedEdit, Registration, Repo, RetryPolicy, Run, Session, SessionSource, Target,
+    Task, TaskClaim, TestReport, Turn, TurnOutcome, Usage, WorktreeChange, Zone,
 };
 use model::{
     ConflictChange, ConflictPhase, Cursor, Event, FiringState, HistoryBy, LockPhase, PlanState, Role,
@@ -28,7 +28,7 @@ pub struct Resource {
     pub action: Action,
     pub noun: Noun,
     /// Id of the resource. A lock goes by its token, a proposal by its participant, a draft by its turn,
-    /// a file change and a refused edit by the event's cursor.
+    /// a file change, a refused edit and a compaction by the event's cursor.
     pub id: String,
     /// The event behind the change.
     #[serde(with = "crate::event::cursor_text")]
@@ -73,6 +73,7 @@ pub enum Noun {
     FileChange,
     RefusedEdit,
     Checkpoint,
+    Compaction,
     Conflict,
     Registration,
     Lock,
@@ -122,7 +123,9 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         | Event::SessionArchived(_)
         | Event::SessionUnarchived(_)
         | Event::SessionRemoved(_)
-        | Event::SessionCallbackChanged(_) => changes.session_event(event),
+        | Event::SessionCallbackChanged(_)
+        | Event::SessionCompacted(_)
+        | Event::SessionCompactionFailed(_) => changes.session_event(event),
         Event::SessionImported(import) => changes.imported(import),
         Event::ParticipantJoined(_)
         | Event::ParticipantOpened(_)
@@ -383,6 +386,11 @@ impl Changes {
                 let mode = e.callback.map(|callback| callback.mode);
                 self.session(e.session, json!({ "callback": mode }));
             }
+            Event::SessionCompacted(e) => {
+                self.created(Noun::Compaction, self.cursor, Compaction::from(e.clone()));
+                self.session(e.session, json!({}));
+            }
+            Event::SessionCompactionFailed(e) => self.session(e.session, json!({})),
             _ => {}
         }
     }

@@ -29,7 +29,7 @@ macro_rules! words {
 }
 
 words!(cost: CostBy);
-words!(config: PermissionPreset, Titles, Unattended);
+words!(config: Compactor, PermissionPreset, Titles, Unattended);
 words!(
     model:
     BudgetKind,

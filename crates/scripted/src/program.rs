@@ -82,10 +82,15 @@ pub(crate) fn told(dialect: Dialect, body: &Value) -> Told {
 
 /// How the studio's own wish for a title begins.
 const NAMES: &str = "You name conversations.";
+/// And how its wish for a summary does.
+const CONDENSES: &str = "You condense conversations.";
 
 /// The answer to a request beside the conversation. Programs ask for titles, classes and summaries in
 /// requests that offer no tools; the prompt in them is quoted, and its script not meant. So does the studio itself.
 pub(crate) fn aside(conversation: &Conversation) -> Option<String> {
+    if conversation.system.starts_with(CONDENSES) {
+        return Some("A scripted summary.".to_owned());
+    }
     let names = conversation.system.starts_with(NAMES);
     if !names && !conversation.program || !conversation.tools.is_empty() {
         return None;

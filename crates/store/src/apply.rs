@@ -7,6 +7,7 @@
 mod board;
 mod callback;
 mod checkpoint;
+mod compaction;
 mod conflict;
 mod context;
 mod imported;
@@ -41,6 +42,7 @@ pub(crate) const STATEMENTS: &[&[crate::statement::Statement]] = &[
     callback::STATEMENTS,
     checkpoint::STATEMENTS,
     conflict::STATEMENTS,
+    compaction::STATEMENTS,
     context::STATEMENTS,
     imported::STATEMENTS,
     journal::STATEMENTS,
@@ -167,6 +169,8 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         // History: nobody asks for it by name.
         Event::FileStrayed(_) | Event::FileRestored(_) | Event::WorktreeMerged(_) => Ok(()),
         Event::TurnRecorded(_) | Event::TurnOutlined(_) | Event::BudgetWarned(_) => Ok(()),
+        // Beside the messages they stand for.
+        Event::SessionCompacted(_) | Event::SessionCompactionFailed(_) => Ok(()),
     }
 }
 
@@ -196,6 +200,8 @@ fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::MessageAppended(message) => message::appended(db, record, message),
         Event::MessageDrafted(draft) => message::drafted(db, record, draft),
         Event::TurnEnded(end) => message::turn_ended(db, end),
+        Event::SessionCompacted(made) => compaction::compacted(db, record, made),
+        Event::SessionCompactionFailed(failure) => compaction::failed(db, record, failure),
         Event::ModelCalled(call) => model_call::called(db, record, call),
         Event::ModelAnswered(answer) => model_call::answered(db, record, answer),
         Event::UserCreated(_) | Event::BoardCreated(_) | Event::BoardChanged(_) => Ok(()),

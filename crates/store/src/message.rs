@@ -41,6 +41,10 @@ statements! { QUERIES in Messages {
             AND seq <= (SELECT b.seq FROM agent_messages b WHERE b.message_id = ?2)
           ORDER BY seq DESC LIMIT ?3"
     );
+    MESSAGES_BETWEEN = concat!(
+        "SELECT ", message_columns!(),
+        " FROM agent_messages WHERE session_id = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq DESC LIMIT ?4"
+    );
     MESSAGE_NUMBER = "SELECT seq FROM agent_messages WHERE message_id = ?1";
     SPOKEN_AFTER = "SELECT 1 FROM agent_messages
         WHERE task_id = ?1 AND turn_id = ?2
@@ -89,6 +93,23 @@ impl View<'_> {
     ) -> Result<Vec<Message>, StoreError> {
         let row = params![session.to_string(), upto.to_string(), limit(most)];
         let mut messages = self.rows(&MESSAGES_UPTO, row, read_message)?;
+        messages.reverse();
+        Ok(messages)
+    }
+
+    /// The newest `most` messages of the session behind the event of one number and up to that of another one; oldest of
+    /// them first.
+    pub fn messages_between(
+        &self,
+        session: SessionId,
+        after: u64,
+        upto: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<Message>, StoreError> {
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let (after, upto) = (number(after), upto.map_or(i64::MAX, number));
+        let row = params![session.to_string(), after, upto, limit(most)];
+        let mut messages = self.rows(&MESSAGES_BETWEEN, row, read_message)?;
         messages.reverse();
         Ok(messages)
     }
@@ -191,13 +212,21 @@ mod tests {
     }
 
     #[test]
-    fn a_page_costs_what_is_on_it_however_long_the_conversation() {
+    fn a_page_and_a_window_cost_what_is_in_them_in_a_session_of_a_million_messages() {
         const SHORT: u32 = 200;
-        const LONG: u32 = 200_000;
+        const LONG: u32 = 1_000_000;
         let (short, long) = (session_of(SHORT), session_of(LONG));
         let (in_short, in_long) = (format!("msg{}", SHORT - 60), format!("msg{}", LONG / 2));
         let newest = |of: &Connection| steps(of, &NEWEST_MESSAGES, params!["ses", 50]);
         assert_eq!(newest(&short), newest(&long));
+        let after = |of: &Connection, last: u32| {
+            steps(of, &MESSAGES_BETWEEN, params!["ses", last - 50, i64::MAX, 4_000])
+        };
+        assert_eq!(
+            after(&short, SHORT),
+            after(&long, LONG),
+            "what is behind a compaction, and nothing before it"
+        );
         for statement in [&MESSAGES_BEFORE, &MESSAGES_UPTO] {
             let few = steps(&short, statement, params!["ses", in_short, 50]);
             assert_eq!(few, steps(&long, statement, params!["ses", in_long, 50]), "{}", statement.name);

@@ -92,11 +92,18 @@ const SESSIONS: &[Migration] = &[
     },
 ];
 
-const MESSAGES: &[Migration] = &[Migration {
-    number: 1,
-    name: "messages/0001_start",
-    sql: include_str!("../migrations/messages/0001_start.sql"),
-}];
+const MESSAGES: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "messages/0001_start",
+        sql: include_str!("../migrations/messages/0001_start.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "messages/0002_compactions",
+        sql: include_str!("../migrations/messages/0002_compactions.sql"),
+    },
+];
 
 const fn migrations(database: Database) -> &'static [Migration] {
     match database {

@@ -74,6 +74,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         crate::board::QUERIES,
         crate::checkpoint::QUERIES,
         crate::conflict::QUERIES,
+        crate::compaction::QUERIES,
         crate::context::QUERIES,
         crate::doctor::SESSION_QUERIES,
         crate::due::QUERIES,

@@ -218,6 +218,15 @@ fn session(kind: &str) -> Value {
                 "through": { "epoch": 1, "seq": 42 },
             },
         }),
+        "session.compacted" => json!({
+            "session": id("ses"), "participant": id("par"), "upto": id("msg"), "summary": "Leases are renewed.",
+            "messages": 40, "read_files": ["src/bus.rs"], "modified_files": ["src/lock.rs"], "vendor": "anthropic",
+            "model": "claude-sonnet-4-5", "tokens_before": 120_000, "tokens_after": 3_000, "generation": 2, "created_at": AT,
+        }),
+        "session.compaction_failed" => json!({
+            "session": id("ses"), "participant": id("par"), "upto": id("msg"), "code": "missing_api_key",
+            "message": "the agent has no key", "tokens": 120_000,
+        }),
         "callback.delivered" => json!({
             "session": id("ses"), "child": id("ses"), "ended": id("tsk"), "task": id("tsk"),
             "dropped": "the session that waited was removed",

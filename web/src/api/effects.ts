@@ -10,6 +10,7 @@ import { useConnection } from './connection';
 import { useLive } from './live';
 import type {
   Checkpoint,
+  Compaction,
   DeltaFrame,
   EventRecord,
   FileChange,
@@ -184,6 +185,9 @@ export class Effects {
           this.upsert(keys.checkpoints((body as Checkpoint).session), id, body as Checkpoint, true);
         else void this.cache.invalidateQueries({ queryKey: ['checkpoints'] });
         this.refresh(keys.repos);
+        break;
+      case 'compaction':
+        this.refresh(keys.compactions((body as Compaction).session));
         break;
       case 'notice':
         this.notice(body as Notice);

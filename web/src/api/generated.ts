@@ -331,6 +331,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions/{id}/compact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Condenses what was said in a session but for its last messages, by a model. The messages stay. */
+        post: operations["compact_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/compactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what stands for parts of a session; the one that stands for the most first. */
+        get: operations["list_compactions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/{id}/attach": {
         parameters: {
             query?: never;
@@ -1812,6 +1846,45 @@ export interface components {
             state: components["schemas"]["SessionState"];
             title: string;
         };
+        /** @description A summary that agents are shown in place of what was said up to a message. The messages stay. */
+        Compaction: {
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: int32
+             * @description 1 for the first one of a conversation.
+             */
+            generation: number;
+            /**
+             * Format: int64
+             * @description Messages it stands for.
+             */
+            messages: number;
+            model: string;
+            /** @description Files they have changed. */
+            modified_files: string[];
+            /** @description Whose seat's model wrote it. */
+            participant: string;
+            /** @description Files the agents have read and not changed, the last one last. */
+            read_files: string[];
+            session: string;
+            summary: string;
+            /** Format: int64 */
+            tokens_after: number;
+            /**
+             * Format: int64
+             * @description Tokens, estimated, that agents were shown before it.
+             */
+            tokens_before: number;
+            /** @description The last message it stands for. */
+            upto: string;
+            vendor: components["schemas"]["Vendor"];
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        CompactionPage: {
+            items: components["schemas"]["Compaction"][];
+            next: null | string;
+        };
         /**
          * @description Body of `POST /sessions/{id}/attach`: a client says that it is there. It says so again within 45 s, or it is gone; a watcher that
          *     named the client in its subscription does that by being connected.
@@ -2958,6 +3031,14 @@ export interface components {
             payload: components["schemas"]["CallbackChange"];
         } | {
             /** @constant */
+            kind: "session.compacted";
+            payload: components["schemas"]["Compaction"];
+        } | {
+            /** @constant */
+            kind: "session.compaction_failed";
+            payload: components["schemas"]["CompactionFailure"];
+        } | {
+            /** @constant */
             kind: "callback.delivered";
             payload: components["schemas"]["CallbackDelivery"];
         } | {
@@ -3340,6 +3421,20 @@ export interface components {
         CallbackChange: {
             callback: components["schemas"]["Callback"] | null;
             session: string;
+        };
+        /** @description What was to be condensed was not; the last messages are shown instead. */
+        CompactionFailure: {
+            code: string;
+            message: string;
+            participant: string;
+            session: string;
+            /**
+             * Format: int64
+             * @description Tokens, estimated, that would have been shown.
+             */
+            tokens: number;
+            /** @description The last message there was. */
+            upto: string;
         };
         /** @description A session was told that another one's work is over. */
         CallbackDelivery: {
@@ -3996,7 +4091,7 @@ export interface components {
             cursor: string;
             /**
              * @description Id of the resource. A lock goes by its token, a proposal by its participant, a draft by its turn,
-             *     a file change and a refused edit by the event's cursor.
+             *     a file change, a refused edit and a compaction by the event's cursor.
              */
             id: string;
             noun: components["schemas"]["Noun"];
@@ -4028,7 +4123,7 @@ export interface components {
         /** @enum {string} */
         Action: "created" | "patched" | "removed";
         /** @enum {string} */
-        Noun: "user" | "board" | "repo" | "clone" | "worktree" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "permission" | "permission_rule" | "file_change" | "refused_edit" | "checkpoint" | "registration" | "lock" | "notice" | "context_entry";
+        Noun: "user" | "board" | "repo" | "clone" | "worktree" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "permission" | "permission_rule" | "file_change" | "refused_edit" | "checkpoint" | "compaction" | "registration" | "lock" | "notice" | "context_entry";
         /** @enum {string} */
         DeltaKind: "text" | "thinking";
         /** @description Body of every response that is not a success. */
@@ -4842,6 +4937,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Family"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    compact_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Compaction"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_compactions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompactionPage"];
                 };
             };
             /** @description It was not done. */

@@ -12,6 +12,7 @@ export type BoardSummary = Schemas['BoardSummary'];
 export type Card = Schemas['Card'];
 export type Checkpoint = Schemas['Checkpoint'];
 export type Comment = Schemas['Comment'];
+export type Compaction = Schemas['Compaction'];
 export type DeltaFrame = Schemas['Delta'] & { type: 'delta' };
 export type EventRecord = Schemas['EventRecord'];
 export type FileChange = Schemas['FileChange'];

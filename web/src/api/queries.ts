@@ -16,6 +16,7 @@ export const keys = {
   live: (session: string) => ['live', session] as const,
   plans: (session: string) => ['plans', session] as const,
   checkpoints: (session: string) => ['checkpoints', session] as const,
+  compactions: (session: string) => ['compactions', session] as const,
   agents: ['agents'] as const,
   repos: ['repos'] as const,
   locks: ['locks'] as const,
@@ -105,6 +106,15 @@ export const checkpointsQuery = (session: string) =>
     queryKey: keys.checkpoints(session),
     queryFn: ({ signal }) =>
       take(client.GET('/api/v1/sessions/{id}/checkpoints', { signal, params: { path: { id: session } } })),
+    select: (page) => page.items,
+  });
+
+/** What stands for parts of the conversation that were condensed for its agents. */
+export const compactionsQuery = (session: string) =>
+  queryOptions({
+    queryKey: keys.compactions(session),
+    queryFn: ({ signal }) =>
+      take(client.GET('/api/v1/sessions/{id}/compactions', { signal, params: { path: { id: session } } })),
     select: (page) => page.items,
   });
 

@@ -5,6 +5,7 @@
 
 mod agents;
 mod bus;
+mod core;
 mod daemon;
 mod history;
 mod hook;
@@ -43,6 +44,9 @@ fn main() -> ExitCode {
     if let [servers::GUARD, argument] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         return servers::guard(argument);
     }
+    if let Some(ended) = core::guard(&arguments) {
+        return ended;
+    }
     if let [name, argument] = arguments.as_slice()
         && let Some(ended) = bus::body(name, argument).or_else(|| agents::body(name, argument))
     {
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
     let measured = match name.as_str() {
         "agents" => agents::bench(&order),
         "bus" => bus::bench(&order),
+        "core" => core::bench(&order),
         "daemon" => daemon::bench(&order),
         "history" => history::bench(&order),
         "hook" => hook::bench(&order),

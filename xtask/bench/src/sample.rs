@@ -23,6 +23,11 @@ impl Samples {
         done
     }
 
+    /// What somebody else measured of the same.
+    pub(crate) fn append(&mut self, more: Self) {
+        self.nanos.extend(more.nanos);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.nanos.len()
     }

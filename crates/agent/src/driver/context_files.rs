@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// In the order in which they are told.
-const FILES: [&str; 3] = ["AGENTS.md", "CLAUDE.md", "GEMINI.md"];
+pub(super) const FILES: [&str; 3] = ["AGENTS.md", "CLAUDE.md", "GEMINI.md"];
 /// Bytes of each of them that are told.
 const FILE_MAX: usize = 32 * 1024;
 
@@ -39,16 +39,24 @@ impl Reads {
 
 /// The system prompt after what the repository says and the agent does not read.
 pub(crate) fn before(system: &str, place: &Place, reads: &Reads) -> String {
-    let told = told(place.root(), reads);
+    preceded(&asked(place.root(), reads), system)
+}
+
+pub(super) fn preceded(asked: &str, system: &str) -> String {
+    if asked.is_empty() { system.to_owned() } else { format!("{asked}\n\n{}", system.trim_start()) }
+}
+
+/// What the files ask of agents that do not read them; empty when there is nothing.
+pub(super) fn asked(root: &Path, reads: &Reads) -> String {
+    let told = told(root, reads);
     if told.is_empty() {
-        return system.to_owned();
+        return String::new();
     }
     let files: Vec<String> = told
         .iter()
         .map(|(name, file)| format!("<file name=\"{name}\">\n{}\n</file>", file.shown()))
         .collect();
-    let files = files.join("\n\n");
-    format!("What the repository asks of agents, by files at its root:\n\n{files}\n\n{}", system.trim_start())
+    format!("What the repository asks of agents, by files at its root:\n\n{}", files.join("\n\n"))
 }
 
 fn told(root: &Path, reads: &Reads) -> Vec<(&'static str, ContextFile)> {

@@ -68,7 +68,9 @@ enum Unopened {
 impl Mediation {
     async fn take<D: Driver>(mut self, mut start: Start) {
         self.say(&RunEvent::Ready).await;
-        start.system = context_files::before(&start.system, &self.place, &D::reads(&start, &self.place));
+        if !D::TOLD {
+            start.system = context_files::before(&start.system, &self.place, &D::reads(&start, &self.place));
+        }
         let (outcome, driver) = self.conversation::<D>(start).await;
         self.unheard().await;
         let (iterations, usage) = (self.iterations, self.usage);

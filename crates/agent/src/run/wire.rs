@@ -18,7 +18,7 @@ use crate::native::output::cut;
 /// Revision of this wire. A daemon goes on while its program on disk is replaced, and would start the other one's
 /// guards: the guard's first line says the revision, and another one ends the run before it begins. Raise it with
 /// every change of what is below.
-pub(crate) const WIRE_REVISION: u32 = 4;
+pub const WIRE_REVISION: u32 = 4;
 
 /// What the daemon hears of a run, in the order in which it happened. The last one is always
 /// [`RunEvent::Exited`].

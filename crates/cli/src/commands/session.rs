@@ -1,6 +1,7 @@
 //! `coditect session`: conversations with agents.
 
 mod attach;
+mod compact;
 mod export;
 mod import;
 mod land;
@@ -115,6 +116,16 @@ pub(crate) enum Session {
         after_help = "Examples:\n  coditect session asides 7k2m\n  coditect session asides 7k2m --json"
     )]
     Asides(One),
+    /// Condense what was said in a session but for its last messages; the messages stay
+    #[command(
+        after_help = "Examples:\n  coditect session compact 7k2m\n  coditect session compact @last --json"
+    )]
+    Compact(One),
+    /// Show what stands for parts of a session that were condensed
+    #[command(
+        after_help = "Examples:\n  coditect session compactions 7k2m\n  coditect session compactions 7k2m --json"
+    )]
+    Compactions(One),
     /// Where a session came from, and what came out of it
     #[command(
         after_help = "Examples:\n  coditect session tree 7k2m\n  coditect session tree 7k2m --whole --depth 3 --json"
@@ -214,6 +225,8 @@ impl Session {
             Self::Callback(command) => command.run(context),
             Self::Ask(command) => command.run(context),
             Self::Asides(one) => lineage::asides(context, &one.session),
+            Self::Compact(one) => compact::run(context, &one.session),
+            Self::Compactions(one) => compact::list(context, &one.session),
             Self::Tree(command) => command.run(context),
             Self::Queue(one) => {
                 let queue = context

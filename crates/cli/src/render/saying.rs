@@ -155,6 +155,15 @@ impl Narrator {
                     format!("has used {share} % of its {} budget", warning.budget.as_str().replace('_', " "));
                 (warning.participant, Paint::Warm, text)
             }
+            Event::SessionCompacted(made) => {
+                let text =
+                    format!("is shown a summary by {} in place of {} messages", made.model, made.messages);
+                (made.participant, Paint::Note, text)
+            }
+            Event::SessionCompactionFailed(failure) => {
+                let text = format!("is shown the last messages only: {}", failure.message);
+                (failure.participant, Paint::Warm, text)
+            }
             _ => return None,
         };
         Some(Saying { who: self.agent(participant), paint, text })

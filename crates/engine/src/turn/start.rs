@@ -7,7 +7,7 @@ use super::{DEADLINE_GRACE, Order, TurnDriver, standing};
 use crate::budget::{self, Account};
 use crate::checkpoint::point;
 use crate::engine::Shared;
-use crate::{AgentConfig, Caller, LiveTurn, fork, instructions, worktree};
+use crate::{AgentConfig, Caller, LiveTurn, compaction, fork, instructions, worktree};
 use agent::{BashPolicy, Begin, Launch, LaunchError, McpServer, Program, RunHandle, RunLimits, Start};
 use bus::{Liveness, NewRegistration};
 use llm::{Endpoint, Thinking};
@@ -48,6 +48,10 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
     let mut scene = scene(shared, order)?;
     let replayed = replayed(&mut scene, order);
     may_begin(shared, &order.task, &scene.participant)?;
+    budget(shared, &order.task, &scene.participant)?;
+    if order.task.kind.remembers() {
+        compaction::before_turn(shared, &scene.session, &scene.participant, order.task.id).await;
+    }
     let apart = Apart::settle(shared, order, &mut scene).await?;
     let turn = shared.new_id();
     let before = kept_before(shared, order, &scene, turn).await?;

@@ -204,7 +204,7 @@ async fn a_fork_of_our_own_loop_is_shown_what_was_said() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_messages_are_shown_and_those_of_tools_are_not() {
     let scene = Scene::new(&[("kept.txt", "one\n")]).await;
-    scene.configure(json!({"history_messages": 3}));
+    scene.configure_with(json!({"limits": {"history_messages": 3}, "compaction": {"by": "nobody"}}));
     scene.engine().reload_config().unwrap();
     let repo = scene.add_repo(None).await;
     let session = scene.session(Some(&repo), &["claude"]).await;
@@ -231,4 +231,24 @@ async fn our_own_loop_is_told_where_it_is_and_what_the_repository_says() {
         assert!(system.contains(told), "{told}: {system}");
     }
     assert_eq!(system.matches("Indent by four.").count(), 1, "the same text once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_repository_and_the_configuration_say_is_seen_at_the_next_turn() {
+    let scene = Scene::new(&[("CLAUDE.md", "Indent by four.")]).await;
+    let repo = scene.add_repo(None).await;
+    let session = scene.session(Some(&repo), &["claude"]).await;
+    let told = async || {
+        let task = scene.prompt(session, "[[say here]]", &[]).await.unwrap();
+        assert_eq!(scene.task_over(task.task.id).await.state, TaskState::Completed);
+        scene.model.requests().pop().unwrap().body["system"].to_string()
+    };
+    assert!(told().await.contains("Indent by four."));
+    std::fs::write(scene.repo.path().join("CLAUDE.md"), "Indent by tabs.").unwrap();
+    let next = told().await;
+    assert!(next.contains("Indent by tabs.") && !next.contains("Indent by four."), "{next}");
+    scene.configure_with(json!({"agent": {"instructions": "Be brief."}}));
+    scene.engine().reload_config().unwrap();
+    let next = told().await;
+    assert!(next.contains("Be brief.") && next.contains("Indent by tabs."), "{next}");
 }

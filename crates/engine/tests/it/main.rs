@@ -11,6 +11,7 @@ mod checkpoints;
 #[cfg(test)]
 mod cloning;
 #[cfg(test)]
+mod condensing;
 mod coordinating;
 #[cfg(test)]
 mod driven;

@@ -123,6 +123,7 @@ fn body_is_described(document: &Value, resource: &Resource) {
         Noun::Permission => "Permission",
         Noun::PermissionRule => "PermissionRule",
         Noun::ContextEntry => "ContextEntry",
+        Noun::Compaction => "Compaction",
         Noun::Board => "Board",
         Noun::Card => "Card",
         Noun::Zone => "Zone",

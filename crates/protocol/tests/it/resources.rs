@@ -48,6 +48,8 @@ fn each_kind_of_event_changes_its_resources() {
     check("repo.removed", &[(Removed, Noun::Repo)]);
     check("session.created", &[(Created, Noun::Session)]);
     check("session.renamed", &[(Patched, Noun::Session)]);
+    check("session.compacted", &[(Created, Noun::Compaction), (Patched, Noun::Session)]);
+    check("session.compaction_failed", &[(Patched, Noun::Session)]);
     check("participant.status_changed", &[(Patched, Noun::Participant)]);
     check("task.submitted", &[(Created, Noun::Task), (Patched, Noun::Session)]);
     check("task.completed", &[(Patched, Noun::Task), (Patched, Noun::Session)]);

@@ -155,6 +155,12 @@ async fn lineages_and_clients(house: &House, contract: &mut Contract, short: &st
     assert_eq!((&aside["question"], &aside["task"]["kind"]), (&json!("Why leases?"), &json!("ask")));
     let asides = contract.check("list_asides", &house.get(&at("asides")).await);
     assert_eq!(asides["items"][0]["id"], aside["id"]);
+    let compactions = contract.check("list_compactions", &house.get(&at("compactions")).await);
+    assert_eq!(compactions["items"], json!([]));
+    // Hardly anything was said; with a model it is done in the engine's tests.
+    let refused = house.ask("POST", &at("compact")).send(house.address).await;
+    assert_eq!((refused.status, refused.code().as_str()), (409, "nothing_to_compact"));
+    contract.open.remove("compact_session");
     let family = contract.check("get_family", &house.get(&at("family?depth=2&limit=9&whole=true")).await);
     assert_eq!(family["descendants"].as_array().map(Vec::len), Some(2), "{family}");
     for (query, code) in [

@@ -335,9 +335,12 @@ impl World {
                     by: Namer::default(),
                 }),
                 Event::SessionArchived(SessionArchived { session: fork.id }),
-                Event::MessageAppended(self.say(session.id, "Make the tests pass")),
             ],
         ));
+        let said = self.say(session.id, "Make the tests pass");
+        let condensed = crate::condensed::of(&said, claude);
+        commits.push((Actor::User, vec![Event::MessageAppended(said)]));
+        commits.push((Actor::System, condensed));
         (child, fork)
     }
 

@@ -5,6 +5,7 @@
 mod board;
 mod checkpoint;
 mod commit;
+mod condensed;
 mod context;
 mod disk_full;
 mod dump;

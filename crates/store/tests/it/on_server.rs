@@ -40,6 +40,7 @@ on_a_server! {
         what_a_task_depends_on_can_change_until_it_has_ended, what_is_due_is_found_by_its_time;
     imported: a_record_knows_when_it_happened_and_when_it_was_read_in, nothing_of_it_is_open_running_live_or_due;
     checkpoint: points_are_listed_until_they_are_removed_and_bundles_and_restores_are_known;
+    condensed: a_reader_goes_by_the_newest_one_that_reaches_no_further_than_he_does;
     context: the_projection_has_what_is_shared_and_a_rebuild_makes_it_again;
     dump: replay_from_zero_gives_the_same_rows, reopening_changes_nothing,
         rebuild_and_swap_gives_the_same_rows_while_the_store_is_in_use,

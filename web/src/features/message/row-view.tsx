@@ -12,6 +12,7 @@ import {
   QuestionRow,
   TaskHead,
 } from '@/features/task/task-row';
+import { CondensedRow } from './condensed-row';
 import { LiveRow, MessageRow } from './message-row';
 import type { Row, ToolResult } from './rows';
 
@@ -52,6 +53,8 @@ export const RowView = memo(function RowView({ row, results, onOpenPlan, onAgain
       return <PlanEndRow plan={row.plan} summary={row.summary} onOpen={onOpenPlan} />;
     case 'checkpoint':
       return <CheckpointRow checkpoint={row.checkpoint} inside={row.task !== null} />;
+    case 'condensed':
+      return <CondensedRow compaction={row.compaction} />;
     case 'earlier':
       return <p className="py-2 text-center text-xs text-faint">Loading earlier messages…</p>;
     default:

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Builder } from '../../../e2e/builder';
-import type { LiveTurn, Session, Task } from '@/api/nouns';
+import type { Compaction, LiveTurn, Session, Task } from '@/api/nouns';
 import type { Fold } from '@/features/task/folds';
 import { resultsOf, rowsOf, TAIL, type Conversation } from './rows';
 
@@ -54,6 +54,17 @@ describe('rows', () => {
       `p:${second.id}`,
       expect.stringContaining('of the second'),
     ]);
+  });
+
+  it('say where the conversation was condensed, behind the block of its last message', () => {
+    const first = b.task(session, 'prompt', 'First', ['claude'], 'completed', 900);
+    const second = b.task(session, 'prompt', 'Second', ['claude'], 'completed', 800);
+    const said = b.say(first, 'claude', 890, text('of the first'));
+    const compaction = { upto: said.id, created_at: second.created_at } as Compaction;
+    const shown = rows('closed', { compactions: [compaction] }).map((row) => row.key);
+    expect(shown).toEqual([`t:${first.id}`, `k:${said.id}`, `t:${second.id}`]);
+    const unknown = { ...compaction, upto: 'msg_elsewhere' };
+    expect(kinds('closed', { compactions: [unknown] })).toEqual(['task', 'task']);
   });
 
   it('show only the head of a closed task', () => {

@@ -3,7 +3,17 @@
  * results stand in their call. Pure; same input, same rows, stable keys.
  */
 import { groupBy } from '@/app/group-by';
-import type { Block, Checkpoint, LiveTurn, Message, Participant, Plan, Task, Turn } from '@/api/nouns';
+import type {
+  Block,
+  Checkpoint,
+  Compaction,
+  LiveTurn,
+  Message,
+  Participant,
+  Plan,
+  Task,
+  Turn,
+} from '@/api/nouns';
 import type { Fold } from '@/features/task/folds';
 import { planSummary } from '@/features/plan/summary';
 import { isOpen } from '@/features/task/state';
@@ -37,12 +47,14 @@ export type Row =
   | { key: string; kind: 'plan'; plan: Plan; summary: string }
   | { key: string; kind: 'attempt'; turn: Turn }
   | { key: string; kind: 'plan_end'; plan: Plan; summary: string }
-  | { key: string; kind: 'checkpoint'; checkpoint: Checkpoint; task: Task | null };
+  | { key: string; kind: 'checkpoint'; checkpoint: Checkpoint; task: Task | null }
+  | { key: string; kind: 'condensed'; compaction: Compaction };
 
 export interface Conversation {
   tasks: readonly Task[];
   plans: readonly Plan[];
   checkpoints: readonly Checkpoint[];
+  compactions?: readonly Compaction[] | undefined;
   /** Oldest first. */
   messages: readonly Message[];
   participants: readonly Participant[];
@@ -231,6 +243,15 @@ function reached(task: Task, index: Index): boolean {
   return !hasEarlier || isOpen(task.state) || index.byTask.has(task.id) || isRecent(task.created_at, index);
 }
 
+/** Stands behind the block of the last message it is about, once that is loaded. */
+function condensedRow(compaction: Compaction, { messages, tasks }: Conversation) {
+  const last = messages.find((message) => message.id === compaction.upto);
+  if (!last) return [];
+  const task = tasks.find((one) => one.id === last.task);
+  const row: Row = { key: `k:${compaction.upto}`, kind: 'condensed', compaction };
+  return [{ at: task?.created_at ?? last.created_at, order: 2, rows: [row] }];
+}
+
 const isRecent = (at: string, index: Index): boolean =>
   !index.conversation.hasEarlier || index.oldest === null || at >= index.oldest;
 
@@ -288,6 +309,7 @@ export function rowsOf(conversation: Conversation): Row[] {
         order: 2,
         rows: [{ key: `c:${checkpoint.id}`, kind: 'checkpoint', checkpoint, task: null } satisfies Row],
       })),
+    ...(conversation.compactions ?? []).flatMap((compaction) => condensedRow(compaction, conversation)),
     ...(index.byTask.get('') ?? []).map((message) => {
       const plan = startOf(message);
       // What was asked for stands before the plan that was made of it.

@@ -2,13 +2,13 @@
  * The conversation, virtualised. Invariants: the row being read never moves by itself; at the end, the end is
  * followed; history comes in pages of 200 and only when somebody scrolls to it.
  */
-import { useInfiniteQuery } from '@tanstack/react-query';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { ArrowDown } from 'lucide-react';
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { explain } from '@/api/mutations';
 import { useLive } from '@/api/live';
-import { messagesQuery } from '@/api/queries';
+import { compactionsQuery, messagesQuery } from '@/api/queries';
 import type { Checkpoint, Message, Plan, Session, Task } from '@/api/nouns';
 import { LATEST } from '@/app/deeds';
 import { Empty, Skeleton, Trouble } from '@/components/empty';
@@ -33,6 +33,7 @@ const HEIGHTS: Partial<Record<Row['kind'], number>> = {
 
 function useConversation(session: Session, tasks: Task[], plans: Plan[], checkpoints: Checkpoint[]) {
   const history = useInfiniteQuery(messagesQuery(session.id));
+  const compactions = useQuery(compactionsQuery(session.id)).data;
   // Deltas must not redraw the list: rows depend on which turns are written, not on what is in them.
   const writing = useLive((state) => Object.keys(state.turns).join(' '));
   const turns = useMemo(() => (writing === '' ? [] : Object.values(liveNow())), [writing]);
@@ -51,13 +52,25 @@ function useConversation(session: Session, tasks: Task[], plans: Plan[], checkpo
         tasks,
         plans,
         checkpoints,
+        compactions,
         messages,
         participants: session.participants,
         live: turns,
         fold: (task) => folds[task.id] ?? firstFold(task, seenOpen),
         hasEarlier: history.hasNextPage,
       }),
-    [tasks, plans, checkpoints, messages, session.participants, turns, folds, seenOpen, history.hasNextPage],
+    [
+      tasks,
+      plans,
+      checkpoints,
+      compactions,
+      messages,
+      session.participants,
+      turns,
+      folds,
+      seenOpen,
+      history.hasNextPage,
+    ],
   );
   return { history, messages, results, rows };
 }

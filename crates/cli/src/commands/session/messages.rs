@@ -1,6 +1,7 @@
 //! `coditect session messages`: the conversation, oldest first.
 
 use super::super::Outcome;
+use super::compact::mark;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::render::Paint;
@@ -30,12 +31,13 @@ pub(crate) struct Messages {
 
 impl Messages {
     pub(crate) fn run(self, context: &Context) -> Outcome {
-        let (messages, names) = context.talk("asking the daemon", async |client| {
+        let (messages, names, condensed) = context.talk("asking the daemon", async |client| {
             let messages = self.read(client).await?;
             let seats = client.participants(&self.session).await?.items;
             let names: BTreeMap<ParticipantId, String> =
                 seats.into_iter().map(|one| (one.id, one.agent.as_str().to_owned())).collect();
-            Ok((messages, names))
+            let condensed = client.compactions(&self.session).await?.items;
+            Ok((messages, names, condensed))
         })?;
         if context.screen.json {
             context.screen.document(&messages)?;
@@ -52,6 +54,9 @@ impl Messages {
             let text = if self.tools { whole(message) } else { message.text() };
             if !text.is_empty() {
                 context.screen.spoken(who, paint, &text)?;
+            }
+            if let Some(made) = condensed.iter().find(|made| made.upto == message.id) {
+                context.screen.spoken("condensed", Paint::Dim, &mark(made))?;
             }
         }
         Ok(Exit::Done)

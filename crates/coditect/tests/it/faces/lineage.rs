@@ -70,6 +70,25 @@ pub(super) fn rows() -> Vec<Row> {
             &["question", "answer"],
         ),
         Row::new(
+            "compact_session",
+            Stage::Quiet,
+            ("POST", "/sessions/{session}/compact", NONE),
+            &["session", "compact", "{session}"],
+            Err("a conversation is condensed by itself when it is too long for its agent; only a person would want it sooner"),
+            WHOLE,
+            &[],
+        )
+        .refused("nothing_to_compact"),
+        Row::new(
+            "list_compactions",
+            Stage::Quiet,
+            ("GET", "/sessions/{session}/compactions", NONE),
+            &["session", "compactions", "{session}"],
+            Err("agents are shown the summary itself"),
+            ["/items", "/items", "/items"],
+            &["generation", "summary"],
+        ),
+        Row::new(
             "get_family",
             Stage::Family,
             ("GET", "/sessions/{session}/family?depth=2", NONE),

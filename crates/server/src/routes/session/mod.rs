@@ -4,6 +4,8 @@ mod ask;
 mod attach;
 mod change;
 mod clients;
+mod compact;
+mod compactions;
 mod create;
 mod detach;
 mod family;
@@ -34,6 +36,8 @@ pub(super) fn bind(binder: Binder) -> Binder {
         .bind("list_asides", asides::handle)
         .bind("get_family", family::handle)
         .bind("list_queue", queue::handle)
+        .bind("compact_session", compact::handle)
+        .bind("list_compactions", compactions::handle)
         .bind("attach_client", attach::handle)
         .bind("detach_client", detach::handle)
         .bind("list_clients", clients::handle)
