@@ -707,6 +707,216 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/boards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the boards, by their short names. */
+        get: operations["list_boards"];
+        put?: never;
+        /** Makes a board. */
+        post: operations["create_board"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/boards/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a board with all that is on it. */
+        get: operations["get_board"];
+        put?: never;
+        post?: never;
+        /** Removes a board with its cards, zones and comments, and nothing else. */
+        delete: operations["remove_board"];
+        options?: never;
+        head?: never;
+        /** Gives a board another name. */
+        patch: operations["change_board"];
+        trace?: never;
+    };
+    "/api/v1/boards/{id}/clone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes another board with the same on it. */
+        post: operations["clone_board"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/boards/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives a board as one document. */
+        get: operations["export_board"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/boards/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a board from a document. */
+        post: operations["import_board"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/boards/{id}/cards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts a session, a worktree or a note on a board; in a zone that sets its trigger off. */
+        post: operations["place_card"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cards/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a card off its board; what it stands for stays. */
+        delete: operations["remove_card"];
+        options?: never;
+        head?: never;
+        /** Moves a card or changes its note; dropped in another zone, it sets the zone's trigger off once. */
+        patch: operations["change_card"];
+        trace?: never;
+    };
+    "/api/v1/cards/{id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says whether a trigger that waits is to be carried out. */
+        post: operations["answer_card"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/boards/{id}/zones": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a zone on a board. */
+        post: operations["place_zone"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/zones/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a zone; its cards stay. */
+        delete: operations["remove_zone"];
+        options?: never;
+        head?: never;
+        /** Changes a zone; no trigger is set off by that. */
+        patch: operations["change_zone"];
+        trace?: never;
+    };
+    "/api/v1/boards/{id}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says something about a board or a card. */
+        post: operations["add_comment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/comments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a comment, and the replies of a first one. */
+        delete: operations["remove_comment"];
+        options?: never;
+        head?: never;
+        /** Settles a thread of comments, or opens it again. */
+        patch: operations["resolve_comment"];
+        trace?: never;
+    };
     "/api/v1/agents": {
         parameters: {
             query?: never;
@@ -872,6 +1082,75 @@ export interface paths {
         };
         /** Lists channels with living notices. */
         get: operations["list_channels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/context": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what the agents of the workspace share, by key. */
+        get: operations["list_context"];
+        put?: never;
+        /** Shares a value under a key, or removes it, from the version it was made from or not at all. */
+        post: operations["set_context"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/context/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what is shared under a key. */
+        get: operations["get_context"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/context/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the versions of an entry that are kept, the newest first. */
+        get: operations["list_context_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/context-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives the changes after a version, and waits for one when there is none. */
+        get: operations["watch_context"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2163,6 +2442,333 @@ export interface components {
             session: string;
         };
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        BoardSummaryPage: {
+            items: components["schemas"]["BoardSummary"][];
+            next: null | string;
+        };
+        /** @description A board and how much is on it. */
+        BoardSummary: components["schemas"]["Board"] & {
+            /** Format: int64 */
+            cards: number;
+            /**
+             * Format: int64
+             * @description Threads that are not settled.
+             */
+            open_threads: number;
+            /** Format: int64 */
+            zones: number;
+        };
+        /** @description A view of sessions, worktrees and notes that owns only positions. */
+        Board: {
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            name: string;
+            short_id: string;
+            /** @description Short name, unique in the workspace; accepted wherever the id is. */
+            slug: string;
+        };
+        /** @description Body of `POST /boards`, and of `POST /boards/{id}/clone`. */
+        NewBoard: {
+            /** @description 1 to 100 characters. */
+            name: string;
+        };
+        /** @description A board with all that is on it. */
+        WholeBoard: components["schemas"]["Board"] & {
+            /** @description In the order they were placed. */
+            cards: components["schemas"]["Card"][];
+            /** @description Oldest first. */
+            comments: components["schemas"]["Comment"][];
+            /** @description In the order they were made. */
+            zones: components["schemas"]["Zone"][];
+        };
+        /** @description A card on a board. */
+        Card: {
+            board: string;
+            /** Format: date-time */
+            created_at: string;
+            firing: components["schemas"]["Firing"] | null;
+            id: string;
+            /** @description Markdown: all there is of a note, a remark on anything else. */
+            note: string;
+            place: components["schemas"]["Place"];
+            /**
+             * Format: int64
+             * @description Rises with every change of the card.
+             */
+            revision: number;
+            short_id: string;
+            subject: components["schemas"]["CardSubject"];
+            /** @description Title of the session, name of the worktree, first line of the note; none in a resource event. */
+            title: string | null;
+            /** @description The zone its middle is in; none in a resource event. */
+            zone: string | null;
+        };
+        /** @description A named part of a board. */
+        Zone: {
+            board: string;
+            colour: components["schemas"]["ZoneColour"];
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            name: string;
+            place: components["schemas"]["Place"];
+            /**
+             * Format: int64
+             * @description Rises with every change of the zone.
+             */
+            revision: number;
+            short_id: string;
+            trigger: components["schemas"]["Trigger"] | null;
+        };
+        /** @description A remark on a board or on one of its cards. */
+        Comment: {
+            /** @description `user`, or the name of an agent. */
+            author: string;
+            board: string;
+            card: string | null;
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            /** @description The first comment of its thread; none when it is that. */
+            reply_to: string | null;
+            /** @description The thread is settled; says nothing in a reply. */
+            resolved: boolean;
+            short_id: string;
+            text: string;
+        };
+        /** @description What a card stands for. */
+        CardSubject: {
+            /** @constant */
+            kind: "session";
+            session: string;
+        } | {
+            /** @constant */
+            kind: "worktree";
+            worktree: string;
+        } | {
+            /** @constant */
+            kind: "note";
+        };
+        /** @description A rectangle on a board, from its upper left corner; y grows downwards. */
+        Place: {
+            /** Format: int32 */
+            height: number;
+            /**
+             * Format: int32
+             * @description Between 40 and 20,000, as is the height.
+             */
+            width: number;
+            /**
+             * Format: int32
+             * @description Between -1,000,000 and 1,000,000, as is y.
+             */
+            x: number;
+            /** Format: int32 */
+            y: number;
+        };
+        /** @description What dropping a card in a zone has set off. */
+        Firing: {
+            action: components["schemas"]["TriggerAction"];
+            card: string;
+            /** Format: date-time */
+            fired_at: string;
+            id: string;
+            /** @description What the zone's template came to. */
+            prompt: string;
+            /** @description The session that has the prompt. */
+            session: string | null;
+            state: components["schemas"]["FiringState"];
+            task: string | null;
+            /** @description Why it was refused. */
+            text: string | null;
+            zone: string;
+        };
+        /** @enum {string} */
+        TriggerAction: "prompt" | "spawn" | "fork";
+        /** @enum {string} */
+        FiringState: "asked" | "due" | "done" | "refused" | "dismissed";
+        /** @enum {string} */
+        ZoneColour: "grey" | "blue" | "green" | "yellow" | "red" | "purple";
+        /** @description What happens when a card is dropped in a zone. */
+        Trigger: {
+            action: components["schemas"]["TriggerAction"];
+            /** @description Who is prompted, or sits in the new session; empty: everybody of the card's session. */
+            agents?: string[];
+            /** @description The prompt is shown on the card, and waits for your word. */
+            confirm?: boolean;
+            /** @description The prompt: text with `{{session.title}}`, `{{worktree.name}}`, `{{branch}}`, `{{card.note}}`, `{{zone.name}}` and their like. */
+            template: string;
+        };
+        /** @description Body of `PATCH /boards/{id}`. */
+        BoardPatch: {
+            /** @default null */
+            name: string | null;
+            /**
+             * @description 1 to 64 letters, digits, `-`, `_` or `.`.
+             * @default null
+             */
+            slug: string | null;
+        };
+        /** @description A board as it was exported. It names no id of the board's own: what is imported gets new ones. */
+        BoardDocument: {
+            cards: components["schemas"]["DocumentCard"][];
+            comments: components["schemas"]["DocumentComment"][];
+            /** @description `coditect.board`. */
+            format: string;
+            name: string;
+            /**
+             * Format: int32
+             * @description 1.
+             */
+            version: number;
+            zones: components["schemas"]["DocumentZone"][];
+        };
+        DocumentCard: {
+            /** @description Names the card within the document. */
+            key: string;
+            note?: string;
+            place: components["schemas"]["Place"];
+            session?: string | null;
+            /** @description What the session or worktree was called. */
+            title?: string | null;
+            worktree?: string | null;
+        };
+        DocumentZone: {
+            colour?: components["schemas"]["ZoneColour"];
+            name: string;
+            place: components["schemas"]["Place"];
+            trigger?: components["schemas"]["Trigger"] | null;
+        };
+        DocumentComment: {
+            /** @description `user`, or the name of an agent. */
+            author: string;
+            /** @description Key of a card. */
+            card?: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description Names the comment within the document. */
+            key: string;
+            /** @description Key of an earlier comment: the first of the thread. */
+            reply_to?: string | null;
+            resolved?: boolean;
+            text: string;
+        };
+        /** @description Body of `POST /boards/import`. */
+        NewImportedBoard: {
+            document: components["schemas"]["BoardDocument"];
+            missing?: components["schemas"]["MissingWish"];
+            /** @description Without it, the name in the document. */
+            name?: string | null;
+        };
+        /**
+         * @description What becomes of a card whose session or worktree is not here.
+         * @enum {string}
+         */
+        MissingWish: "note" | "refuse";
+        /** @description Body of `POST /boards/{id}/cards`: a card of a session, of a worktree, or a note when it is of neither. */
+        NewCard: {
+            /**
+             * @description Markdown, at most 16 KiB.
+             * @default
+             */
+            note: string;
+            /** @default null */
+            place: components["schemas"]["Place"] | null;
+            /**
+             * @description Id or short id of a session.
+             * @default null
+             */
+            session: string | null;
+            /**
+             * @description Id, short id or name of a worktree.
+             * @default null
+             */
+            worktree: string | null;
+        };
+        /** @description Body of `PATCH /cards/{id}`. What is not said stays. */
+        CardPatch: {
+            /**
+             * Format: int32
+             * @default null
+             */
+            height: number | null;
+            /** @default null */
+            note: string | null;
+            /**
+             * Format: int64
+             * @description The revision the change is made from; without it, the last one to write has the word.
+             * @default null
+             */
+            revision: number | null;
+            /**
+             * Format: int32
+             * @default null
+             */
+            width: number | null;
+            /**
+             * Format: int32
+             * @default null
+             */
+            x: number | null;
+            /**
+             * Format: int32
+             * @default null
+             */
+            y: number | null;
+        };
+        /** @description Body of `POST /cards/{id}/answer`: whether what waits is to be done. */
+        CardAnswer: {
+            confirm: boolean;
+        };
+        /** @description Body of `POST /boards/{id}/zones`. */
+        NewZone: {
+            colour?: components["schemas"]["ZoneColour"];
+            /** @description 1 to 100 characters. */
+            name: string;
+            place: components["schemas"]["Place"];
+            trigger?: components["schemas"]["Trigger"] | null;
+        };
+        /** @description Body of `PATCH /zones/{id}`. What is not said stays. */
+        ZonePatch: {
+            /** @default null */
+            colour: components["schemas"]["ZoneColour"] | null;
+            /** @default null */
+            name: string | null;
+            /** @default null */
+            place: components["schemas"]["Place"] | null;
+            /**
+             * Format: int64
+             * @description The revision the change is made from; without it, the last one to write has the word.
+             * @default null
+             */
+            revision: number | null;
+            /** @default null */
+            trigger: components["schemas"]["Trigger"] | null;
+        };
+        /** @description Body of `POST /boards/{id}/comments`. */
+        NewComment: {
+            /**
+             * @description Id or short id of a card of the board; without it, it is on the board itself.
+             * @default null
+             */
+            card: string | null;
+            /**
+             * @description Any comment of the thread it belongs to.
+             * @default null
+             */
+            reply_to: string | null;
+            /**
+             * @description At most 4 KiB.
+             * @default
+             */
+            text: string;
+        };
+        /** @description Body of `PATCH /comments/{id}`. */
+        CommentPatch: {
+            resolved: boolean;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         AgentPage: {
             items: components["schemas"]["Agent"][];
             next: null | string;
@@ -2480,6 +3086,67 @@ export interface components {
             channel: string;
             /** Format: int64 */
             notices: number;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        ContextEntryPage: {
+            items: components["schemas"]["ContextEntry"][];
+            next: null | string;
+        };
+        /** @description What the agents of a workspace share under a key. */
+        ContextEntry: {
+            /** @description The author's label. */
+            agent: string;
+            author: string;
+            /** Format: date-time */
+            changed_at: string;
+            key: string;
+            value: unknown;
+            /**
+             * Format: int64
+             * @description Rises with every change of any entry.
+             */
+            version: number;
+        };
+        /** @description Body of `POST /context`. The author is whoever the credential says. */
+        NewContext: {
+            /**
+             * Format: int64
+             * @description The version the change is made from, 0 for a key that must be new; without it, what is there is overwritten.
+             */
+            expected_version?: number | null;
+            /** @description 1 to 128 letters, digits, `_`, `-`, `.`, `:` or `/`. */
+            key: string;
+            /** @description At most 64 KiB as JSON; null removes the entry. */
+            value: unknown;
+        };
+        /** @description A version of an entry: what was set, or that it was removed. */
+        ContextVersion: {
+            /** @description The author's label. */
+            agent: string;
+            author: string;
+            /** Format: date-time */
+            changed_at: string;
+            key: string;
+            /** @description None: the entry was removed. */
+            value: unknown;
+            /** Format: int64 */
+            version: number;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        ContextVersionPage: {
+            items: components["schemas"]["ContextVersion"][];
+            next: null | string;
+        };
+        /** @description Changes in the order they were made. */
+        ContextChanges: {
+            items: components["schemas"]["ContextVersion"][];
+            /** @description Some changes in between are kept no more. What each key is now is known all the same. */
+            missed: boolean;
+            /**
+             * Format: int64
+             * @description Given back as `after`, it goes on.
+             */
+            next: number;
         };
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         PresencePage: {
@@ -2867,11 +3534,63 @@ export interface components {
         } | {
             /** @constant */
             kind: "board.created";
-            payload: components["schemas"]["Board"];
+            payload: components["schemas"]["BoardRecord"];
+        } | {
+            /** @constant */
+            kind: "board.changed";
+            payload: components["schemas"]["BoardRecord"];
         } | {
             /** @constant */
             kind: "board.removed";
             payload: components["schemas"]["BoardRemoved"];
+        } | {
+            /** @constant */
+            kind: "card.placed";
+            payload: components["schemas"]["CardRecord"];
+        } | {
+            /** @constant */
+            kind: "card.moved";
+            payload: components["schemas"]["CardMove"];
+        } | {
+            /** @constant */
+            kind: "card.edited";
+            payload: components["schemas"]["CardEdit"];
+        } | {
+            /** @constant */
+            kind: "card.removed";
+            payload: components["schemas"]["CardRemoved"];
+        } | {
+            /** @constant */
+            kind: "zone.placed";
+            payload: components["schemas"]["ZoneRecord"];
+        } | {
+            /** @constant */
+            kind: "zone.removed";
+            payload: components["schemas"]["ZoneRemoved"];
+        } | {
+            /** @constant */
+            kind: "trigger.fired";
+            payload: components["schemas"]["FiringRecord"];
+        } | {
+            /** @constant */
+            kind: "trigger.confirmed";
+            payload: components["schemas"]["FiringConfirmed"];
+        } | {
+            /** @constant */
+            kind: "trigger.ended";
+            payload: components["schemas"]["FiringEnd"];
+        } | {
+            /** @constant */
+            kind: "comment.added";
+            payload: components["schemas"]["CommentRecord"];
+        } | {
+            /** @constant */
+            kind: "comment.resolved";
+            payload: components["schemas"]["CommentResolved"];
+        } | {
+            /** @constant */
+            kind: "comment.removed";
+            payload: components["schemas"]["CommentRemoved"];
         } | {
             /** @constant */
             kind: "repo.added";
@@ -3162,7 +3881,7 @@ export interface components {
             name: string;
         };
         /** @description A view of sessions that owns only positions. */
-        Board: {
+        BoardRecord: {
             /** Format: date-time */
             created_at: string;
             id: string;
@@ -3171,6 +3890,104 @@ export interface components {
         };
         BoardRemoved: {
             board: string;
+        };
+        CardRecord: {
+            board: string;
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            note: string;
+            place: components["schemas"]["Place"];
+            /** Format: int64 */
+            revision: number;
+            subject: components["schemas"]["CardSubject"];
+        };
+        CardMove: {
+            board: string;
+            card: string;
+            /** @description The zone it was dropped in, when it was not in it before. */
+            entered: string | null;
+            place: components["schemas"]["Place"];
+            /** Format: int64 */
+            revision: number;
+        };
+        CardEdit: {
+            board: string;
+            card: string;
+            note: string;
+            /** Format: int64 */
+            revision: number;
+        };
+        CardRemoved: {
+            board: string;
+            card: string;
+        };
+        ZoneRecord: {
+            board: string;
+            colour: components["schemas"]["ZoneColour"];
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            name: string;
+            place: components["schemas"]["Place"];
+            /** Format: int64 */
+            revision: number;
+            trigger: components["schemas"]["Trigger"] | null;
+        };
+        ZoneRemoved: {
+            board: string;
+            zone: string;
+        };
+        /** @description A trigger that was set off by a card. */
+        FiringRecord: {
+            action: components["schemas"]["TriggerAction"];
+            agents: string[];
+            board: string;
+            card: string;
+            /** @description It waits for the user's word. */
+            confirm: boolean;
+            /** Format: date-time */
+            fired_at: string;
+            id: string;
+            prompt: string;
+            session: string | null;
+            worktree: string | null;
+            zone: string;
+        };
+        FiringConfirmed: {
+            board: string;
+            card: string;
+            firing: string;
+        };
+        FiringEnd: {
+            board: string;
+            card: string;
+            firing: string;
+            /** @description The session that has the prompt. */
+            session: string | null;
+            state: components["schemas"]["FiringState"];
+            task: string | null;
+            /** @description Why it was refused. */
+            text: string | null;
+        };
+        CommentRecord: {
+            author: string;
+            board: string;
+            card: string | null;
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            reply_to: string | null;
+            text: string;
+        };
+        CommentResolved: {
+            board: string;
+            comment: string;
+            resolved: boolean;
+        };
+        CommentRemoved: {
+            board: string;
+            comment: string;
         };
         /** @description A repository as it was registered. */
         RepoRecord: {
@@ -4028,7 +4845,7 @@ export interface components {
         /** @enum {string} */
         Action: "created" | "patched" | "removed";
         /** @enum {string} */
-        Noun: "user" | "board" | "repo" | "clone" | "worktree" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "permission" | "permission_rule" | "file_change" | "refused_edit" | "checkpoint" | "registration" | "lock" | "notice" | "context_entry";
+        Noun: "user" | "board" | "card" | "zone" | "firing" | "comment" | "repo" | "clone" | "worktree" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "permission" | "permission_rule" | "file_change" | "refused_edit" | "checkpoint" | "registration" | "lock" | "notice" | "context_entry";
         /** @enum {string} */
         DeltaKind: "text" | "thinking";
         /** @description Body of every response that is not a success. */
@@ -4044,21 +4861,6 @@ export interface components {
             /** @description The next step, as a sentence or a command. */
             hint: string | null;
             message: string;
-        };
-        /** @description What the agents of a workspace share under a key. */
-        ContextEntry: {
-            /** @description The author's label. */
-            agent: string;
-            author: string;
-            /** Format: date-time */
-            changed_at: string;
-            key: string;
-            value: unknown;
-            /**
-             * Format: int64
-             * @description Rises with every change of any entry.
-             */
-            version: number;
         };
         /** @description A worktree as its event tells of it. */
         WorktreeChange: {
@@ -5685,6 +6487,639 @@ export interface operations {
             };
         };
     };
+    list_boards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoardSummaryPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_board: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBoard"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Board"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_board: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeBoard"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    remove_board: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    change_board: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BoardPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Board"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    clone_board: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBoard"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeBoard"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    export_board: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoardDocument"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    import_board: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewImportedBoard"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeBoard"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    place_card: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCard"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Card"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    remove_card: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    change_card: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CardPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Card"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    answer_card: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CardAnswer"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Card"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    place_zone: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewZone"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Zone"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    remove_zone: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    change_zone: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ZonePatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Zone"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    add_comment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewComment"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comment"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    remove_comment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    resolve_comment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommentPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comment"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_agents: {
         parameters: {
             query?: never;
@@ -6099,6 +7534,178 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChannelCountPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_context: {
+        parameters: {
+            query?: {
+                /** @description Only keys that begin so. */
+                prefix?: string;
+                /** @description Go on behind this key. */
+                after?: string;
+                /** @description 1 to 200; 50 without. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContextEntryPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    set_context: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewContext"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContextVersion"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_context: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContextEntry"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_context_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContextVersionPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    watch_context: {
+        parameters: {
+            query?: {
+                /** @description Only of keys that begin so. */
+                prefix?: string;
+                /** @description Only those after this version, 0 being the start; without it, those from now on. */
+                after?: number;
+                /** @description Seconds to wait when there is none, 0 to 25; 0 without. */
+                wait?: number;
+                /** @description 1 to 200; 50 without. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContextChanges"];
                 };
             };
             /** @description It was not done. */

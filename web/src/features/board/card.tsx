@@ -159,7 +159,10 @@ export function CardView({
       {note !== '' && <Prose text={note} className="text-xs" />}
       {kind !== 'note' && card.note !== '' && <p className="truncate text-xs text-muted">{card.note}</p>}
       {fired && (
-        <p className={`mt-auto truncate text-2xs ${fired[1]}`} title={card.firing?.text ?? card.firing?.prompt}>
+        <p
+          className={`mt-auto truncate text-2xs ${fired[1]}`}
+          title={card.firing?.text ?? card.firing?.prompt}
+        >
           {fired[0]}
           {card.firing?.text ? `: ${card.firing.text}` : ''}
         </p>
