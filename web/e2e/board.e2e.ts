@@ -39,7 +39,7 @@ describe.skipIf(chromiumPath === null || REAL !== null)('a board', () => {
     const { page } = seat;
     const cards = page.getByRole('list', { name: 'Cards' });
     expect(await cards.getByText('editing').count()).toBeGreaterThan(0);
-    await cards.getByText('Ann').waitFor();
+    await cards.locator('strong', { hasText: 'Ann' }).waitFor();
     await grip(page, titleOf(0)).click();
     await page.getByText('Who tests this?').waitFor();
     expect(await violations(page)).toEqual([]);
@@ -125,7 +125,7 @@ describe.skipIf(chromiumPath === null || REAL !== null)('a board', () => {
     await page.getByRole('button', { name: 'Reply' }).click();
     await page.getByRole('textbox', { name: 'Answer' }).fill('I do');
     await page.getByRole('button', { name: 'Answer' }).click();
-    await page.getByText('I do').waitFor();
+    await page.getByText('I do', { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Settle' }).click();
     await page.getByRole('button', { name: 'Open again' }).waitFor();
   });

@@ -141,7 +141,7 @@ export function CardView({
           className="min-w-0 flex-1 cursor-grab touch-none truncate text-left text-sm font-medium after:absolute after:inset-0 active:cursor-grabbing"
           {...grip}
         >
-          {title}
+          {kind === 'note' ? 'Note' : title}
         </button>
         {card.subject.kind === 'session' && (
           <Link
