@@ -21,8 +21,8 @@ pub use zone::{NewZone, ZoneChange};
 use crate::repo::{check_slug, slug_of};
 use crate::{Call, Engine};
 use model::{
-    BOARD_NAME_MAX, BOARDS_MAX, Board, BoardId, BoardRemoved, Card, CardId, CardSubject, CommentId, Event, Place,
-    Refusal, Zone, ZoneId,
+    BOARD_NAME_MAX, BOARDS_MAX, Board, BoardId, BoardRemoved, Card, CardId, CardSubject, CommentId, Event,
+    Place, Refusal, Zone, ZoneId,
 };
 use store::{BoardCounts, CommentRow, FiringRow, View};
 
@@ -190,8 +190,7 @@ fn title_of(view: &View<'_>, card: &Card) -> Result<String, Refusal> {
 /// The name of a board or a zone as it is kept.
 fn checked_name(given: &str) -> Result<String, Refusal> {
     let name = given.trim();
-    let usable =
-        (1..=BOARD_NAME_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    let usable = (1..=BOARD_NAME_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control);
     if usable {
         return Ok(name.to_owned());
     }

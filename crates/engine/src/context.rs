@@ -44,7 +44,9 @@ impl Engine {
         expected_version: Option<u64>,
     ) -> Result<ContextChange, Refusal> {
         let new = NewContext { author: self.holder(call), key, value, expected_version };
-        self.shared.blocking(move |shared| shared.bus.set_context(&new).map_err(|error| error.refusal())).await
+        self.shared
+            .blocking(move |shared| shared.bus.set_context(&new).map_err(|error| error.refusal()))
+            .await
     }
 
     /// Changes after a version; without one, from now on. Waits for the first of them up to `wait`, and not for a daemon

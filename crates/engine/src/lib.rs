@@ -59,8 +59,8 @@ mod writer;
 
 pub use ask::{AsideView, NewQuestion};
 pub use board::{
-    BoardCopy, BoardView, CardChange, CardCopy, CardView, CommentCopy, MissingWish, NewCard, NewComment, NewZone,
-    TEMPLATE_NAMES, WholeBoard, ZoneChange, ZoneCopy,
+    BoardCopy, BoardView, CardChange, CardCopy, CardView, CommentCopy, MissingWish, NewCard, NewComment,
+    NewZone, TEMPLATE_NAMES, WholeBoard, ZoneChange, ZoneCopy,
 };
 pub use bus::{AckRule, Durability, Receipt};
 pub use call::{Call, Caller, Key};
@@ -93,7 +93,9 @@ pub use queue::{PRIORITY_MAX, TaskMove};
 pub use repo::{CLONES_MAX, NewClone, NewRepo, RepoChange};
 pub use session::{CallbackWish, NewSession, RemovedSession, SessionChange, SessionsPage};
 pub use spawn::{NewSpawn, SpawnedSession};
-pub use store::{Archived, BoardCounts, CloneRow, CommentRow, FiringRow, Kin, ScriptRow, SessionFilter, SessionSort};
+pub use store::{
+    Archived, BoardCounts, CloneRow, CommentRow, FiringRow, Kin, ScriptRow, SessionFilter, SessionSort,
+};
 pub use task::TaskPage;
 pub use transcript::{IMPORTS_MAX, ImportState, ImportTrouble, ImportView, NewImport, Tally, WATCH_LEASE};
 pub use view::{

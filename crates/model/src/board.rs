@@ -189,8 +189,7 @@ pub enum ZoneColour {
 }
 
 impl ZoneColour {
-    pub const ALL: [Self; 6] =
-        [Self::Grey, Self::Blue, Self::Green, Self::Yellow, Self::Red, Self::Purple];
+    pub const ALL: [Self; 6] = [Self::Grey, Self::Blue, Self::Green, Self::Yellow, Self::Red, Self::Purple];
 
     pub const fn as_str(self) -> &'static str {
         match self {

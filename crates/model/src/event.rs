@@ -1,16 +1,16 @@
 //! Events: committed facts, named in the past tense. This enum is the journal's whole vocabulary.
 
 use crate::{
-    AgentName, AgentNameError, Board, BoardId, BudgetWarning, CallbackChange, CallbackDelivery, Card, CardEdit,
-    CardMove, CardRemoved, Checkpoint, CloneFailure, CloneStart, CloneStep, Comment, CommentRemoved,
-    CommentResolved, ContextChange, FileChange, FileRestored, Firing, FiringConfirmed, FiringEnd, LockChange, MergedPlan,
-    Message, MessageDraft, Namer, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus,
-    Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal,
-    QueueOrder, RefusedEdit, Registration, RegistrationId, Replay, Repo, RepoId, Run, RunExit, RunId,
-    ScriptEnd, ScriptStart, Session, SessionId, SessionTags, StrayFiles, Task, TaskId, TestReport,
-    TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorRecords,
-    Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored,
-    Zone, ZoneRemoved,
+    AgentName, AgentNameError, Board, BoardId, BudgetWarning, CallbackChange, CallbackDelivery, Card,
+    CardEdit, CardMove, CardRemoved, Checkpoint, CloneFailure, CloneStart, CloneStep, Comment,
+    CommentRemoved, CommentResolved, ContextChange, FileChange, FileRestored, Firing, FiringConfirmed,
+    FiringEnd, LockChange, MergedPlan, Message, MessageDraft, Namer, Notice, Opening, Outline, Participant,
+    ParticipantId, ParticipantStatus, Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval,
+    Plan, PlanId, Proposal, QueueOrder, RefusedEdit, Registration, RegistrationId, Replay, Repo, RepoId, Run,
+    RunExit, RunId, ScriptEnd, ScriptStart, Session, SessionId, SessionTags, StrayFiles, Task, TaskId,
+    TestReport, TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor,
+    VendorRecords, Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored, Zone,
+    ZoneRemoved,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -41,8 +41,8 @@ pub use ambient::{Clock, Entropy};
 pub use board::{
     BOARD_EDGE, BOARD_NAME_MAX, BOARDS_MAX, Board, CARDS_MAX, COMMENT_MAX, COMMENTS_MAX, Card, CardEdit,
     CardMove, CardRemoved, CardSubject, Comment, CommentRemoved, CommentResolved, Firing, FiringConfirmed,
-    FiringEnd, FiringState, NOTE_MAX, Place, SIZE_MAX, SIZE_MIN, TEMPLATE_MAX, Trigger, TriggerAction, ZONES_MAX,
-    Zone, ZoneColour, ZoneRemoved,
+    FiringEnd, FiringState, NOTE_MAX, Place, SIZE_MAX, SIZE_MIN, TEMPLATE_MAX, Trigger, TriggerAction,
+    ZONES_MAX, Zone, ZoneColour, ZoneRemoved,
 };
 pub use budget::{BudgetKind, BudgetUnit, BudgetWarning};
 pub use checkpoint::Checkpoint;
@@ -57,9 +57,9 @@ pub use event::{
     SessionArchived, SessionRemoved, SessionRenamed, StatusChange, TaskEnd, TaskRef, TurnEnd,
 };
 pub use id::{
-    BoardId, CardId, CheckpointId, CommentId, FiringId, Id, IdError, Kind as IdKind, MessageId, NoticeId, ParticipantId, PermissionId,
-    PermissionRuleId, PlanId, RegistrationId, RepoId, RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId,
-    TurnId, UserId, WorktreeId, ZoneId,
+    BoardId, CardId, CheckpointId, CommentId, FiringId, Id, IdError, Kind as IdKind, MessageId, NoticeId,
+    ParticipantId, PermissionId, PermissionRuleId, PlanId, RegistrationId, RepoId, RunId, SHORT_ID_LEN,
+    SHORT_ID_MIN, SessionId, TaskId, TurnId, UserId, WorktreeId, ZoneId,
 };
 pub use layout::{DEFAULT_WORKSPACE, DataRoot, WorkspaceDir};
 pub use lock::{Lock, LockChange, LockMode, LockPhase};

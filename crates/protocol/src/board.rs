@@ -3,7 +3,9 @@
 mod document;
 mod operations;
 
-pub use document::{BoardDocument, DocumentCard, DocumentComment, DocumentZone, MissingWish, NewImportedBoard};
+pub use document::{
+    BoardDocument, DocumentCard, DocumentComment, DocumentZone, MissingWish, NewImportedBoard,
+};
 pub(crate) use operations::operations;
 
 use crate::words;
@@ -241,7 +243,17 @@ impl From<model::Zone> for Zone {
     fn from(zone: model::Zone) -> Self {
         let model::Zone { id, board, name, colour, place, trigger, revision, created_at } = zone;
         let trigger = trigger.map(Trigger::from);
-        Self { short_id: id.short(), id, board, name, colour, place: place.into(), trigger, revision, created_at }
+        Self {
+            short_id: id.short(),
+            id,
+            board,
+            name,
+            colour,
+            place: place.into(),
+            trigger,
+            revision,
+            created_at,
+        }
     }
 }
 

@@ -130,7 +130,8 @@ pub(crate) fn operations() -> Vec<Operation> {
         )
         .body::<NewContext>()
         .returns::<ContextVersion>(),
-        op("get_context", Get, "/context/{key}", "Shows what is shared under a key.").returns::<ContextEntry>(),
+        op("get_context", Get, "/context/{key}", "Shows what is shared under a key.")
+            .returns::<ContextEntry>(),
         op(
             "list_context_versions",
             Get,

@@ -48,9 +48,9 @@ pub mod ws;
 
 pub use agent::{Agent, Sandbox};
 pub use board::{
-    Board, BoardDocument, BoardPatch, BoardSummary, Card, CardAnswer, CardPatch, CardSubject, Comment, CommentPatch,
-    DocumentCard, DocumentComment, DocumentZone, Firing, MissingWish, NewBoard, NewCard, NewComment,
-    NewImportedBoard, NewZone, Place, Trigger, WholeBoard, Zone, ZonePatch,
+    Board, BoardDocument, BoardPatch, BoardSummary, Card, CardAnswer, CardPatch, CardSubject, Comment,
+    CommentPatch, DocumentCard, DocumentComment, DocumentZone, Firing, MissingWish, NewBoard, NewCard,
+    NewComment, NewImportedBoard, NewZone, Place, Trigger, WholeBoard, Zone, ZonePatch,
 };
 pub use checkpoint::Checkpoint;
 pub use context::{
@@ -73,12 +73,12 @@ pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::{Lock, LockChange, LockTable, LockWait, NewLock, ReleaseQuery};
 pub use message::{Block, Message, MessageQuery, NewPrompt, Usage};
 pub use model::{
-    Actor, AgentName, BoardId, CallbackMode, CardId, Channel, CheckpointId, Clock, CommentId, ContextKey, CostSource, Cursor, DataRoot,
-    Driver, Entropy, Event, FiringId, FiringState, HistoryBy, LockMode, LockPhase, MessageId, Namer, ParticipantId,
-    ParticipantStatus, PermissionEffect, PermissionId, PermissionRuleId, PermissionScope, PlanId, PlanState,
-    RegistrationId, RegistrationPhase, RepoId, RepoPath, Role, RunId, ScriptKind, ScriptOutcome, SessionId,
-    SessionKind, SessionState, TaskId, TaskKind, TaskState, Timestamp, ToolCategory, TriggerAction, TurnId, Vendor,
-    WorktreeId, ZoneColour, ZoneId,
+    Actor, AgentName, BoardId, CallbackMode, CardId, Channel, CheckpointId, Clock, CommentId, ContextKey,
+    CostSource, Cursor, DataRoot, Driver, Entropy, Event, FiringId, FiringState, HistoryBy, LockMode,
+    LockPhase, MessageId, Namer, ParticipantId, ParticipantStatus, PermissionEffect, PermissionId,
+    PermissionRuleId, PermissionScope, PlanId, PlanState, RegistrationId, RegistrationPhase, RepoId,
+    RepoPath, Role, RunId, ScriptKind, ScriptOutcome, SessionId, SessionKind, SessionState, TaskId, TaskKind,
+    TaskState, Timestamp, ToolCategory, TriggerAction, TurnId, Vendor, WorktreeId, ZoneColour, ZoneId,
 };
 pub use notice::{AckRule, ChannelCount, Durability, InboxQuery, NewNotice, Notice, NoticeQuery, Receipt};
 pub use openapi::{config_schema, event_schema, openapi};

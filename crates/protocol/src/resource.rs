@@ -9,11 +9,14 @@
 //! the session tells that they may have moved, and the client reads them again.
 
 use crate::{
-    Board, Card, Checkpoint, Comment, ContextEntry, Decision, FileChange, Firing, LockChange, MergedPlan, Message, Notice, Participant,
-    Permission, PermissionRule, Plan, Proposal, Question, RefusedEdit, Registration, Repo, Run, Session,
-    Task, TestReport, Turn, TurnOutcome, Usage, WorktreeChange, Zone,
+    Board, Card, Checkpoint, Comment, ContextEntry, Decision, FileChange, Firing, LockChange, MergedPlan,
+    Message, Notice, Participant, Permission, PermissionRule, Plan, Proposal, Question, RefusedEdit,
+    Registration, Repo, Run, Session, Task, TestReport, Turn, TurnOutcome, Usage, WorktreeChange, Zone,
 };
-use model::{Cursor, Event, FiringState, HistoryBy, LockPhase, PlanState, Role, SessionId, TaskId, TaskState, Timestamp};
+use model::{
+    Cursor, Event, FiringState, HistoryBy, LockPhase, PlanState, Role, SessionId, TaskId, TaskState,
+    Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -80,27 +83,15 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
     let mut changes = Changes { cursor, ts, out: Vec::new() };
     match event {
         Event::UserCreated(user) => changes.created(Noun::User, user.id, user),
-        Event::BoardCreated(_)
-        | Event::BoardChanged(_)
-        | Event::BoardRemoved(_)
-        | Event::CardPlaced(_)
-        | Event::CardMoved(_)
-        | Event::CardEdited(_)
-        | Event::CardRemoved(_)
-        | Event::ZonePlaced(_)
-        | Event::ZoneRemoved(_)
-        | Event::TriggerFired(_)
-        | Event::TriggerConfirmed(_)
-        | Event::TriggerEnded(_)
-        | Event::CommentAdded(_)
-        | Event::CommentResolved(_)
-        | Event::CommentRemoved(_) => changes.board(event),
-        Event::RepoAdded(_)
-        | Event::RepoChanged(_)
-        | Event::RepoRemoved(_)
-        | Event::RepoCloneStarted(_)
-        | Event::RepoCloneProgressed(_)
-        | Event::RepoCloneFailed(_) => changes.repo(event),
+        Event::BoardCreated(_) | Event::BoardChanged(_) | Event::BoardRemoved(_) => changes.board(event),
+        Event::CardPlaced(_) | Event::CardMoved(_) | Event::CardEdited(_) => changes.board(event),
+        Event::CardRemoved(_) | Event::ZonePlaced(_) | Event::ZoneRemoved(_) => changes.board(event),
+        Event::TriggerFired(_) | Event::TriggerConfirmed(_) => changes.board(event),
+        Event::TriggerEnded(_) | Event::CommentAdded(_) => changes.board(event),
+        Event::CommentResolved(_) | Event::CommentRemoved(_) => changes.board(event),
+        Event::RepoAdded(_) | Event::RepoChanged(_) | Event::RepoRemoved(_) => changes.repo(event),
+        Event::RepoCloneStarted(_) | Event::RepoCloneProgressed(_) => changes.repo(event),
+        Event::RepoCloneFailed(_) => changes.repo(event),
         Event::WorktreeCreated(_)
         | Event::WorktreeAssigned(_)
         | Event::WorktreeMerged(_)

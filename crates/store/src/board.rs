@@ -129,11 +129,7 @@ impl View<'_> {
 
     /// Oldest first.
     pub fn comments(&self, board: BoardId) -> Result<Vec<CommentRow>, StoreError> {
-        self.rows(
-            &COMMENTS,
-            params![board.to_string(), limit(model::COMMENTS_MAX)],
-            read_comment,
-        )
+        self.rows(&COMMENTS, params![board.to_string(), limit(model::COMMENTS_MAX)], read_comment)
     }
 
     pub fn comment(&self, id: CommentId) -> Result<Option<CommentRow>, StoreError> {

@@ -165,7 +165,10 @@ fn history_is_bounded_and_a_reader_who_was_away_too_long_is_told() {
         stage.bus.set_context(&put(a, "busy", json!(n), None)).unwrap();
     }
     let busy = stage.bus.context_versions(&"busy".parse().unwrap()).unwrap();
-    assert_eq!((busy.len(), busy[0].value.clone()), (CONTEXT_VERSIONS_MAX, Some(json!(CONTEXT_VERSIONS_MAX))));
+    assert_eq!(
+        (busy.len(), busy[0].value.clone()),
+        (CONTEXT_VERSIONS_MAX, Some(json!(CONTEXT_VERSIONS_MAX)))
+    );
     let page = since(&stage, "", old.version);
     assert!(page.missed, "the first of them is kept no more");
     assert_eq!(page.changes.len(), CONTEXT_VERSIONS_MAX);

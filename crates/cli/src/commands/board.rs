@@ -26,7 +26,9 @@ pub(crate) enum Board {
     #[command(after_help = "Examples:\n  coditect board show release\n  coditect board show release --json")]
     Show(One),
     /// Make a board
-    #[command(after_help = "Examples:\n  coditect board new Release\n  coditect board new \"Bugs to fix\" --json")]
+    #[command(
+        after_help = "Examples:\n  coditect board new Release\n  coditect board new \"Bugs to fix\" --json"
+    )]
     New(New),
     /// Give a board another name
     #[command(
@@ -49,7 +51,10 @@ pub(crate) enum Board {
     )]
     Import(transfer::Import),
     /// Remove a board; what its cards stand for stays
-    #[command(name = "rm", after_help = "Examples:\n  coditect board rm release\n  coditect board rm 7k2m --json")]
+    #[command(
+        name = "rm",
+        after_help = "Examples:\n  coditect board rm release\n  coditect board rm 7k2m --json"
+    )]
     Remove(One),
     /// Cards: put, move, write on, confirm, take off
     #[command(subcommand)]
@@ -143,8 +148,8 @@ impl Board {
         match self {
             Self::List(All {}) => list(context),
             Self::Show(one) => {
-                let whole = context
-                    .talk("asking the daemon", async |client| Ok(client.board(&one.board).await?))?;
+                let whole =
+                    context.talk("asking the daemon", async |client| Ok(client.board(&one.board).await?))?;
                 show(context, &whole)
             }
             Self::New(New { name }) => {
@@ -177,8 +182,9 @@ impl Board {
             }
             Self::Import(import) => import.run(context),
             Self::Remove(one) => {
-                context
-                    .talk("removing the board", async |client| Ok(client.remove_board(&one.board, None).await?))?;
+                context.talk("removing the board", async |client| {
+                    Ok(client.remove_board(&one.board, None).await?)
+                })?;
                 gone(context, "board", &one.board)
             }
             Self::Card(card) => card.run(context),
@@ -281,7 +287,11 @@ fn show(context: &Context, whole: &WholeBoard) -> Outcome {
             Cell::new(&comment.short_id).paint(Paint::Note),
             Cell::new(comment.author.to_string()),
             Cell::new(about.unwrap_or_default()),
-            Cell::new(if comment.resolved { format!("(settled) {}", comment.text) } else { comment.text.clone() }),
+            Cell::new(if comment.resolved {
+                format!("(settled) {}", comment.text)
+            } else {
+                comment.text.clone()
+            }),
         ]);
     }
     let table = Table::of(&["WHAT", "ID", "NAME", "WHERE", "SAYS"], &rows, std::clone::Clone::clone);

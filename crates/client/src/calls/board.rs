@@ -5,8 +5,8 @@ use crate::client::{Ask, Client};
 use crate::{ClientError, path};
 use protocol::Method::{Delete, Get, Patch, Post};
 use protocol::{
-    Board, BoardDocument, BoardPatch, BoardSummary, Card, CardAnswer, CardPatch, Comment, CommentPatch, NewBoard,
-    NewCard, NewComment, NewImportedBoard, NewZone, Page, WholeBoard, Zone, ZonePatch,
+    Board, BoardDocument, BoardPatch, BoardSummary, Card, CardAnswer, CardPatch, Comment, CommentPatch,
+    NewBoard, NewCard, NewComment, NewImportedBoard, NewZone, Page, WholeBoard, Zone, ZonePatch,
 };
 
 impl Client {
@@ -23,7 +23,12 @@ impl Client {
         self.ask(Ask::new(Get, path::under("boards", id, ""))).await
     }
 
-    pub async fn change_board(&self, id: &str, patch: &BoardPatch, key: Key<'_>) -> Result<Board, ClientError> {
+    pub async fn change_board(
+        &self,
+        id: &str,
+        patch: &BoardPatch,
+        key: Key<'_>,
+    ) -> Result<Board, ClientError> {
         self.ask(Ask::new(Patch, path::under("boards", id, "")).body(patch)?.key(key)).await
     }
 
@@ -31,7 +36,12 @@ impl Client {
         self.ask(Ask::new(Delete, path::under("boards", id, "")).key(key)).await
     }
 
-    pub async fn clone_board(&self, id: &str, new: &NewBoard, key: Key<'_>) -> Result<WholeBoard, ClientError> {
+    pub async fn clone_board(
+        &self,
+        id: &str,
+        new: &NewBoard,
+        key: Key<'_>,
+    ) -> Result<WholeBoard, ClientError> {
         self.ask(Ask::new(Post, path::under("boards", id, "/clone")).body(new)?.key(key)).await
     }
 
@@ -39,7 +49,11 @@ impl Client {
         self.ask(Ask::new(Get, path::under("boards", id, "/export"))).await
     }
 
-    pub async fn import_board(&self, new: &NewImportedBoard, key: Key<'_>) -> Result<WholeBoard, ClientError> {
+    pub async fn import_board(
+        &self,
+        new: &NewImportedBoard,
+        key: Key<'_>,
+    ) -> Result<WholeBoard, ClientError> {
         self.ask(Ask::new(Post, "/boards/import").body(new)?.key(key)).await
     }
 
@@ -52,7 +66,12 @@ impl Client {
     }
 
     /// Whether what waits on a card is to be done.
-    pub async fn answer_card(&self, id: &str, answer: &CardAnswer, key: Key<'_>) -> Result<Card, ClientError> {
+    pub async fn answer_card(
+        &self,
+        id: &str,
+        answer: &CardAnswer,
+        key: Key<'_>,
+    ) -> Result<Card, ClientError> {
         self.ask(Ask::new(Post, path::under("cards", id, "/answer")).body(answer)?.key(key)).await
     }
 
@@ -72,7 +91,12 @@ impl Client {
         self.ask(Ask::new(Delete, path::under("zones", id, "")).key(key)).await
     }
 
-    pub async fn add_comment(&self, board: &str, new: &NewComment, key: Key<'_>) -> Result<Comment, ClientError> {
+    pub async fn add_comment(
+        &self,
+        board: &str,
+        new: &NewComment,
+        key: Key<'_>,
+    ) -> Result<Comment, ClientError> {
         self.ask(Ask::new(Post, path::under("boards", board, "/comments")).body(new)?.key(key)).await
     }
 

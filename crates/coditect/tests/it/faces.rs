@@ -164,7 +164,10 @@ enum Stage {
 }
 
 fn rows() -> Vec<Row> {
-    [session::rows(), lineage::rows(), task::rows(), worktree::rows(), board::rows()].into_iter().flatten().collect()
+    [session::rows(), lineage::rows(), task::rows(), worktree::rows(), board::rows()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 struct Place {

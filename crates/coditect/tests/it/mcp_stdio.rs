@@ -211,7 +211,8 @@ fn a_change_of_shared_context_wakes_who_waits_for_it_by_tool_and_by_command() {
     let home = Home::new();
     let (mut ada, _ada) = Agent::named(&home, "ada");
     let first = ada.call("context_set", json!({ "key": "build/step", "value": 1 })).data()["version"].clone();
-    let waiting = ada.begin("context_wait", json!({ "prefix": "build/", "after": first, "wait_seconds": 60 }));
+    let waiting =
+        ada.begin("context_wait", json!({ "prefix": "build/", "after": first, "wait_seconds": 60 }));
     assert_eq!(home.run(&["context", "set", "other", "1", "--as", "bob"]).exit, 0);
     assert_eq!(home.run(&["context", "set", "build/step", "2", "--as", "bob"]).exit, 0);
     let woken = ada.end(waiting);
@@ -219,9 +220,13 @@ fn a_change_of_shared_context_wakes_who_waits_for_it_by_tool_and_by_command() {
     assert_eq!((&change["key"], &change["value"]), (&json!("build/step"), &json!(2)));
     assert_eq!((&change["agent"], &woken.data()["missed"]), (&json!("bob"), &json!(false)));
     ada.call("context_set", json!({ "key": "build/step", "value": null })).data();
-    let rest = home.run(&["context", "watch", "build/", "--after", &first.to_string(), "--no-follow", "--json"]);
-    let values: Vec<serde_json::Value> =
-        rest.out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["value"].clone()).collect();
+    let rest =
+        home.run(&["context", "watch", "build/", "--after", &first.to_string(), "--no-follow", "--json"]);
+    let values: Vec<serde_json::Value> = rest
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["value"].clone())
+        .collect();
     assert_eq!(values, [json!(2), serde_json::Value::Null], "{}", rest.out);
     let versions = home.run(&["context", "versions", "build/step", "--json"]).json();
     let said: Vec<_> = versions["items"].as_array().unwrap().iter().map(|one| one["agent"].clone()).collect();

@@ -63,7 +63,8 @@ impl Engine {
                 Some(place) => place,
                 None => free_place(view, board.id, new.subject, &zones)?,
             };
-            let card = Card { id, board: board.id, subject: new.subject, place, note, revision: 1, created_at };
+            let card =
+                Card { id, board: board.id, subject: new.subject, place, note, revision: 1, created_at };
             let mut events = vec![Event::CardPlaced(card.clone())];
             if let Some(zone) = Zone::around(&zones, &place) {
                 events.extend(fuse.lit(view, &board, &card, zone)?);
@@ -192,9 +193,8 @@ pub(super) fn checked_note(given: &str) -> Result<String, Refusal> {
     let note = clean_text(given);
     if note.len() > NOTE_MAX {
         let message = format!("a note has at most {NOTE_MAX} bytes, this one has {}", note.len());
-        return Err(
-            Refusal::invalid("note_too_long", message).hint("put it into a file of the repository and name it")
-        );
+        return Err(Refusal::invalid("note_too_long", message)
+            .hint("put it into a file of the repository and name it"));
     }
     if note.contains('\0') {
         return Err(Refusal::invalid("note_characters", "a note has no NUL characters").hint("take them out"));

@@ -106,7 +106,9 @@ pub(super) fn checked_text(given: &str) -> Result<String, Refusal> {
         return Err(Refusal::invalid("comment_too_long", message).hint("make a note card of it"));
     }
     if text.contains('\0') {
-        return Err(Refusal::invalid("comment_characters", "a comment has no NUL characters").hint("take them out"));
+        return Err(
+            Refusal::invalid("comment_characters", "a comment has no NUL characters").hint("take them out")
+        );
     }
     Ok(text)
 }

@@ -50,7 +50,9 @@ fn pieces(template: &str) -> Result<Vec<Piece<'_>>, Refusal> {
 /// Refuses a template that could never be rendered.
 pub(super) fn check(template: &str) -> Result<(), Refusal> {
     if template.trim().is_empty() {
-        return Err(Refusal::invalid("template_empty", "a trigger needs a prompt").hint("say what is to be done"));
+        return Err(
+            Refusal::invalid("template_empty", "a trigger needs a prompt").hint("say what is to be done")
+        );
     }
     if template.len() > TEMPLATE_MAX {
         let message = format!("a template has at most {TEMPLATE_MAX} bytes, this one has {}", template.len());

@@ -4,8 +4,8 @@ use super::*;
 use crate::stage::Stage;
 use crate::{Key, NewPrompt};
 use model::{
-    Actor, CARDS_MAX, COMMENT_MAX, COMMENTS_MAX, Firing, FiringState, NOTE_MAX, SessionId, SessionRemoved, Trigger,
-    TriggerAction, ZONES_MAX, ZoneColour,
+    Actor, CARDS_MAX, COMMENT_MAX, COMMENTS_MAX, Firing, FiringState, NOTE_MAX, SessionId, SessionRemoved,
+    Trigger, TriggerAction, ZONES_MAX, ZoneColour,
 };
 use std::sync::Arc;
 
@@ -221,7 +221,10 @@ async fn spawned_and_forked_sessions_get_the_prompt_and_a_card_of_their_own() {
     scene.engine.change_zone(&user(), zone, change).await.unwrap();
     let note = scene.card(CardSubject::Note, at(-500, 300)).await;
     let made = scene.drag(&user(), note, 100).await.firing.unwrap();
-    assert_eq!((made.state, scene.tasks(made.session.unwrap())), (FiringState::Done, vec!["Mind the leases".to_owned()]));
+    assert_eq!(
+        (made.state, scene.tasks(made.session.unwrap())),
+        (FiringState::Done, vec!["Mind the leases".to_owned()])
+    );
 }
 
 /// A crash between the drop and its end: what was begun is not done twice, what was not is done at the next start.
@@ -426,13 +429,22 @@ async fn everything_on_a_board_has_a_limit() {
     let long = NewCard { note: "x".repeat(NOTE_MAX + 1), ..card.clone() };
     assert_eq!(scene.engine.place_card(&user(), scene.board, long).await.unwrap_err().code, "note_too_long");
     let bytes = NewCard { note: "a\0".to_owned(), ..card.clone() };
-    assert_eq!(scene.engine.place_card(&user(), scene.board, bytes).await.unwrap_err().code, "note_characters");
+    assert_eq!(
+        scene.engine.place_card(&user(), scene.board, bytes).await.unwrap_err().code,
+        "note_characters"
+    );
     let far = NewCard { place: Some(at(i32::MIN, 0)), ..card };
-    assert_eq!(scene.engine.place_card(&user(), scene.board, far).await.unwrap_err().code, "place_out_of_range");
+    assert_eq!(
+        scene.engine.place_card(&user(), scene.board, far).await.unwrap_err().code,
+        "place_out_of_range"
+    );
     for bad in ["", " ", "a\nb", &"x".repeat(BOARD_NAME_MAX + 1)] {
         assert_eq!(scene.engine.create_board(&user(), bad).await.unwrap_err().code, "name_invalid");
         let new = NewZone { name: bad.to_owned(), ..new.clone() };
-        assert_eq!(scene.engine.place_zone(&user(), scene.board, new).await.unwrap_err().code, "name_invalid");
+        assert_eq!(
+            scene.engine.place_zone(&user(), scene.board, new).await.unwrap_err().code,
+            "name_invalid"
+        );
     }
     for n in scene.engine.boards().unwrap().len()..BOARDS_MAX {
         scene.engine.create_board(&user(), &format!("b{n}")).await.unwrap();

@@ -187,7 +187,15 @@ fn made(view: &View<'_>, copy: BoardCopy, ids: &Ids, missing: MissingWish) -> Re
             return Err(twice("card", &copy.key));
         }
         let (note, place) = (checked_note(&note)?, copy.place);
-        events.push(Event::CardPlaced(Card { id: *id, board, subject, place, note, revision: 1, created_at }));
+        events.push(Event::CardPlaced(Card {
+            id: *id,
+            board,
+            subject,
+            place,
+            note,
+            revision: 1,
+            created_at,
+        }));
     }
     events.extend(talk(board, copy.comments, ids, &cards)?);
     Ok(events)
@@ -229,8 +237,11 @@ fn talk(
     let mut firsts: HashMap<String, (CommentId, Option<CardId>)> = HashMap::new();
     for (copy, id) in comments.into_iter().zip(&ids.comments) {
         let unknown = |what: &str, key: &str| {
-            Refusal::invalid("board_document_key", format!("comment `{}` names {what} `{key}`, which is not there", copy.key))
-                .hint("mend the document, or export the board again")
+            Refusal::invalid(
+                "board_document_key",
+                format!("comment `{}` names {what} `{key}`, which is not there", copy.key),
+            )
+            .hint("mend the document, or export the board again")
         };
         let mut card = match &copy.card {
             None => None,
@@ -250,7 +261,15 @@ fn talk(
         }
         let text = checked_text(&copy.text)?;
         let (author, created_at) = (copy.author, copy.created_at);
-        events.push(Event::CommentAdded(Comment { id: *id, board, card, reply_to, author, text, created_at }));
+        events.push(Event::CommentAdded(Comment {
+            id: *id,
+            board,
+            card,
+            reply_to,
+            author,
+            text,
+            created_at,
+        }));
         if copy.resolved && reply_to.is_none() {
             events.push(Event::CommentResolved(CommentResolved { board, comment: *id, resolved: true }));
         }

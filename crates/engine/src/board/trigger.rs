@@ -88,7 +88,8 @@ impl About {
             }
             CardSubject::Worktree { worktree } => {
                 about.worktree(view, worktree)?;
-                let lent = view.worktree(worktree)?.and_then(|row| row.worktree.lent).map(|lent| lent.session);
+                let lent =
+                    view.worktree(worktree)?.and_then(|row| row.worktree.lent).map(|lent| lent.session);
                 let mut sessions = view.sessions_in(worktree)?;
                 sessions.extend(lent);
                 if let [only] = sessions[..] {

@@ -357,8 +357,12 @@ impl From<Zone> for Area {
 
 impl Area {
     fn line(&self) -> String {
-        let does = self.action.as_deref().map_or_else(String::new, |action| format!(", which is to {action}"));
-        format!("zone {} “{}” at {},{} of {}x{}{does}", self.short_id, self.name, self.x, self.y, self.width, self.height)
+        let does =
+            self.action.as_deref().map_or_else(String::new, |action| format!(", which is to {action}"));
+        format!(
+            "zone {} “{}” at {},{} of {}x{}{does}",
+            self.short_id, self.name, self.x, self.y, self.width, self.height
+        )
     }
 }
 
@@ -464,7 +468,9 @@ async fn card(call: Call, wish: Drop) -> Result<Answer, Failure> {
                 daemon.change_card(&card, &patch, None).await?.into()
             }
         },
-        _ => return Err(unclear("it is not clear which card is meant", "give board for a new one, else card")),
+        _ => {
+            return Err(unclear("it is not clear which card is meant", "give board for a new one, else card"));
+        }
     };
     Answer::new(shown.line(), Dropped { card: Some(shown) })
 }
@@ -481,7 +487,10 @@ async fn zone(call: Call, wish: Draw) -> Result<Answer, Failure> {
     let drawn: Area = match (wish.board, wish.zone) {
         (Some(board), None) => {
             let (Some(name), Some(place)) = (wish.name, place) else {
-                return Err(unclear("a new zone needs a name and a place", "give name, x, y, width and height"));
+                return Err(unclear(
+                    "a new zone needs a name and a place",
+                    "give name, x, y, width and height",
+                ));
             };
             let (colour, trigger) = (colour.unwrap_or_default(), trigger.flatten());
             daemon.place_zone(&board, &NewZone { name, place, colour, trigger }, None).await?.into()
@@ -494,7 +503,9 @@ async fn zone(call: Call, wish: Draw) -> Result<Answer, Failure> {
             let patch = ZonePatch { name: wish.name, colour, place, trigger, revision: None };
             daemon.change_zone(&zone, &patch, None).await?.into()
         }
-        _ => return Err(unclear("it is not clear which zone is meant", "give board for a new one, else zone")),
+        _ => {
+            return Err(unclear("it is not clear which zone is meant", "give board for a new one, else zone"));
+        }
     };
     Answer::new(drawn.line(), Drawn { zone: Some(drawn) })
 }
@@ -514,10 +525,15 @@ fn trigger(
     let action = match (action, &template) {
         (None, None) => return Ok(None),
         (Some("none"), None) => return Ok(Some(None)),
-        (action, _) => action.and_then(|word| TriggerAction::ALL.into_iter().find(|one| one.as_str() == word)),
+        (action, _) => {
+            action.and_then(|word| TriggerAction::ALL.into_iter().find(|one| one.as_str() == word))
+        }
     };
     let (Some(action), Some(template)) = (action, template) else {
-        return Err(unclear("a trigger is an action and a template", "action is prompt, spawn, fork or none"));
+        return Err(unclear(
+            "a trigger is an action and a template",
+            "action is prompt, spawn, fork or none",
+        ));
     };
     let agents = super::session::agents(agents)?;
     Ok(Some(Some(Trigger { action, template, agents, confirm })))
@@ -540,7 +556,10 @@ async fn comment(call: Call, wish: Say) -> Result<Answer, Failure> {
             daemon.resolve_comment(&comment, &patch, None).await?.into()
         }
         _ => {
-            return Err(unclear("it is not clear which comment is meant", "give board for a new one, else comment"));
+            return Err(unclear(
+                "it is not clear which comment is meant",
+                "give board for a new one, else comment",
+            ));
         }
     };
     Answer::new(remark.line(), Said { comment: Some(remark) })

@@ -179,7 +179,8 @@ fn version(change: ContextChange) -> Version {
 }
 
 fn line(one: &Version) -> String {
-    let shown = if one.value.is_null() { "removed".to_owned() } else { clipped(&said(&one.value), SHOWN_MAX) };
+    let shown =
+        if one.value.is_null() { "removed".to_owned() } else { clipped(&said(&one.value), SHOWN_MAX) };
     format!("{} (version {}, by {}): {shown}", one.key, one.version, one.agent)
 }
 

@@ -1,8 +1,8 @@
 //! What can be done with boards.
 
 use super::{
-    Board, BoardDocument, BoardPatch, BoardSummary, Card, CardAnswer, CardPatch, Comment, CommentPatch, NewBoard,
-    NewCard, NewComment, NewImportedBoard, NewZone, WholeBoard, Zone, ZonePatch,
+    Board, BoardDocument, BoardPatch, BoardSummary, Card, CardAnswer, CardPatch, Comment, CommentPatch,
+    NewBoard, NewCard, NewComment, NewImportedBoard, NewZone, WholeBoard, Zone, ZonePatch,
 };
 use crate::operation::{
     Access::User,
@@ -51,10 +51,20 @@ pub(crate) fn operations() -> Vec<Operation> {
         )
         .body::<CardPatch>()
         .returns::<Card>(),
-        op("answer_card", Post, "/cards/{id}/answer", "Says whether a trigger that waits is to be carried out.")
-            .body::<CardAnswer>()
-            .returns::<Card>(),
-        gone(op("remove_card", Delete, "/cards/{id}", "Takes a card off its board; what it stands for stays.")),
+        op(
+            "answer_card",
+            Post,
+            "/cards/{id}/answer",
+            "Says whether a trigger that waits is to be carried out.",
+        )
+        .body::<CardAnswer>()
+        .returns::<Card>(),
+        gone(op(
+            "remove_card",
+            Delete,
+            "/cards/{id}",
+            "Takes a card off its board; what it stands for stays.",
+        )),
         op("place_zone", Post, "/boards/{id}/zones", "Makes a zone on a board.")
             .body::<NewZone>()
             .creates::<Zone>(),
@@ -68,6 +78,11 @@ pub(crate) fn operations() -> Vec<Operation> {
         op("resolve_comment", Patch, "/comments/{id}", "Settles a thread of comments, or opens it again.")
             .body::<CommentPatch>()
             .returns::<Comment>(),
-        gone(op("remove_comment", Delete, "/comments/{id}", "Removes a comment, and the replies of a first one.")),
+        gone(op(
+            "remove_comment",
+            Delete,
+            "/comments/{id}",
+            "Removes a comment, and the replies of a first one.",
+        )),
     ]
 }

@@ -114,25 +114,14 @@ pub(super) fn card_placed(db: &Connection, record: &Record, card: &Card) -> Resu
 
 pub(super) fn card_moved(db: &Connection, record: &Record, moved: &CardMove) -> Result<(), StoreError> {
     let (place, revision) = (moved.place, moved.revision.cast_signed());
-    let row = params![
-        moved.card.to_string(),
-        place.x,
-        place.y,
-        place.width,
-        place.height,
-        revision,
-        at(record)
-    ];
+    let row =
+        params![moved.card.to_string(), place.x, place.y, place.width, place.height, revision, at(record)];
     run(db, &MOVE_CARD, row)?;
     Ok(())
 }
 
 pub(super) fn card_edited(db: &Connection, record: &Record, edit: &CardEdit) -> Result<(), StoreError> {
-    run(
-        db,
-        &EDIT_CARD,
-        params![edit.card.to_string(), edit.note, edit.revision.cast_signed(), at(record)],
-    )?;
+    run(db, &EDIT_CARD, params![edit.card.to_string(), edit.note, edit.revision.cast_signed(), at(record)])?;
     Ok(())
 }
 

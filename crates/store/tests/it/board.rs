@@ -4,8 +4,8 @@ use crate::fixtures::{World, agent};
 use crate::workspace::{Workspace, commit};
 use model::{
     Actor, Board, BoardRemoved, Card, CardEdit, CardId, CardMove, CardRemoved, CardSubject, Comment,
-    CommentRemoved, CommentResolved, Event, Firing, FiringConfirmed, FiringEnd, FiringState, Place, SessionId,
-    SessionRemoved, Trigger, TriggerAction, Zone, ZoneColour, ZoneRemoved,
+    CommentRemoved, CommentResolved, Event, Firing, FiringConfirmed, FiringEnd, FiringState, Place,
+    SessionId, SessionRemoved, Trigger, TriggerAction, Zone, ZoneColour, ZoneRemoved,
 };
 use store::{BoardCounts, Resolved, Store};
 

@@ -40,7 +40,10 @@ pub(crate) enum Card {
     )]
     Dismiss(One),
     /// Take a card off its board; what it stands for stays
-    #[command(name = "rm", after_help = "Examples:\n  coditect board card rm q4x9\n  coditect board card rm q4x9 --json")]
+    #[command(
+        name = "rm",
+        after_help = "Examples:\n  coditect board card rm q4x9\n  coditect board card rm q4x9 --json"
+    )]
     Remove(One),
 }
 
@@ -119,8 +122,9 @@ impl Card {
             Self::Confirm(one) => answered(context, &one.card, true)?,
             Self::Dismiss(one) => answered(context, &one.card, false)?,
             Self::Remove(one) => {
-                context
-                    .talk("removing the card", async |client| Ok(client.remove_card(&one.card, None).await?))?;
+                context.talk("removing the card", async |client| {
+                    Ok(client.remove_card(&one.card, None).await?)
+                })?;
                 return gone(context, "card", &one.card);
             }
         };

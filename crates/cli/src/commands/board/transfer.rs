@@ -39,8 +39,8 @@ impl Import {
                 .hint("write one with `coditect board export BOARD > FILE`")
         })?;
         let new = NewImportedBoard { document, name: self.name, missing: self.missing };
-        let whole =
-            context.talk("importing the board", async |client| Ok(client.import_board(&new, None).await?))?;
+        let whole = context
+            .talk("importing the board", async |client| Ok(client.import_board(&new, None).await?))?;
         show(context, &whole)
     }
 }
@@ -48,7 +48,8 @@ impl Import {
 fn read(context: &Context, file: &std::path::Path) -> Result<String, Failure> {
     let path = context.cwd.join(file);
     let told = |error: std::io::Error| {
-        Failure::usage("file_unreadable", format!("{}: {error}", path.display())).hint("name a file that is there")
+        Failure::usage("file_unreadable", format!("{}: {error}", path.display()))
+            .hint("name a file that is there")
     };
     let size = std::fs::metadata(&path).map_err(told)?.len();
     if size > limits::BODY_MAX as u64 {

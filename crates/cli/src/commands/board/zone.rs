@@ -22,7 +22,10 @@ pub(crate) enum Zone {
     )]
     Change(Change),
     /// Remove a zone; its cards stay
-    #[command(name = "rm", after_help = "Examples:\n  coditect board zone rm m2kd\n  coditect board zone rm m2kd --json")]
+    #[command(
+        name = "rm",
+        after_help = "Examples:\n  coditect board zone rm m2kd\n  coditect board zone rm m2kd --json"
+    )]
     Remove(One),
 }
 
@@ -106,11 +109,8 @@ fn colour(word: &str) -> Result<ZoneColour, String> {
 impl Does {
     fn trigger(self, context: &Context) -> Result<Option<Trigger>, Failure> {
         let Self { prompt, spawn, fork, agents, confirm } = self;
-        let said = [
-            (TriggerAction::Prompt, prompt),
-            (TriggerAction::Spawn, spawn),
-            (TriggerAction::Fork, fork),
-        ];
+        let said =
+            [(TriggerAction::Prompt, prompt), (TriggerAction::Spawn, spawn), (TriggerAction::Fork, fork)];
         let said = said.into_iter().find_map(|(action, template)| template.map(|text| (action, text)));
         let Some((action, template)) = said else { return Ok(None) };
         Ok(Some(Trigger { action, template: context.text(&template)?, agents, confirm }))
@@ -122,8 +122,9 @@ impl Zone {
         match self {
             Self::Add(Add { board, name, at, size, colour, does }) => {
                 let new = NewZone { name, place: place(at, size), colour, trigger: does.trigger(context)? };
-                let zone = context
-                    .talk("making the zone", async |client| Ok(client.place_zone(&board, &new, None).await?))?;
+                let zone = context.talk("making the zone", async |client| {
+                    Ok(client.place_zone(&board, &new, None).await?)
+                })?;
                 show(context, &zone)
             }
             Self::Change(Change { zone, name, at, size, colour, does, no_trigger, revision }) => {
@@ -139,8 +140,9 @@ impl Zone {
                 show(context, &zone)
             }
             Self::Remove(one) => {
-                context
-                    .talk("removing the zone", async |client| Ok(client.remove_zone(&one.zone, None).await?))?;
+                context.talk("removing the zone", async |client| {
+                    Ok(client.remove_zone(&one.zone, None).await?)
+                })?;
                 gone(context, "zone", &one.zone)
             }
         }

@@ -84,7 +84,8 @@ impl Watch {
                 match context.screen.json {
                     true => context.screen.streamed(&change)?,
                     false => {
-                        let words = format!("{} = {} (version {})", change.key, shown(&change), change.version);
+                        let words =
+                            format!("{} = {} (version {})", change.key, shown(&change), change.version);
                         context.screen.spoken(&change.agent, Paint::Note, &words)?;
                     }
                 }

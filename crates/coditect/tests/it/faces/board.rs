@@ -60,7 +60,14 @@ fn boards() -> Vec<Row> {
     let none = || Value::Null;
     let made = ["", "", "/board"];
     vec![
-        row("list_boards", ("GET", "/boards", none()), &["board", "list"], Ok(("board_get", json!({}))), made, &[]),
+        row(
+            "list_boards",
+            ("GET", "/boards", none()),
+            &["board", "list"],
+            Ok(("board_get", json!({}))),
+            made,
+            &[],
+        ),
         row(
             "create_board",
             ("POST", "/boards", json!({ "name": "New" })),
@@ -193,7 +200,8 @@ fn zones() -> Vec<Row> {
     let drawn = ["", "", "/zone"];
     let place = || json!({ "x": 900, "y": 0, "width": 400, "height": 600 });
     let wish = |fields: Value| {
-        let mut wish = json!({ "board": "{board}", "name": "Test", "x": 900, "y": 0, "width": 400, "height": 600 });
+        let mut wish =
+            json!({ "board": "{board}", "name": "Test", "x": 900, "y": 0, "width": 400, "height": 600 });
         wish.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         wish
     };
@@ -209,12 +217,26 @@ fn zones() -> Vec<Row> {
                 }),
             ),
             &[
-                "board", "zone", "add", "{board}", "Test", "--at", "900,0", "--size", "400x600", "--colour", "blue",
-                "--spawn", "Test {{branch}}", "--confirm",
+                "board",
+                "zone",
+                "add",
+                "{board}",
+                "Test",
+                "--at",
+                "900,0",
+                "--size",
+                "400x600",
+                "--colour",
+                "blue",
+                "--spawn",
+                "Test {{branch}}",
+                "--confirm",
             ],
             Ok((
                 "board_zone",
-                wish(json!({ "colour": "blue", "action": "spawn", "template": "Test {{branch}}", "confirm": true })),
+                wish(
+                    json!({ "colour": "blue", "action": "spawn", "template": "Test {{branch}}", "confirm": true }),
+                ),
             )),
             drawn,
             ZONE,
@@ -232,7 +254,16 @@ fn zones() -> Vec<Row> {
                     }),
                 ),
                 &[
-                    "board", "zone", "add", "{board}", "Test", "--at", "900,0", "--size", "400x600", "--prompt",
+                    "board",
+                    "zone",
+                    "add",
+                    "{board}",
+                    "Test",
+                    "--at",
+                    "900,0",
+                    "--size",
+                    "400x600",
+                    "--prompt",
                     "{{password}}",
                 ],
                 Ok(("board_zone", wish(json!({ "action": "prompt", "template": "{{password}}" })))),

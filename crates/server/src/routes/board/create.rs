@@ -1,5 +1,5 @@
 use crate::app::App;
-use crate::extract::{Command};
+use crate::extract::Command;
 use crate::failure::Failure;
 use axum::Json;
 use axum::extract::State;

@@ -1,5 +1,5 @@
 use crate::app::App;
-use crate::extract::{Command};
+use crate::extract::Command;
 use crate::failure::Failure;
 use crate::show;
 use axum::Json;
