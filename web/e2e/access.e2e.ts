@@ -33,7 +33,13 @@ describe.skipIf(chromiumPath === null)('a working workspace', () => {
   async function routes(sat: Seat): Promise<string[]> {
     await visit(sat.page, place.origin);
     const id = await sessionId(sat.page, place.origin);
-    return ['/', '/coord', '/board', ...(id === null ? [] : TABS.map((tab) => `/s/${id}${tab}`)), '/nowhere/at/all'];
+    return [
+      '/',
+      '/coord',
+      '/board',
+      ...(id === null ? [] : TABS.map((tab) => `/s/${id}${tab}`)),
+      '/nowhere/at/all',
+    ];
   }
 
   for (const colorScheme of THEMES) {

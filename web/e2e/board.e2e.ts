@@ -1,7 +1,16 @@
 /** Boards: a card is dropped in a zone with the pointer, by keys and from the list, and each time it is one drop. */
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { chromiumPath, closeBrowser, openPlace, REAL, violations, visit, type Place, type Seat } from './place';
+import {
+  chromiumPath,
+  closeBrowser,
+  openPlace,
+  REAL,
+  violations,
+  visit,
+  type Place,
+  type Seat,
+} from './place';
 
 let place: Place;
 let seat: Seat;
@@ -10,7 +19,8 @@ const drops = () => place.mock?.requests.filter((one) => one.startsWith('PATCH /
 const prompts = (title: string) =>
   place.mock?.world.tasks.filter((one) => one.prompt === `Review ${title}`).length ?? 0;
 const titleOf = (card: number) => place.mock?.world.boards[0]?.cards[card]?.title ?? '';
-const grip = (page: Page, title: string) => page.getByRole('list', { name: 'Cards' }).getByRole('button', { name: title });
+const grip = (page: Page, title: string) =>
+  page.getByRole('list', { name: 'Cards' }).getByRole('button', { name: title });
 
 describe.skipIf(chromiumPath === null || REAL !== null)('a board', () => {
   beforeEach(async () => {
@@ -29,7 +39,7 @@ describe.skipIf(chromiumPath === null || REAL !== null)('a board', () => {
     const { page } = seat;
     const cards = page.getByRole('list', { name: 'Cards' });
     expect(await cards.getByText('editing').count()).toBeGreaterThan(0);
-    await cards.getByText('Ann').waitFor();
+    await cards.locator('strong', { hasText: 'Ann' }).waitFor();
     await grip(page, titleOf(0)).click();
     await page.getByText('Who tests this?').waitFor();
     expect(await violations(page)).toEqual([]);
@@ -115,7 +125,7 @@ describe.skipIf(chromiumPath === null || REAL !== null)('a board', () => {
     await page.getByRole('button', { name: 'Reply' }).click();
     await page.getByRole('textbox', { name: 'Answer' }).fill('I do');
     await page.getByRole('button', { name: 'Answer' }).click();
-    await page.getByText('I do').waitFor();
+    await page.getByText('I do', { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Settle' }).click();
     await page.getByRole('button', { name: 'Open again' }).waitFor();
   });

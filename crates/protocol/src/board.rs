@@ -297,37 +297,49 @@ pub struct NewBoard {
 
 /// Body of `PATCH /boards/{id}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct BoardPatch {
+    #[serde(default)]
     pub name: Option<String>,
     /// 1 to 64 letters, digits, `-`, `_` or `.`.
+    #[serde(default)]
     pub slug: Option<String>,
 }
 
 /// Body of `POST /boards/{id}/cards`: a card of a session, of a worktree, or a note when it is of neither.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct NewCard {
     /// Id or short id of a session.
+    #[serde(default)]
     pub session: Option<String>,
     /// Id, short id or name of a worktree.
+    #[serde(default)]
     pub worktree: Option<String>,
     /// Markdown, at most 16 KiB.
+    #[serde(default)]
     pub note: String,
     /// Without it, where there is room.
+    #[serde(default)]
     pub place: Option<Place>,
 }
 
 /// Body of `PATCH /cards/{id}`. What is not said stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct CardPatch {
+    #[serde(default)]
     pub x: Option<i32>,
+    #[serde(default)]
     pub y: Option<i32>,
+    #[serde(default)]
     pub width: Option<i32>,
+    #[serde(default)]
     pub height: Option<i32>,
+    #[serde(default)]
     pub note: Option<String>,
     /// The revision the change is made from; without it, the last one to write has the word.
+    #[serde(default)]
     pub revision: Option<u64>,
 }
 
@@ -354,17 +366,21 @@ pub struct NewZone {
 
 /// Body of `PATCH /zones/{id}`. What is not said stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct ZonePatch {
+    #[serde(default)]
     pub name: Option<String>,
+    #[serde(default)]
     #[schema(value_type = Option<words::ZoneColour>)]
     pub colour: Option<ZoneColour>,
+    #[serde(default)]
     pub place: Option<Place>,
     /// Null takes the trigger away.
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Trigger>)]
     pub trigger: Option<Option<Trigger>>,
     /// The revision the change is made from; without it, the last one to write has the word.
+    #[serde(default)]
     pub revision: Option<u64>,
 }
 
@@ -375,13 +391,16 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T
 
 /// Body of `POST /boards/{id}/comments`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct NewComment {
     /// At most 4 KiB.
+    #[serde(default)]
     pub text: String,
     /// Id or short id of a card of the board; without it, it is on the board itself.
+    #[serde(default)]
     pub card: Option<String>,
     /// Any comment of the thread it belongs to.
+    #[serde(default)]
     pub reply_to: Option<String>,
 }
 

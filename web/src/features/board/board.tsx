@@ -88,7 +88,15 @@ function Add({ board }: { board: WholeBoard }) {
   );
 }
 
-function Shown({ slug, selected, onSelect }: { slug: string; selected: string | null; onSelect(id: string): void }) {
+function Shown({
+  slug,
+  selected,
+  onSelect,
+}: {
+  slug: string;
+  selected: string | null;
+  onSelect(id: string): void;
+}) {
   const board = useQuery(boardQuery(slug));
   const sessions = useQuery(sessionsQuery);
   const change = useChangeCard();
@@ -113,7 +121,9 @@ function Shown({ slug, selected, onSelect }: { slug: string; selected: string | 
         <Add board={board.data} />
       </div>
       {board.data.cards.length + board.data.zones.length === 0 && (
-        <p className="px-4 pt-3 text-muted">Nothing is on this board yet. Put a session, a note or a zone on it.</p>
+        <p className="px-4 pt-3 text-muted">
+          Nothing is on this board yet. Put a session, a note or a zone on it.
+        </p>
       )}
       <Canvas
         board={board.data}
@@ -178,7 +188,9 @@ export function BoardScreen() {
       )}
       {boards.data && slug === null && (
         <Empty title="No boards yet">
-          <p>A board shows sessions, worktrees and notes, and prompts what you drop in a zone. From a terminal:</p>
+          <p>
+            A board shows sessions, worktrees and notes, and prompts what you drop in a zone. From a terminal:
+          </p>
           <CommandLine>coditect board new "Release"</CommandLine>
         </Empty>
       )}

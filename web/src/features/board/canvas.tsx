@@ -120,7 +120,8 @@ export function Canvas({
       className="focus-inset relative min-h-0 flex-1 overflow-x-auto overflow-y-auto"
     >
       <p id="board-keys" className="sr-only">
-        Space takes the card and drops it, arrows move it while it is held, Shift further, Escape puts it back.
+        Space takes the card and drops it, arrows move it while it is held, Shift further, Escape puts it
+        back.
       </p>
       <p role="status" className="sr-only">
         {said}

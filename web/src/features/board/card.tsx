@@ -141,7 +141,7 @@ export function CardView({
           className="min-w-0 flex-1 cursor-grab touch-none truncate text-left text-sm font-medium after:absolute after:inset-0 active:cursor-grabbing"
           {...grip}
         >
-          {title}
+          {kind === 'note' ? 'Note' : title}
         </button>
         {card.subject.kind === 'session' && (
           <Link
@@ -159,7 +159,10 @@ export function CardView({
       {note !== '' && <Prose text={note} className="text-xs" />}
       {kind !== 'note' && card.note !== '' && <p className="truncate text-xs text-muted">{card.note}</p>}
       {fired && (
-        <p className={`mt-auto truncate text-2xs ${fired[1]}`} title={card.firing?.text ?? card.firing?.prompt}>
+        <p
+          className={`mt-auto truncate text-2xs ${fired[1]}`}
+          title={card.firing?.text ?? card.firing?.prompt}
+        >
           {fired[0]}
           {card.firing?.text ? `: ${card.firing.text}` : ''}
         </p>

@@ -19,7 +19,9 @@ it('finds the zone that the daemon finds', () => {
 it('puts the middle of a card where the middle of the zone is', () => {
   const target = place(100, 200, 400, 300);
   const card = place(0, 0, 260, 140);
-  expect(zoneAround([{ ...zone('zon_a', 0, 1), place: target }], { ...card, ...middleOf(target, card) })).not.toBeNull();
+  expect(
+    zoneAround([{ ...zone('zon_a', 0, 1), place: target }], { ...card, ...middleOf(target, card) }),
+  ).not.toBeNull();
   expect(middleOf(target, card)).toEqual({ x: 170, y: 280 });
 });
 

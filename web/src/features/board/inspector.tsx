@@ -31,7 +31,11 @@ function Firing({ card }: { card: Card }) {
           >
             Do it
           </Button>
-          <Button size="sm" disabled={answer.isPending} onClick={() => answer.mutate({ card: card.id, confirm: false })}>
+          <Button
+            size="sm"
+            disabled={answer.isPending}
+            onClick={() => answer.mutate({ card: card.id, confirm: false })}
+          >
             Leave it
           </Button>
         </div>
@@ -77,7 +81,8 @@ function Selected({ board, card, onGone }: { board: WholeBoard; card: Card; onGo
           disabled={board.zones.length === 0 || change.isPending}
           onChange={(event) => {
             const zone = board.zones.find((one) => one.id === event.target.value);
-            if (zone) change.mutate({ card: card.id, ...middleOf(zone.place, card.place), revision: card.revision });
+            if (zone)
+              change.mutate({ card: card.id, ...middleOf(zone.place, card.place), revision: card.revision });
           }}
           className="h-7 min-w-0 flex-1 rounded-md border border-edge/60 bg-raised px-2 text-sm"
         >
@@ -191,7 +196,15 @@ function Comments({ board, card }: { board: WholeBoard; card: Card | undefined }
   );
 }
 
-export function Inspector({ slug, selected, onGone }: { slug: string; selected: string | null; onGone(): void }) {
+export function Inspector({
+  slug,
+  selected,
+  onGone,
+}: {
+  slug: string;
+  selected: string | null;
+  onGone(): void;
+}) {
   const { data: board } = useQuery(boardQuery(slug));
   if (!board) return null;
   const card = board.cards.find((one) => one.id === selected);

@@ -25,7 +25,8 @@ export const useRenameBoard = () =>
 
 export const useRemoveBoard = () =>
   useOrder(
-    (board: string) => take(client.DELETE('/api/v1/boards/{id}', { params: { path: { id: board }, ...once() } })),
+    (board: string) =>
+      take(client.DELETE('/api/v1/boards/{id}', { params: { path: { id: board }, ...once() } })),
     () => [keys.boards],
   );
 
@@ -57,7 +58,8 @@ export const useAnswerCard = () =>
 
 export const useRemoveCard = () =>
   useOrder(
-    (card: string) => take(client.DELETE('/api/v1/cards/{id}', { params: { path: { id: card }, ...once() } })),
+    (card: string) =>
+      take(client.DELETE('/api/v1/cards/{id}', { params: { path: { id: card }, ...once() } })),
     stale,
   );
 
@@ -77,7 +79,8 @@ export const useChangeZone = () =>
 
 export const useRemoveZone = () =>
   useOrder(
-    (zone: string) => take(client.DELETE('/api/v1/zones/{id}', { params: { path: { id: zone }, ...once() } })),
+    (zone: string) =>
+      take(client.DELETE('/api/v1/zones/{id}', { params: { path: { id: zone }, ...once() } })),
     stale,
   );
 

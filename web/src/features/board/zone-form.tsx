@@ -39,7 +39,12 @@ export function ZoneForm({ zone, onGone }: { zone: Zone; onGone(): void }) {
       >
         <label className="flex flex-col gap-0.5 text-xs text-muted">
           Name
-          <input value={name} maxLength={100} onChange={(event) => setName(event.target.value)} className={FIELD} />
+          <input
+            value={name}
+            maxLength={100}
+            onChange={(event) => setName(event.target.value)}
+            className={FIELD}
+          />
         </label>
         <label className="flex flex-col gap-0.5 text-xs text-muted">
           Colour
@@ -69,7 +74,11 @@ export function ZoneForm({ zone, onGone }: { zone: Zone; onGone(): void }) {
         </div>
         <label className="flex flex-col gap-0.5 text-xs text-muted">
           A card that is dropped here
-          <select value={action} onChange={(event) => setAction(event.target.value as Action)} className={FIELD}>
+          <select
+            value={action}
+            onChange={(event) => setAction(event.target.value as Action)}
+            className={FIELD}
+          >
             {ACTIONS.map(([word, does]) => (
               <option key={word} value={word}>
                 {does}
@@ -90,7 +99,11 @@ export function ZoneForm({ zone, onGone }: { zone: Zone; onGone(): void }) {
               />
             </label>
             <label className="flex items-center gap-2 text-xs">
-              <input type="checkbox" checked={confirm} onChange={(event) => setConfirm(event.target.checked)} />
+              <input
+                type="checkbox"
+                checked={confirm}
+                onChange={(event) => setConfirm(event.target.checked)}
+              />
               Ask me first
             </label>
           </>
