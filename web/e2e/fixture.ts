@@ -1,4 +1,6 @@
 /** A workspace frozen in the middle of its work: four agents, a lock wait, a question, a failure. Deterministic. */
+import { afterTurn } from './point';
+import { makeBoard } from './board-fixture';
 import type { Plan, Session, Task, TaskState, Vitality } from '../src/api/nouns';
 import { makeBoard } from './board-fixture';
 import { Builder, id, TEAM, type World } from './builder';
@@ -138,32 +140,7 @@ function workOf(b: Builder, session: Session, plan: Plan): void {
     name: null,
     point: null,
   });
-  b.world.checkpoints.push({
-    id: id('chk', b.number()),
-    session: session.id,
-    plan: null,
-    repo: id('rep', 1),
-    git_ref: 'refs/coditect/checkpoints/2',
-    commit: '91b6c2f08d7a4e35b1c6f0a92d83e7415c0f6ab8',
-    paths: ['src/lexer.rs', 'tests/lexer.rs'],
-    co_authors: ['codex'],
-    message: 'After a turn of codex',
-    created_at: b.ago(175),
-    kind: 'after_turn',
-    name: null,
-    point: {
-      worktree: '/srv/textkit',
-      tree: '4b825dc642cb6eb9a060e54bf8d69288fbee4904',
-      base: null,
-      parent: null,
-      depth: 0,
-      turn: null,
-      message: null,
-      at: '1.42',
-      changed: 2,
-      left_out: 0,
-    },
-  });
+  b.world.checkpoints.push(afterTurn(b, session.id));
 
   const parser = part('Fix precedence of unary minus', 'claude', 'working', 299);
   b.say(parser, 'claude', 210, [

@@ -3,7 +3,7 @@
 use crate::snapshot::zero_separated;
 use crate::{GitError, Oid, Repository};
 use model::RepoPath;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What stands at a path.
@@ -90,8 +90,11 @@ impl Repository {
             if let Err(error) = self.call("read-tree").arg(tree.as_str()).index(&index).run() {
                 return Err(self.or_no_object(error, tree));
             }
+            let there = self.call("ls-files").args(["-z", "--cached"]).index(&index).run()?.stdout;
+            let there: BTreeSet<&[u8]> = there.split(|byte| *byte == 0).collect();
+            let wanted = paths.iter().filter(|path| there.contains(path.as_str().as_bytes()));
             let call = self.call("checkout-index").args(["--force", "-z", "--stdin"]);
-            call.stdin(zero_separated(paths)).index(&index).work_tree(&files).run()?;
+            call.stdin(zero_separated(wanted)).index(&index).work_tree(&files).run()?;
         }
         Ok(Unpacked { _workshop: workshop, files })
     }

@@ -19,7 +19,7 @@ use model::{
     RegistrationId, RepoPath, RestoreEnd, RestoreStart,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -376,7 +376,7 @@ fn changes(
     let Comparison { mut files, unnamable } = repository.compare(now, target)?;
     files.retain(|file| wanted(&file.path, paths));
     let names: Vec<RepoPath> = files.iter().map(|file| file.path.clone()).collect();
-    let filtered = if names.is_empty() { Default::default() } else { repository.with_filter(&names)? };
+    let filtered = if names.is_empty() { BTreeSet::new() } else { repository.with_filter(&names)? };
     let mut kept_back: Vec<KeptFile> = unnamable
         .into_iter()
         .map(|path| KeptFile { path, reason: "its name is not one that is written to".to_owned() })
@@ -416,9 +416,9 @@ fn do_steps(
     steps: &[Step],
     staged: &BTreeMap<RepoPath, String>,
     hold: Option<&Hold>,
-) -> (std::collections::BTreeSet<RepoPath>, Vec<KeptFile>) {
+) -> (BTreeSet<RepoPath>, Vec<KeptFile>) {
     let root = Path::new(&start.worktree);
-    let mut done = std::collections::BTreeSet::new();
+    let mut done = BTreeSet::new();
     let mut left = Vec::new();
     let ground = match Ground::open(root) {
         Ok(ground) => ground,

@@ -25,7 +25,15 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
+        Self::elsewhere(0)
+    }
+
+    /// Whose ids are others than those of the first one.
+    fn elsewhere(number: usize) -> Self {
         let stage = Stage::with_path();
+        (0..number).for_each(|_| {
+            let _: CheckpointId = stage.shared.new_id();
+        });
         let origin = TempRepo::with(&FILES);
         let root = stage.worktree();
         origin.git(&["clone", "-q", ".", root.to_str().unwrap()]);
@@ -406,7 +414,7 @@ async fn a_bundle_from_elsewhere_is_looked_at_before_it_counts() {
     assert_eq!(place.import(Some("relative".into())).await.unwrap_err().code, "path_relative");
 
     // Another repository, of another history.
-    let other = Place::new();
+    let other = Place::elsewhere(5);
     other.git(&["checkout", "-q", "--orphan", "fresh"]);
     other.git(&["commit", "-qm", "another beginning"]);
     for line in
@@ -421,7 +429,7 @@ async fn a_bundle_from_elsewhere_is_looked_at_before_it_counts() {
     assert_eq!(other.git(&["for-each-ref"]), refs);
 
     // The same history in a workspace that knows neither checkpoint nor session.
-    let copied = Place::new();
+    let copied = Place::elsewhere(7);
     let head = copied.git(&["rev-parse", "HEAD"]);
     copied.git(&["fetch", "-q", place.root.to_str().unwrap(), "HEAD"]);
     assert_eq!(copied.import(Some(file.clone())).await.unwrap_err().code, "session_needed");

@@ -1,6 +1,6 @@
 /** Checkpoints of a session, the newest first, and the way back to each. What is there is kept before, so a way back has one, too. */
 import { Flag, History } from 'lucide-react';
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { useRestoreCheckpoint } from '@/api/mutations';
 import type { Checkpoint } from '@/api/nouns';
 import { Button } from '@/components/button';
@@ -11,34 +11,39 @@ import { Clock } from '@/components/time';
 import { displayName } from '@/features/agent/identity';
 import { automatic, called } from './kind';
 
-function Restore({ checkpoint }: { checkpoint: Checkpoint }) {
-  const [asked, ask] = useState(false);
+/** Asks before files change. The question has the focus, for whoever has no mouse. */
+function Ask({ checkpoint, done }: { checkpoint: Checkpoint; done: () => void }) {
   const restore = useRestoreCheckpoint();
-  const name = called(checkpoint);
-  if (!asked) {
-    return (
-      <Button aria-label={`Restore files: ${name}`} onClick={() => ask(true)}>
-        <History size={12} aria-hidden />
-        Restore files
-      </Button>
-    );
-  }
+  const yes = useRef<HTMLButtonElement>(null);
+  useEffect(() => yes.current?.focus(), []);
   const go = (): void => {
-    restore.mutate(
-      { checkpoint: checkpoint.id, session: checkpoint.session },
-      { onSettled: () => ask(false) },
-    );
+    restore.mutate({ checkpoint: checkpoint.id, session: checkpoint.session }, { onSettled: done });
   };
   return (
-    <span role="group" aria-label={`Restore all files: ${name}`} className="flex items-center gap-1.5">
+    <span
+      role="group"
+      aria-label={`Restore all files: ${called(checkpoint)}`}
+      className="flex items-center gap-1.5"
+    >
       <span className="text-muted">What is there now is kept first.</span>
-      <Button tone="primary" autoFocus disabled={restore.isPending} onClick={go}>
+      <Button ref={yes} tone="primary" disabled={restore.isPending} onClick={go}>
         {restore.isPending ? 'Restoring…' : 'Restore'}
       </Button>
-      <Button disabled={restore.isPending} onClick={() => ask(false)}>
+      <Button disabled={restore.isPending} onClick={done}>
         Keep as it is
       </Button>
     </span>
+  );
+}
+
+function Restore({ checkpoint }: { checkpoint: Checkpoint }) {
+  const [asked, ask] = useState(false);
+  if (asked) return <Ask checkpoint={checkpoint} done={() => ask(false)} />;
+  return (
+    <Button aria-label={`Restore files: ${called(checkpoint)}`} onClick={() => ask(true)}>
+      <History size={12} aria-hidden />
+      Restore files
+    </Button>
   );
 }
 
