@@ -1,5 +1,6 @@
 //! The tools: one file per noun, each with its functions and their list.
 
+mod artifact;
 mod board;
 mod conflict;
 mod context;
@@ -29,7 +30,7 @@ use std::sync::{Arc, LazyLock};
 
 /// Most tools there are: each one costs every agent's context some hundred tokens.
 #[cfg(test)]
-const TOOLS_MAX: usize = 58;
+const TOOLS_MAX: usize = 61;
 /// Longest text a tool takes, in bytes, where nothing says otherwise.
 pub const TEXT_MAX: usize = 32 * 1024;
 
@@ -132,6 +133,7 @@ pub fn tools() -> &'static [Tool] {
             notice::tools(),
             task::tools(),
             context::tools(),
+            artifact::tools(),
             who::tools(),
             session::tools(),
             lineage::tools(),

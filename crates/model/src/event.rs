@@ -1,11 +1,11 @@
 //! Events: committed facts, named in the past tense. This enum is the journal's whole vocabulary.
 
 use crate::{
-    AgentName, AgentNameError, Board, BoardId, BudgetWarning, CallbackChange, CallbackDelivery, Card,
-    CardEdit, CardMove, CardRemoved, Checkpoint, CloneFailure, CloneStart, CloneStep, Comment,
-    CommentRemoved, CommentResolved, ConflictChange, ContextChange, FileChange, FileRestored, Firing,
-    FiringConfirmed, FiringEnd, GitState, LockChange, MergedPlan, Message, MessageDraft, Namer, Notice,
-    Opening, Outline, Participant, ParticipantId, ParticipantStatus, Permission, PermissionDecision,
+    AgentName, AgentNameError, Artifact, ArtifactRemoved, Board, BoardId, BudgetWarning, CallbackChange,
+    CallbackDelivery, Card, CardEdit, CardMove, CardRemoved, Checkpoint, CloneFailure, CloneStart, CloneStep,
+    Comment, CommentRemoved, CommentResolved, ConflictChange, ContextChange, FileChange, FileRestored,
+    Firing, FiringConfirmed, FiringEnd, GitState, LockChange, MergedPlan, Message, MessageDraft, Namer,
+    Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus, Permission, PermissionDecision,
     PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal, QueueOrder, RefusedEdit, Registration,
     RegistrationId, Replay, Repo, RepoId, Run, RunExit, RunId, ScriptEnd, ScriptStart, Session, SessionId,
     SessionImport, SessionTags, StrayFiles, Task, TaskAssignment, TaskChange, TaskClaim, TaskId, TestReport,
@@ -219,6 +219,9 @@ events! {
     CheckpointCreated(Checkpoint) "checkpoint.created",
     /// Two worktrees, or one and the checkout's branch, are in conflict, otherwise than before, or no longer.
     ConflictChanged(ConflictChange) "conflict.changed",
+    ArtifactCreated(Artifact) "artifact.created",
+    /// It is listed no more. What it held stays.
+    ArtifactRemoved(ArtifactRemoved) "artifact.removed",
     RegistrationAnnounced(Registration) "registration.announced",
     RegistrationEnded(RegistrationEnd) "registration.ended",
     LockChanged(LockChange) "lock.changed",
@@ -465,6 +468,8 @@ impl Event {
             Self::FileStrayed(e) => Some(e.session),
             Self::EditRefused(e) => Some(e.session),
             Self::CheckpointCreated(e) => Some(e.session),
+            Self::ArtifactCreated(e) => e.session,
+            Self::ArtifactRemoved(e) => e.session,
             Self::RegistrationAnnounced(e) => e.session,
             Self::RegistrationEnded(e) => e.session,
             Self::LockChanged(e) => e.session,

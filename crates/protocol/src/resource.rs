@@ -9,10 +9,10 @@
 //! the session tells that they may have moved, and the client reads them again.
 
 use crate::{
-    Board, Card, Checkpoint, Comment, Conflict, ContextEntry, Decision, FileChange, Firing, GitState,
-    LockChange, MergedPlan, Message, Notice, Participant, Permission, PermissionRule, Plan, Proposal,
-    Question, RefusedEdit, Registration, Repo, RetryPolicy, Run, Session, SessionSource, Target, Task,
-    TaskClaim, TestReport, Turn, TurnOutcome, Usage, WorktreeChange, Zone,
+    Artifact, Board, Card, Checkpoint, Comment, Conflict, ContextEntry, Decision, FileChange, Firing,
+    GitState, LockChange, MergedPlan, Message, Notice, Participant, Permission, PermissionRule, Plan,
+    Proposal, Question, RefusedEdit, Registration, Repo, RetryPolicy, Run, Session, SessionSource, Target,
+    Task, TaskClaim, TestReport, Turn, TurnOutcome, Usage, WorktreeChange, Zone,
 };
 use model::{
     ConflictChange, ConflictPhase, Cursor, Event, FiringState, HistoryBy, LockPhase, PlanState, Role,
@@ -74,6 +74,7 @@ pub enum Noun {
     RefusedEdit,
     Checkpoint,
     Conflict,
+    Artifact,
     Registration,
     Lock,
     Notice,
@@ -132,6 +133,10 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         Event::MessageDrafted(draft) => changes.patched(Noun::Draft, draft.turn, draft),
         Event::FileModified(_) | Event::EditRefused(_) | Event::CheckpointCreated(_) => changes.files(event),
         Event::ConflictChanged(change) => changes.conflict(change),
+        Event::ArtifactCreated(one) => {
+            changes.created(Noun::Artifact, one.id, Artifact::from(one.clone()));
+        }
+        Event::ArtifactRemoved(e) => changes.removed(Noun::Artifact, e.artifact),
         Event::RegistrationAnnounced(one) => changes.announced(one),
         Event::RegistrationEnded(e) => changes.removed(Noun::Registration, e.registration),
         Event::LockChanged(change) => changes.lock(change),

@@ -32,6 +32,7 @@ words!(cost: CostBy);
 words!(config: PermissionPreset, Titles, Unattended);
 words!(
     model:
+    ArtifactKind,
     BudgetKind,
     BudgetUnit,
     CallbackMode,
