@@ -1,6 +1,5 @@
 /** A workspace frozen in the middle of its work: four agents, a lock wait, a question, a failure. Deterministic. */
 import { afterTurn } from './point';
-import { makeBoard } from './board-fixture';
 import type { Plan, Session, Task, TaskState, Vitality } from '../src/api/nouns';
 import { makeBoard } from './board-fixture';
 import { Builder, id, TEAM, type World } from './builder';

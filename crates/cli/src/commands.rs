@@ -1,6 +1,7 @@
 //! The tree: one file or folder per noun, and what they have in common.
 
 mod agent;
+mod artifact;
 mod board;
 mod checkpoint;
 mod completions;
@@ -65,6 +66,9 @@ pub(crate) enum Command {
     Permission(permission::Permission),
     /// What work has cost, by agent, model, task, session or day
     Cost(cost::Cost),
+    /// Files and outputs agents made, kept by what they hold
+    #[command(subcommand)]
+    Artifact(artifact::Artifacts),
     /// The configured agents
     #[command(subcommand)]
     Agent(agent::Agent),
@@ -134,6 +138,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Outcome {
         Command::Board(command) => command.run(context),
         Command::Permission(command) => command.run(context),
         Command::Cost(command) => command.run(context),
+        Command::Artifact(command) => command.run(context),
         Command::Agent(command) => command.run(context),
         Command::Join(command) => command.run(context),
         Command::Leave(command) => command.run(context),

@@ -5,6 +5,7 @@
 //! inside this client only.
 
 mod archive;
+mod artifact;
 mod board;
 mod checkpoint;
 mod conflict;
@@ -16,14 +17,14 @@ use crate::client::{Ask, Client, Fresh};
 use crate::{ClientError, path};
 use protocol::Method::{Delete, Get, Patch, Post};
 use protocol::{
-    Agent, Aside, ChannelCount, Compaction, ConfigVersion, CostQuery, CostReport, DataReport, Detachment,
-    EventPage, EventQuery, Family, FamilyQuery, Finding, Import, InboxQuery, Landed, Launch, LiveTurn, Lock,
-    LockTable, Message, MessageQuery, NewAnswer, NewAttachment, NewDecision, NewExport, NewFork, NewImport,
-    NewLanding, NewLock, NewNotice, NewPlan, NewPrompt, NewQuestion, NewRepo, NewRestore, NewSession,
-    NewSpawn, NewSteer, Notice, NoticeQuery, Page, Participant, Permission, PermissionQuery, PermissionRule,
-    Plan, Presence, Presences, Receipt, RemovalQuery, RemovedSession, RemovedWorktree, Repo, RepoPatch,
-    RestoredFile, Session, SessionPatch, SessionQuery, SessionTaskQuery, SpawnedSession, Status, Stopping,
-    Task, TaskMove, TaskQuery, Version, WorktreeRemoval,
+    Agent, AgentStats, AgentStatsQuery, Aside, ChannelCount, Compaction, ConfigVersion, CostQuery,
+    CostReport, DataReport, Detachment, EventPage, EventQuery, Family, FamilyQuery, Finding, Import,
+    InboxQuery, Landed, Launch, LiveTurn, Lock, LockTable, Message, MessageQuery, NewAnswer, NewAttachment,
+    NewDecision, NewExport, NewFork, NewImport, NewLanding, NewLock, NewNotice, NewPlan, NewPrompt,
+    NewQuestion, NewRepo, NewRestore, NewSession, NewSpawn, NewSteer, Notice, NoticeQuery, Page, Participant,
+    Permission, PermissionQuery, PermissionRule, Plan, Presence, Presences, Receipt, RemovalQuery,
+    RemovedSession, RemovedWorktree, Repo, RepoPatch, RestoredFile, Session, SessionPatch, SessionQuery,
+    SessionTaskQuery, SpawnedSession, Status, Stopping, Task, TaskMove, TaskQuery, Version, WorktreeRemoval,
 };
 
 type Key<'a> = Option<&'a str>;
@@ -306,6 +307,11 @@ impl Client {
 
     pub async fn notices(&self, query: &NoticeQuery) -> Result<Page<Notice>, ClientError> {
         self.ask(Ask::new(Get, path::with_query("/notices", query)?)).await
+    }
+
+    /// What agents' turns came to.
+    pub async fn agent_stats(&self, query: &AgentStatsQuery) -> Result<AgentStats, ClientError> {
+        self.ask(Ask::new(Get, path::with_query("/agents/stats", query)?)).await
     }
 
     pub async fn publish_notice(&self, new: &NewNotice, key: Key<'_>) -> Result<Notice, ClientError> {

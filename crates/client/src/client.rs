@@ -78,12 +78,13 @@ pub(crate) struct Ask {
     method: Method,
     path: String,
     body: Option<Bytes>,
+    kind: &'static str,
     key: Option<String>,
 }
 
 impl Ask {
     pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), body: None, key: None }
+        Self { method, path: path.into(), body: None, kind: "application/json", key: None }
     }
 
     pub(crate) fn body(mut self, body: &impl Serialize) -> Result<Self, ClientError> {
@@ -103,9 +104,14 @@ impl Ask {
             request = request.header(IDEMPOTENCY_HEADER, key);
         }
         if self.body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
+            request = request.header(header::CONTENT_TYPE, self.kind);
         }
         request.body(Full::new(self.body.clone().unwrap_or_default()))
+    }
+
+    /// Bytes as they are.
+    pub(crate) fn bytes(self, content: Vec<u8>) -> Self {
+        Self { body: Some(content.into()), kind: "application/octet-stream", ..self }
     }
 
     /// A key of the caller's own, so that even a repeat by another process is harmless.

@@ -1,7 +1,9 @@
 //! Agents: what is configured, and whether it could work now.
 
+use crate::aside::aside;
 use crate::{AgentView, Call, Engine, assign, fence, recovery};
-use model::{Event, Refusal, Vendor, VendorPause};
+use model::{Event, Refusal, SessionId, Timestamp, Vendor, VendorPause};
+use store::{AgentFigures, FollowerStatus};
 
 impl Engine {
     pub fn agents(&self) -> Vec<AgentView> {
@@ -43,5 +45,14 @@ impl Engine {
         self.shared.commit(call.actor(), call.key.clone(), command).await?;
         recovery::resume(&self.shared).await?;
         Ok(self.agents().into_iter().filter(|agent| agent.vendor == vendor).collect())
+    }
+
+    /// What agents' turns came to, and how far they are counted: of one session or all, since a time or ever.
+    pub fn agent_figures(
+        &self,
+        session: Option<SessionId>,
+        since: Option<Timestamp>,
+    ) -> Result<(Vec<AgentFigures>, FollowerStatus), Refusal> {
+        Ok(aside(|| self.shared.store.agent_figures(session, since))?)
     }
 }

@@ -196,6 +196,19 @@ fn look(shared: &Shared) -> Vec<Finding> {
         None => good("archive", format!("session logs are at {}", archive.position)),
         Some(reason) => bad("archive", reason, Some("run `coditect daemon restart`")),
     });
+    let sides = shared.store.side_position();
+    findings.push(match sides.stopped {
+        None => {
+            let behind = shared.store.durable().seq.saturating_sub(sides.position.seq);
+            good(
+                "sides",
+                format!("agent_metrics.db and others are at {}, {behind} events behind", sides.position),
+            )
+        }
+        Some(reason) => {
+            bad("sides", reason, Some("run `coditect daemon restart`; they are made anew from the journal"))
+        }
+    });
     findings.push(match shared.bus.locks(None) {
         Ok(locks) => good("bus", format!("{} locks held", locks.len())),
         Err(error) => bad("bus", error.to_string(), Some("run `coditect daemon restart`")),

@@ -7,6 +7,7 @@
 mod actor;
 mod agent;
 mod archive;
+mod artifact;
 mod aside;
 mod ask;
 mod assign;
@@ -68,6 +69,7 @@ mod worktree;
 mod writer;
 
 pub use archive::{ARCHIVE_SESSIONS_MAX, ArchiveTally, ImportedSession, SessionArchive};
+pub use artifact::{ArtifactsPage, NewArtifact};
 pub use ask::{AsideView, NewQuestion};
 pub use board::{
     BoardCopy, BoardView, CardChange, CardCopy, CardView, CommentCopy, MissingWish, NewCard, NewComment,
@@ -111,8 +113,8 @@ pub use repo::{CLONES_MAX, NewClone, NewRepo, RepoChange};
 pub use session::{CallbackWish, NewSession, RemovedSession, SessionChange, SessionsPage};
 pub use spawn::{NewSpawn, SpawnedSession};
 pub use store::{
-    Archived, BoardCounts, CloneRow, CommentRow, FiringRow, Kin, MessageRange, ScriptRow, SessionFilter,
-    SessionSort,
+    AgentFigures, Archived, BoardCounts, CloneRow, CommentRow, FiringRow, FollowerStatus, Kin, MessageRange,
+    ScriptRow, SessionFilter, SessionSort,
 };
 pub use task::TaskPage;
 pub use terms::{NewTerms, TermsChange};

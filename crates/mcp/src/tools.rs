@@ -1,5 +1,6 @@
 //! The tools: one file per noun, each with its functions and their list.
 
+mod artifact;
 mod board;
 mod checkpoint;
 mod conflict;
@@ -133,6 +134,7 @@ pub fn tools() -> &'static [Tool] {
             notice::tools(),
             task::tools(),
             context::tools(),
+            artifact::tools(),
             who::tools(),
             session::tools(),
             lineage::tools(),

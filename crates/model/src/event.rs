@@ -1,18 +1,18 @@
 //! Events: committed facts, named in the past tense. This enum is the journal's whole vocabulary.
 
 use crate::{
-    AgentName, AgentNameError, Board, BoardId, BudgetWarning, CallbackChange, CallbackDelivery, Card,
-    CardEdit, CardMove, CardRemoved, Checkpoint, CheckpointBundle, CheckpointRemoval, CloneFailure,
-    CloneStart, CloneStep, Comment, CommentRemoved, CommentResolved, Compaction, CompactionFailure,
-    ConflictChange, ContextChange, FileChange, FileRestored, Firing, FiringConfirmed, FiringEnd, GitState,
-    LockChange, MergedPlan, Message, MessageDraft, Namer, Notice, Opening, Outline, Participant,
-    ParticipantId, ParticipantStatus, Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval,
-    Plan, PlanId, Proposal, QueueOrder, RefusedEdit, Registration, RegistrationId, Replay, Repo, RepoId,
-    RestoreEnd, RestoreStart, Run, RunExit, RunId, ScriptEnd, ScriptStart, Session, SessionId, SessionImport,
-    SessionTags, StrayFiles, Task, TaskAssignment, TaskChange, TaskClaim, TaskId, TestReport, Timestamp,
-    TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorPause,
-    VendorRecords, Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored, Zone,
-    ZoneRemoved,
+    AgentName, AgentNameError, Artifact, ArtifactRemoved, Board, BoardId, BudgetWarning, CallbackChange,
+    CallbackDelivery, Card, CardEdit, CardMove, CardRemoved, Checkpoint, CheckpointBundle, CheckpointRemoval,
+    CloneFailure, CloneStart, CloneStep, Comment, CommentRemoved, CommentResolved, Compaction,
+    CompactionFailure, ConflictChange, ContextChange, FileChange, FileRestored, Firing, FiringConfirmed,
+    FiringEnd, GitState, LockChange, MergedPlan, Message, MessageDraft, Namer, Notice, Opening, Outline,
+    Participant, ParticipantId, ParticipantStatus, Permission, PermissionDecision, PermissionRule,
+    PermissionRuleRemoval, Plan, PlanId, Proposal, QueueOrder, RefusedEdit, Registration, RegistrationId,
+    Replay, Repo, RepoId, RestoreEnd, RestoreStart, Run, RunExit, RunId, ScriptEnd, ScriptStart, Session,
+    SessionId, SessionImport, SessionTags, StrayFiles, Task, TaskAssignment, TaskChange, TaskClaim, TaskId,
+    TestReport, Timestamp, TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor,
+    VendorPause, VendorRecords, Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged,
+    WorktreeRestored, Zone, ZoneRemoved,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -228,6 +228,9 @@ events! {
     CheckpointRestoreStarted(RestoreStart) "checkpoint.restore_started",
     CheckpointRestored(RestoreEnd) "checkpoint.restored",
     CheckpointBundled(CheckpointBundle) "checkpoint.bundled",
+    ArtifactCreated(Artifact) "artifact.created",
+    /// It is listed no more. What it held stays.
+    ArtifactRemoved(ArtifactRemoved) "artifact.removed",
     RegistrationAnnounced(Registration) "registration.announced",
     RegistrationEnded(RegistrationEnd) "registration.ended",
     LockChanged(LockChange) "lock.changed",
@@ -481,6 +484,8 @@ impl Event {
             Self::CheckpointRestoreStarted(e) => Some(e.session),
             Self::CheckpointRestored(e) => Some(e.session),
             Self::CheckpointBundled(_) => None,
+            Self::ArtifactCreated(e) => e.session,
+            Self::ArtifactRemoved(e) => e.session,
             Self::RegistrationAnnounced(e) => e.session,
             Self::RegistrationEnded(e) => e.session,
             Self::LockChanged(e) => e.session,

@@ -165,6 +165,7 @@ macro_rules! kinds {
 }
 
 kinds! {
+    ArtifactId Artifact "art",
     BoardId Board "brd",
     CardId Card "crd",
     CheckpointId Checkpoint "chk",

@@ -11,6 +11,7 @@
 mod agent;
 mod ambient;
 mod archive;
+mod artifact;
 mod board;
 mod budget;
 mod checkpoint;
@@ -43,6 +44,9 @@ mod worktree;
 pub use agent::{AGENT_NAME_MAX, AgentName, AgentNameError, Driver, Isolation, Vendor};
 pub use ambient::{Clock, Entropy};
 pub use archive::{SessionImport, SessionSource};
+pub use artifact::{
+    ARTIFACT_BYTES_MAX, ARTIFACT_NAME_MAX, Artifact, ArtifactKind, ArtifactRemoved, artifact_name,
+};
 pub use board::{
     BOARD_EDGE, BOARD_NAME_MAX, BOARDS_MAX, Board, CARDS_MAX, COMMENT_MAX, COMMENTS_MAX, Card, CardEdit,
     CardMove, CardRemoved, CardSubject, Comment, CommentRemoved, CommentResolved, Firing, FiringConfirmed,
@@ -67,9 +71,9 @@ pub use event::{
     SessionArchived, SessionRemoved, SessionRenamed, StatusChange, TaskEnd, TaskRef, TurnEnd,
 };
 pub use id::{
-    BoardId, CardId, CheckpointId, CommentId, ConflictId, FiringId, Id, IdError, Kind as IdKind, MessageId,
-    NoticeId, ParticipantId, PermissionId, PermissionRuleId, PlanId, RegistrationId, RepoId, RunId,
-    SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId, TurnId, UserId, WorktreeId, ZoneId,
+    ArtifactId, BoardId, CardId, CheckpointId, CommentId, ConflictId, FiringId, Id, IdError, Kind as IdKind,
+    MessageId, NoticeId, ParticipantId, PermissionId, PermissionRuleId, PlanId, RegistrationId, RepoId,
+    RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId, TurnId, UserId, WorktreeId, ZoneId,
 };
 pub use layout::{DEFAULT_WORKSPACE, DataRoot, WorkspaceDir};
 pub use lock::{Lock, LockChange, LockMode, LockPhase};

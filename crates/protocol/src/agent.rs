@@ -1,14 +1,15 @@
 //! Agents on the wire.
 
+use crate::event::cursor_text;
 use crate::operation::{
     Access::{Run, User},
     Method::{Get, Post},
     Operation,
 };
 use crate::words;
-use model::{AgentName, Driver, Isolation, Timestamp, Vendor};
+use model::{AgentName, Cursor, Driver, Isolation, Timestamp, Vendor};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// A configured agent, and whether it could work now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -68,6 +69,55 @@ pub struct NewResumption {
     pub vendor: Vendor,
 }
 
+/// Whose turns to count.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct AgentStatsQuery {
+    /// Id or short id of a session; all without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// Only turns that ended at or after this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>)]
+    pub since: Option<Timestamp>,
+}
+
+/// What agents' turns came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AgentStats {
+    /// Who did most comes first.
+    pub items: Vec<AgentFigures>,
+    /// The last event that is counted.
+    #[serde(with = "cursor_text")]
+    #[schema(value_type = String)]
+    pub through: Cursor,
+    /// Why no more are counted until the daemon is restarted.
+    pub stopped: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AgentFigures {
+    /// As it was called when it joined.
+    pub agent: String,
+    /// Turns that ended.
+    pub turns: u64,
+    pub completed: u64,
+    pub failed: u64,
+    pub canceled: u64,
+    /// From a turn's start to its end, on average, in milliseconds.
+    pub latency_ms: u64,
+    pub latency_max_ms: u64,
+    pub tokens: u64,
+    /// Millionths of a US dollar.
+    pub cost_micros: u64,
+    pub model_calls: u64,
+    /// Of calls, before an answer came.
+    pub retries: u64,
+    pub tool_calls: u64,
+    pub tool_errors: u64,
+}
+
 /// What can be done with agents.
 pub(crate) fn operations() -> Vec<Operation> {
     vec![
@@ -83,5 +133,15 @@ pub(crate) fn operations() -> Vec<Operation> {
         )
         .body::<NewResumption>()
         .lists::<Agent>(),
+        Operation::new(
+            "agents",
+            "get_agent_stats",
+            Get,
+            "/agents/stats",
+            User,
+            "Shows what agents' turns came to: how many, how they ended, how long they took, what they used.",
+        )
+        .query::<AgentStatsQuery>()
+        .returns::<AgentStats>(),
     ]
 }

@@ -215,6 +215,10 @@ pub enum Fact {
     CheckpointRestored(RestoreEnd),
     #[serde(rename = "checkpoint.bundled")]
     CheckpointBundled(CheckpointBundle),
+    #[serde(rename = "artifact.created")]
+    ArtifactCreated(ArtifactRecord),
+    #[serde(rename = "artifact.removed")]
+    ArtifactRemoved(ArtifactRemoved),
     #[serde(rename = "registration.announced")]
     RegistrationAnnounced(Registration),
     #[serde(rename = "registration.ended")]
@@ -390,6 +394,23 @@ payloads! {
     SessionTags { session: String, tags: Vec<String> }
     SessionRemoved { session: String }
     CallbackChange { session: String, callback: Option<Callback> }
+    /// A file or an output an agent made.
+    ArtifactRecord {
+        id: String,
+        name: String,
+        kind: words::ArtifactKind,
+        bytes: u64,
+        /// BLAKE3 of the content, in hex: its name in the blob store.
+        hash: String,
+        session: Option<String>,
+        participant: Option<String>,
+        agent: Option<String>,
+        path: Option<String>,
+        commit: Option<String>,
+        #[schema(format = DateTime)]
+        created_at: String,
+    }
+    ArtifactRemoved { artifact: String, session: Option<String> }
     /// A piece of a session archive was read in.
     SessionImportRecord {
         session: String,

@@ -10,6 +10,7 @@
 
 mod agent;
 mod archive;
+mod artifact;
 mod board;
 mod checkpoint;
 mod compaction;
@@ -50,8 +51,9 @@ pub mod words;
 mod worktree;
 pub mod ws;
 
-pub use agent::{Agent, NewResumption, Sandbox, VendorPause};
+pub use agent::{Agent, AgentFigures, AgentStats, AgentStatsQuery, NewResumption, Sandbox, VendorPause};
 pub use archive::{NewSessionImport, SessionExportQuery, SessionImport, SessionSource};
+pub use artifact::{ARTIFACTS_PATH, Artifact, ArtifactQuery, NewArtifact};
 pub use board::{
     Board, BoardDocument, BoardPatch, BoardSummary, Card, CardAnswer, CardPatch, CardSubject, Comment,
     CommentPatch, DocumentCard, DocumentComment, DocumentZone, Firing, MissingWish, NewBoard, NewCard,
@@ -83,13 +85,13 @@ pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::{Lock, LockChange, LockTable, LockWait, NewLock, ReleaseQuery};
 pub use message::{Block, Message, MessageQuery, NewPrompt, Usage};
 pub use model::{
-    Actor, AgentName, BoardId, CallbackMode, CardId, Channel, CheckpointId, CheckpointKind, Clock, CommentId,
-    ConflictId, ConflictKind, ConflictPhase, ContextKey, CostSource, Cursor, DataRoot, Driver, Entropy,
-    Event, FiringId, FiringState, HistoryBy, LockMode, LockPhase, MessageId, Namer, ParticipantId,
-    ParticipantStatus, PermissionEffect, PermissionId, PermissionRuleId, PermissionScope, PlanId, PlanState,
-    RegistrationId, RegistrationPhase, RepoId, RepoPath, Role, RunId, ScriptKind, ScriptOutcome, SessionId,
-    SessionKind, SessionState, TaskId, TaskKind, TaskState, Timestamp, ToolCategory, TriggerAction, TurnId,
-    Vendor, WorktreeId, ZoneColour, ZoneId,
+    Actor, AgentName, ArtifactId, ArtifactKind, BoardId, CallbackMode, CardId, Channel, CheckpointId,
+    CheckpointKind, Clock, CommentId, ConflictId, ConflictKind, ConflictPhase, ContextKey, CostSource,
+    Cursor, DataRoot, Driver, Entropy, Event, FiringId, FiringState, HistoryBy, LockMode, LockPhase,
+    MessageId, Namer, ParticipantId, ParticipantStatus, PermissionEffect, PermissionId, PermissionRuleId,
+    PermissionScope, PlanId, PlanState, RegistrationId, RegistrationPhase, RepoId, RepoPath, Role, RunId,
+    ScriptKind, ScriptOutcome, SessionId, SessionKind, SessionState, TaskId, TaskKind, TaskState, Timestamp,
+    ToolCategory, TriggerAction, TurnId, Vendor, WorktreeId, ZoneColour, ZoneId,
 };
 pub use notice::{AckRule, ChannelCount, Durability, InboxQuery, NewNotice, Notice, NoticeQuery, Receipt};
 pub use openapi::{config_schema, event_schema, openapi};

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 /// Longest request body, in bytes.
 pub const BODY_MAX: usize = 1024 * 1024;
+/// Bytes of an artifact, the one body that is no JSON.
+pub const ARTIFACT_MAX: usize = model::ARTIFACT_BYTES_MAX;
+/// An artifact that takes longer than this is refused.
+pub const ARTIFACT_TIMEOUT: Duration = Duration::from_secs(120);
 /// Longest request head (request line and headers together), in bytes.
 pub const HEAD_MAX: usize = 32 * 1024;
 /// Headers in one request.

@@ -133,6 +133,12 @@ fn describe(operation: &Operation) -> Value {
             "content": { "application/json": { "schema": to_value(&body.reference) } },
         });
     }
+    if operation.bytes {
+        described["requestBody"] = json!({
+            "required": true,
+            "content": { "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } },
+        });
+    }
     if operation.access == crate::Access::Open {
         described["security"] = json!([]);
     }
@@ -156,6 +162,10 @@ fn responses(operation: &Operation) -> Value {
         Answer::JsonLines => json!({
             "description": "Done. An answer that breaks off is not whole.",
             "content": { "application/jsonl": { "schema": { "type": "string", "format": "binary" } } },
+        }),
+        Answer::Bytes => json!({
+            "description": "Done. It is to be saved and never shown.",
+            "content": { "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } },
         }),
         Answer::Nothing => json!({ "description": "Done." }),
         Answer::Redirect => json!({ "description": "The cookie is set; on to the page." }),

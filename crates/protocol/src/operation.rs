@@ -97,6 +97,8 @@ pub(crate) enum Answer {
     Text,
     /// One JSON value per line, as many as there are.
     JsonLines,
+    /// A file to be saved.
+    Bytes,
     AnyJson,
 }
 
@@ -113,6 +115,8 @@ pub struct Operation {
     pub(crate) summary: &'static str,
     pub(crate) query: Vec<Parameter>,
     pub(crate) body: Option<Shape>,
+    /// The body is bytes as they are, and no JSON.
+    pub(crate) bytes: bool,
     pub(crate) status: u16,
     pub(crate) answer: Answer,
 }
@@ -142,6 +146,7 @@ impl Operation {
             summary,
             query: Vec::new(),
             body: None,
+            bytes: false,
             status: 200,
             answer: Answer::Nothing,
         }
@@ -154,6 +159,11 @@ impl Operation {
 
     pub(crate) fn body<B: ToSchema>(mut self) -> Self {
         self.body = Some(Shape::of::<B>());
+        self
+    }
+
+    pub(crate) fn bytes(mut self) -> Self {
+        self.bytes = true;
         self
     }
 
@@ -214,6 +224,7 @@ pub fn operations() -> Vec<Operation> {
         crate::cost::operations(),
         crate::checkpoint::operations(),
         crate::board::operations(),
+        crate::artifact::operations(),
         crate::agent::operations(),
         crate::import::operations(),
         crate::lock::operations(),

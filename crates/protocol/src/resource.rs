@@ -9,8 +9,8 @@
 //! the session tells that they may have moved, and the client reads them again.
 
 use crate::{
-    Board, Card, Checkpoint, Comment, Compaction, Conflict, ContextEntry, Decision, FileChange, Firing,
-    GitState, LockChange, MergedPlan, Message, Notice, Participant, Permission, PermissionRule, Plan,
+    Artifact, Board, Card, Checkpoint, Comment, Compaction, Conflict, ContextEntry, Decision, FileChange,
+    Firing, GitState, LockChange, MergedPlan, Message, Notice, Participant, Permission, PermissionRule, Plan,
     Proposal, Question, RefusedEdit, Registration, Repo, RetryPolicy, Run, Session, SessionSource, Target,
     Task, TaskClaim, TestReport, Turn, TurnOutcome, Usage, WorktreeChange, Zone,
 };
@@ -75,6 +75,7 @@ pub enum Noun {
     Checkpoint,
     Compaction,
     Conflict,
+    Artifact,
     Registration,
     Lock,
     Notice,
@@ -139,6 +140,10 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         | Event::CheckpointCreated(_)
         | Event::CheckpointRemoved(_)
         | Event::CheckpointRestored(_) => changes.files(event),
+        Event::ArtifactCreated(one) => {
+            changes.created(Noun::Artifact, one.id, Artifact::from(one.clone()));
+        }
+        Event::ArtifactRemoved(e) => changes.removed(Noun::Artifact, e.artifact),
         Event::RegistrationAnnounced(one) => changes.announced(one),
         Event::RegistrationEnded(e) => changes.removed(Noun::Registration, e.registration),
         Event::LockChanged(change) => changes.lock(change),

@@ -32,6 +32,7 @@ words!(cost: CostBy);
 words!(config: Compactor, PermissionPreset, Titles, Unattended);
 words!(
     model:
+    ArtifactKind,
     BudgetKind,
     BudgetUnit,
     CallbackMode,

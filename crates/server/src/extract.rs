@@ -3,8 +3,8 @@
 use crate::app::App;
 use crate::correlate::Correlation;
 use crate::failure::Failure;
-use crate::gate::too_large;
-use axum::body::{Body, Bytes};
+use crate::gate::{artifact_too_large, too_large};
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -92,6 +92,28 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Command<T> {
     }
 }
 
+/// A mutation whose body is bytes as they are, of an artifact.
+pub(crate) struct Bytes {
+    pub(crate) call: Call,
+    pub(crate) body: axum::body::Bytes,
+}
+
+impl FromRequest<Arc<App>> for Bytes {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        let reading = axum::body::to_bytes(body, limits::ARTIFACT_MAX);
+        let body = match tokio::time::timeout(limits::ARTIFACT_TIMEOUT, reading).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(_)) => return Err(artifact_too_large()),
+            Err(_) => return Err(too_slow()),
+        };
+        let call = call(&parts, &body)?;
+        Ok(Self { call, body })
+    }
+}
+
 /// A mutation whose JSON body may be left out.
 pub(crate) struct Wish<T> {
     pub(crate) call: Call,
@@ -139,14 +161,18 @@ fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     })
 }
 
-pub(crate) async fn read(body: Body, app: &App) -> Result<Bytes, Failure> {
+pub(crate) async fn read(body: Body, app: &App) -> Result<axum::body::Bytes, Failure> {
     let reading = axum::body::to_bytes(body, limits::BODY_MAX);
     match tokio::time::timeout(app.options.bounds.body_timeout, reading).await {
         Ok(Ok(bytes)) => Ok(bytes),
         // Over the limit, or the client went away: in the second case nobody reads this.
         Ok(Err(_)) => Err(too_large()),
-        Err(_) => Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "the body took too long")),
+        Err(_) => Err(too_slow()),
     }
+}
+
+fn too_slow() -> Failure {
+    Failure::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "the body took too long")
 }
 
 fn call(parts: &Parts, body: &[u8]) -> Result<Call, Failure> {

@@ -9,7 +9,7 @@ mod cookie;
 mod host;
 mod launch;
 
-pub(crate) use content::{check_content, too_large};
+pub(crate) use content::{artifact_too_large, check_content, too_large};
 pub(crate) use host::Transport;
 pub(crate) use launch::LaunchCodes;
 
@@ -83,7 +83,7 @@ fn admit(app: &App, mut request: Request) -> Result<Request, Failure> {
             request.extensions_mut().insert(Under(token));
         }
     }
-    check_content(request.method(), request.headers())?;
+    check_content(request.method(), request.uri().path(), request.headers())?;
     Ok(request)
 }
 

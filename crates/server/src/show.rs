@@ -29,6 +29,27 @@ pub(crate) fn session(view: SessionView) -> protocol::Session {
     }
 }
 
+pub(crate) fn agent_stats(
+    (figures, status): (Vec<engine::AgentFigures>, engine::FollowerStatus),
+) -> protocol::AgentStats {
+    let items = figures.into_iter().map(|one| protocol::AgentFigures {
+        agent: one.agent,
+        turns: one.turns,
+        completed: one.completed,
+        failed: one.failed,
+        canceled: one.canceled,
+        latency_ms: one.latency_ms,
+        latency_max_ms: one.latency_max_ms,
+        tokens: one.tokens,
+        cost_micros: one.cost_micros,
+        model_calls: one.model_calls,
+        retries: one.retries,
+        tool_calls: one.tool_calls,
+        tool_errors: one.tool_errors,
+    });
+    protocol::AgentStats { items: items.collect(), through: status.position, stopped: status.stopped }
+}
+
 pub(crate) fn imported_session(imported: engine::ImportedSession) -> protocol::SessionImport {
     let engine::ImportedSession { session, sessions, source, lines, events, blobs, read } = imported;
     protocol::SessionImport { session, sessions, source: source.into(), lines, events, blobs, read }

@@ -4,6 +4,7 @@
 //! takes a step that cannot be taken changes nothing, and nothing here looks at a clock, at dice, or at the other database.
 //! So the same records give the same rows, in whatever order the two files are folded.
 
+mod artifact;
 mod board;
 mod callback;
 mod checkpoint;
@@ -38,6 +39,7 @@ use model::Event;
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&[crate::statement::Statement]] = &[
+    artifact::STATEMENTS,
     board::STATEMENTS,
     callback::STATEMENTS,
     checkpoint::STATEMENTS,
@@ -157,6 +159,8 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::CheckpointRestoreStarted(start) => checkpoint::restore_started(db, record, start),
         Event::CheckpointRestored(end) => checkpoint::restored(db, end),
         Event::CheckpointBundled(bundle) => checkpoint::bundled(db, record, bundle),
+        Event::ArtifactCreated(artifact) => artifact::created(db, record, artifact),
+        Event::ArtifactRemoved(removed) => artifact::removed(db, removed),
         Event::RegistrationAnnounced(registration) => registration::announced(db, record, registration),
         Event::RegistrationEnded(end) => registration::ended(db, record, end),
         Event::LockChanged(change) => lock::changed(db, record, change),
@@ -216,7 +220,7 @@ fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::WorktreeScriptStarted(_) | Event::WorktreeScriptEnded(_) | Event::SessionCreated(_) => Ok(()),
         Event::SessionRenamed(_) | Event::SessionTagged(_) | Event::SessionArchived(_) => Ok(()),
         Event::SessionUnarchived(_) | Event::SessionRemoved(_) | Event::SessionCallbackChanged(_) => Ok(()),
-        Event::SessionImported(_) => Ok(()),
+        Event::SessionImported(_) | Event::ArtifactCreated(_) | Event::ArtifactRemoved(_) => Ok(()),
         Event::CallbackDelivered(_) | Event::ParticipantReplayed(_) | Event::QueueReordered(_) => Ok(()),
         Event::TaskChanged(_) | Event::TaskAssigned(_) | Event::TaskClaimed(_) => Ok(()),
         Event::TaskClaimRenewed(_) | Event::VendorPaused(_) => Ok(()),

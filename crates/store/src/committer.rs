@@ -3,8 +3,8 @@
 //! Invariant: nobody is answered before the outcome is final. A receipt means durable; a refusal too is given only
 //! once the commits it was decided upon are.
 
-use crate::archive::Follower;
 use crate::batch::Verdict;
+use crate::follower::Follower;
 use crate::ledger::{Fresh, Ledger};
 use crate::readers::Readers;
 use crate::{Commit, CommitError, RebuildReport, StoreError};
@@ -59,6 +59,8 @@ impl Drop for Pending {
 pub(crate) struct Shared {
     pub(crate) readers: Readers,
     pub(crate) archive: Follower,
+    /// Keeps the databases that no commit waits for.
+    pub(crate) sides: Follower,
     pub(crate) stopped: OnceLock<String>,
     pub(crate) bells: RwLock<Vec<Bell>>,
     /// Told, once, why the store takes no more commits.
@@ -67,10 +69,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(readers: Readers, archive: Follower, durable: Cursor) -> Self {
+    pub(crate) fn new(readers: Readers, archive: Follower, sides: Follower, durable: Cursor) -> Self {
         Self {
             readers,
             archive,
+            sides,
             stopped: OnceLock::new(),
             bells: RwLock::default(),
             mourners: Mutex::default(),
@@ -95,6 +98,7 @@ impl Shared {
 
     fn ring(&self, durable: Cursor) {
         self.archive.ring(durable);
+        self.sides.ring(durable);
         for bell in self.bells.read().unwrap_or_else(PoisonError::into_inner).iter() {
             // A bell that panics is its owner's bug; commits go on.
             drop(catch_unwind(AssertUnwindSafe(|| bell(durable))));

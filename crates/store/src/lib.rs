@@ -10,6 +10,7 @@
 
 mod apply;
 mod archive;
+mod artifact;
 mod batch;
 mod board;
 mod checkpoint;
@@ -25,6 +26,7 @@ mod due;
 mod dump;
 mod error;
 mod fold;
+mod follower;
 mod idempotency;
 mod ledger;
 mod lock;
@@ -42,6 +44,7 @@ mod repo;
 mod resolve;
 mod run;
 mod session;
+mod side;
 mod spending;
 mod sql;
 mod statement;
@@ -57,6 +60,7 @@ mod worktree;
 
 pub use crate::postgresql::{PostgresqlOptions, WORKSPACE_MAX};
 pub use ::postgresql::holds_password;
+pub use artifact::ArtifactRow;
 pub use board::{BoardCounts, CardRow, CommentRow, FiringRow};
 pub use checkpoint::{BundleRow, CheckpointRow, FileChangeRow};
 pub use commit::{COMMIT_QUEUE, Command, Commit, CommitError, Past, Receipt};
@@ -78,8 +82,9 @@ pub use session::{
     ActiveSession, Archived, DueCallback, GENEALOGY_DEPTH, Kin, LOOKED_MAX, ParticipantRow, SessionFilter,
     SessionMark, SessionPage, SessionRow, SessionSort, SortValue, StatusRow,
 };
+pub use side::AgentFigures;
 pub use spending::{SpendingBy, SpendingRow};
-pub use store::{ArchiveStatus, OpenReport, Opening, RebuildReport, Store, StoreOptions, StoreReport};
+pub use store::{FollowerStatus, OpenReport, Opening, RebuildReport, Store, StoreOptions, StoreReport};
 pub use task::{TargetRow, TaskRow};
 pub use transcript::TranscriptRow;
 pub use turn::TurnRow;

@@ -90,6 +90,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0015_checkpoints",
         sql: include_str!("../migrations/sessions/0015_checkpoints.sql"),
     },
+    Migration {
+        number: 16,
+        name: "sessions/0016_artifacts",
+        sql: include_str!("../migrations/sessions/0016_artifacts.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[

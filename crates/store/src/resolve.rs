@@ -111,6 +111,8 @@ short_ids! {
     PlanId "plan" Sessions "plans" "plan_id" "''" "" PLAN_ID PLAN_PREFIX PLAN_NEWEST;
     CheckpointId "checkpoint" Sessions "checkpoints" "checkpoint_id" "git_ref" ""
         CHECKPOINT_ID CHECKPOINT_PREFIX CHECKPOINT_NEWEST;
+    ArtifactId "artifact" Sessions "artifacts" "artifact_id" "file_path" " AND listed = 1"
+        ARTIFACT_ID ARTIFACT_PREFIX ARTIFACT_NEWEST;
     RepoId "repo" Sessions "repos" "repo_id" "slug" "" REPO_ID REPO_PREFIX REPO_NEWEST;
     WorktreeId "worktree" Sessions "worktrees" "worktree_id" "name" "" WORKTREE_ID WORKTREE_PREFIX;
     BoardId "board" Sessions "boards" "board_id" "name" "" BOARD_ID BOARD_PREFIX BOARD_NEWEST;

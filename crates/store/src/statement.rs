@@ -71,6 +71,7 @@ pub(crate) use statements;
 #[cfg(test)]
 pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
     [
+        crate::artifact::QUERIES,
         crate::board::QUERIES,
         crate::checkpoint::QUERIES,
         crate::conflict::QUERIES,

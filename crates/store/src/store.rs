@@ -8,17 +8,19 @@ use crate::ledger::{Fresh, Ledger};
 use crate::postgresql::{self, Claim, Digests, Lease, Place, PostgresqlOptions};
 use crate::readers::Readers;
 use crate::rebuild::{Beside, suspect};
+use crate::side::{self, AgentFigures};
 use crate::sql::Connection;
 use crate::statement::Database;
 use crate::wal::Checkpointer;
 use crate::{Commit, CommitError, Receipt, StoreError, View, dump, watermark};
 use journal::Reader;
-use model::{Clock, Cursor, Entropy, Refusal, RefusalKind, WorkspaceDir};
+use model::{Clock, Cursor, Entropy, Refusal, RefusalKind, SessionId, Timestamp, WorkspaceDir};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, ThreadId};
+use std::time::Duration;
 
 #[derive(Debug, Clone, Default)]
 pub struct StoreOptions {
@@ -82,9 +84,9 @@ pub struct StoreReport {
     pub problems: Vec<String>,
 }
 
-/// How far the session archive has followed.
+/// How far something has followed the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ArchiveStatus {
+pub struct FollowerStatus {
     pub position: Cursor,
     /// Why it follows no more until the next start.
     pub stopped: Option<String>,
@@ -101,6 +103,8 @@ struct Inner {
     jobs: SyncSender<Job>,
     journal: Reader,
     home: Home,
+    /// Where the databases are that follow behind.
+    sides: PathBuf,
     /// One rebuild at a time: they would write the same files.
     rebuilding: Mutex<()>,
     threads: Mutex<Option<Threads>>,
@@ -118,6 +122,8 @@ struct Threads {
     lease: Option<Lease>,
 }
 
+/// How long a read of a database that follows behind waits for it.
+const SIDE_PATIENCE: Duration = Duration::from_secs(2);
 /// Problems of one database that `verify` lists.
 const PROBLEMS_MAX: u32 = 20;
 
@@ -196,8 +202,24 @@ impl Store {
         self.inner.journal.clone()
     }
 
-    pub fn archive_position(&self) -> ArchiveStatus {
+    pub fn archive_position(&self) -> FollowerStatus {
         self.inner.shared.archive.status()
+    }
+
+    /// How far the databases have followed that no commit waits for.
+    pub fn side_position(&self) -> FollowerStatus {
+        self.inner.shared.sides.status()
+    }
+
+    /// What agents' turns came to, by agent: of one session, or of all; since a time, or ever. Waits for a moment until all is
+    /// counted that is durable now, and says how far it is.
+    pub fn agent_figures(
+        &self,
+        session: Option<SessionId>,
+        since: Option<Timestamp>,
+    ) -> Result<(Vec<AgentFigures>, FollowerStatus), StoreError> {
+        let status = self.inner.shared.sides.await_position(self.durable(), SIDE_PATIENCE);
+        Ok((side::agent_figures(&self.inner.sides, session, since)?, status))
     }
 
     /// Told, once and on a thread of the store's, why it takes no more commits. It must not block.
@@ -317,6 +339,7 @@ impl Inner {
         };
         if is_this_thread(threads.committer.thread().id()) {
             // The last handle went away in a reply. Nobody can wait here for the committer, which ends with the queue.
+            self.shared.sides.end();
             return self.shared.archive.end();
         }
         // Fails when the committer has stopped already.
@@ -333,7 +356,9 @@ impl Inner {
         if let Ok(Ledger::Server(mut writer)) = ledger {
             writer.release();
         }
+        self.shared.sides.end();
         self.shared.archive.join();
+        self.shared.sides.join();
     }
 }
 

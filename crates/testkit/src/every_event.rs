@@ -40,6 +40,7 @@ fn payload(kind: &str) -> Value {
         Some("plan") => plan(kind),
         Some("file" | "edit" | "checkpoint") => change(kind),
         Some("conflict") => conflict(),
+        Some("artifact") => artifact(kind),
         Some("permission" | "budget") => permission(kind),
         Some("registration" | "lock" | "notice" | "context") => bus(kind),
         Some("vendor") => {
@@ -57,6 +58,17 @@ fn payload(kind: &str) -> Value {
         }),
         Some("journal") => json!({ "side_file": "torn-2-1.bin", "torn_bytes": 17, "previous_epoch": 2 }),
         _ => Value::Null,
+    }
+}
+
+fn artifact(kind: &str) -> Value {
+    match kind {
+        "artifact.created" => json!({
+            "id": id("art"), "name": "report.md", "kind": "document", "bytes": 12, "hash": "ab".repeat(32),
+            "session": id("ses"), "participant": id("par"), "agent": "claude", "path": "docs/report.md",
+            "commit": "3f2a91c", "created_at": AT,
+        }),
+        _ => json!({ "artifact": id("art"), "session": id("ses") }),
     }
 }
 

@@ -42,9 +42,15 @@ pub(crate) struct Export {
 
 /// A time, or a whole day (UTC).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Moment {
+pub(crate) struct Moment {
     begins: Timestamp,
     ends: Timestamp,
+}
+
+impl Moment {
+    pub(crate) fn begins(self) -> Timestamp {
+        self.begins
+    }
 }
 
 impl FromStr for Moment {

@@ -6,6 +6,7 @@
 //! Each row is done three times, once by each face, on nouns of its own that are alike. Then the answers are compared, field by field,
 //! and what the journal says of the user's doings, without ids and times.
 
+mod artifact;
 mod board;
 mod checkpoint;
 mod lineage;
@@ -48,6 +49,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("list_events", "is how this test looks at the others"),
     ("watch", "is how this test looks at the others"),
     ("list_agents", "shows the configuration"),
+    ("get_agent_stats", "is for the user; agents pay for every tool: engine/tests/it/archiving.rs counts"),
     ("list_live_turns", "is about now, and gone at the next look"),
     ("list_participants", "is a part of the session"),
     ("steer_task", "needs an agent that works: engine/tests/it/driven.rs"),
@@ -58,6 +60,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("list_permission_rules", "as list_permissions"),
     ("remove_permission_rule", "as list_permissions"),
     ("get_cost", "sums up what agents used"),
+    ("export_session", "is a file of the user's, and no answer: server/tests/it/artifacts.rs"),
+    ("import_session", "reads a file of the user's: server/tests/it/artifacts.rs"),
+    ("put_artifact", "takes bytes and no JSON: server/tests/it/artifacts.rs"),
+    ("get_artifact_content", "gives bytes and no JSON: server/tests/it/artifacts.rs"),
+    ("remove_artifact", "needs one that was put"),
     ("coordinate", "needs a repository: coditect/tests/it/driven_plan.rs"),
     ("list_plans", "as coordinate"),
     ("get_plan", "as coordinate"),
@@ -96,6 +103,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
 const TOOLS_ELSEWHERE: &[(&str, &str)] = &[
     ("worktree_prune", "looks at the worktrees of all repositories: isolation.rs"),
     ("conflict_list", "needs worktrees that are in each other's way: conflicts.rs"),
+    ("artifact_put", "takes text where HTTP takes bytes: server/tests/it/artifacts.rs"),
 ];
 
 /// One use case and the ways to it. `{name}` stands for what the row's stage has made.
@@ -175,10 +183,18 @@ enum Stage {
 }
 
 fn rows() -> Vec<Row> {
-    [session::rows(), lineage::rows(), task::rows(), worktree::rows(), checkpoint::rows(), board::rows()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        session::rows(),
+        lineage::rows(),
+        task::rows(),
+        worktree::rows(),
+        checkpoint::rows(),
+        board::rows(),
+        artifact::rows(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 struct Place {

@@ -123,6 +123,7 @@ pub(super) fn named_blobs(event: &Event) -> Vec<&str> {
                 _ => None,
             })
             .collect(),
+        Event::ArtifactCreated(artifact) => vec![artifact.hash.as_str()],
         _ => Vec::new(),
     }
 }

@@ -114,6 +114,12 @@ async fn what_is_exported_and_read_in_elsewhere_is_exported_alike() {
     assert_eq!(said(&there), said(&here));
     assert_eq!(there.engine().session(fork).unwrap().session.forked_from, Some(session));
     assert_eq!(there.engine().status().unwrap().usage, model::Usage::default(), "it was paid for elsewhere");
+    let turns = |scene: &Scene| {
+        let (figures, _) = scene.engine().agent_figures(Some(session), None).unwrap();
+        figures.iter().map(|one| (one.agent.clone(), one.turns, one.completed)).collect::<Vec<_>>()
+    };
+    assert_eq!(turns(&here), [("claude".to_owned(), 2, 2), ("kimi".to_owned(), 2, 2)]);
+    assert_eq!(turns(&there), [], "and done elsewhere");
     let listed = there.engine().sessions(SessionFilter::default(), None).unwrap();
     assert_eq!(listed.sessions.len(), 2);
 }

@@ -5,10 +5,12 @@
 
 use crate::failure::Failure;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use protocol::limits::BODY_MAX;
+use protocol::ARTIFACTS_PATH;
+use protocol::limits::{ARTIFACT_MAX, BODY_MAX};
 
 /// Looks at what the headers say of the body, before any of it is read.
-pub(crate) fn check_content(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
+pub(crate) fn check_content(method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Failure> {
+    let artifact = *method == Method::POST && path == ARTIFACTS_PATH;
     let length = match headers.get(header::CONTENT_LENGTH) {
         None => None,
         Some(value) => {
@@ -17,7 +19,10 @@ pub(crate) fn check_content(method: &Method, headers: &HeaderMap) -> Result<(), 
             })?)
         }
     };
-    if length.is_some_and(|length| length > BODY_MAX as u64) {
+    if artifact && length.is_some_and(|length| length > ARTIFACT_MAX as u64) {
+        return Err(artifact_too_large());
+    }
+    if !artifact && length.is_some_and(|length| length > BODY_MAX as u64) {
         return Err(too_large());
     }
     if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
@@ -27,6 +32,11 @@ pub(crate) fn check_content(method: &Method, headers: &HeaderMap) -> Result<(), 
     let takes_body = !matches!(*method, Method::GET | Method::HEAD);
     let kind = headers.get(header::CONTENT_TYPE);
     match kind {
+        // A foreign page cannot send these either without asking first.
+        Some(kind) if artifact && kind == "application/octet-stream" => Ok(()),
+        _ if artifact => {
+            Err(unsupported("an artifact is sent as bytes").hint("content-type: application/octet-stream"))
+        }
         Some(kind) if !is_json(kind) => {
             Err(unsupported("only JSON is taken").hint("content-type: application/json"))
         }
@@ -46,6 +56,12 @@ pub(crate) fn too_large() -> Failure {
     .hint("put long material into a file of the repository and name it")
 }
 
+pub(crate) fn artifact_too_large() -> Failure {
+    let message = format!("an artifact has at most {ARTIFACT_MAX} bytes");
+    Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "artifact_too_large", message)
+        .hint("keep it in the repository, or put the parts that matter")
+}
+
 fn unsupported(message: &str) -> Failure {
     Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", message)
 }
@@ -63,11 +79,15 @@ mod tests {
     use super::*;
 
     fn check(method: Method, headers: &[(&'static str, &str)]) -> u16 {
+        check_at(method, "/api/v1/sessions", headers)
+    }
+
+    fn check_at(method: Method, path: &str, headers: &[(&'static str, &str)]) -> u16 {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_str(value).unwrap());
         }
-        check_content(&method, &map).map_or_else(|failure| failure.status.as_u16(), |()| 200)
+        check_content(&method, path, &map).map_or_else(|failure| failure.status.as_u16(), |()| 200)
     }
 
     #[test]
@@ -98,6 +118,19 @@ mod tests {
         }
         assert_eq!(check(Method::POST, &[("content-length", "2")]), 415);
         assert_eq!(check(Method::DELETE, &[("transfer-encoding", "chunked")]), 415);
+    }
+
+    #[test]
+    fn an_artifact_is_bytes_of_its_own_limit_and_nothing_else_is() {
+        let bytes = ("content-type", "application/octet-stream");
+        let (most, more) = (ARTIFACT_MAX.to_string(), (ARTIFACT_MAX + 1).to_string());
+        assert_eq!(check_at(Method::POST, ARTIFACTS_PATH, &[bytes, ("content-length", &most)]), 200);
+        assert_eq!(check_at(Method::POST, ARTIFACTS_PATH, &[bytes, ("content-length", &more)]), 413);
+        for kind in ["text/plain", "application/json", "multipart/form-data; boundary=x", ""] {
+            assert_eq!(check_at(Method::POST, ARTIFACTS_PATH, &[("content-type", kind)]), 415, "{kind}");
+        }
+        assert_eq!(check_at(Method::POST, ARTIFACTS_PATH, &[]), 415);
+        assert_eq!(check(Method::POST, &[bytes]), 415);
     }
 
     #[test]

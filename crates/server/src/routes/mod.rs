@@ -2,6 +2,7 @@
 
 mod agent;
 mod archive;
+mod artifact;
 mod board;
 mod checkpoint;
 mod conflict;
@@ -37,6 +38,7 @@ pub(crate) fn bind(binder: Binder) -> Binder {
         cost::bind,
         checkpoint::bind,
         board::bind,
+        artifact::bind,
         agent::bind,
         import::bind,
         lock::bind,

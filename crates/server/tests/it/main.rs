@@ -1,6 +1,8 @@
 //! The contract of the HTTP face, over real sockets, with a real engine on a data root of its own.
 
 #[cfg(test)]
+mod artifacts;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod bounds;

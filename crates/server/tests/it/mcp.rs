@@ -20,7 +20,7 @@ async fn send(house: &House, token: &str, method: &str, params: Value) -> Value 
     reply.json()
 }
 
-async fn call(house: &House, token: &str, tool: &str, arguments: Value) -> Value {
+pub(crate) async fn call(house: &House, token: &str, tool: &str, arguments: Value) -> Value {
     let answer = send(house, token, "tools/call", json!({ "name": tool, "arguments": arguments })).await;
     let result = &answer["result"];
     assert!(result["content"][0]["text"].is_string(), "{answer}");

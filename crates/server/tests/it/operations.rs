@@ -64,6 +64,7 @@ async fn every_operation_is_answered_as_described() {
     locks_and_notices(&house, &mut contract).await;
     shared_context(&house, &mut contract).await;
     boards(&house, &mut contract, &session).await;
+    artifacts_and_archives(&house, &mut contract, &session).await;
     named_worktrees(&house, &mut contract, &session).await;
     worktrees_and_imports(&house, &mut contract, &session).await;
     the_end(&mut house, &mut contract, &session).await;
@@ -78,6 +79,7 @@ async fn whole_workspace(house: &House, contract: &mut Contract) {
     contract.check("doctor", &house.get("/doctor").await);
     contract.check("openapi", &house.get("/openapi.json").await);
     contract.check("list_agents", &house.get("/agents").await);
+    contract.check("get_agent_stats", &house.get("/agents/stats?since=2026-01-31T00:00:00Z").await);
     contract.check("reload_config", &house.ask("POST", "/config/reload").send(house.address).await);
     let launch = contract.check("create_launch", &house.ask("POST", "/launch").send(house.address).await);
     let used = format!("/api/v1/launch?code={}", text(&launch["code"]));
@@ -380,6 +382,32 @@ async fn worktrees_and_imports(house: &House, contract: &mut Contract, session: 
     contract.refused("get_import", &house.get("/imports/none").await);
     let cancel = house.ask("DELETE", "/imports/none").send(house.address).await;
     contract.refused("cancel_import", &cancel);
+}
+
+async fn artifacts_and_archives(house: &House, contract: &mut Contract, session: &str) {
+    let put = house.ask("POST", &format!("/artifacts?name=report.md&session={session}&commit=3F2A"));
+    let put = put.raw("application/octet-stream", "all is well").send(house.address).await;
+    let made = contract.check("put_artifact", &put);
+    assert_eq!(
+        (&made["bytes"], &made["kind"], &made["commit"]),
+        (&json!(11), &json!("document"), &json!("3f2a"))
+    );
+    let listed = contract.check("list_artifacts", &house.get("/artifacts").await);
+    assert_eq!(listed["items"], json!([made]));
+    let path = format!("/artifacts/{}", text(&made["short_id"]));
+    assert_eq!(contract.check("get_artifact", &house.get(&path).await), made);
+    let content = house.get(&format!("{path}/content")).await;
+    assert_eq!(content.body, "all is well");
+    contract.check("get_artifact_content", &content);
+    let archive = house.get(&format!("/sessions/{session}/export?family=true")).await;
+    contract.check("export_session", &archive);
+    assert!(archive.body.lines().count() > 3, "{archive:?}");
+    let file = house.dir.path().join("session.jsonl");
+    std::fs::write(&file, "my own notes\n").unwrap();
+    let notes = house.post("/sessions/import", json!({ "path": file })).await;
+    assert_eq!(notes.code(), "archive_unknown");
+    contract.refused("import_session", &notes);
+    contract.check("remove_artifact", &house.ask("DELETE", &path).send(house.address).await);
 }
 
 async fn locks_and_notices(house: &House, contract: &mut Contract) {

@@ -90,6 +90,8 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         | Event::SessionUnarchived(_)
         | Event::SessionRemoved(_)
         | Event::ParticipantReplayed(_)
+        | Event::ArtifactCreated(_)
+        | Event::ArtifactRemoved(_)
         | Event::FileModified(_)
         | Event::EditRefused(_) => super::to_sessions(db, record),
         _ => Ok(()),

@@ -1,17 +1,17 @@
 //! Opening a store, on files or on a server, and starting its threads.
 
 use super::{Home, Inner, OpenReport, Store, Threads};
-use crate::archive::Follower;
 use crate::batch::{Files, Writer};
 use crate::commit::COMMIT_QUEUE;
 use crate::committer::{Committer, Job, Shared};
+use crate::follower::Follower;
 use crate::ledger::{FilesLedger, Ledger};
 use crate::postgresql::{self, Lease, Place, PostgresqlOptions, Table};
 use crate::readers::{FileReaders, Readers};
 use crate::rebuild::{bring_up, reached};
 use crate::statement::Database;
 use crate::wal::Checkpointer;
-use crate::{Commit, Opening, StoreError, connection};
+use crate::{Commit, Opening, StoreError, archive, connection, side};
 use journal::{Journal, Options, Reader, Scribe};
 use model::{Actor, Clock, Cursor, Entropy, Event, WorkspaceDir};
 use std::os::unix::fs::DirBuilderExt;
@@ -27,12 +27,7 @@ pub(super) fn files(
 ) -> Result<(Store, OpenReport), StoreError> {
     connection::require_sqlite()?;
     let databases = workspace.databases();
-    // Conversations are nobody else's business.
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&databases)
-        .map_err(|error| StoreError::io("make", &databases, error))?;
+    private_folder(&databases)?;
     let opened = Journal::open(&workspace.journal(), &workspace.blobs(), clock, entropy, options)?;
     let mut journal = opened.journal;
     // Before the databases are set right: they are the witnesses of what the journal has lost.
@@ -54,6 +49,12 @@ pub(super) fn files(
     Ok((store, OpenReport { repaired, sessions, messages, taken_over: None, position }))
 }
 
+/// Conversations are nobody else's business.
+fn private_folder(folder: &Path) -> Result<(), StoreError> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| StoreError::io("make", folder, error))
+}
+
 fn start_on_files(journal: Journal, databases: PathBuf, session_logs: &Path) -> Result<Store, StoreError> {
     let reader = journal.reader();
     let files = Files::open(&databases)?;
@@ -64,10 +65,12 @@ fn start_on_files(journal: Journal, databases: PathBuf, session_logs: &Path) -> 
         readers: Arc::clone(&readers),
         checkpoint: Some(checkpointer.bell()),
     }));
-    let (jobs, committing) = commit_on(ledger, Readers::Files(readers), reader.clone(), session_logs)?;
+    let (jobs, committing) =
+        commit_on(ledger, Readers::Files(readers), reader.clone(), (session_logs, &databases))?;
     let Committing { shared, thread } = committing;
     let threads = Threads { committer: thread, checkpointer: Some(checkpointer), lease: None };
-    Ok(assemble(shared, jobs, reader, Home::Files(databases), threads))
+    let sides = databases.clone();
+    Ok(assemble(shared, jobs, reader, (Home::Files(databases), sides), threads))
 }
 
 /// The committer at work.
@@ -80,11 +83,12 @@ fn commit_on(
     ledger: Ledger,
     readers: Readers,
     journal: Reader,
-    session_logs: &Path,
+    (session_logs, sides): (&Path, &Path),
 ) -> Result<(SyncSender<Job>, Committing), StoreError> {
     let durable = journal.newest().cursor;
-    let archive = Follower::start(session_logs, journal)?;
-    let shared = Arc::new(Shared::new(readers, archive, durable));
+    let archive = Follower::start("store-archive", session_logs, journal.clone(), archive::follow)?;
+    let sides = Follower::start("store-sides", sides, journal, side::follow)?;
+    let shared = Arc::new(Shared::new(readers, archive, sides, durable));
     let (jobs, queue) = sync_channel(COMMIT_QUEUE);
     let committer = Committer { ledger, shared: Arc::clone(&shared), jobs: queue };
     let thread = std::thread::Builder::new()
@@ -98,11 +102,11 @@ fn assemble(
     shared: Arc<Shared>,
     jobs: SyncSender<Job>,
     journal: Reader,
-    home: Home,
+    (home, sides): (Home, PathBuf),
     threads: Threads,
 ) -> Store {
     let rebuilding = Mutex::new(());
-    let inner = Inner { shared, jobs, journal, home, rebuilding, threads: Mutex::new(Some(threads)) };
+    let inner = Inner { shared, jobs, journal, home, sides, rebuilding, threads: Mutex::new(Some(threads)) };
     Store { inner: Arc::new(inner) }
 }
 
@@ -114,6 +118,8 @@ pub(super) fn server(
     options: &Options,
 ) -> Result<(Store, OpenReport), StoreError> {
     let place = Arc::new(Place::read(server)?);
+    let sides = workspace.databases();
+    private_folder(&sides)?;
     let door = postgresql::open_door(&place)?;
     refuse_what_did_not_move(workspace, &place, &door)?;
     let acquired = postgresql::acquire(&door, &place, &*entropy)?;
@@ -133,12 +139,13 @@ pub(super) fn server(
         let readers = Readers::Server(Arc::new(postgresql::Readers::new(Arc::clone(&place))));
         let writer = postgresql::Writer::new(Arc::clone(&place), claim.clone(), scribe);
         let ledger = Ledger::Server(Box::new(writer));
-        let (jobs, committing) = commit_on(ledger, readers, reader.clone(), &workspace.session_logs())?;
+        let (jobs, committing) =
+            commit_on(ledger, readers, reader.clone(), (&workspace.session_logs(), &sides))?;
         drop(bell.set(jobs.clone()));
         let Committing { shared, thread } = committing;
         let threads = Threads { committer: thread, checkpointer: None, lease: Some(lease) };
         let home = Home::Server { place: Arc::clone(&place), claim: claim.clone() };
-        Ok((assemble(shared, jobs, reader, home, threads), opening))
+        Ok((assemble(shared, jobs, reader, (home, sides), threads), opening))
     })();
     let (store, opening): (Store, Opening) = match opened {
         Ok(opened) => opened,

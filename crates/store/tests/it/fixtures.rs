@@ -749,6 +749,7 @@ macro_rules! ids {
 }
 
 ids! {
+    id_artifact ArtifactId;
     id_board BoardId;
     id_card CardId;
     id_checkpoint CheckpointId;

@@ -19,6 +19,7 @@ mod recovery;
 mod schema;
 mod server;
 mod session;
+mod sides;
 mod task;
 mod terms;
 mod total;

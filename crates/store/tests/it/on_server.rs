@@ -38,6 +38,7 @@ on_a_server! {
         of_a_cards_firings_the_last_is_kept_and_what_is_under_way;
     terms: a_claim_is_fenced_by_its_token_and_given_back_by_a_resubmission,
         what_a_task_depends_on_can_change_until_it_has_ended, what_is_due_is_found_by_its_time;
+    session: artifacts_are_listed_until_they_are_removed_by_their_own_session;
     imported: a_record_knows_when_it_happened_and_when_it_was_read_in, nothing_of_it_is_open_running_live_or_due;
     checkpoint: points_are_listed_until_they_are_removed_and_bundles_and_restores_are_known;
     condensed: a_reader_goes_by_the_newest_one_that_reaches_no_further_than_he_does;

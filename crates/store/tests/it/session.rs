@@ -3,9 +3,10 @@
 use crate::fixtures::{World, agent};
 use crate::workspace::{Workspace, commit};
 use model::{
-    Actor, Callback, CallbackChange, CallbackDelivery, CallbackMode, Event, HistoryBy, Lineage, ModelAnswer,
-    Namer, Participant, QueueOrder, QueuePlace, Replay, Session, SessionArchived, SessionId, SessionKind,
-    SessionRemoved, SessionRenamed, SessionState, SessionTags, Task, TaskEnd, TurnId, Usage, Vendor,
+    Actor, Artifact, ArtifactKind, ArtifactRemoved, Callback, CallbackChange, CallbackDelivery, CallbackMode,
+    Event, HistoryBy, Lineage, ModelAnswer, Namer, Participant, QueueOrder, QueuePlace, Replay, Session,
+    SessionArchived, SessionId, SessionKind, SessionRemoved, SessionRenamed, SessionState, SessionTags, Task,
+    TaskEnd, TurnId, Usage, Vendor,
 };
 use store::{Archived, LOOKED_MAX, SessionFilter, SessionPage, SessionSort, Store};
 
@@ -32,6 +33,7 @@ pub(crate) fn lived(
         Event::TaskFailed(TaskEnd { session: aside.id, task: task.id, text: "no".to_owned(), code: None })
     };
     let replay = Replay { session: aside.id, participant: seat.id, turn, reason: "it is gone".to_owned() };
+    let artifact = artifact(world, session, claude);
     let places = vec![QueuePlace { task: second.id, priority: 2, rank: 1 }];
     vec![
         Event::SessionCreated(aside.clone()),
@@ -56,7 +58,48 @@ pub(crate) fn lived(
         Event::SessionCreated(gone.clone()),
         Event::SessionRemoved(SessionRemoved { session: gone.id }),
         crate::imported::whole(&gone),
+        Event::ArtifactCreated(artifact.clone()),
+        Event::ArtifactCreated(Artifact { id: world.id_artifact(), ..artifact.clone() }),
+        Event::ArtifactRemoved(ArtifactRemoved { artifact: artifact.id, session: Some(session) }),
     ]
+}
+
+fn artifact(world: &World, session: SessionId, claude: &Participant) -> Artifact {
+    Artifact {
+        id: world.id_artifact(),
+        name: "report.md".to_owned(),
+        kind: ArtifactKind::Document,
+        bytes: 12,
+        hash: "ab".repeat(32),
+        session: Some(session),
+        participant: Some(claude.id),
+        agent: Some(agent("claude")),
+        path: Some("docs/report.md".parse().unwrap()),
+        commit: Some("3f2a91c".to_owned()),
+        created_at: world.now(),
+    }
+}
+
+#[test]
+pub(crate) fn artifacts_are_listed_until_they_are_removed_by_their_own_session() {
+    let workspace = Workspace::new();
+    let world = World::new();
+    let (store, _) = workspace.open();
+    let (session, other) = (made(&store, &world.session("one")), made(&store, &world.session("two")));
+    let kept = artifact(&world, session, &world.participant(session, "claude"));
+    let twin = Artifact { id: world.id_artifact(), session: Some(other), ..kept.clone() };
+    let events = vec![Event::ArtifactCreated(kept.clone()), Event::ArtifactCreated(twin.clone())];
+    commit(&store, Actor::User, events);
+    let ids = |rows: Vec<store::ArtifactRow>| rows.into_iter().map(|row| row.artifact.id).collect::<Vec<_>>();
+    let listed = |session| ids(store.read(|view| view.artifacts(session, None, 10)).unwrap());
+    assert_eq!((listed(None), listed(Some(session))), (vec![twin.id, kept.id], vec![kept.id]));
+    assert_eq!(ids(store.read(|view| view.artifacts_of_content(&kept.hash)).unwrap()), [twin.id, kept.id]);
+    for (of, left) in [(Some(other), 2), (None, 2), (Some(session), 1)] {
+        let removed = ArtifactRemoved { artifact: kept.id, session: of };
+        commit(&store, Actor::User, vec![Event::ArtifactRemoved(removed)]);
+        assert_eq!(listed(None).len(), left, "{of:?}");
+    }
+    assert_eq!(store.read(|view| view.artifact(kept.id)).unwrap(), None);
 }
 
 fn made(store: &Store, session: &Session) -> SessionId {

@@ -1,0 +1,16 @@
+use crate::app::App;
+use crate::extract::{Id, Who};
+use crate::failure::Failure;
+use axum::Json;
+use axum::extract::State;
+use protocol::Artifact;
+use std::sync::Arc;
+
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    who: Who,
+    Id(id): Id,
+) -> Result<Json<Artifact>, Failure> {
+    let id = app.engine.resolve_artifact(&id)?;
+    Ok(Json(app.engine.artifact(&who.0, id)?.into()))
+}
