@@ -382,6 +382,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Writes a session with everything as lines of JSON, each with the hash of all before it. */
+        get: operations["export_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reads a session archive in. What was read of it before is not read again; nothing is written over. */
+        post: operations["import_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/{id}/messages": {
         parameters: {
             query?: never;
@@ -482,7 +516,8 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /** Changes what a task depends on, its deadline and its other terms. */
+        patch: operations["change_task"];
         trace?: never;
     };
     "/api/v1/tasks/{id}/cancel": {
@@ -530,6 +565,74 @@ export interface paths {
         put?: never;
         /** Gives the agents who work on a task words without ending their turns; returns the task in which the words are. */
         post: operations["steer_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pool": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the tasks that can be claimed, the most urgent first. */
+        get: operations["list_pool"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pool/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Claims a task of the pool for a while. */
+        post: operations["claim_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/renew": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Goes on with a claimed task. */
+        post: operations["renew_claim"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends a claimed task, or gives it back to the pool. */
+        post: operations["finish_claim"];
         delete?: never;
         options?: never;
         head?: never;
@@ -707,6 +810,216 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/boards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the boards, by their short names. */
+        get: operations["list_boards"];
+        put?: never;
+        /** Makes a board. */
+        post: operations["create_board"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/boards/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a board with all that is on it. */
+        get: operations["get_board"];
+        put?: never;
+        post?: never;
+        /** Removes a board with its cards, zones and comments, and nothing else. */
+        delete: operations["remove_board"];
+        options?: never;
+        head?: never;
+        /** Gives a board another name. */
+        patch: operations["change_board"];
+        trace?: never;
+    };
+    "/api/v1/boards/{id}/clone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes another board with the same on it. */
+        post: operations["clone_board"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/boards/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives a board as one document. */
+        get: operations["export_board"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/boards/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a board from a document. */
+        post: operations["import_board"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/boards/{id}/cards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts a session, a worktree or a note on a board; in a zone that sets its trigger off. */
+        post: operations["place_card"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cards/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a card off its board; what it stands for stays. */
+        delete: operations["remove_card"];
+        options?: never;
+        head?: never;
+        /** Moves a card or changes its note; dropped in another zone, it sets the zone's trigger off once. */
+        patch: operations["change_card"];
+        trace?: never;
+    };
+    "/api/v1/cards/{id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says whether a trigger that waits is to be carried out. */
+        post: operations["answer_card"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/boards/{id}/zones": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a zone on a board. */
+        post: operations["place_zone"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/zones/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a zone; its cards stay. */
+        delete: operations["remove_zone"];
+        options?: never;
+        head?: never;
+        /** Changes a zone; no trigger is set off by that. */
+        patch: operations["change_zone"];
+        trace?: never;
+    };
+    "/api/v1/boards/{id}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says something about a board or a card. */
+        post: operations["add_comment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/comments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a comment, and the replies of a first one. */
+        delete: operations["remove_comment"];
+        options?: never;
+        head?: never;
+        /** Settles a thread of comments, or opens it again. */
+        patch: operations["resolve_comment"];
+        trace?: never;
+    };
     "/api/v1/agents": {
         parameters: {
             query?: never;
@@ -718,6 +1031,23 @@ export interface paths {
         get: operations["list_agents"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries a vendor that said it takes no calls for a while; returns its agents. */
+        post: operations["resume_vendor"];
         delete?: never;
         options?: never;
         head?: never;
@@ -872,6 +1202,75 @@ export interface paths {
         };
         /** Lists channels with living notices. */
         get: operations["list_channels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/context": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what the agents of the workspace share, by key. */
+        get: operations["list_context"];
+        put?: never;
+        /** Shares a value under a key, or removes it, from the version it was made from or not at all. */
+        post: operations["set_context"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/context/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what is shared under a key. */
+        get: operations["get_context"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/context/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the versions of an entry that are kept, the newest first. */
+        get: operations["list_context_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/context-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives the changes after a version, and waits for one when there is none. */
+        get: operations["watch_context"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1194,6 +1593,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/conflicts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists open conflicts between worktrees, the worst first. */
+        get: operations["list_conflicts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conflicts/sweep": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Looks at every worktree now, and lists what is open then. */
+        post: operations["sweep_conflicts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/repos/{id}/restore": {
         parameters: {
             query?: never;
@@ -1448,6 +1881,7 @@ export interface components {
             /** @description The session this one was forked from (copied history). */
             forked_from: string | null;
             id: string;
+            imported: components["schemas"]["SessionSource"] | null;
             /** @description `aside`: a question about another session and its answer, in no list. */
             kind: components["schemas"]["SessionKind"];
             /** @description Who thought of the title. */
@@ -1529,6 +1963,16 @@ export interface components {
             vendor: components["schemas"]["Vendor"];
             /** @description Version of the vendor's program. */
             version: string | null;
+        };
+        /** @description Where a session was led that was read in from an archive. */
+        SessionSource: {
+            /** @description The hash of the archive's last line: no other archive has it. */
+            archive: string;
+            /** Format: date-time */
+            exported_at: string;
+            /** @description The last event there that the archive could know of. */
+            through: string;
+            workspace: string;
         };
         /** @enum {string} */
         Driver: "native" | "claude" | "codex" | "acp";
@@ -1636,15 +2080,35 @@ export interface components {
             attempt: number;
             /** @description Files it did change. */
             changes: components["schemas"]["FileChange"][];
+            claim: components["schemas"]["TaskClaim"] | null;
+            /** @description Why it was not done, as a word for programs. */
+            code: string | null;
             /** Format: date-time */
             created_at: string;
+            /**
+             * Format: date-time
+             * @description When it fails if it has not ended by then.
+             */
+            deadline: string | null;
             /** @description Tasks that must be completed before this one starts. */
             depends_on: string[];
             /** @description Files the task is expected to change. */
             files: string[];
+            git_end: components["schemas"]["GitState"] | null;
+            git_start: components["schemas"]["GitState"] | null;
             id: string;
             kind: components["schemas"]["TaskKind"];
+            messages: components["schemas"]["MessageRange"] | null;
+            /**
+             * Format: date-time
+             * @description Not to be tried again before this.
+             */
+            not_before: string | null;
+            /** @description What becomes of it when a task it depends on is not completed. */
+            on_failed: components["schemas"]["OnFailed"];
             plan: string | null;
+            /** @description It is for whoever claims it. */
+            pool: boolean;
             /**
              * Format: int32
              * @description Higher goes first.
@@ -1657,6 +2121,7 @@ export interface components {
              * @description Among waiting tasks of the same priority the smaller one goes first.
              */
             rank: number;
+            retry: components["schemas"]["RetryPolicy"] | null;
             session: string;
             short_id: string;
             state: components["schemas"]["TaskState"];
@@ -1670,6 +2135,8 @@ export interface components {
             updated_at: string;
             /** @description Of all its turns, the running ones too. */
             usage: components["schemas"]["Usage"];
+            /** @description What whoever does it must be able to. */
+            wants: string[];
         };
         /** @enum {string} */
         TaskKind: "prompt" | "propose" | "work" | "review" | "ask";
@@ -1719,6 +2186,8 @@ export interface components {
              * @description None while it runs.
              */
             ended_at: string | null;
+            git_end: components["schemas"]["GitState"] | null;
+            git_start: components["schemas"]["GitState"] | null;
             id: string;
             /**
              * Format: int32
@@ -1734,6 +2203,57 @@ export interface components {
             task: string;
             /** @description What the models have answered so far. */
             usage: components["schemas"]["Usage"];
+        };
+        /** @enum {string} */
+        OnFailed: "cancel" | "wait";
+        /** @description When a task that failed is tried again. */
+        RetryPolicy: {
+            /**
+             * Format: int64
+             * @description Seconds before the second attempt, at most a day; twice as long before each further one.
+             */
+            backoff_seconds?: number;
+            /**
+             * Format: int32
+             * @description The first one included: 1 to 20.
+             */
+            max_attempts: number;
+            /** @description Failures after which it is tried again. */
+            on: components["schemas"]["RetryOn"][];
+        };
+        /** @description Somebody does a task of the pool. */
+        TaskClaim: {
+            /** Format: date-time */
+            expires_at: string;
+            holder: string;
+            /**
+             * Format: int64
+             * @description Needed to renew it and to end the task; a later claim makes it worthless.
+             */
+            token: number;
+        };
+        /** @description The messages of a task: from the prompt to the last answer. */
+        MessageRange: {
+            /**
+             * Format: int64
+             * @description How many of the task's there are. Those of other tasks may stand between them.
+             */
+            count: number;
+            first: string;
+            /** Format: date-time */
+            first_at: string;
+            last: string;
+            /** Format: date-time */
+            last_at: string;
+        };
+        /** @description Where a checkout stands. */
+        GitState: {
+            /** @description None when no branch is checked out. */
+            branch: string | null;
+            /** @description Commit that is checked out; none before the first. */
+            commit: string | null;
+            /** @description Something in it is not committed. */
+            dirty: boolean;
         };
         /** @description A participant waits for the user. */
         Question: {
@@ -1757,6 +2277,8 @@ export interface components {
             /** @constant */
             state: "canceled";
         };
+        /** @enum {string} */
+        RetryOn: "crash" | "stall" | "rate_limit" | "vendor_error";
         /** @description Body of `POST /sessions/{id}/ask`: a question to a session, which stays as it is. */
         NewQuestion: {
             /** @description Who answers; the session's first agent without. */
@@ -1848,6 +2370,32 @@ export interface components {
         Detachment: {
             client: string;
         };
+        /** @description Body of `POST /sessions/import`. */
+        NewSessionImport: {
+            /** @description Absolute path of an archive. The daemon reads it itself. */
+            path: string;
+        };
+        /** @description What came of reading an archive in. */
+        SessionImport: {
+            /** Format: int64 */
+            blobs: number;
+            /** Format: int64 */
+            events: number;
+            /**
+             * Format: int64
+             * @description What the archive holds.
+             */
+            lines: number;
+            /**
+             * Format: int64
+             * @description Events read in now; 0 when all of it was here already.
+             */
+            read: number;
+            session: string;
+            /** @description All that were in the archive. */
+            sessions: string[];
+            source: components["schemas"]["SessionSource"];
+        };
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         MessagePage: {
             items: components["schemas"]["Message"][];
@@ -1910,17 +2458,34 @@ export interface components {
         NewPrompt: {
             /** @description The attached client somebody types in; refused with `input_owned` while another one has the input. */
             client?: string | null;
-            /** @description Ids or short ids of tasks of the session that must be completed first. At most 32. */
+            /**
+             * Format: date-time
+             * @description When the task fails if it has not ended by then.
+             */
+            deadline?: string | null;
+            /**
+             * Format: int64
+             * @description The same as seconds from now: 1 to 31622400.
+             */
+            deadline_seconds?: number | null;
+            /** @description Ids or short ids of tasks of the workspace that must be completed first. At most 32. */
             depends_on?: string[];
+            /** @description What becomes of the task when one of them is not completed; `cancel` without. */
+            on_failed?: components["schemas"]["OnFailed"];
+            /** @description No agent begins it by itself: it waits for whoever claims it. */
+            pool?: boolean;
             /**
              * Format: int32
              * @description Higher goes first; equal ones in the order of submission. Between -1000000 and 1000000.
              */
             priority?: number;
+            retry?: components["schemas"]["RetryPolicy"] | null;
             /** @description Agents of the session; empty: all of them. */
             targets?: string[];
             /** @description At most 256 KiB. */
             text: string;
+            /** @description What whoever does it must be able to; with no targets, one agent of the session who is gets it. At most 16. */
+            wants?: string[];
         };
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         TaskPage: {
@@ -1954,6 +2519,88 @@ export interface components {
         NewSteer: {
             /** @description Words for the agents who work on the task, as long as a prompt may be. */
             text: string;
+        };
+        /** @description Body of `PATCH /tasks/{id}`: what a task that has not begun depends on, and its terms. What is not named stays. */
+        TaskPatch: {
+            /**
+             * Format: date-time
+             * @description When the task fails if it has not ended by then. Also of a task that has begun.
+             * @default null
+             */
+            deadline: string | null;
+            /**
+             * Format: int64
+             * @description The same as seconds from now: 1 to 31622400.
+             * @default null
+             */
+            deadline_seconds: number | null;
+            /**
+             * @description Ids or short ids of tasks of the workspace, in place of those it had. At most 32.
+             * @default null
+             */
+            depends_on: string[] | null;
+            /**
+             * @description It has no deadline any more.
+             * @default false
+             */
+            no_deadline: boolean;
+            /** @default null */
+            on_failed: components["schemas"]["OnFailed"] | null;
+            /** @default null */
+            retry: components["schemas"]["RetryPolicy"] | null;
+            /**
+             * @description In place of those it had.
+             * @default null
+             */
+            wants: string[] | null;
+        };
+        /** @description Body of `POST /pool/claim`. */
+        NewClaim: {
+            /**
+             * @description What whoever claims it is able to.
+             * @default []
+             */
+            can: string[];
+            /**
+             * @description Who does it, for people: 1 to 64 printable characters. An agent's run need not say it.
+             * @default null
+             */
+            holder: string | null;
+            /**
+             * Format: int64
+             * @description How long the claim holds without renewal: 5 to 86400; 600 without.
+             * @default null
+             */
+            seconds: number | null;
+            /**
+             * @description Id or short id of a task of the pool; without it the first whose wishes are met.
+             * @default null
+             */
+            task: string | null;
+        };
+        /** @description Body of `POST /tasks/{id}/renew`. */
+        ClaimRenewal: {
+            /**
+             * Format: int64
+             * @description From now on: 5 to 86400; 600 without.
+             */
+            seconds?: number | null;
+            /**
+             * Format: int64
+             * @description As the claim has it.
+             */
+            token: number;
+        };
+        /** @description Body of `POST /tasks/{id}/finish`. */
+        ClaimEnd: {
+            outcome: string;
+            /** @description What was done, or why not. At most 32 KiB. */
+            text?: string;
+            /**
+             * Format: int64
+             * @description As the claim has it.
+             */
+            token: number;
         };
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         PlanPage: {
@@ -2163,6 +2810,333 @@ export interface components {
             session: string;
         };
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        BoardSummaryPage: {
+            items: components["schemas"]["BoardSummary"][];
+            next: null | string;
+        };
+        /** @description A board and how much is on it. */
+        BoardSummary: components["schemas"]["Board"] & {
+            /** Format: int64 */
+            cards: number;
+            /**
+             * Format: int64
+             * @description Threads that are not settled.
+             */
+            open_threads: number;
+            /** Format: int64 */
+            zones: number;
+        };
+        /** @description A view of sessions, worktrees and notes that owns only positions. */
+        Board: {
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            name: string;
+            short_id: string;
+            /** @description Short name, unique in the workspace; accepted wherever the id is. */
+            slug: string;
+        };
+        /** @description Body of `POST /boards`, and of `POST /boards/{id}/clone`. */
+        NewBoard: {
+            /** @description 1 to 100 characters. */
+            name: string;
+        };
+        /** @description A board with all that is on it. */
+        WholeBoard: components["schemas"]["Board"] & {
+            /** @description In the order they were placed. */
+            cards: components["schemas"]["Card"][];
+            /** @description Oldest first. */
+            comments: components["schemas"]["Comment"][];
+            /** @description In the order they were made. */
+            zones: components["schemas"]["Zone"][];
+        };
+        /** @description A card on a board. */
+        Card: {
+            board: string;
+            /** Format: date-time */
+            created_at: string;
+            firing: components["schemas"]["Firing"] | null;
+            id: string;
+            /** @description Markdown: all there is of a note, a remark on anything else. */
+            note: string;
+            place: components["schemas"]["Place"];
+            /**
+             * Format: int64
+             * @description Rises with every change of the card.
+             */
+            revision: number;
+            short_id: string;
+            subject: components["schemas"]["CardSubject"];
+            /** @description Title of the session, name of the worktree, first line of the note; none in a resource event. */
+            title: string | null;
+            /** @description The zone its middle is in; none in a resource event. */
+            zone: string | null;
+        };
+        /** @description A named part of a board. */
+        Zone: {
+            board: string;
+            colour: components["schemas"]["ZoneColour"];
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            name: string;
+            place: components["schemas"]["Place"];
+            /**
+             * Format: int64
+             * @description Rises with every change of the zone.
+             */
+            revision: number;
+            short_id: string;
+            trigger: components["schemas"]["Trigger"] | null;
+        };
+        /** @description A remark on a board or on one of its cards. */
+        Comment: {
+            /** @description `user`, or the name of an agent. */
+            author: string;
+            board: string;
+            card: string | null;
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            /** @description The first comment of its thread; none when it is that. */
+            reply_to: string | null;
+            /** @description The thread is settled; says nothing in a reply. */
+            resolved: boolean;
+            short_id: string;
+            text: string;
+        };
+        /** @description What a card stands for. */
+        CardSubject: {
+            /** @constant */
+            kind: "session";
+            session: string;
+        } | {
+            /** @constant */
+            kind: "worktree";
+            worktree: string;
+        } | {
+            /** @constant */
+            kind: "note";
+        };
+        /** @description A rectangle on a board, from its upper left corner; y grows downwards. */
+        Place: {
+            /** Format: int32 */
+            height: number;
+            /**
+             * Format: int32
+             * @description Between 40 and 20,000, as is the height.
+             */
+            width: number;
+            /**
+             * Format: int32
+             * @description Between -1,000,000 and 1,000,000, as is y.
+             */
+            x: number;
+            /** Format: int32 */
+            y: number;
+        };
+        /** @description What dropping a card in a zone has set off. */
+        Firing: {
+            action: components["schemas"]["TriggerAction"];
+            card: string;
+            /** Format: date-time */
+            fired_at: string;
+            id: string;
+            /** @description What the zone's template came to. */
+            prompt: string;
+            /** @description The session that has the prompt. */
+            session: string | null;
+            state: components["schemas"]["FiringState"];
+            task: string | null;
+            /** @description Why it was refused. */
+            text: string | null;
+            zone: string;
+        };
+        /** @enum {string} */
+        TriggerAction: "prompt" | "spawn" | "fork";
+        /** @enum {string} */
+        FiringState: "asked" | "due" | "done" | "refused" | "dismissed";
+        /** @enum {string} */
+        ZoneColour: "grey" | "blue" | "green" | "yellow" | "red" | "purple";
+        /** @description What happens when a card is dropped in a zone. */
+        Trigger: {
+            action: components["schemas"]["TriggerAction"];
+            /** @description Who is prompted, or sits in the new session; empty: everybody of the card's session. */
+            agents?: string[];
+            /** @description The prompt is shown on the card, and waits for your word. */
+            confirm?: boolean;
+            /** @description The prompt: text with `{{session.title}}`, `{{worktree.name}}`, `{{branch}}`, `{{card.note}}`, `{{zone.name}}` and their like. */
+            template: string;
+        };
+        /** @description Body of `PATCH /boards/{id}`. */
+        BoardPatch: {
+            /** @default null */
+            name: string | null;
+            /**
+             * @description 1 to 64 letters, digits, `-`, `_` or `.`.
+             * @default null
+             */
+            slug: string | null;
+        };
+        /** @description A board as it was exported. It names no id of the board's own: what is imported gets new ones. */
+        BoardDocument: {
+            cards: components["schemas"]["DocumentCard"][];
+            comments: components["schemas"]["DocumentComment"][];
+            /** @description `coditect.board`. */
+            format: string;
+            name: string;
+            /**
+             * Format: int32
+             * @description 1.
+             */
+            version: number;
+            zones: components["schemas"]["DocumentZone"][];
+        };
+        DocumentCard: {
+            /** @description Names the card within the document. */
+            key: string;
+            note?: string;
+            place: components["schemas"]["Place"];
+            session?: string | null;
+            /** @description What the session or worktree was called. */
+            title?: string | null;
+            worktree?: string | null;
+        };
+        DocumentZone: {
+            colour?: components["schemas"]["ZoneColour"];
+            name: string;
+            place: components["schemas"]["Place"];
+            trigger?: components["schemas"]["Trigger"] | null;
+        };
+        DocumentComment: {
+            /** @description `user`, or the name of an agent. */
+            author: string;
+            /** @description Key of a card. */
+            card?: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description Names the comment within the document. */
+            key: string;
+            /** @description Key of an earlier comment: the first of the thread. */
+            reply_to?: string | null;
+            resolved?: boolean;
+            text: string;
+        };
+        /** @description Body of `POST /boards/import`. */
+        NewImportedBoard: {
+            document: components["schemas"]["BoardDocument"];
+            missing?: components["schemas"]["MissingWish"];
+            /** @description Without it, the name in the document. */
+            name?: string | null;
+        };
+        /**
+         * @description What becomes of a card whose session or worktree is not here.
+         * @enum {string}
+         */
+        MissingWish: "note" | "refuse";
+        /** @description Body of `POST /boards/{id}/cards`: a card of a session, of a worktree, or a note when it is of neither. */
+        NewCard: {
+            /**
+             * @description Markdown, at most 16 KiB.
+             * @default
+             */
+            note: string;
+            /** @default null */
+            place: components["schemas"]["Place"] | null;
+            /**
+             * @description Id or short id of a session.
+             * @default null
+             */
+            session: string | null;
+            /**
+             * @description Id, short id or name of a worktree.
+             * @default null
+             */
+            worktree: string | null;
+        };
+        /** @description Body of `PATCH /cards/{id}`. What is not said stays. */
+        CardPatch: {
+            /**
+             * Format: int32
+             * @default null
+             */
+            height: number | null;
+            /** @default null */
+            note: string | null;
+            /**
+             * Format: int64
+             * @description The revision the change is made from; without it, the last one to write has the word.
+             * @default null
+             */
+            revision: number | null;
+            /**
+             * Format: int32
+             * @default null
+             */
+            width: number | null;
+            /**
+             * Format: int32
+             * @default null
+             */
+            x: number | null;
+            /**
+             * Format: int32
+             * @default null
+             */
+            y: number | null;
+        };
+        /** @description Body of `POST /cards/{id}/answer`: whether what waits is to be done. */
+        CardAnswer: {
+            confirm: boolean;
+        };
+        /** @description Body of `POST /boards/{id}/zones`. */
+        NewZone: {
+            colour?: components["schemas"]["ZoneColour"];
+            /** @description 1 to 100 characters. */
+            name: string;
+            place: components["schemas"]["Place"];
+            trigger?: components["schemas"]["Trigger"] | null;
+        };
+        /** @description Body of `PATCH /zones/{id}`. What is not said stays. */
+        ZonePatch: {
+            /** @default null */
+            colour: components["schemas"]["ZoneColour"] | null;
+            /** @default null */
+            name: string | null;
+            /** @default null */
+            place: components["schemas"]["Place"] | null;
+            /**
+             * Format: int64
+             * @description The revision the change is made from; without it, the last one to write has the word.
+             * @default null
+             */
+            revision: number | null;
+            /** @default null */
+            trigger: components["schemas"]["Trigger"] | null;
+        };
+        /** @description Body of `POST /boards/{id}/comments`. */
+        NewComment: {
+            /**
+             * @description Id or short id of a card of the board; without it, it is on the board itself.
+             * @default null
+             */
+            card: string | null;
+            /**
+             * @description Any comment of the thread it belongs to.
+             * @default null
+             */
+            reply_to: string | null;
+            /**
+             * @description At most 4 KiB.
+             * @default
+             */
+            text: string;
+        };
+        /** @description Body of `PATCH /comments/{id}`. */
+        CommentPatch: {
+            resolved: boolean;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         AgentPage: {
             items: components["schemas"]["Agent"][];
             next: null | string;
@@ -2173,6 +3147,8 @@ export interface components {
             api_key_env: string;
             /** @description Where its model answers; none means the vendor's own address. */
             base_url: string | null;
+            /** @description What a task can want of it. */
+            capabilities: string[];
             /**
              * Format: int64
              * @description Tokens the model can hold.
@@ -2184,10 +3160,18 @@ export interface components {
             key_present: boolean;
             model: string;
             name: string;
+            paused: components["schemas"]["VendorPause"] | null;
             sandbox: components["schemas"]["Sandbox"] | null;
             /** @description Whether it can start agents of its own within a turn. */
             sub_agents: boolean;
             vendor: components["schemas"]["Vendor"];
+        };
+        /** @description A vendor takes no calls until then; work for its agents waits. */
+        VendorPause: {
+            /** @description What it said. */
+            reason: string;
+            /** Format: date-time */
+            until: string;
         };
         /** @enum {string} */
         Isolation: "shared" | "worktree" | "sandbox";
@@ -2197,6 +3181,10 @@ export interface components {
             held_by: string | null;
             /** @description Why nothing does. */
             reason: string | null;
+        };
+        /** @description Body of `POST /agents/resume`. */
+        NewResumption: {
+            vendor: components["schemas"]["Vendor"];
         };
         /** @description Body of `POST /imports`. */
         NewImport: {
@@ -2480,6 +3468,67 @@ export interface components {
             channel: string;
             /** Format: int64 */
             notices: number;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        ContextEntryPage: {
+            items: components["schemas"]["ContextEntry"][];
+            next: null | string;
+        };
+        /** @description What the agents of a workspace share under a key. */
+        ContextEntry: {
+            /** @description The author's label. */
+            agent: string;
+            author: string;
+            /** Format: date-time */
+            changed_at: string;
+            key: string;
+            value: unknown;
+            /**
+             * Format: int64
+             * @description Rises with every change of any entry.
+             */
+            version: number;
+        };
+        /** @description Body of `POST /context`. The author is whoever the credential says. */
+        NewContext: {
+            /**
+             * Format: int64
+             * @description The version the change is made from, 0 for a key that must be new; without it, what is there is overwritten.
+             */
+            expected_version?: number | null;
+            /** @description 1 to 128 letters, digits, `_`, `-`, `.`, `:` or `/`. */
+            key: string;
+            /** @description At most 64 KiB as JSON; null removes the entry. */
+            value: unknown;
+        };
+        /** @description A version of an entry: what was set, or that it was removed. */
+        ContextVersion: {
+            /** @description The author's label. */
+            agent: string;
+            author: string;
+            /** Format: date-time */
+            changed_at: string;
+            key: string;
+            /** @description None: the entry was removed. */
+            value: unknown;
+            /** Format: int64 */
+            version: number;
+        };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        ContextVersionPage: {
+            items: components["schemas"]["ContextVersion"][];
+            next: null | string;
+        };
+        /** @description Changes in the order they were made. */
+        ContextChanges: {
+            items: components["schemas"]["ContextVersion"][];
+            /** @description Some changes in between are kept no more. What each key is now is known all the same. */
+            missed: boolean;
+            /**
+             * Format: int64
+             * @description Given back as `after`, it goes on.
+             */
+            next: number;
         };
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         PresencePage: {
@@ -2815,6 +3864,37 @@ export interface components {
             items: components["schemas"]["RemovedWorktree"][];
             next: null | string;
         };
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        ConflictPage: {
+            items: components["schemas"]["Conflict"][];
+            next: null | string;
+        };
+        /**
+         * @description Two worktrees of a repository that are on their way to change the same things, or one whose work does not go together with
+         *     the branch of the repository's checkout.
+         */
+        Conflict: {
+            /** @description What those who were seen in them are called. */
+            agents: string[];
+            id: string;
+            kind: components["schemas"]["ConflictKind"];
+            /**
+             * Format: int32
+             * @description How many more there are.
+             */
+            more: number;
+            /** @description Files it is about. */
+            paths: string[];
+            repo: string;
+            /** @description Sessions that were seen in them since it was found. */
+            sessions: string[];
+            /** Format: date-time */
+            since: string;
+            /** @description Where the worktrees are; one when it is with the checkout's branch. */
+            worktrees: string[];
+        };
+        /** @enum {string} */
+        ConflictKind: "same_file" | "same_hunk" | "merge_conflict" | "base_conflict";
         /** @description Body of `POST /repos/{id}/restore`. */
         NewRestore: {
             /** @description Relative to the repository's root. */
@@ -2867,11 +3947,63 @@ export interface components {
         } | {
             /** @constant */
             kind: "board.created";
-            payload: components["schemas"]["Board"];
+            payload: components["schemas"]["BoardRecord"];
+        } | {
+            /** @constant */
+            kind: "board.changed";
+            payload: components["schemas"]["BoardRecord"];
         } | {
             /** @constant */
             kind: "board.removed";
             payload: components["schemas"]["BoardRemoved"];
+        } | {
+            /** @constant */
+            kind: "card.placed";
+            payload: components["schemas"]["CardRecord"];
+        } | {
+            /** @constant */
+            kind: "card.moved";
+            payload: components["schemas"]["CardMove"];
+        } | {
+            /** @constant */
+            kind: "card.edited";
+            payload: components["schemas"]["CardEdit"];
+        } | {
+            /** @constant */
+            kind: "card.removed";
+            payload: components["schemas"]["CardRemoved"];
+        } | {
+            /** @constant */
+            kind: "zone.placed";
+            payload: components["schemas"]["ZoneRecord"];
+        } | {
+            /** @constant */
+            kind: "zone.removed";
+            payload: components["schemas"]["ZoneRemoved"];
+        } | {
+            /** @constant */
+            kind: "trigger.fired";
+            payload: components["schemas"]["FiringRecord"];
+        } | {
+            /** @constant */
+            kind: "trigger.confirmed";
+            payload: components["schemas"]["FiringConfirmed"];
+        } | {
+            /** @constant */
+            kind: "trigger.ended";
+            payload: components["schemas"]["FiringEnd"];
+        } | {
+            /** @constant */
+            kind: "comment.added";
+            payload: components["schemas"]["CommentRecord"];
+        } | {
+            /** @constant */
+            kind: "comment.resolved";
+            payload: components["schemas"]["CommentResolved"];
+        } | {
+            /** @constant */
+            kind: "comment.removed";
+            payload: components["schemas"]["CommentRemoved"];
         } | {
             /** @constant */
             kind: "repo.added";
@@ -2958,6 +4090,10 @@ export interface components {
             payload: components["schemas"]["CallbackChange"];
         } | {
             /** @constant */
+            kind: "session.imported";
+            payload: components["schemas"]["SessionImportRecord"];
+        } | {
+            /** @constant */
             kind: "callback.delivered";
             payload: components["schemas"]["CallbackDelivery"];
         } | {
@@ -3016,6 +4152,26 @@ export interface components {
             /** @constant */
             kind: "queue.reordered";
             payload: components["schemas"]["QueueOrder"];
+        } | {
+            /** @constant */
+            kind: "task.changed";
+            payload: components["schemas"]["TaskChange"];
+        } | {
+            /** @constant */
+            kind: "task.assigned";
+            payload: components["schemas"]["TaskAssignment"];
+        } | {
+            /** @constant */
+            kind: "task.claimed";
+            payload: components["schemas"]["ClaimRecord"];
+        } | {
+            /** @constant */
+            kind: "task.claim_renewed";
+            payload: components["schemas"]["ClaimRecord"];
+        } | {
+            /** @constant */
+            kind: "vendor.paused";
+            payload: components["schemas"]["VendorPauseRecord"];
         } | {
             /** @constant */
             kind: "turn.started";
@@ -3126,6 +4282,10 @@ export interface components {
             payload: components["schemas"]["Checkpoint"];
         } | {
             /** @constant */
+            kind: "conflict.changed";
+            payload: components["schemas"]["ConflictChange"];
+        } | {
+            /** @constant */
             kind: "registration.announced";
             payload: components["schemas"]["Registration"];
         } | {
@@ -3162,7 +4322,7 @@ export interface components {
             name: string;
         };
         /** @description A view of sessions that owns only positions. */
-        Board: {
+        BoardRecord: {
             /** Format: date-time */
             created_at: string;
             id: string;
@@ -3171,6 +4331,104 @@ export interface components {
         };
         BoardRemoved: {
             board: string;
+        };
+        CardRecord: {
+            board: string;
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            note: string;
+            place: components["schemas"]["Place"];
+            /** Format: int64 */
+            revision: number;
+            subject: components["schemas"]["CardSubject"];
+        };
+        CardMove: {
+            board: string;
+            card: string;
+            /** @description The zone it was dropped in, when it was not in it before. */
+            entered: string | null;
+            place: components["schemas"]["Place"];
+            /** Format: int64 */
+            revision: number;
+        };
+        CardEdit: {
+            board: string;
+            card: string;
+            note: string;
+            /** Format: int64 */
+            revision: number;
+        };
+        CardRemoved: {
+            board: string;
+            card: string;
+        };
+        ZoneRecord: {
+            board: string;
+            colour: components["schemas"]["ZoneColour"];
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            name: string;
+            place: components["schemas"]["Place"];
+            /** Format: int64 */
+            revision: number;
+            trigger: components["schemas"]["Trigger"] | null;
+        };
+        ZoneRemoved: {
+            board: string;
+            zone: string;
+        };
+        /** @description A trigger that was set off by a card. */
+        FiringRecord: {
+            action: components["schemas"]["TriggerAction"];
+            agents: string[];
+            board: string;
+            card: string;
+            /** @description It waits for the user's word. */
+            confirm: boolean;
+            /** Format: date-time */
+            fired_at: string;
+            id: string;
+            prompt: string;
+            session: string | null;
+            worktree: string | null;
+            zone: string;
+        };
+        FiringConfirmed: {
+            board: string;
+            card: string;
+            firing: string;
+        };
+        FiringEnd: {
+            board: string;
+            card: string;
+            firing: string;
+            /** @description The session that has the prompt. */
+            session: string | null;
+            state: components["schemas"]["FiringState"];
+            task: string | null;
+            /** @description Why it was refused. */
+            text: string | null;
+        };
+        CommentRecord: {
+            author: string;
+            board: string;
+            card: string | null;
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            reply_to: string | null;
+            text: string;
+        };
+        CommentResolved: {
+            board: string;
+            comment: string;
+            resolved: boolean;
+        };
+        CommentRemoved: {
+            board: string;
+            comment: string;
         };
         /** @description A repository as it was registered. */
         RepoRecord: {
@@ -3341,6 +4599,22 @@ export interface components {
             callback: components["schemas"]["Callback"] | null;
             session: string;
         };
+        /** @description A piece of a session archive was read in. */
+        SessionImportRecord: {
+            /**
+             * Format: int64
+             * @description Lines read before, and now.
+             */
+            from: number;
+            /** Format: int64 */
+            lines: number;
+            session: string;
+            /** @description All in the archive. */
+            sessions: string[];
+            source: components["schemas"]["SessionSourceRecord"];
+            /** @description It was the last piece. */
+            whole: boolean;
+        };
         /** @description A session was told that another one's work is over. */
         CallbackDelivery: {
             child: string;
@@ -3406,6 +4680,7 @@ export interface components {
             prompt: string;
             session: string;
             targets: string[];
+            terms: components["schemas"]["TaskTerms"];
             title: string;
         };
         TaskRef: {
@@ -3419,6 +4694,8 @@ export interface components {
             turn: string;
         };
         TaskEnd: {
+            /** @description Why it was not done, for programs. */
+            code: string | null;
             session: string;
             task: string;
             /** @description A summary of what was done, or the reason why not. */
@@ -3427,6 +4704,11 @@ export interface components {
         Resubmission: {
             /** Format: int32 */
             attempt: number;
+            /**
+             * Format: date-time
+             * @description Not to be tried before this.
+             */
+            not_before: string | null;
             reason: string;
             session: string;
             task: string;
@@ -3436,10 +4718,44 @@ export interface components {
             places: components["schemas"]["QueuePlace"][];
             session: string;
         };
+        /** @description What a task depends on from now on, and its terms. */
+        TaskChange: {
+            depends_on: string[];
+            session: string;
+            task: string;
+            terms: components["schemas"]["TaskTerms"];
+        };
+        TaskAssignment: {
+            participants: string[];
+            /** @description Why these. */
+            reason: string;
+            session: string;
+            task: string;
+        };
+        ClaimRecord: {
+            /** Format: date-time */
+            expires_at: string;
+            holder: string;
+            session: string;
+            task: string;
+            /**
+             * Format: int64
+             * @description Rises with every claim of the task.
+             */
+            token: number;
+        };
+        /** @description The vendor takes no more calls until then. */
+        VendorPauseRecord: {
+            reason: string;
+            /** Format: date-time */
+            until: string;
+            vendor: components["schemas"]["Vendor"];
+        };
         /** @description A turn as it was started. */
         TurnRecord: {
             /** Format: int32 */
             attempt: number;
+            git: components["schemas"]["GitState"] | null;
             id: string;
             participant: string;
             run: string;
@@ -3468,6 +4784,7 @@ export interface components {
             turn: string;
         };
         TurnEnd: {
+            git: components["schemas"]["GitState"] | null;
             /** Format: int32 */
             iterations: number;
             outcome: components["schemas"]["TurnOutcome"];
@@ -3676,6 +4993,11 @@ export interface components {
             task: string;
             turn: string;
         };
+        /** @description What became of a conflict between worktrees, and the conflict as it is now or was last. */
+        ConflictChange: {
+            conflict: components["schemas"]["Conflict"];
+            phase: components["schemas"]["ConflictPhase"];
+        };
         /** @description A live session announced on the bus, ours or a vendor's own terminal. */
         Registration: {
             /** @description What it is called: an agent's name, or a terminal session's own. */
@@ -3811,6 +5133,30 @@ export interface components {
             /** @description The participant whose turn it then is. */
             to: string | null;
         };
+        SessionSourceRecord: {
+            archive: string;
+            /** Format: date-time */
+            exported_at: string;
+            through: components["schemas"]["CursorRecord"];
+            workspace: string;
+        };
+        CursorRecord: {
+            /** Format: int64 */
+            epoch: number;
+            /** Format: int64 */
+            seq: number;
+        };
+        /** @description What a task is done under. */
+        TaskTerms: {
+            /** Format: date-time */
+            deadline: string | null;
+            on_failed: components["schemas"]["OnFailed"];
+            /** @description It waits for somebody who claims it. */
+            pool: boolean;
+            retry: components["schemas"]["RetryPolicy"] | null;
+            /** @description What whoever does it must be able to. */
+            wants: string[];
+        };
         QueuePlace: {
             /** Format: int32 */
             priority: number;
@@ -3853,6 +5199,8 @@ export interface components {
             /** Format: int64 */
             token: number;
         };
+        /** @enum {string} */
+        ConflictPhase: "found" | "worsened" | "changed" | "gone";
         /** @enum {string} */
         LockPhase: "waiting" | "acquired" | "released" | "expired" | "taken_over" | "broken";
         NoticeEnvelope: {
@@ -4028,7 +5376,7 @@ export interface components {
         /** @enum {string} */
         Action: "created" | "patched" | "removed";
         /** @enum {string} */
-        Noun: "user" | "board" | "repo" | "clone" | "worktree" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "permission" | "permission_rule" | "file_change" | "refused_edit" | "checkpoint" | "registration" | "lock" | "notice" | "context_entry";
+        Noun: "user" | "board" | "card" | "zone" | "firing" | "comment" | "repo" | "clone" | "worktree" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "permission" | "permission_rule" | "file_change" | "refused_edit" | "checkpoint" | "conflict" | "registration" | "lock" | "notice" | "context_entry";
         /** @enum {string} */
         DeltaKind: "text" | "thinking";
         /** @description Body of every response that is not a success. */
@@ -4044,21 +5392,6 @@ export interface components {
             /** @description The next step, as a sentence or a command. */
             hint: string | null;
             message: string;
-        };
-        /** @description What the agents of a workspace share under a key. */
-        ContextEntry: {
-            /** @description The author's label. */
-            agent: string;
-            author: string;
-            /** Format: date-time */
-            changed_at: string;
-            key: string;
-            value: unknown;
-            /**
-             * Format: int64
-             * @description Rises with every change of any entry.
-             */
-            version: number;
         };
         /** @description A worktree as its event tells of it. */
         WorktreeChange: {
@@ -4962,6 +6295,76 @@ export interface operations {
             };
         };
     };
+    export_session: {
+        parameters: {
+            query?: {
+                /** @description All it comes from and all that came out of it, too. */
+                family?: boolean;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. An answer that breaks off is not whole. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/jsonl": string;
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    import_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSessionImport"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionImport"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_messages: {
         parameters: {
             query?: {
@@ -5206,6 +6609,44 @@ export interface operations {
             };
         };
     };
+    change_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     cancel_task: {
         parameters: {
             query?: never;
@@ -5293,6 +6734,147 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["NewSteer"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_pool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    claim_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewClaim"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    renew_claim: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClaimRenewal"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    finish_claim: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClaimEnd"];
             };
         };
         responses: {
@@ -5685,6 +7267,639 @@ export interface operations {
             };
         };
     };
+    list_boards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoardSummaryPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_board: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBoard"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Board"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_board: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeBoard"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    remove_board: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    change_board: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BoardPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Board"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    clone_board: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBoard"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeBoard"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    export_board: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoardDocument"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    import_board: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewImportedBoard"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeBoard"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    place_card: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCard"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Card"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    remove_card: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    change_card: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CardPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Card"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    answer_card: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CardAnswer"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Card"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    place_zone: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewZone"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Zone"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    remove_zone: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    change_zone: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ZonePatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Zone"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    add_comment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewComment"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comment"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    remove_comment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    resolve_comment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommentPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comment"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_agents: {
         parameters: {
             query?: never;
@@ -5693,6 +7908,42 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    resume_vendor: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewResumption"];
+            };
+        };
         responses: {
             /** @description Done. */
             200: {
@@ -6099,6 +8350,178 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChannelCountPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_context: {
+        parameters: {
+            query?: {
+                /** @description Only keys that begin so. */
+                prefix?: string;
+                /** @description Go on behind this key. */
+                after?: string;
+                /** @description 1 to 200; 50 without. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContextEntryPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    set_context: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewContext"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContextVersion"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_context: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContextEntry"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_context_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContextVersionPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    watch_context: {
+        parameters: {
+            query?: {
+                /** @description Only of keys that begin so. */
+                prefix?: string;
+                /** @description Only those after this version, 0 being the start; without it, those from now on. */
+                after?: number;
+                /** @description Seconds to wait when there is none, 0 to 25; 0 without. */
+                wait?: number;
+                /** @description 1 to 200; 50 without. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContextChanges"];
                 };
             };
             /** @description It was not done. */
@@ -6992,6 +9415,73 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RemovedWorktreePage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_conflicts: {
+        parameters: {
+            query?: {
+                /** @description Name, id or short id of a repository; without it, of all. */
+                repo?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    sweep_conflicts: {
+        parameters: {
+            query?: {
+                /** @description Name, id or short id of a repository; without it, of all. */
+                repo?: string;
+            };
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictPage"];
                 };
             };
             /** @description It was not done. */
