@@ -185,7 +185,7 @@ fn own_name(call: &Call) -> Option<String> {
 /// What can be claimed, but for sessions that are away.
 fn open(view: &View<'_>) -> Result<Vec<TaskRow>, Refusal> {
     let mut rows = Vec::new();
-    for row in view.pool(POOL_LISTED)? {
+    for row in view.pool(POOL_LISTED)?.into_iter().filter(|row| row.state == TaskState::Submitted) {
         if visible(view, row.task.session).is_ok_and(|session| session.archived_at.is_none()) {
             rows.push(row);
         }
