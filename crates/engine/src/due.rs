@@ -22,7 +22,7 @@ pub(crate) const DEADLINE: &str = "deadline";
 const AT_ONCE: usize = 256;
 /// Longest sleep: the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(15 * 60);
-/// Before a look that failed is taken again.
+/// Before a look that failed, or that left something, is taken again.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// What happened since the last look.
@@ -92,8 +92,12 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
     }
 }
 
-/// A millisecond more, so that the time has come when the sleep is over.
+/// A millisecond more, so that the time has come when the sleep is over. What is due still after it was done is looked at again, but
+/// not at once.
 fn until(now: Timestamp, next: Timestamp) -> Duration {
+    if next <= now {
+        return AFTER_FAILURE;
+    }
     let millis = next.as_millis().saturating_sub(now.as_millis()).max(0).saturating_add(1);
     Duration::from_millis(millis.unsigned_abs())
 }

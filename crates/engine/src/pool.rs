@@ -131,7 +131,10 @@ impl Engine {
             })
         };
         self.shared.commit(call.actor(), call.key.clone(), command).await?;
-        self.task(task)
+        let ended = self.task(task)?;
+        // Who waits for the session's end hears of it through its actor.
+        self.wake(ended.task.session).await;
+        Ok(ended)
     }
 
     fn lease(&self, seconds: Option<u64>) -> Result<Timestamp, Refusal> {
@@ -182,7 +185,7 @@ fn own_name(call: &Call) -> Option<String> {
 /// What can be claimed, but for sessions that are away.
 fn open(view: &View<'_>) -> Result<Vec<TaskRow>, Refusal> {
     let mut rows = Vec::new();
-    for row in view.pool(POOL_LISTED)? {
+    for row in view.pool(POOL_LISTED)?.into_iter().filter(|row| row.state == TaskState::Submitted) {
         if visible(view, row.task.session).is_ok_and(|session| session.archived_at.is_none()) {
             rows.push(row);
         }
@@ -209,6 +212,10 @@ fn claimable(view: &View<'_>, task: TaskId, can: &BTreeSet<String>) -> Result<Ta
     if let Some(claim) = &row.claim {
         let message = format!("{} has claimed the task until {}", claim.holder, claim.expires_at);
         return Err(Refusal::conflict("task_claimed", message).hint("look for another in the pool"));
+    }
+    if row.state != TaskState::Submitted {
+        let message = format!("the task is {}", row.state.as_str());
+        return Err(Refusal::conflict("task_begun", message).hint("look for another in the pool"));
     }
     for dependency in view.dependencies(task)? {
         if view.task(dependency)?.is_none_or(|row| row.state != TaskState::Completed) {

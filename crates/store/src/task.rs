@@ -92,7 +92,7 @@ statements! { QUERIES in Sessions {
         WHERE task_id = ?1 ORDER BY position";
     POOL = concat!(
         "SELECT ", task_columns!(), " FROM tasks t
-         WHERE t.open = 1 AND t.pool = 1 AND t.state = 'submitted'
+         WHERE t.open = 1 AND t.pool = 1 AND t.claim_holder IS NULL
            AND NOT EXISTS (
                SELECT 1 FROM task_dependencies d LEFT JOIN tasks n ON n.task_id = d.depends_on
                WHERE d.task_id = t.task_id AND n.state IS DISTINCT FROM 'completed')

@@ -286,6 +286,10 @@ impl Claude {
                 }
                 Ok(())
             }
+            Said::RateLimitEvent { rate_limit_info } => {
+                self.steps.extend(rate_limit_info.limited().map(Step::Say));
+                Ok(())
+            }
             Said::Result(verdict) => self.ended(&verdict),
             Said::ControlRequest { request_id, request } => self.asked(request_id, request),
             Said::ControlCancelRequest { request_id } => {

@@ -2,7 +2,8 @@
 //!
 //! Invariant: what is unknown or has another shape than we know is passed over, never an error: it is kept as a record.
 
-use crate::run::wire::PATIENCE_MAX;
+use crate::run::wire::{PATIENCE_MAX, RunEvent};
+use model::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -43,8 +44,35 @@ pub(super) enum Said {
         command_uuid: String,
         state: String,
     },
+    RateLimitEvent {
+        rate_limit_info: RateLimits,
+    },
     #[serde(other)]
     Other,
+}
+
+/// How it stands with what the account may use.
+#[derive(Debug, Deserialize)]
+pub(super) struct RateLimits {
+    /// `rejected` when nothing is taken any more.
+    pub status: String,
+    /// Seconds since 1970.
+    #[serde(rename = "resetsAt")]
+    pub resets_at: Option<i64>,
+    /// As in `five_hour`.
+    #[serde(rename = "rateLimitType")]
+    pub kind: Option<String>,
+}
+
+impl RateLimits {
+    /// What is said to the daemon, when calls are refused.
+    pub(super) fn limited(self) -> Option<RunEvent> {
+        let rejected = self.status == "rejected";
+        let until = self.resets_at.map(|seconds| Timestamp::from_millis(seconds.saturating_mul(1000)));
+        let reason =
+            format!("the {} limit of the account is reached", self.kind.as_deref().unwrap_or("usage"));
+        rejected.then_some(RunEvent::Limited { retry_after_ms: None, until, reason })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -326,6 +354,21 @@ mod tests {
             let all = told["hooks"][callbacks].as_array().unwrap();
             assert!(all.iter().all(|callback| callback["timeout"] == HOOK_SECONDS), "{told}");
         }
+    }
+
+    #[test]
+    fn a_limit_counts_when_calls_are_refused() {
+        let told = |status: &str| {
+            let info = json!({"status": status, "resetsAt": 1_769_869_381, "rateLimitType": "five_hour"});
+            match Said::read(json!({"type": "rate_limit_event", "rate_limit_info": info})) {
+                Said::RateLimitEvent { rate_limit_info } => rate_limit_info.limited(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(told("allowed_warning"), None);
+        let until = Some(Timestamp::from_millis(1_769_869_381_000));
+        let reason = "the five_hour limit of the account is reached".to_owned();
+        assert_eq!(told("rejected"), Some(RunEvent::Limited { retry_after_ms: None, until, reason }));
     }
 
     #[test]

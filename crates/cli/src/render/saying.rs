@@ -217,6 +217,11 @@ impl Narrator {
             Event::TaskFailed(end) => (end.task, Paint::Bad, format!("failed: {}", end.text)),
             Event::TaskCanceled(end) => (end.task, Paint::Dim, "canceled".to_owned()),
             Event::TaskRejected(end) => (end.task, Paint::Bad, format!("rejected: {}", end.text)),
+            Event::TaskAssigned(assigned) => {
+                let to: Vec<String> = assigned.participants.iter().map(|id| self.agent(*id)).collect();
+                (assigned.task, Paint::Note, format!("for {}: {}", to.join(", "), assigned.reason))
+            }
+            Event::TaskClaimed(claim) => (claim.task, Paint::Note, format!("claimed by {}", claim.holder)),
             Event::TaskResubmitted(again) => {
                 (again.task, Paint::Warm, format!("again, attempt {}: {}", again.attempt, again.reason))
             }

@@ -6,7 +6,7 @@ use super::finish::{CRASHED, Ending, INTERRUPTED};
 use model::{Refusal, RetryOn, Timestamp, TurnOutcome};
 use store::{TaskRow, View};
 
-/// How often a task goes back to the queue because a vendor said when it takes calls again.
+/// Failures of a task up to which it goes back to the queue when a vendor says when it takes calls again.
 pub(super) const PAUSES_MAX: u32 = 10;
 
 /// When a task that has failed so may be tried again.
@@ -21,7 +21,7 @@ pub(super) fn again(view: &View<'_>, ending: &Ending, row: &TaskRow, code: &str)
         return Ok(Again::At(None));
     }
     // The vendor's pause holds it back, and says so.
-    if ending.pause.is_some() && made(view, ending, is_limit)? < PAUSES_MAX {
+    if ending.pause.is_some() && made(view, ending, |_| true)? < PAUSES_MAX {
         return Ok(Again::At(None));
     }
     let Some(policy) = &row.task.terms.retry else {
@@ -37,10 +37,6 @@ pub(super) fn again(view: &View<'_>, ending: &Ending, row: &TaskRow, code: &str)
     let pause = i64::try_from(policy.pause_ms(tries)).unwrap_or(i64::MAX);
     let at = Timestamp::from_millis(ending.now.as_millis().saturating_add(pause));
     Ok(Again::At((pause > 0).then_some(at)))
-}
-
-fn is_limit(code: &str) -> bool {
-    RetryOn::of_code(code) == Some(RetryOn::RateLimit)
 }
 
 /// How many turns of the task failed so, this one included.
