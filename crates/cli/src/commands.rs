@@ -18,6 +18,7 @@ mod init;
 mod join;
 mod lock;
 mod mcp;
+mod merge;
 mod msg;
 mod permission;
 mod repo;
@@ -96,6 +97,9 @@ pub(crate) enum Command {
     /// Worktrees that are on their way to change the same things
     #[command(subcommand)]
     Conflict(conflict::Conflict),
+    /// The queue in which worktrees land on their branch, each checked first
+    #[command(subcommand)]
+    Merge(merge::Merge),
     /// What agents' files held
     #[command(subcommand)]
     File(file::File),
@@ -143,6 +147,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Outcome {
         Command::Repo(command) => command.run(context),
         Command::Worktree(command) => command.run(context),
         Command::Conflict(command) => command.run(context),
+        Command::Merge(command) => command.run(context),
         Command::File(command) => command.run(context),
         Command::Run(command) => command.run(context),
         Command::Demo(command) => Ok(command.run(context)),

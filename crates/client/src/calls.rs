@@ -8,6 +8,7 @@ mod archive;
 mod board;
 mod conflict;
 mod context;
+mod merge;
 mod task;
 mod worktree;
 

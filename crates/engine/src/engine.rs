@@ -14,6 +14,7 @@ use crate::doctor::Failures;
 use crate::due::{self, Dues};
 use crate::live::Live;
 use crate::lock::LockAnswers;
+use crate::merge_queue::Queues;
 use crate::places::Places;
 use crate::radar::Radar;
 use crate::repo::Clones;
@@ -22,7 +23,7 @@ use crate::transcript::{Imports, Mirror};
 use crate::worktree::script::Scripts;
 use crate::worktree::usage::Usages;
 use crate::writer::Writers;
-use crate::{Caller, Status, database, outbox, radar, recovery, worktree};
+use crate::{Caller, Status, database, merge_queue, outbox, radar, recovery, worktree};
 use bus::{Bus, Contents, Janitor, Liveness, NewRegistration};
 use git::{Git, UserHome};
 use model::{
@@ -95,6 +96,7 @@ pub(crate) struct Shared {
     pub(crate) writers: Writers,
     pub(crate) strays: Strays,
     pub(crate) radar: Radar,
+    pub(crate) merges: Queues,
     pub(crate) known: Contents,
     /// Worktrees that turns have.
     pub(crate) claims: crate::worktree::Claims,
@@ -152,6 +154,7 @@ impl Engine {
         shared.mirror.follow(&shared);
         shared.tasks.spawn(worktree::trash::keep(Arc::clone(&shared)));
         shared.tasks.spawn(radar::keep(Arc::clone(&shared)));
+        shared.tasks.spawn(merge_queue::keep(Arc::clone(&shared)));
         let engine = Self { shared };
         engine.resume_firings().await?;
         Ok((engine, report))
@@ -426,6 +429,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         writers: Writers::default(),
         strays: Strays::default(),
         radar: Radar::default(),
+        merges: Queues::default(),
         known,
         claims: crate::worktree::Claims::default(),
         fences: OnceLock::new(),

@@ -16,6 +16,7 @@ mod budget;
 mod call;
 mod callback;
 mod checkpoint;
+mod checks;
 mod clients;
 mod config;
 mod context;
@@ -35,6 +36,7 @@ mod kin;
 mod live;
 mod lock;
 mod merge;
+mod merge_queue;
 mod message;
 mod notice;
 mod outbox;
@@ -91,6 +93,7 @@ pub use fork::NewFork;
 pub use kin::{FamilyView, KIN_MAX, KinQuery};
 pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::NewLock;
+pub use merge_queue::{MERGE_QUEUE_MAX, MergeMove, MergeSource, NewMerge};
 pub use message::{MessagePage, NewPrompt};
 pub use notice::NewNotice;
 pub use permission::rules::PermissionRuleConfig;
@@ -102,8 +105,8 @@ pub use repo::{CLONES_MAX, NewClone, NewRepo, RepoChange};
 pub use session::{CallbackWish, NewSession, RemovedSession, SessionChange, SessionsPage};
 pub use spawn::{NewSpawn, SpawnedSession};
 pub use store::{
-    Archived, BoardCounts, CloneRow, CommentRow, FiringRow, Kin, MessageRange, ScriptRow, SessionFilter,
-    SessionSort,
+    Archived, BoardCounts, CloneRow, CommentRow, FiringRow, Kin, MergeRow, MessageRange, ScriptRow,
+    SessionFilter, SessionSort,
 };
 pub use task::TaskPage;
 pub use terms::{NewTerms, TermsChange};

@@ -5,6 +5,7 @@ mod conflict;
 mod context;
 mod lineage;
 mod lock;
+mod merge;
 mod notice;
 mod pool;
 mod queue;
@@ -29,7 +30,7 @@ use std::sync::{Arc, LazyLock};
 
 /// Most tools there are: each one costs every agent's context some hundred tokens.
 #[cfg(test)]
-const TOOLS_MAX: usize = 58;
+const TOOLS_MAX: usize = 60;
 /// Longest text a tool takes, in bytes, where nothing says otherwise.
 pub const TEXT_MAX: usize = 32 * 1024;
 
@@ -141,6 +142,7 @@ pub fn tools() -> &'static [Tool] {
             repo::tools(),
             worktree::tools(),
             conflict::tools(),
+            merge::tools(),
         ]
         .into_iter()
         .flatten()

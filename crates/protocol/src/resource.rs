@@ -10,7 +10,7 @@
 
 use crate::{
     Board, Card, Checkpoint, Comment, Conflict, ContextEntry, Decision, FileChange, Firing, GitState,
-    LockChange, MergedPlan, Message, Notice, Participant, Permission, PermissionRule, Plan, Proposal,
+    LockChange, Merge, MergedPlan, Message, Notice, Participant, Permission, PermissionRule, Plan, Proposal,
     Question, RefusedEdit, Registration, Repo, RetryPolicy, Run, Session, SessionSource, Target, Task,
     TaskClaim, TestReport, Turn, TurnOutcome, Usage, WorktreeChange, Zone,
 };
@@ -74,6 +74,7 @@ pub enum Noun {
     RefusedEdit,
     Checkpoint,
     Conflict,
+    Merge,
     Registration,
     Lock,
     Notice,
@@ -132,6 +133,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         Event::MessageDrafted(draft) => changes.patched(Noun::Draft, draft.turn, draft),
         Event::FileModified(_) | Event::EditRefused(_) | Event::CheckpointCreated(_) => changes.files(event),
         Event::ConflictChanged(change) => changes.conflict(change),
+        Event::MergeAdded(_) | Event::MergeMoved(_) | Event::MergeChanged(_) => changes.merge(event),
         Event::RegistrationAnnounced(one) => changes.announced(one),
         Event::RegistrationEnded(e) => changes.removed(Noun::Registration, e.registration),
         Event::LockChanged(change) => changes.lock(change),
@@ -204,6 +206,28 @@ impl Changes {
             ConflictPhase::Found => self.created(Noun::Conflict, id, conflict),
             ConflictPhase::Worsened | ConflictPhase::Changed => self.patched(Noun::Conflict, id, conflict),
             ConflictPhase::Gone => self.removed(Noun::Conflict, id),
+        }
+    }
+
+    fn merge(&mut self, event: &Event) {
+        match event {
+            Event::MergeAdded(e) => self.created(Noun::Merge, e.id, Merge::added(e.clone())),
+            Event::MergeMoved(e) => {
+                for place in &e.places {
+                    self.patched(Noun::Merge, place.merge, json!({ "priority": place.priority }));
+                }
+            }
+            Event::MergeChanged(e) => {
+                let mut body = json!({
+                    "state": e.state, "attempt": e.attempt, "text": e.text, "paths": e.paths, "head": e.head,
+                    "report": e.report.clone().map(TestReport::from), "task": e.task, "updated_at": self.ts,
+                });
+                if let Some(mode) = e.mode {
+                    body["mode"] = to_value(mode);
+                }
+                self.patched(Noun::Merge, e.merge, body);
+            }
+            _ => {}
         }
     }
 

@@ -85,6 +85,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0014_conflicts",
         sql: include_str!("../migrations/sessions/0014_conflicts.sql"),
     },
+    Migration {
+        number: 15,
+        name: "sessions/0015_merge_queue",
+        sql: include_str!("../migrations/sessions/0015_merge_queue.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[Migration {

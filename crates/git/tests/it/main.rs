@@ -7,6 +7,7 @@ mod clone;
 mod exec_vectors;
 mod history;
 mod open;
+mod pile;
 mod process;
 mod radar;
 mod replay;

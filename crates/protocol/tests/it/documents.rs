@@ -118,6 +118,7 @@ fn body_is_described(document: &Value, resource: &Resource) {
         Noun::Registration => "Registration",
         Noun::Checkpoint => "Checkpoint",
         Noun::Conflict => "Conflict",
+        Noun::Merge => "Merge",
         Noun::FileChange => "FileChange",
         Noun::RefusedEdit => "RefusedEdit",
         Noun::Permission => "Permission",
