@@ -3,9 +3,10 @@
 use super::Outcome;
 use super::repo::found;
 use crate::context::Context;
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
 use crate::render::{Cell, Paint, Sheet, Table};
 use clap::{Args, Subcommand};
+use client::Client;
 use model::{AgentName, MergeMode, MergeState, MergeStyle};
 use protocol::{Merge as Entry, MergeMove, MergeQuery, MergeRun, NewMergeEntry, Page};
 use std::time::Duration;
@@ -174,15 +175,8 @@ impl Add {
         if !self.wait {
             return show(context, &added);
         }
-        let over = context.follow(async |client| {
-            loop {
-                let one = client.merge(&added.id.to_string()).await?;
-                if one.state.is_terminal() {
-                    return Ok(one);
-                }
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        })?;
+        let id = added.id.to_string();
+        let over = context.follow(async |client| over(client, &id).await)?;
         show(context, &over)?;
         Ok(if over.state == MergeState::Landed { Exit::Done } else { Exit::Failed })
     }
@@ -203,6 +197,17 @@ impl Run {
             Ok(client.run_merges(&MergeRun { merge: self.merge, repo, mode }, None).await?)
         })?;
         list(context, &merges)
+    }
+}
+
+/// The entry when it is over.
+async fn over(client: &Client, id: &str) -> Result<Entry, Failure> {
+    loop {
+        let one = client.merge(id).await?;
+        if one.state.is_terminal() {
+            return Ok(one);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
