@@ -1124,6 +1124,59 @@ export interface paths {
         patch: operations["resolve_comment"];
         trace?: never;
     };
+    "/api/v1/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists artifacts, newest first. */
+        get: operations["list_artifacts"];
+        put?: never;
+        /** Keeps the bytes of the body. The same put again is the artifact that is there. */
+        post: operations["put_artifact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/artifacts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what is known of an artifact. */
+        get: operations["get_artifact"];
+        put?: never;
+        post?: never;
+        /** Lists an artifact no more. What it held stays: the journal names it. */
+        delete: operations["remove_artifact"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/artifacts/{id}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives what an artifact holds, to be saved. */
+        get: operations["get_artifact_content"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/agents": {
         parameters: {
             query?: never;
@@ -1152,6 +1205,23 @@ export interface paths {
         put?: never;
         /** Tries a vendor that said it takes no calls for a while; returns its agents. */
         post: operations["resume_vendor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what agents' turns came to: how many, how they ended, how long they took, what they used. */
+        get: operations["get_agent_stats"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1725,6 +1795,92 @@ export interface paths {
         put?: never;
         /** Looks at every worktree now, and lists what is open then. */
         post: operations["sweep_conflicts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/merges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the merge queue in the order in which it is tried. */
+        get: operations["list_merges"];
+        put?: never;
+        /** Puts a worktree into the merge queue. */
+        post: operations["add_merge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/merges/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries now what is held or was handed back. */
+        post: operations["run_merges"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/merges/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows an entry of the merge queue. */
+        get: operations["get_merge"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/merges/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes an entry out of the merge queue. */
+        post: operations["cancel_merge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/merges/{id}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives an entry that waits another place. */
+        post: operations["move_merge"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3362,6 +3518,35 @@ export interface components {
             resolved: boolean;
         };
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        ArtifactPage: {
+            items: components["schemas"]["Artifact"][];
+            next: null | string;
+        };
+        /** @description A file or an output an agent made, kept by what it holds. */
+        Artifact: {
+            agent: string | null;
+            /** Format: int64 */
+            bytes: number;
+            /** @description The git commit it belongs to. */
+            commit: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description BLAKE3 of the content, in hex. */
+            hash: string;
+            id: string;
+            kind: components["schemas"]["ArtifactKind"];
+            /** @description A plain file name. */
+            name: string;
+            /** @description Who made it; none when you put it there. */
+            participant: string | null;
+            /** @description Where it lies in its repository. */
+            path: string | null;
+            session: string | null;
+            short_id: string;
+        };
+        /** @enum {string} */
+        ArtifactKind: "code" | "document" | "image" | "data";
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         AgentPage: {
             items: components["schemas"]["Agent"][];
             next: null | string;
@@ -3410,6 +3595,55 @@ export interface components {
         /** @description Body of `POST /agents/resume`. */
         NewResumption: {
             vendor: components["schemas"]["Vendor"];
+        };
+        /** @description What agents' turns came to. */
+        AgentStats: {
+            /** @description Who did most comes first. */
+            items: components["schemas"]["AgentFigures"][];
+            /** @description Why no more are counted until the daemon is restarted. */
+            stopped: string | null;
+            /** @description The last event that is counted. */
+            through: string;
+        };
+        AgentFigures: {
+            /** @description As it was called when it joined. */
+            agent: string;
+            /** Format: int64 */
+            canceled: number;
+            /** Format: int64 */
+            completed: number;
+            /**
+             * Format: int64
+             * @description Millionths of a US dollar.
+             */
+            cost_micros: number;
+            /** Format: int64 */
+            failed: number;
+            /** Format: int64 */
+            latency_max_ms: number;
+            /**
+             * Format: int64
+             * @description From a turn's start to its end, on average, in milliseconds.
+             */
+            latency_ms: number;
+            /** Format: int64 */
+            model_calls: number;
+            /**
+             * Format: int64
+             * @description Of calls, before an answer came.
+             */
+            retries: number;
+            /** Format: int64 */
+            tokens: number;
+            /** Format: int64 */
+            tool_calls: number;
+            /** Format: int64 */
+            tool_errors: number;
+            /**
+             * Format: int64
+             * @description Turns that ended.
+             */
+            turns: number;
         };
         /** @description Body of `POST /imports`. */
         NewImport: {
@@ -4120,6 +4354,97 @@ export interface components {
         };
         /** @enum {string} */
         ConflictKind: "same_file" | "same_hunk" | "merge_conflict" | "base_conflict";
+        /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
+        MergePage: {
+            items: components["schemas"]["Merge"][];
+            next: null | string;
+        };
+        /** @description A worktree on its way to a branch. */
+        Merge: {
+            agent: string | null;
+            /**
+             * Format: int32
+             * @description How often it was tried.
+             */
+            attempt: number;
+            /** Format: date-time */
+            created_at: string;
+            /** @description Where the branch stood when it had landed. */
+            head: string | null;
+            id: string;
+            /** @description Branch it is to land on. */
+            into: string;
+            mode: components["schemas"]["MergeMode"];
+            /** @description `repo/name`, or `session/agent` of an agent's own worktree. */
+            name: string;
+            /** @description Where the worktree is. */
+            path: string;
+            /** @description Files that stood in the way. */
+            paths: string[];
+            /**
+             * Format: int32
+             * @description Higher goes first.
+             */
+            priority: number;
+            repo: string;
+            report: components["schemas"]["TestReport"] | null;
+            /** @description To which it is handed back. */
+            session: string | null;
+            short_id: string;
+            state: components["schemas"]["MergeState"];
+            style: components["schemas"]["MergeStyle"];
+            /** @description In which it is repaired. */
+            task: string | null;
+            /** @description What came of it last, or why it waits. */
+            text: string | null;
+            /** Format: date-time */
+            updated_at: string;
+            worktree: string | null;
+        };
+        /** @enum {string} */
+        MergeMode: "one_by_one" | "bisect";
+        /** @enum {string} */
+        MergeStyle: "merge" | "rebase";
+        /** @enum {string} */
+        MergeState: "held" | "queued" | "running" | "returned" | "landed" | "failed" | "canceled";
+        /** @description Body of `POST /merges`: a named worktree, or an agent's own in a session. */
+        NewMergeEntry: {
+            agent?: string | null;
+            /** @description It waits for an order. */
+            hold?: boolean;
+            /** @description Branch it is to land on; without it, the one that the repository's checkout is on. */
+            into?: string | null;
+            /** @description Of the merge commit, where one is needed. */
+            message?: string | null;
+            mode?: components["schemas"]["MergeMode"];
+            /** Format: int32 */
+            priority?: number;
+            /** @description Id or short id of a session, whose agent's own worktree is meant. */
+            session?: string | null;
+            style?: components["schemas"]["MergeStyle"];
+            /** @description Name, repository/name, id or short id of a named worktree. */
+            worktree?: string | null;
+        };
+        /** @description Body of `POST /merges/run`. */
+        MergeRun: {
+            /** @description Only this entry. */
+            merge?: string | null;
+            mode?: components["schemas"]["MergeMode"] | null;
+            /** @description Only those of this repository. */
+            repo?: string | null;
+        };
+        /** @description Body of `POST /merges/{id}/move`: one of the three. */
+        MergeMove: {
+            /** @description Id or short id of a waiting entry of the same queue: just before it. */
+            before?: string | null;
+            /** @description Behind all others. */
+            last?: boolean;
+            /**
+             * Format: int32
+             * @description Higher goes first; among equals its place stays.
+             */
+            priority?: number | null;
+        };
         /** @description Body of `POST /repos/{id}/restore`. */
         NewRestore: {
             /** @description Relative to the repository's root. */
@@ -4265,6 +4590,18 @@ export interface components {
             /** @constant */
             kind: "worktree.merged";
             payload: components["schemas"]["WorktreeMerged"];
+        } | {
+            /** @constant */
+            kind: "merge.added";
+            payload: components["schemas"]["MergeRecord"];
+        } | {
+            /** @constant */
+            kind: "merge.moved";
+            payload: components["schemas"]["MergeOrder"];
+        } | {
+            /** @constant */
+            kind: "merge.changed";
+            payload: components["schemas"]["MergeChange"];
         } | {
             /** @constant */
             kind: "worktree.trashed";
@@ -4535,6 +4872,14 @@ export interface components {
             payload: components["schemas"]["CheckpointBundle"];
         } | {
             /** @constant */
+            kind: "artifact.created";
+            payload: components["schemas"]["ArtifactRecord"];
+        } | {
+            /** @constant */
+            kind: "artifact.removed";
+            payload: components["schemas"]["ArtifactRemoved"];
+        } | {
+            /** @constant */
             kind: "registration.announced";
             payload: components["schemas"]["Registration"];
         } | {
@@ -4764,6 +5109,50 @@ export interface components {
             merged: boolean;
             repo: string;
             worktree: string;
+        };
+        /** @description A worktree on its way to a branch, as it was put into the queue. */
+        MergeRecord: {
+            agent: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description It waits for an order. */
+            held: boolean;
+            id: string;
+            into: string;
+            message: string | null;
+            mode: components["schemas"]["MergeMode"];
+            name: string;
+            path: string;
+            /** Format: int32 */
+            priority: number;
+            repo: string;
+            /** @description To which it is handed back. */
+            session: string | null;
+            style: components["schemas"]["MergeStyle"];
+            worktree: string | null;
+        };
+        /** @description Entries of a queue that have another place now. */
+        MergeOrder: {
+            places: components["schemas"]["MergePlace"][];
+            repo: string;
+        };
+        MergeChange: {
+            /**
+             * Format: int32
+             * @description How often it was tried.
+             */
+            attempt: number;
+            /** @description Where the branch stands, once it has landed. */
+            head: string | null;
+            merge: string;
+            mode: components["schemas"]["MergeMode"] | null;
+            paths: string[];
+            repo: string;
+            report: components["schemas"]["TestReport"] | null;
+            state: components["schemas"]["MergeState"];
+            /** @description In which it is repaired. */
+            task: string | null;
+            text: string;
         };
         TrashedWorktree: {
             branch: string | null;
@@ -5301,6 +5690,27 @@ export interface components {
             /** @description It needs no other. */
             whole: boolean;
         };
+        /** @description A file or an output an agent made. */
+        ArtifactRecord: {
+            agent: string | null;
+            /** Format: int64 */
+            bytes: number;
+            commit: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description BLAKE3 of the content, in hex: its name in the blob store. */
+            hash: string;
+            id: string;
+            kind: components["schemas"]["ArtifactKind"];
+            name: string;
+            participant: string | null;
+            path: string | null;
+            session: string | null;
+        };
+        ArtifactRemoved: {
+            artifact: string;
+            session: string | null;
+        };
         /** @description A live session announced on the bus, ours or a vendor's own terminal. */
         Registration: {
             /** @description What it is called: an agent's name, or a terminal session's own. */
@@ -5416,6 +5826,13 @@ export interface components {
         Lender: {
             agent: string;
             session: string;
+        };
+        MergePlace: {
+            merge: string;
+            /** Format: int32 */
+            priority: number;
+            /** Format: int64 */
+            rank: number;
         };
         /** @description How a session came out of another one. */
         Lineage: {
@@ -5679,7 +6096,7 @@ export interface components {
         /** @enum {string} */
         Action: "created" | "patched" | "removed";
         /** @enum {string} */
-        Noun: "user" | "board" | "card" | "zone" | "firing" | "comment" | "repo" | "clone" | "worktree" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "permission" | "permission_rule" | "file_change" | "refused_edit" | "checkpoint" | "compaction" | "conflict" | "registration" | "lock" | "notice" | "context_entry";
+        Noun: "user" | "board" | "card" | "zone" | "firing" | "comment" | "repo" | "clone" | "worktree" | "session" | "participant" | "task" | "turn" | "run" | "message" | "draft" | "plan" | "proposal" | "permission" | "permission_rule" | "file_change" | "refused_edit" | "checkpoint" | "compaction" | "conflict" | "artifact" | "merge" | "registration" | "lock" | "notice" | "context_entry";
         /** @enum {string} */
         DeltaKind: "text" | "thinking";
         /** @description Body of every response that is not a success. */
@@ -8490,6 +8907,185 @@ export interface operations {
             };
         };
     };
+    list_artifacts: {
+        parameters: {
+            query?: {
+                /** @description Id or short id; all you may see without it. */
+                session?: string;
+                /** @description `next` of the page before. */
+                before?: number;
+                /** @description 1 to 200; 50 without. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    put_artifact: {
+        parameters: {
+            query: {
+                /** @description What it is called; of a path the last part is taken. */
+                name: string;
+                /** @description By its name without it. */
+                kind?: "code" | "document" | "image" | "data";
+                /** @description Id or short id; an agent's own without it. */
+                session?: string;
+                /** @description Where it lies in its repository. */
+                path?: string;
+                /** @description The git commit it belongs to, in hex. */
+                commit?: string;
+            };
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Artifact"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_artifact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Artifact"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    remove_artifact: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Artifact"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_artifact_content: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. It is to be saved and never shown. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_agents: {
         parameters: {
             query?: never;
@@ -8542,6 +9138,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AgentPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_agent_stats: {
+        parameters: {
+            query?: {
+                /** @description Id or short id of a session; all without it. */
+                session?: string;
+                /** @description Only turns that ended at or after this time. */
+                since?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentStats"];
                 };
             };
             /** @description It was not done. */
@@ -10072,6 +10702,215 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictPage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_merges: {
+        parameters: {
+            query?: {
+                /** @description Name, id or short id of a repository; without it, of all. */
+                repo?: string;
+                /** @description Those that are over, too. */
+                ended?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergePage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    add_merge: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMergeEntry"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Merge"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    run_merges: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergeRun"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergePage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_merge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Merge"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cancel_merge: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Merge"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    move_merge: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergeMove"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergePage"];
                 };
             };
             /** @description It was not done. */
