@@ -39,7 +39,10 @@ impl BundleHeader {
         // Without O_NONBLOCK a pipe of that name would hold us for ever.
         let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
         let opened = rustix::fs::open(path, flags, rustix::fs::Mode::empty());
-        let file = File::from(opened.map_err(|error| failed(error.into()))?);
+        let file = match opened {
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Err(none()),
+            opened => File::from(opened.map_err(|error| failed(error.into()))?),
+        };
         let meta = file.metadata().map_err(failed)?;
         if !meta.is_file() {
             return Err(none());

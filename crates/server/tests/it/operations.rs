@@ -142,6 +142,7 @@ async fn checkpoints(house: &House, contract: &mut Contract, short: &str) {
     assert_eq!(house.get(&of).await.code(), "checkpoint_removed");
     let import = house.post("/repos/textkit/bundles/import", json!({ "path": "/nowhere/x.bundle" })).await;
     contract.refused("import_bundle", &import);
+    assert_eq!((import.status, import.code().as_str()), (400, "not_a_bundle"));
 }
 
 async fn lineages_and_clients(house: &House, contract: &mut Contract, short: &str) {
