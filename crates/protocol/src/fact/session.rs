@@ -1,4 +1,4 @@
-//! Payloads of the events of sessions and of who sits in them.
+//! Payloads of the events of sessions, of who sits in them, and of what they made.
 
 use crate::Origin;
 use crate::words;
