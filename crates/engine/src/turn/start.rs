@@ -45,13 +45,7 @@ pub(super) struct Scene {
 
 /// None when the task is not to be done any more.
 pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<TurnDriver>, Refusal> {
-    let mut scene = scene(shared, order)?;
-    let replayed = replayed(&mut scene, order);
-    may_begin(shared, &order.task, &scene.participant)?;
-    budget(shared, &order.task, &scene.participant)?;
-    if order.task.kind.remembers() {
-        compaction::before_turn(shared, &scene.session, &scene.participant, order.task.id).await;
-    }
+    let (mut scene, replayed) = set(shared, order).await?;
     let apart = Apart::settle(shared, order, &mut scene).await?;
     let turn = shared.new_id();
     let before = kept_before(shared, order, &scene, turn).await?;
@@ -159,6 +153,18 @@ async fn launched(shared: &Shared, run: RunId, launch: Launch) -> Result<RunHand
         shared.credentials.revoke(run);
         not_launched(shared, &error)
     })
+}
+
+/// The scene, once the turn may begin there, and whether its agent is shown a transcript after all. What would be too long to be
+/// shown is condensed by then.
+async fn set(shared: &Arc<Shared>, order: &Order) -> Result<(Scene, bool), Refusal> {
+    let mut scene = scene(shared, order)?;
+    let replayed = replayed(&mut scene, order);
+    may_begin(shared, &order.task, &scene.participant)?;
+    if order.task.kind.remembers() {
+        compaction::before_turn(shared, &scene.session, &scene.participant, order.task.id).await;
+    }
+    Ok((scene, replayed))
 }
 
 /// What was so when the turn was ordered may be otherwise now that there is a place for it.
