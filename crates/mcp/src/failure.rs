@@ -95,9 +95,8 @@ impl From<BusError> for Failure {
                     json!({ "version": entry.version, "value": entry.value, "agent": entry.agent })
                 }))),
             BusError::NoContext(_) => failure.next("context_list shows what is shared"),
-            BusError::ContextAhead { .. } => {
-                failure.next("context_list shows what is shared; leave `after` out to wait for the next change")
-            }
+            BusError::ContextAhead { .. } => failure
+                .next("context_list shows what is shared; leave `after` out to wait for the next change"),
             BusError::ContextFull { .. } => {
                 failure.next("remove what nobody needs any more: context_set with the value null")
             }

@@ -469,7 +469,10 @@ async fn card(call: Call, wish: Drop) -> Result<Answer, Failure> {
             }
         },
         _ => {
-            return Err(unclear("it is not clear which card is meant", "give board for a new one, else card"));
+            return Err(unclear(
+                "it is not clear which card is meant",
+                "give board for a new one, else card",
+            ));
         }
     };
     Answer::new(shown.line(), Dropped { card: Some(shown) })
@@ -504,7 +507,10 @@ async fn zone(call: Call, wish: Draw) -> Result<Answer, Failure> {
             daemon.change_zone(&zone, &patch, None).await?.into()
         }
         _ => {
-            return Err(unclear("it is not clear which zone is meant", "give board for a new one, else zone"));
+            return Err(unclear(
+                "it is not clear which zone is meant",
+                "give board for a new one, else zone",
+            ));
         }
     };
     Answer::new(drawn.line(), Drawn { zone: Some(drawn) })
