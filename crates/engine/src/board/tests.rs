@@ -95,7 +95,7 @@ async fn a_card_dropped_in_a_zone_prompts_its_session_once_for_each_time() {
     assert_eq!((dropped.zone.is_some(), dropped.card.revision), (true, 2));
     let title = &dropped.title;
     let expected = format!("Review {title} in Review of Release 1: Mind the leases");
-    assert_eq!(scene.tasks(session), [expected.clone()]);
+    assert_eq!(scene.tasks(session), [expected.as_str()]);
     let firing = dropped.firing.clone().unwrap();
     assert_eq!((firing.session, firing.firing.prompt.as_str()), (Some(session), expected.as_str()));
     // The same request once more is the same drop, moving inside enters nothing, and looking sets nothing off.
@@ -282,7 +282,13 @@ async fn of_two_who_move_one_card_the_last_has_the_word_unless_one_says_from_whe
     let mut tries = Vec::new();
     for x in 100..108 {
         let (engine, change) = (scene.engine.clone(), to(x, Some(5)));
-        tries.push(tokio::spawn(async move { engine.change_card(&user(), card, change).await.is_ok() }));
+        tries.push(
+            scene
+                .stage
+                .shared
+                .tasks
+                .spawn(async move { engine.change_card(&user(), card, change).await.is_ok() }),
+        );
     }
     let mut won = 0;
     for one in tries {

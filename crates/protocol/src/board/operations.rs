@@ -6,14 +6,24 @@ use super::{
 };
 use crate::operation::{
     Access::User,
-    Answer,
+    Answer, Method,
     Method::{Delete, Get, Patch, Post},
     Operation,
 };
 
 pub(crate) fn operations() -> Vec<Operation> {
-    let op = |id, method, path, summary| Operation::new("boards", id, method, path, User, summary);
-    let gone = |operation: Operation| operation.answers(204, Answer::Nothing);
+    [of_boards(), of_what_is_on_them()].concat()
+}
+
+fn op(id: &'static str, method: Method, path: &str, summary: &'static str) -> Operation {
+    Operation::new("boards", id, method, path, User, summary)
+}
+
+fn gone(operation: Operation) -> Operation {
+    operation.answers(204, Answer::Nothing)
+}
+
+fn of_boards() -> Vec<Operation> {
     vec![
         op("list_boards", Get, "/boards", "Lists the boards, by their short names.").lists::<BoardSummary>(),
         op("create_board", Post, "/boards", "Makes a board.").body::<NewBoard>().creates::<Board>(),
@@ -35,6 +45,11 @@ pub(crate) fn operations() -> Vec<Operation> {
         op("import_board", Post, "/boards/import", "Makes a board from a document.")
             .body::<NewImportedBoard>()
             .creates::<WholeBoard>(),
+    ]
+}
+
+fn of_what_is_on_them() -> Vec<Operation> {
+    vec![
         op(
             "place_card",
             Post,

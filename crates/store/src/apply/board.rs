@@ -9,7 +9,7 @@ use crate::{StoreError, column};
 use journal::Record;
 use model::{
     Board, BoardRemoved, Card, CardEdit, CardMove, CardRemoved, CardSubject, Comment, CommentRemoved,
-    CommentResolved, Firing, FiringConfirmed, FiringEnd, FiringState, Zone, ZoneRemoved,
+    CommentResolved, Event, Firing, FiringConfirmed, FiringEnd, FiringState, Zone, ZoneRemoved,
 };
 
 statements! { STATEMENTS in Sessions {
@@ -50,7 +50,29 @@ statements! { STATEMENTS in Sessions {
     END_FIRING = "UPDATE board_firings SET state = ?2, session_id = ?3, task_id = ?4, text = ?5 WHERE firing_id = ?1";
 } }
 
-pub(super) fn created(db: &Connection, record: &Record, board: &Board) -> Result<(), StoreError> {
+/// The events of boards and of what is on them; others mean nothing here.
+pub(super) fn apply(db: &Connection, record: &Record) -> Result<(), StoreError> {
+    match &record.event {
+        Event::BoardCreated(board) => created(db, record, board),
+        Event::BoardChanged(board) => changed(db, board),
+        Event::BoardRemoved(board) => removed(db, board),
+        Event::CardPlaced(card) => card_placed(db, record, card),
+        Event::CardMoved(moved) => card_moved(db, record, moved),
+        Event::CardEdited(edit) => card_edited(db, record, edit),
+        Event::CardRemoved(card) => card_removed(db, card),
+        Event::ZonePlaced(zone) => zone_placed(db, record, zone),
+        Event::ZoneRemoved(zone) => zone_removed(db, zone),
+        Event::TriggerFired(firing) => fired(db, record, firing),
+        Event::TriggerConfirmed(word) => confirmed(db, word),
+        Event::TriggerEnded(end) => ended(db, end),
+        Event::CommentAdded(comment) => commented(db, record, comment),
+        Event::CommentResolved(thread) => resolved(db, thread),
+        Event::CommentRemoved(comment) => comment_removed(db, comment),
+        _ => Ok(()),
+    }
+}
+
+fn created(db: &Connection, record: &Record, board: &Board) -> Result<(), StoreError> {
     run(
         db,
         &INSERT_BOARD,
@@ -67,13 +89,13 @@ pub(super) fn created(db: &Connection, record: &Record, board: &Board) -> Result
     Ok(())
 }
 
-pub(super) fn changed(db: &Connection, board: &Board) -> Result<(), StoreError> {
+fn changed(db: &Connection, board: &Board) -> Result<(), StoreError> {
     run(db, &UPDATE_BOARD, params![board.id.to_string(), board.slug, board.name, column::to_json(board)?])?;
     Ok(())
 }
 
 /// Sessions keep the id of a board that is gone.
-pub(super) fn removed(db: &Connection, removed: &BoardRemoved) -> Result<(), StoreError> {
+fn removed(db: &Connection, removed: &BoardRemoved) -> Result<(), StoreError> {
     let board = removed.board.to_string();
     for statement in
         [&DELETE_BOARD, &DELETE_CARDS_OF, &DELETE_ZONES_OF, &DELETE_COMMENTS_OF, &DELETE_FIRINGS_OF]
@@ -83,7 +105,7 @@ pub(super) fn removed(db: &Connection, removed: &BoardRemoved) -> Result<(), Sto
     Ok(())
 }
 
-pub(super) fn card_placed(db: &Connection, record: &Record, card: &Card) -> Result<(), StoreError> {
+fn card_placed(db: &Connection, record: &Record, card: &Card) -> Result<(), StoreError> {
     let (kind, subject) = match card.subject {
         CardSubject::Session { session } => ("session", Some(session.to_string())),
         CardSubject::Worktree { worktree } => ("worktree", Some(worktree.to_string())),
@@ -112,7 +134,7 @@ pub(super) fn card_placed(db: &Connection, record: &Record, card: &Card) -> Resu
     Ok(())
 }
 
-pub(super) fn card_moved(db: &Connection, record: &Record, moved: &CardMove) -> Result<(), StoreError> {
+fn card_moved(db: &Connection, record: &Record, moved: &CardMove) -> Result<(), StoreError> {
     let (place, revision) = (moved.place, moved.revision.cast_signed());
     let row =
         params![moved.card.to_string(), place.x, place.y, place.width, place.height, revision, at(record)];
@@ -120,12 +142,12 @@ pub(super) fn card_moved(db: &Connection, record: &Record, moved: &CardMove) -> 
     Ok(())
 }
 
-pub(super) fn card_edited(db: &Connection, record: &Record, edit: &CardEdit) -> Result<(), StoreError> {
+fn card_edited(db: &Connection, record: &Record, edit: &CardEdit) -> Result<(), StoreError> {
     run(db, &EDIT_CARD, params![edit.card.to_string(), edit.note, edit.revision.cast_signed(), at(record)])?;
     Ok(())
 }
 
-pub(super) fn card_removed(db: &Connection, removed: &CardRemoved) -> Result<(), StoreError> {
+fn card_removed(db: &Connection, removed: &CardRemoved) -> Result<(), StoreError> {
     let card = removed.card.to_string();
     for statement in [&DELETE_COMMENTS_ON, &DELETE_FIRINGS_AT, &DELETE_CARD] {
         run(db, statement, [card.as_str()])?;
@@ -141,19 +163,19 @@ pub(super) fn subject_gone(db: &Connection, subject: &str) -> Result<(), StoreEr
     Ok(())
 }
 
-pub(super) fn zone_placed(db: &Connection, record: &Record, zone: &Zone) -> Result<(), StoreError> {
+fn zone_placed(db: &Connection, record: &Record, zone: &Zone) -> Result<(), StoreError> {
     let (id, board) = (zone.id.to_string(), zone.board.to_string());
     let row = params![id, zone.id.short(), board, zone.name, seq(record), column::to_json(zone)?];
     run(db, &PUT_ZONE, row)?;
     Ok(())
 }
 
-pub(super) fn zone_removed(db: &Connection, removed: &ZoneRemoved) -> Result<(), StoreError> {
+fn zone_removed(db: &Connection, removed: &ZoneRemoved) -> Result<(), StoreError> {
     run(db, &DELETE_ZONE, [removed.zone.to_string()])?;
     Ok(())
 }
 
-pub(super) fn fired(db: &Connection, record: &Record, firing: &Firing) -> Result<(), StoreError> {
+fn fired(db: &Connection, record: &Record, firing: &Firing) -> Result<(), StoreError> {
     let (id, card) = (firing.id.to_string(), firing.card.to_string());
     run(db, &FORGET_FIRINGS, [card.as_str(), id.as_str()])?;
     let state = if firing.confirm { FiringState::Asked } else { FiringState::Due };
@@ -163,18 +185,18 @@ pub(super) fn fired(db: &Connection, record: &Record, firing: &Firing) -> Result
     Ok(())
 }
 
-pub(super) fn confirmed(db: &Connection, confirmed: &FiringConfirmed) -> Result<(), StoreError> {
+fn confirmed(db: &Connection, confirmed: &FiringConfirmed) -> Result<(), StoreError> {
     run(db, &CONFIRM_FIRING, [confirmed.firing.to_string()])?;
     Ok(())
 }
 
-pub(super) fn ended(db: &Connection, end: &FiringEnd) -> Result<(), StoreError> {
+fn ended(db: &Connection, end: &FiringEnd) -> Result<(), StoreError> {
     let (session, task) = (optional(end.session), optional(end.task));
     run(db, &END_FIRING, params![end.firing.to_string(), end.state.as_str(), session, task, end.text])?;
     Ok(())
 }
 
-pub(super) fn commented(db: &Connection, record: &Record, comment: &Comment) -> Result<(), StoreError> {
+fn commented(db: &Connection, record: &Record, comment: &Comment) -> Result<(), StoreError> {
     let (id, thread) = (comment.id.to_string(), comment.reply_to.unwrap_or(comment.id).to_string());
     let (board, card) = (comment.board.to_string(), optional(comment.card));
     let row = params![id, comment.id.short(), board, card, thread, seq(record), column::to_json(comment)?];
@@ -182,12 +204,12 @@ pub(super) fn commented(db: &Connection, record: &Record, comment: &Comment) -> 
     Ok(())
 }
 
-pub(super) fn resolved(db: &Connection, resolved: &CommentResolved) -> Result<(), StoreError> {
+fn resolved(db: &Connection, resolved: &CommentResolved) -> Result<(), StoreError> {
     run(db, &RESOLVE_COMMENT, params![resolved.comment.to_string(), i64::from(resolved.resolved)])?;
     Ok(())
 }
 
-pub(super) fn comment_removed(db: &Connection, removed: &CommentRemoved) -> Result<(), StoreError> {
+fn comment_removed(db: &Connection, removed: &CommentRemoved) -> Result<(), StoreError> {
     let comment = removed.comment.to_string();
     for statement in [&DELETE_THREAD, &DELETE_COMMENT] {
         run(db, statement, [comment.as_str()])?;

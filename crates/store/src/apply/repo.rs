@@ -5,7 +5,7 @@ use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
-use model::{CloneFailure, CloneStart, CloneStep, Repo, RepoRemoved};
+use model::{CloneFailure, CloneStart, CloneStep, Event, Repo, RepoRemoved};
 
 statements! { STATEMENTS in Sessions {
     INSERT_REPO = "INSERT INTO repos (repo_id, short_id, slug, path, seq, created_at, updated_at, data)
@@ -18,7 +18,20 @@ statements! { STATEMENTS in Sessions {
     DELETE_CLONE = "DELETE FROM clones WHERE repo_id = ?1";
 } }
 
-pub(super) fn added(db: &Connection, record: &Record, repo: &Repo) -> Result<(), StoreError> {
+/// The events of repositories; others mean nothing here.
+pub(super) fn apply(db: &Connection, record: &Record) -> Result<(), StoreError> {
+    match &record.event {
+        Event::RepoAdded(repo) => added(db, record, repo),
+        Event::RepoChanged(repo) => changed(db, record, repo),
+        Event::RepoRemoved(repo) => removed(db, repo),
+        Event::RepoCloneStarted(start) => clone_started(db, record, start),
+        Event::RepoCloneProgressed(step) => clone_progressed(db, step),
+        Event::RepoCloneFailed(failure) => clone_failed(db, failure),
+        _ => Ok(()),
+    }
+}
+
+fn added(db: &Connection, record: &Record, repo: &Repo) -> Result<(), StoreError> {
     run(
         db,
         &INSERT_REPO,
@@ -37,30 +50,30 @@ pub(super) fn added(db: &Connection, record: &Record, repo: &Repo) -> Result<(),
     Ok(())
 }
 
-pub(super) fn clone_started(db: &Connection, record: &Record, start: &CloneStart) -> Result<(), StoreError> {
+fn clone_started(db: &Connection, record: &Record, start: &CloneStart) -> Result<(), StoreError> {
     let row = params![start.repo.to_string(), start.slug, seq(record), column::to_json(start)?];
     run(db, &INSERT_CLONE, row)?;
     Ok(())
 }
 
-pub(super) fn clone_progressed(db: &Connection, step: &CloneStep) -> Result<(), StoreError> {
+fn clone_progressed(db: &Connection, step: &CloneStep) -> Result<(), StoreError> {
     run(db, &UPDATE_CLONE, params![step.repo.to_string(), column::to_json(step)?])?;
     Ok(())
 }
 
-pub(super) fn clone_failed(db: &Connection, failure: &CloneFailure) -> Result<(), StoreError> {
+fn clone_failed(db: &Connection, failure: &CloneFailure) -> Result<(), StoreError> {
     run(db, &DELETE_CLONE, [failure.repo.to_string()])?;
     Ok(())
 }
 
-pub(super) fn changed(db: &Connection, record: &Record, repo: &Repo) -> Result<(), StoreError> {
+fn changed(db: &Connection, record: &Record, repo: &Repo) -> Result<(), StoreError> {
     let row = params![repo.id.to_string(), repo.slug, repo.path, at(record), column::to_json(repo)?];
     run(db, &UPDATE_REPO, row)?;
     Ok(())
 }
 
 /// Sessions keep the id of a repository that is gone.
-pub(super) fn removed(db: &Connection, removed: &RepoRemoved) -> Result<(), StoreError> {
+fn removed(db: &Connection, removed: &RepoRemoved) -> Result<(), StoreError> {
     run(db, &DELETE_REPO, [removed.repo.to_string()])?;
     Ok(())
 }

@@ -7,7 +7,8 @@ use crate::worktree::{LIVE, TRASHED};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{
-    ScriptEnd, ScriptStart, TrashedWorktree, Worktree, WorktreeAssignment, WorktreePurged, WorktreeRestored,
+    Event, ScriptEnd, ScriptStart, TrashedWorktree, Worktree, WorktreeAssignment, WorktreePurged,
+    WorktreeRestored,
 };
 
 statements! { STATEMENTS in Sessions {
@@ -32,11 +33,25 @@ statements! { STATEMENTS in Sessions {
             data = excluded.data";
 } }
 
-pub(super) fn created(db: &Connection, record: &Record, worktree: &Worktree) -> Result<(), StoreError> {
+/// The events of worktrees; others mean nothing here.
+pub(super) fn apply(db: &Connection, record: &Record) -> Result<(), StoreError> {
+    match &record.event {
+        Event::WorktreeCreated(worktree) => created(db, record, worktree),
+        Event::WorktreeAssigned(assignment) => assigned(db, assignment),
+        Event::WorktreeTrashed(worktree) => trashed(db, record, worktree),
+        Event::WorktreeRestored(worktree) => restored(db, record, worktree),
+        Event::WorktreePurged(worktree) => purged(db, worktree),
+        Event::WorktreeScriptStarted(start) => script_started(db, record, start),
+        Event::WorktreeScriptEnded(end) => script_ended(db, record, end),
+        _ => Ok(()),
+    }
+}
+
+fn created(db: &Connection, record: &Record, worktree: &Worktree) -> Result<(), StoreError> {
     put(db, record, worktree, None)
 }
 
-pub(super) fn trashed(db: &Connection, record: &Record, trashed: &TrashedWorktree) -> Result<(), StoreError> {
+fn trashed(db: &Connection, record: &Record, trashed: &TrashedWorktree) -> Result<(), StoreError> {
     put(db, record, &trashed.worktree, Some(trashed))?;
     super::board::subject_gone(db, &trashed.worktree.id.to_string())
 }
@@ -65,18 +80,18 @@ fn put(
     Ok(())
 }
 
-pub(super) fn restored(db: &Connection, record: &Record, back: &WorktreeRestored) -> Result<(), StoreError> {
+fn restored(db: &Connection, record: &Record, back: &WorktreeRestored) -> Result<(), StoreError> {
     run(db, &RESTORE_WORKTREE, params![back.worktree.to_string(), LIVE, back.port_base, at(record)])?;
     Ok(())
 }
 
-pub(super) fn purged(db: &Connection, purged: &WorktreePurged) -> Result<(), StoreError> {
+fn purged(db: &Connection, purged: &WorktreePurged) -> Result<(), StoreError> {
     run(db, &DELETE_WORKTREE, [purged.worktree.to_string()])?;
     run(db, &DELETE_SCRIPTS, [purged.worktree.to_string()])?;
     super::board::subject_gone(db, &purged.worktree.to_string())
 }
 
-pub(super) fn assigned(db: &Connection, assignment: &WorktreeAssignment) -> Result<(), StoreError> {
+fn assigned(db: &Connection, assignment: &WorktreeAssignment) -> Result<(), StoreError> {
     let session = assignment.session.to_string();
     match assignment.worktree {
         Some(worktree) => run(db, &ASSIGN_WORKTREE, [session, worktree.to_string()])?,
@@ -85,18 +100,14 @@ pub(super) fn assigned(db: &Connection, assignment: &WorktreeAssignment) -> Resu
     Ok(())
 }
 
-pub(super) fn script_started(
-    db: &Connection,
-    record: &Record,
-    start: &ScriptStart,
-) -> Result<(), StoreError> {
+fn script_started(db: &Connection, record: &Record, start: &ScriptStart) -> Result<(), StoreError> {
     let row = params![start.worktree.to_string(), start.script.as_str(), start.hash, at(record)];
     run(db, &START_SCRIPT, row)?;
     Ok(())
 }
 
 /// One that was not run was not started either.
-pub(super) fn script_ended(db: &Connection, record: &Record, end: &ScriptEnd) -> Result<(), StoreError> {
+fn script_ended(db: &Connection, record: &Record, end: &ScriptEnd) -> Result<(), StoreError> {
     let row =
         params![end.worktree.to_string(), end.script.as_str(), end.hash, at(record), column::to_json(end)?];
     run(db, &END_SCRIPT, row)?;
