@@ -20,6 +20,7 @@ mod init;
 mod join;
 mod lock;
 mod mcp;
+mod merge;
 mod msg;
 mod permission;
 mod repo;
@@ -104,6 +105,9 @@ pub(crate) enum Command {
     /// Restorable points of files and conversations
     #[command(subcommand)]
     Checkpoint(checkpoint::Checkpoint),
+    /// The queue in which worktrees land on their branch, each checked first
+    #[command(subcommand)]
+    Merge(merge::Merge),
     /// What agents' files held
     #[command(subcommand)]
     File(file::File),
@@ -153,6 +157,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Outcome {
         Command::Worktree(command) => command.run(context),
         Command::Conflict(command) => command.run(context),
         Command::Checkpoint(command) => command.run(context),
+        Command::Merge(command) => command.run(context),
         Command::File(command) => command.run(context),
         Command::Run(command) => command.run(context),
         Command::Demo(command) => Ok(command.run(context)),

@@ -10,6 +10,7 @@ mod board;
 mod checkpoint;
 mod conflict;
 mod context;
+mod merge;
 mod task;
 mod worktree;
 

@@ -17,6 +17,7 @@ use crate::due::{self, Dues};
 use crate::fragments::Fragments;
 use crate::live::Live;
 use crate::lock::LockAnswers;
+use crate::merge_queue::Queues;
 use crate::places::Places;
 use crate::radar::Radar;
 use crate::repo::Clones;
@@ -25,7 +26,7 @@ use crate::transcript::{Imports, Mirror};
 use crate::worktree::script::Scripts;
 use crate::worktree::usage::Usages;
 use crate::writer::Writers;
-use crate::{Caller, Status, checkpoint, database, outbox, radar, recovery, worktree};
+use crate::{Caller, Status, checkpoint, database, merge_queue, outbox, radar, recovery, worktree};
 use bus::{Bus, Contents, Janitor, Liveness, NewRegistration};
 use git::{Git, UserHome};
 use model::{
@@ -100,6 +101,7 @@ pub(crate) struct Shared {
     pub(crate) writers: Writers,
     pub(crate) strays: Strays,
     pub(crate) radar: Radar,
+    pub(crate) merges: Queues,
     pub(crate) known: Contents,
     /// Worktrees that turns have.
     pub(crate) claims: crate::worktree::Claims,
@@ -159,6 +161,7 @@ impl Engine {
         shared.tasks.spawn(worktree::trash::keep(Arc::clone(&shared)));
         shared.tasks.spawn(radar::keep(Arc::clone(&shared)));
         shared.tasks.spawn(checkpoint::bundle::keep(Arc::clone(&shared)));
+        shared.tasks.spawn(merge_queue::keep(Arc::clone(&shared)));
         let engine = Self { shared };
         engine.resume_firings().await?;
         Ok((engine, report))
@@ -435,6 +438,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         writers: Writers::default(),
         strays: Strays::default(),
         radar: Radar::default(),
+        merges: Queues::default(),
         known,
         claims: crate::worktree::Claims::default(),
         fences: OnceLock::new(),

@@ -18,6 +18,7 @@ mod budget;
 mod call;
 mod callback;
 mod checkpoint;
+mod checks;
 mod clients;
 mod compaction;
 mod config;
@@ -39,6 +40,7 @@ mod kin;
 mod live;
 mod lock;
 mod merge;
+mod merge_queue;
 mod message;
 mod notice;
 mod outbox;
@@ -102,6 +104,7 @@ pub use fork::NewFork;
 pub use kin::{FamilyView, KIN_MAX, KinQuery};
 pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::NewLock;
+pub use merge_queue::{MERGE_QUEUE_MAX, MergeMove, MergeSource, NewMerge};
 pub use message::{MessagePage, NewPrompt};
 pub use notice::NewNotice;
 pub use permission::rules::PermissionRuleConfig;
@@ -113,8 +116,8 @@ pub use repo::{CLONES_MAX, NewClone, NewRepo, RepoChange};
 pub use session::{CallbackWish, NewSession, RemovedSession, SessionChange, SessionsPage};
 pub use spawn::{NewSpawn, SpawnedSession};
 pub use store::{
-    AgentFigures, Archived, BoardCounts, CloneRow, CommentRow, FiringRow, FollowerStatus, Kin, MessageRange,
-    ScriptRow, SessionFilter, SessionSort,
+    AgentFigures, Archived, BoardCounts, CloneRow, CommentRow, FiringRow, FollowerStatus, Kin, MergeRow,
+    MessageRange, ScriptRow, SessionFilter, SessionSort,
 };
 pub use task::TaskPage;
 pub use terms::{NewTerms, TermsChange};

@@ -181,7 +181,7 @@ impl Engine {
 /// The command under which things of this kind are found.
 fn noun_with_list(noun: &str) -> &str {
     match noun {
-        "repo" | "task" => noun,
+        "repo" | "task" | "merge" => noun,
         // What belongs to a session is found from there.
         _ => "session",
     }

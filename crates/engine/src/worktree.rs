@@ -22,7 +22,8 @@ pub(crate) mod usage;
 pub use add::{NewAdoption, NewWorktree};
 pub(crate) use assign::{assigned_folder, shared_place};
 pub(crate) use claim::{Claim, Claims};
-pub(crate) use inside::inside;
+pub(crate) use inside::{inside, nobody_works};
+pub(crate) use merge::bring;
 pub use script::Script;
 pub use usage::DiskUse;
 
@@ -128,12 +129,25 @@ impl Engine {
     }
 }
 
-/// Name, in branches and folders, of what nobody works in: where merges are tried.
+/// Part of the name, in branches and folders, of what nobody works in: where merges are tried.
 pub(crate) const SCRATCH: &str = "merge-queue";
 
 /// Whether a worktree, by its folder among those of the repository, is one that merges are tried in.
 pub(crate) fn is_scratch(git_id: &str) -> bool {
     git_id.strip_prefix("coditect-").is_some_and(|rest| rest.starts_with(SCRATCH))
+}
+
+impl Engine {
+    /// The repo of an agent's own worktree, and where that is.
+    pub(crate) async fn own_worktree(
+        &self,
+        session: SessionId,
+        agent: &AgentName,
+    ) -> Result<(Repo, String), Refusal> {
+        let found = self.found_one(session, agent).await?;
+        let path = found.lent.path.canonicalize().unwrap_or(found.lent.path);
+        Ok((found.repo, path.display().to_string()))
+    }
 }
 
 /// Folders two levels down, by name.

@@ -17,6 +17,8 @@ pub struct Landing<'a> {
     pub message: &'a str,
     pub author: &'a Author,
     pub at: Timestamp,
+    /// Only forward: refused with [`GitError::Moved`] where a merge commit would be needed.
+    pub forward_only: bool,
 }
 
 /// What landed.
@@ -93,13 +95,20 @@ impl Repository {
     }
 
     /// Where the branch is to go, and whether that is a merge; none when it has the commit already.
-    fn target(&self, head: Option<&Oid>, landing: &Landing<'_>) -> Result<Option<(Oid, bool)>, GitError> {
+    pub(crate) fn target(
+        &self,
+        head: Option<&Oid>,
+        landing: &Landing<'_>,
+    ) -> Result<Option<(Oid, bool)>, GitError> {
         let Some(head) = head else { return Ok(Some((landing.commit.clone(), false))) };
         if self.is_ancestor(landing.commit, head)? {
             return Ok(None);
         }
         if self.is_ancestor(head, landing.commit)? {
             return Ok(Some((landing.commit.clone(), false)));
+        }
+        if landing.forward_only {
+            return Err(GitError::Moved { expected: None, found: Some(head.clone()) });
         }
         let call = self.call("merge-tree").args(["--write-tree", "-z", "--name-only", "--no-messages"]);
         let answer = call.args([head.as_str(), landing.commit.as_str()]).codes(&[0, 1]).run()?;

@@ -24,6 +24,7 @@ mod land;
 mod listed;
 mod log;
 mod oid;
+mod pile;
 mod point;
 mod process;
 mod radar;
@@ -53,6 +54,7 @@ pub use land::{Landing, Touchdown};
 pub use listed::{Listed, WORKTREES_MAX};
 pub use log::{LOG_MAX, LogEntry};
 pub use oid::{Oid, OidError};
+pub use pile::REBASE_MAX;
 pub use point::{
     Facts, Keep, Kept, LINE_MAX, POINT_FILES_MAX, Survey, UNTRACKED_BYTES_MAX, UNTRACKED_FILE_MAX,
 };

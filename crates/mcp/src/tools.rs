@@ -7,6 +7,7 @@ mod conflict;
 mod context;
 mod lineage;
 mod lock;
+mod merge;
 mod notice;
 mod pool;
 mod queue;
@@ -31,7 +32,7 @@ use std::sync::{Arc, LazyLock};
 
 /// Most tools there are: each one costs every agent's context some hundred tokens.
 #[cfg(test)]
-const TOOLS_MAX: usize = 61;
+const TOOLS_MAX: usize = 63;
 /// Longest text a tool takes, in bytes, where nothing says otherwise.
 pub const TEXT_MAX: usize = 32 * 1024;
 
@@ -145,6 +146,7 @@ pub fn tools() -> &'static [Tool] {
             worktree::tools(),
             conflict::tools(),
             checkpoint::tools(),
+            merge::tools(),
         ]
         .into_iter()
         .flatten()

@@ -5,14 +5,14 @@ use crate::{
     CallbackDelivery, Card, CardEdit, CardMove, CardRemoved, Checkpoint, CheckpointBundle, CheckpointRemoval,
     CloneFailure, CloneStart, CloneStep, Comment, CommentRemoved, CommentResolved, Compaction,
     CompactionFailure, ConflictChange, ContextChange, FileChange, FileRestored, Firing, FiringConfirmed,
-    FiringEnd, GitState, LockChange, MergedPlan, Message, MessageDraft, Namer, Notice, Opening, Outline,
-    Participant, ParticipantId, ParticipantStatus, Permission, PermissionDecision, PermissionRule,
-    PermissionRuleRemoval, Plan, PlanId, Proposal, QueueOrder, RefusedEdit, Registration, RegistrationId,
-    Replay, Repo, RepoId, RestoreEnd, RestoreStart, Run, RunExit, RunId, ScriptEnd, ScriptStart, Session,
-    SessionId, SessionImport, SessionTags, StrayFiles, Task, TaskAssignment, TaskChange, TaskClaim, TaskId,
-    TestReport, Timestamp, TranscriptImport, TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor,
-    VendorPause, VendorRecords, Worktree, WorktreeAssignment, WorktreeMerged, WorktreePurged,
-    WorktreeRestored, Zone, ZoneRemoved,
+    FiringEnd, GitState, LockChange, MergeChange, MergeEntry, MergeOrder, MergedPlan, Message, MessageDraft,
+    Namer, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus, Permission,
+    PermissionDecision, PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal, QueueOrder,
+    RefusedEdit, Registration, RegistrationId, Replay, Repo, RepoId, RestoreEnd, RestoreStart, Run, RunExit,
+    RunId, ScriptEnd, ScriptStart, Session, SessionId, SessionImport, SessionTags, StrayFiles, Task,
+    TaskAssignment, TaskChange, TaskClaim, TaskId, TestReport, Timestamp, TranscriptImport, TrashedWorktree,
+    Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorPause, VendorRecords, Worktree, WorktreeAssignment,
+    WorktreeMerged, WorktreePurged, WorktreeRestored, Zone, ZoneRemoved,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -143,6 +143,11 @@ events! {
     /// A session works in it, or in none any more.
     WorktreeAssigned(WorktreeAssignment) "worktree.assigned",
     WorktreeMerged(WorktreeMerged) "worktree.merged",
+    /// It is on its way to a branch.
+    MergeAdded(MergeEntry) "merge.added",
+    MergeMoved(MergeOrder) "merge.moved",
+    /// It is tried, handed back, landed, or over otherwise.
+    MergeChanged(MergeChange) "merge.changed",
     WorktreeTrashed(TrashedWorktree) "worktree.trashed",
     WorktreeRestored(WorktreeRestored) "worktree.restored",
     /// It is gone for good.
@@ -428,6 +433,7 @@ impl Event {
             | Self::ConflictChanged(_)
             | Self::VendorPaused(_)
             | Self::SessionImported(_) => None,
+            Self::MergeAdded(_) | Self::MergeMoved(_) | Self::MergeChanged(_) => None,
             Self::WorktreeAssigned(e) => Some(e.session),
             Self::SessionCreated(session) => Some(session.id),
             Self::SessionRenamed(e) => Some(e.session),

@@ -172,6 +172,7 @@ kinds! {
     CommentId Comment "cmt",
     FiringId Firing "fir",
     ConflictId Conflict "cfl",
+    MergeId Merge "mrg",
     MessageId Message "msg",
     NoticeId Notice "ntc",
     ParticipantId Participant "par",

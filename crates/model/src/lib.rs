@@ -23,6 +23,7 @@ mod event;
 mod id;
 mod layout;
 mod lock;
+mod merge_queue;
 mod message;
 mod notice;
 mod path;
@@ -72,11 +73,15 @@ pub use event::{
 };
 pub use id::{
     ArtifactId, BoardId, CardId, CheckpointId, CommentId, ConflictId, FiringId, Id, IdError, Kind as IdKind,
-    MessageId, NoticeId, ParticipantId, PermissionId, PermissionRuleId, PlanId, RegistrationId, RepoId,
-    RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId, TurnId, UserId, WorktreeId, ZoneId,
+    MergeId, MessageId, NoticeId, ParticipantId, PermissionId, PermissionRuleId, PlanId, RegistrationId,
+    RepoId, RunId, SHORT_ID_LEN, SHORT_ID_MIN, SessionId, TaskId, TurnId, UserId, WorktreeId, ZoneId,
 };
 pub use layout::{DEFAULT_WORKSPACE, DataRoot, WorkspaceDir};
 pub use lock::{Lock, LockChange, LockMode, LockPhase};
+pub use merge_queue::{
+    MERGE_PATHS_MAX, MERGE_TRIES, MergeChange, MergeEntry, MergeMode, MergeOrder, MergePlace, MergeState,
+    MergeStyle,
+};
 pub use message::{Block, CostSource, Message, MessageDraft, PROMPT_MAX, Role, Usage};
 pub use notice::{CHANNEL_MAX, Channel, Envelope, NOTICE_PAYLOAD_MAX, Notice};
 pub use path::{REPO_PATH_MAX, RepoPath, RepoPathError};

@@ -81,6 +81,12 @@ pub enum Fact {
     WorktreeAssigned(WorktreeAssignment),
     #[serde(rename = "worktree.merged")]
     WorktreeMerged(WorktreeMerged),
+    #[serde(rename = "merge.added")]
+    MergeAdded(MergeRecord),
+    #[serde(rename = "merge.moved")]
+    MergeMoved(MergeOrder),
+    #[serde(rename = "merge.changed")]
+    MergeChanged(MergeChange),
     #[serde(rename = "worktree.trashed")]
     WorktreeTrashed(TrashedWorktree),
     #[serde(rename = "worktree.restored")]
@@ -338,6 +344,45 @@ payloads! {
         /// Whether a merge commit was made.
         merged: bool,
         files: u64,
+    }
+    /// A worktree on its way to a branch, as it was put into the queue.
+    MergeRecord {
+        id: String,
+        repo: String,
+        name: String,
+        path: String,
+        worktree: Option<String>,
+        /// To which it is handed back.
+        session: Option<String>,
+        agent: Option<String>,
+        into: String,
+        mode: words::MergeMode,
+        style: words::MergeStyle,
+        priority: i32,
+        /// It waits for an order.
+        held: bool,
+        message: Option<String>,
+        #[schema(format = DateTime)]
+        created_at: String,
+    }
+    MergePlace { merge: String, priority: i32, rank: u64 }
+    /// Entries of a queue that have another place now.
+    MergeOrder { repo: String, places: Vec<MergePlace> }
+    MergeChange {
+        merge: String,
+        repo: String,
+        state: words::MergeState,
+        /// How often it was tried.
+        attempt: u32,
+        /// Set when it is tried in another way from now on.
+        mode: Option<words::MergeMode>,
+        text: String,
+        paths: Vec<String>,
+        report: Option<TestReport>,
+        /// Where the branch stands, once it has landed.
+        head: Option<String>,
+        /// In which it is repaired.
+        task: Option<String>,
     }
     /// What became of a conflict between worktrees, and the conflict as it is now or was last.
     ConflictChange { phase: words::ConflictPhase, conflict: Conflict }

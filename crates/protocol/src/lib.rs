@@ -29,6 +29,7 @@ pub mod limits;
 mod lineage;
 mod live;
 mod lock;
+mod merge_queue;
 mod message;
 mod notice;
 mod openapi;
@@ -83,15 +84,17 @@ pub use lineage::{
 };
 pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::{Lock, LockChange, LockTable, LockWait, NewLock, ReleaseQuery};
+pub use merge_queue::{Merge, MergeMove, MergeQuery, MergeRun, NewMergeEntry};
 pub use message::{Block, Message, MessageQuery, NewPrompt, Usage};
 pub use model::{
     Actor, AgentName, ArtifactId, ArtifactKind, BoardId, CallbackMode, CardId, Channel, CheckpointId,
     CheckpointKind, Clock, CommentId, ConflictId, ConflictKind, ConflictPhase, ContextKey, CostSource,
-    Cursor, DataRoot, Driver, Entropy, Event, FiringId, FiringState, HistoryBy, LockMode, LockPhase,
-    MessageId, Namer, ParticipantId, ParticipantStatus, PermissionEffect, PermissionId, PermissionRuleId,
-    PermissionScope, PlanId, PlanState, RegistrationId, RegistrationPhase, RepoId, RepoPath, Role, RunId,
-    ScriptKind, ScriptOutcome, SessionId, SessionKind, SessionState, TaskId, TaskKind, TaskState, Timestamp,
-    ToolCategory, TriggerAction, TurnId, Vendor, WorktreeId, ZoneColour, ZoneId,
+    Cursor, DataRoot, Driver, Entropy, Event, FiringId, FiringState, HistoryBy, LockMode, LockPhase, MergeId,
+    MergeMode, MergeState, MergeStyle, MessageId, Namer, ParticipantId, ParticipantStatus, PermissionEffect,
+    PermissionId, PermissionRuleId, PermissionScope, PlanId, PlanState, RegistrationId, RegistrationPhase,
+    RepoId, RepoPath, Role, RunId, ScriptKind, ScriptOutcome, SessionId, SessionKind, SessionState, TaskId,
+    TaskKind, TaskState, Timestamp, ToolCategory, TriggerAction, TurnId, Vendor, WorktreeId, ZoneColour,
+    ZoneId,
 };
 pub use notice::{AckRule, ChannelCount, Durability, InboxQuery, NewNotice, Notice, NoticeQuery, Receipt};
 pub use openapi::{config_schema, event_schema, openapi};

@@ -234,6 +234,7 @@ pub fn operations() -> Vec<Operation> {
         crate::repo::operations(),
         crate::worktree::operations(),
         crate::conflict::operations(),
+        crate::merge_queue::operations(),
         crate::file::operations(),
         crate::event::operations(),
         crate::data::operations(),

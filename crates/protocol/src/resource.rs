@@ -10,9 +10,9 @@
 
 use crate::{
     Artifact, Board, Card, Checkpoint, Comment, Compaction, Conflict, ContextEntry, Decision, FileChange,
-    Firing, GitState, LockChange, MergedPlan, Message, Notice, Participant, Permission, PermissionRule, Plan,
-    Proposal, Question, RefusedEdit, Registration, Repo, RetryPolicy, Run, Session, SessionSource, Target,
-    Task, TaskClaim, TestReport, Turn, TurnOutcome, Usage, WorktreeChange, Zone,
+    Firing, GitState, LockChange, Merge, MergedPlan, Message, Notice, Participant, Permission,
+    PermissionRule, Plan, Proposal, Question, RefusedEdit, Registration, Repo, RetryPolicy, Run, Session,
+    SessionSource, Target, Task, TaskClaim, TestReport, Turn, TurnOutcome, Usage, WorktreeChange, Zone,
 };
 use model::{
     ConflictChange, ConflictPhase, Cursor, Event, FiringState, HistoryBy, LockPhase, PlanState, Role,
@@ -76,6 +76,7 @@ pub enum Noun {
     Compaction,
     Conflict,
     Artifact,
+    Merge,
     Registration,
     Lock,
     Notice,
@@ -144,6 +145,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
             changes.created(Noun::Artifact, one.id, Artifact::from(one.clone()));
         }
         Event::ArtifactRemoved(e) => changes.removed(Noun::Artifact, e.artifact),
+        Event::MergeAdded(_) | Event::MergeMoved(_) | Event::MergeChanged(_) => changes.merge(event),
         Event::RegistrationAnnounced(one) => changes.announced(one),
         Event::RegistrationEnded(e) => changes.removed(Noun::Registration, e.registration),
         Event::LockChanged(change) => changes.lock(change),
@@ -217,6 +219,28 @@ impl Changes {
             ConflictPhase::Found => self.created(Noun::Conflict, id, conflict),
             ConflictPhase::Worsened | ConflictPhase::Changed => self.patched(Noun::Conflict, id, conflict),
             ConflictPhase::Gone => self.removed(Noun::Conflict, id),
+        }
+    }
+
+    fn merge(&mut self, event: &Event) {
+        match event {
+            Event::MergeAdded(e) => self.created(Noun::Merge, e.id, Merge::added(e.clone())),
+            Event::MergeMoved(e) => {
+                for place in &e.places {
+                    self.patched(Noun::Merge, place.merge, json!({ "priority": place.priority }));
+                }
+            }
+            Event::MergeChanged(e) => {
+                let mut body = json!({
+                    "state": e.state, "attempt": e.attempt, "text": e.text, "paths": e.paths, "head": e.head,
+                    "report": e.report.clone().map(TestReport::from), "task": e.task, "updated_at": self.ts,
+                });
+                if let Some(mode) = e.mode {
+                    body["mode"] = to_value(mode);
+                }
+                self.patched(Noun::Merge, e.merge, body);
+            }
+            _ => {}
         }
     }
 

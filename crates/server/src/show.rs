@@ -473,3 +473,8 @@ pub(crate) fn import(view: ImportView) -> protocol::Import {
         started_at: view.started_at,
     }
 }
+
+pub(crate) fn merge(row: engine::MergeRow) -> protocol::Merge {
+    let engine::MergeRow { entry, state, attempt, change, updated_at, rank: _ } = row;
+    protocol::Merge::added(entry).changed(state, attempt, change, updated_at)
+}

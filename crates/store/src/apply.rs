@@ -14,6 +14,7 @@ mod context;
 mod imported;
 mod journal;
 mod lock;
+mod merge_queue;
 mod message;
 mod model_call;
 mod notice;
@@ -49,6 +50,7 @@ pub(crate) const STATEMENTS: &[&[crate::statement::Statement]] = &[
     imported::STATEMENTS,
     journal::STATEMENTS,
     lock::STATEMENTS,
+    merge_queue::STATEMENTS,
     message::STATEMENTS,
     model_call::SESSION_STATEMENTS,
     model_call::MESSAGE_STATEMENTS,
@@ -109,6 +111,9 @@ fn to_sessions(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::RepoCloneFailed(failure) => repo::clone_failed(db, failure),
         Event::WorktreeCreated(worktree) => worktree::created(db, record, worktree),
         Event::WorktreeAssigned(assignment) => worktree::assigned(db, assignment),
+        Event::MergeAdded(entry) => merge_queue::added(db, record, entry),
+        Event::MergeMoved(order) => merge_queue::moved(db, record, order),
+        Event::MergeChanged(change) => merge_queue::changed(db, record, change),
         Event::WorktreeTrashed(trashed) => worktree::trashed(db, record, trashed),
         Event::WorktreeRestored(restored) => worktree::restored(db, record, restored),
         Event::WorktreePurged(purged) => worktree::purged(db, purged),
@@ -239,7 +244,8 @@ fn to_messages(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Event::CheckpointRestored(_) | Event::CheckpointBundled(_) => Ok(()),
         Event::RegistrationEnded(_) | Event::LockChanged(_) | Event::NoticePublished(_) => Ok(()),
         Event::ContextChanged(_) | Event::JournalRepaired(_) | Event::TranscriptImported(_) => Ok(()),
-        Event::ConflictChanged(_) => Ok(()),
+        Event::ConflictChanged(_) | Event::MergeAdded(_) | Event::MergeMoved(_) => Ok(()),
+        Event::MergeChanged(_) => Ok(()),
     }
 }
 

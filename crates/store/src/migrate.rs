@@ -95,6 +95,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0016_artifacts",
         sql: include_str!("../migrations/sessions/0016_artifacts.sql"),
     },
+    Migration {
+        number: 17,
+        name: "sessions/0017_merge_queue",
+        sql: include_str!("../migrations/sessions/0017_merge_queue.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[

@@ -115,6 +115,7 @@ short_ids! {
         ARTIFACT_ID ARTIFACT_PREFIX ARTIFACT_NEWEST;
     RepoId "repo" Sessions "repos" "repo_id" "slug" "" REPO_ID REPO_PREFIX REPO_NEWEST;
     WorktreeId "worktree" Sessions "worktrees" "worktree_id" "name" "" WORKTREE_ID WORKTREE_PREFIX;
+    MergeId "merge" Sessions "merges" "merge_id" "name" "" MERGE_ID MERGE_PREFIX MERGE_NEWEST;
     BoardId "board" Sessions "boards" "board_id" "name" "" BOARD_ID BOARD_PREFIX BOARD_NEWEST;
     CardId "card" Sessions "board_cards" "card_id" "substr(note, 1, 60)" "" CARD_ID CARD_PREFIX;
     ZoneId "zone" Sessions "board_zones" "zone_id" "name" "" ZONE_ID ZONE_PREFIX;

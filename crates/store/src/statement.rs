@@ -82,6 +82,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         crate::doctor::MESSAGE_QUERIES,
         crate::idempotency::QUERIES,
         crate::lock::QUERIES,
+        crate::merge_queue::QUERIES,
         crate::message::QUERIES,
         crate::notice::QUERIES,
         crate::permission::QUERIES,

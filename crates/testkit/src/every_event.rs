@@ -41,6 +41,7 @@ fn payload(kind: &str) -> Value {
         Some("file" | "edit" | "checkpoint") => change(kind),
         Some("conflict") => conflict(),
         Some("artifact") => artifact(kind),
+        Some("merge") => merge(kind),
         Some("permission" | "budget") => permission(kind),
         Some("registration" | "lock" | "notice" | "context") => bus(kind),
         Some("vendor") => {
@@ -186,6 +187,28 @@ fn worktree(kind: &str) -> Value {
         _ => json!({
             "worktree": id("wtr"), "repo": id("rep"), "script": "setup", "hash": "00aa", "end": "failed", "code": 1,
             "tail": "no such file", "elapsed_ms": 12,
+        }),
+    }
+}
+
+fn merge(kind: &str) -> Value {
+    match kind {
+        "merge.added" => json!({
+            "id": id("mrg"), "repo": id("rep"), "name": "textkit/feat-auth", "path": "/srv/worktrees/textkit/feat-auth",
+            "worktree": id("wtr"), "session": id("ses"), "agent": "claude", "into": "main", "mode": "bisect",
+            "style": "rebase", "priority": 3, "held": true, "message": "Merge leases", "created_at": AT,
+        }),
+        "merge.moved" => json!({
+            "repo": id("rep"), "places": [{ "merge": id("mrg"), "priority": 5, "rank": 7 }],
+        }),
+        _ => json!({
+            "merge": id("mrg"), "repo": id("rep"), "state": "returned", "attempt": 2, "mode": "one_by_one",
+            "text": "its checks fail on top of main", "paths": ["src/lock.rs"],
+            "report": {
+                "command": ["make", "test"], "exit_code": 1, "passed": 6, "failed": 1, "tail": "FAILED (failures=1)",
+                "elapsed_ms": 900,
+            },
+            "head": "0123456789abcdef0123456789abcdef01234567", "task": id("tsk"),
         }),
     }
 }

@@ -95,6 +95,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("trust_scripts", "as list_scripts"),
     ("list_conflicts", "needs worktrees that are in each other's way: conflicts.rs"),
     ("sweep_conflicts", "as list_conflicts"),
+    ("list_merges", "needs worktrees with work in them: merging.rs"),
+    ("add_merge", "as list_merges"),
+    ("get_merge", "as list_merges"),
+    ("cancel_merge", "as list_merges"),
+    ("move_merge", "as list_merges"),
+    ("run_merges", "as list_merges"),
     ("list_tasks", "shows the tasks of everybody"),
     ("resume_vendor", "needs a vendor that takes no calls: engine/tests/it/limits.rs"),
 ];
@@ -104,6 +110,8 @@ const TOOLS_ELSEWHERE: &[(&str, &str)] = &[
     ("worktree_prune", "looks at the worktrees of all repositories: isolation.rs"),
     ("conflict_list", "needs worktrees that are in each other's way: conflicts.rs"),
     ("artifact_put", "takes text where HTTP takes bytes: server/tests/it/artifacts.rs"),
+    ("merge_add", "needs worktrees with work in them: merging.rs"),
+    ("merge_list", "as merge_add"),
 ];
 
 /// One use case and the ways to it. `{name}` stands for what the row's stage has made.

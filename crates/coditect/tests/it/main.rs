@@ -82,6 +82,8 @@ mod mcp_stdio;
 #[cfg(test)]
 mod mcp_vendors;
 #[cfg(test)]
+mod merging;
+#[cfg(test)]
 mod offline;
 #[cfg(test)]
 mod parity;

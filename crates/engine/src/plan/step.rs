@@ -7,8 +7,7 @@
 mod tests;
 
 use crate::engine::Shared;
-use crate::{checkpoint, merge};
-use agent::{CommandLimits, CommandSpec};
+use crate::{checkpoint, checks, merge};
 use model::{
     Actor, AgentName, Event, MergedPlan, MergedTask, ParticipantId, PlanEnd, PlanId, PlanMerge, PlanStall,
     PlanState, PlanTest, Refusal, RefusalKind, Repo, RepoPath, Task, TaskId, TaskKind, TaskState, TestReport,
@@ -26,8 +25,6 @@ pub(crate) const STEP_TRIES: u32 = 12;
 /// Where the work of a plan is that did not land.
 pub(crate) const KEPT: &str =
     "the tasks' commits are kept under refs/coditect/tasks, nothing was put on the branch";
-/// Bytes of test output kept in the journal.
-const TEST_TAIL_MAX: usize = 8 * 1024;
 
 /// What a plan needs next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -276,47 +273,7 @@ async fn test(
     repo: &Repo,
     canceled: &CancellationToken,
 ) -> Result<(), Refusal> {
-    let command = repo.test_command.clone().unwrap_or_default();
-    let limits = shared.config.snapshot().config.limits.clone();
-    let env = agent::ENV_ALLOWED.iter().filter_map(|name| Some(((*name).to_owned(), shared.env(name)?)));
-    let spec = CommandSpec {
-        run: shared.new_id(),
-        executable: shared.options.executable.clone(),
-        argv: command.clone(),
-        dir: repo.path.clone().into(),
-        scratch: shared.workspace.runs(),
-        env: env.collect(),
-        limits: CommandLimits {
-            timeout: Duration::from_secs(limits.test_deadline_seconds),
-            tail: TEST_TAIL_MAX,
-        },
-    };
-    let output = tokio::select! {
-        // The command's guard ends what it had started.
-        () = canceled.cancelled() => return Ok(()),
-        output = agent::run_command(spec) => output,
-    };
-    let report = match output {
-        Ok(output) => {
-            let (passed, failed) = crate::test_report::count(&output.tail);
-            TestReport {
-                command,
-                exit_code: output.code,
-                passed,
-                failed,
-                tail: output.tail,
-                elapsed_ms: output.elapsed_ms,
-            }
-        }
-        Err(error) => TestReport {
-            command,
-            exit_code: None,
-            passed: 0,
-            failed: 0,
-            tail: error.to_string(),
-            elapsed_ms: 0,
-        },
-    };
+    let Some(report) = checks::run(shared, repo, repo.path.as_ref(), canceled).await else { return Ok(()) };
     let tested = PlanTest { plan: row.plan.id, session: row.plan.session, report };
     record(shared, row, vec![Event::PlanTested(tested)]).await
 }

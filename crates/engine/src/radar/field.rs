@@ -236,6 +236,11 @@ impl Member {
         Ok(true)
     }
 
+    /// Whether it ever was on what the others are compared with, and may have been left behind by that.
+    pub(super) fn is_behind_something(&self) -> bool {
+        !self.is_main && self.parted.as_ref().is_some_and(|(_, parted)| parted.is_some())
+    }
+
     /// Where its own work begins: where it parted from the checkout's branch, or its commit when it never was on it.
     fn base_of(&mut self, head: &Oid, base: Option<&Oid>) -> Result<Oid, GitError> {
         let Some(base) = base.filter(|_| !self.is_main) else { return Ok(head.clone()) };

@@ -89,7 +89,7 @@ impl Field {
     fn behind(&self) -> Vec<(PathBuf, (Oid, Oid))> {
         let Some(base) = &self.base else { return Vec::new() };
         let own = |member: &Member| {
-            let state = member.state.as_ref().filter(|_| !member.is_main)?;
+            let state = member.state.as_ref().filter(|_| member.is_behind_something())?;
             (!state.touched.is_empty() && state.base != *base).then(|| (base.clone(), state.commit.clone()))
         };
         self.members.iter().filter_map(|(top, member)| Some((top.clone(), own(member)?))).collect()

@@ -78,7 +78,7 @@ fn land(
     let head = held.head.ok_or_else(|| Refusal::internal("a worktree without a commit"))?;
     let author = main.identity(&shared.user_home())?;
     let message = format!("Land {}'s work in {}", found.agent, found.session.title);
-    let landing = Landing { commit: &head, message: &message, author: &author, at };
+    let landing = Landing { commit: &head, message: &message, author: &author, at, forward_only: false };
     nobody_holds(shared, &found.repo.path, &main.would_change(&landing)?)?;
     let landed = main.land(&landing)?;
     shared.strays.account(Path::new(&found.repo.path), &landed.changed);

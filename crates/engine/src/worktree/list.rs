@@ -108,7 +108,7 @@ fn of_repo(shared: &Shared, repo: &Repo, rows: &[WorktreeRow], found: &[Found]) 
     let own = rows.iter().filter(|row| row.worktree.repo == repo.id && row.worktree.lent.is_none());
     let mut named: HashMap<&str, &WorktreeRow> = own.map(|row| (row.worktree.git_id.as_str(), row)).collect();
     let mut seen = Vec::new();
-    for one in listed {
+    for one in listed.into_iter().filter(|one| !super::is_scratch(&one.id)) {
         let lent = found.iter().find(|found| found.repo.id == repo.id && found.lent.id() == one.id);
         let row = named.remove(one.id.as_str());
         let path = row.map_or_else(|| one.path.display().to_string(), |row| row.worktree.path.clone());

@@ -5,7 +5,7 @@ use super::land::nobody_holds;
 use super::{checkout, remove::Target};
 use crate::engine::Shared;
 use crate::{Call, Engine, MergedView, checkpoint};
-use git::{Landing, REF_PREFIX, Repository};
+use git::{Landing, REF_PREFIX, Repository, Touchdown};
 use model::{Event, Refusal, Timestamp, WorktreeId, WorktreeMerged};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -98,24 +98,8 @@ fn merge(
     let head = holding.head.ok_or_else(|| Refusal::invalid("no_commit", "the worktree has no commit"))?;
     let author = main.identity(&shared.user_home())?;
     let message = message.unwrap_or_else(|| format!("Merge worktree {}", target.worktree.name));
-    let landing = Landing { commit: &head, message: &message, author: &author, at };
-    let (landed, branch) = match place(shared, &main, into)? {
-        Place::Checkout(open, path) => {
-            if open.top() == worktree.top() {
-                let message = "that is the branch of the worktree itself";
-                return Err(Refusal::invalid("merge_into_itself", message).hint("give another with --into"));
-            }
-            if open.top() != main.top() {
-                nobody_works(shared, &path, &format!("on {}", into.unwrap_or_default()))?;
-            }
-            nobody_holds(shared, &path.display().to_string(), &open.would_change(&landing)?)?;
-            let landed = open.land(&landing)?;
-            shared.strays.account(&path, &landed.changed);
-            shared.radar.edited(&path, None);
-            (landed, open.branch()?)
-        }
-        Place::Nowhere(branch) => (main.land_on(&branch, &landing)?, Some(branch)),
-    };
+    let landing = Landing { commit: &head, message: &message, author: &author, at, forward_only: false };
+    let (landed, branch) = bring(shared, &main, worktree.top(), into, &landing)?;
     main.update_ref(&format!("{REF_PREFIX}landed/{}", target.worktree.id), &head)?;
     Ok(MergedView {
         worktree: target.worktree.id,
@@ -125,4 +109,31 @@ fn merge(
         merged: landed.merged,
         changed: landed.changed,
     })
+}
+
+/// Brings a commit to a branch, and to the checkout that is on it; without a branch, to that of the repo's checkout. On the
+/// writer's thread of that: no agent edits there meanwhile.
+pub(crate) fn bring(
+    shared: &Shared,
+    main: &Repository,
+    own: &Path,
+    into: Option<&str>,
+    landing: &Landing<'_>,
+) -> Result<(Touchdown, Option<String>), Refusal> {
+    let (open, path) = match place(shared, main, into)? {
+        Place::Checkout(open, path) => (open, path),
+        Place::Nowhere(branch) => return Ok((main.land_on(&branch, landing)?, Some(branch))),
+    };
+    if open.top() == own {
+        let message = "that is the branch of the worktree itself";
+        return Err(Refusal::invalid("merge_into_itself", message).hint("give another with --into"));
+    }
+    if open.top() != main.top() {
+        nobody_works(shared, &path, &format!("on {}", into.unwrap_or_default()))?;
+    }
+    nobody_holds(shared, &path.display().to_string(), &open.would_change(landing)?)?;
+    let landed = open.land(landing)?;
+    shared.strays.account(&path, &landed.changed);
+    shared.radar.edited(&path, None);
+    Ok((landed, open.branch()?))
 }

@@ -66,7 +66,7 @@ impl Engine {
         Ok(live.or(rows.last()).map(|row| row.worktree.id))
     }
 
-    pub(super) fn worktree_row(&self, id: WorktreeId) -> Result<WorktreeRow, Refusal> {
+    pub(crate) fn worktree_row(&self, id: WorktreeId) -> Result<WorktreeRow, Refusal> {
         self.shared.store.read_or_refuse(|view| view.worktree(id)?.ok_or_else(|| unknown(&id.to_string())))
     }
 }

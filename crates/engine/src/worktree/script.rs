@@ -293,7 +293,7 @@ async fn begin(
     Ok(over)
 }
 
-async fn run(
+pub(crate) async fn run(
     shared: &Arc<Shared>,
     worktree: &Worktree,
     repo: &Repo,

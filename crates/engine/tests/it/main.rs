@@ -20,6 +20,8 @@ mod ending;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod merging;
+#[cfg(test)]
 mod permitting;
 #[cfg(test)]
 mod prompting;

@@ -293,7 +293,13 @@ fn worktree_verbs(repo: &TempRepo, open: &git::Repository) {
     open.commit_at("side").unwrap();
     let side = open.branch_tip("side").unwrap().unwrap();
     let author = Author::new("Ann", "ann@example.com");
-    let landing = git::Landing { commit: &side, message: "m", author: &author, at: crate::world::AT };
+    let landing = git::Landing {
+        commit: &side,
+        message: "m",
+        author: &author,
+        at: crate::world::AT,
+        forward_only: false,
+    };
     open.land_on("tree", &landing).ok();
     open.land(&landing).ok();
     open.keep_standing(&tree, "1", crate::world::AT).unwrap();

@@ -8,6 +8,7 @@ mod clone;
 mod exec_vectors;
 mod history;
 mod open;
+mod pile;
 mod point;
 mod process;
 mod radar;

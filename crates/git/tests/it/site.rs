@@ -346,7 +346,8 @@ fn a_branch_that_nobody_has_checked_out_is_landed_on_too() {
     let tree = make(&world, "one");
     let work = commit(&tree, "a", "2\n");
     let author = Author::new("Ann", "ann@example.com");
-    let landing = Landing { commit: &work, message: "Land one", author: &author, at: AT };
+    let landing =
+        Landing { commit: &work, message: "Land one", author: &author, at: AT, forward_only: false };
     let before = world.repo.git(&["status", "-s"]);
     let landed = world.open.land_on("release", &landing).unwrap();
     assert_eq!((landed.head, landed.merged, landed.changed), (work.clone(), false, paths(&["a"])));

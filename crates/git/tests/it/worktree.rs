@@ -39,7 +39,13 @@ fn work(worktree: &Repository, path: &str, content: &str) -> Oid {
 
 fn land(world: &World, commit: &Oid) -> Result<git::Touchdown, GitError> {
     let author = Author::new("Ann", "ann@example.com");
-    world.open.land(&Landing { commit, message: "Land claude's work", author: &author, at: AT })
+    world.open.land(&Landing {
+        commit,
+        message: "Land claude's work",
+        author: &author,
+        at: AT,
+        forward_only: false,
+    })
 }
 
 #[test]

@@ -119,6 +119,7 @@ fn body_is_described(document: &Value, resource: &Resource) {
         Noun::Checkpoint => "Checkpoint",
         Noun::Conflict => "Conflict",
         Noun::Artifact => "Artifact",
+        Noun::Merge => "Merge",
         Noun::FileChange => "FileChange",
         Noun::RefusedEdit => "RefusedEdit",
         Noun::Permission => "Permission",

@@ -44,6 +44,9 @@ fn each_kind_of_event_changes_its_resources() {
     check("worktree.purged", &[(Removed, Noun::Worktree)]);
     check("worktree.script_started", &[(Patched, Noun::Worktree)]);
     check("worktree.script_ended", &[(Patched, Noun::Worktree)]);
+    check("merge.added", &[(Created, Noun::Merge)]);
+    check("merge.moved", &[(Patched, Noun::Merge)]);
+    check("merge.changed", &[(Patched, Noun::Merge)]);
     check("conflict.changed", &[(Patched, Noun::Conflict)]);
     check("repo.removed", &[(Removed, Noun::Repo)]);
     check("session.created", &[(Created, Noun::Session)]);

@@ -14,6 +14,7 @@ mod event;
 mod file;
 mod import;
 mod lock;
+mod merge;
 mod message;
 mod notice;
 mod permission;
@@ -48,6 +49,7 @@ pub(crate) fn bind(binder: Binder) -> Binder {
         repo::bind,
         worktree::bind,
         conflict::bind,
+        merge::bind,
         file::bind,
         event::bind,
         data::bind,

@@ -349,6 +349,22 @@ async fn named_worktrees(house: &House, contract: &mut Contract, session: &str) 
     assert_eq!(contract.check("assign_worktree", &assigned)["sessions"], json!([session]));
     contract.check("unassign_worktree", &house.ask("DELETE", &place).send(house.address).await);
     contract.check("merge_worktree", &house.post(&format!("{path}/merge"), json!({})).await);
+    contract.refused("add_merge", &house.post("/merges", json!({ "agent": "claude" })).await);
+    let added = house.post("/merges", json!({ "worktree": "feat-auth", "hold": true })).await;
+    let added = contract.check("add_merge", &added);
+    assert_eq!((&added["state"], &added["name"]), (&json!("held"), &json!("textkit/feat-auth")));
+    let again = house.post("/merges", json!({ "worktree": "feat-auth" })).await;
+    assert_eq!((again.status, again.code().as_str()), (409, "merge_queued"));
+    let merge = format!("/merges/{}", added["short_id"].as_str().unwrap());
+    assert_eq!(contract.check("get_merge", &house.get(&merge).await)["id"], added["id"]);
+    let moved = house.post(&format!("{merge}/move"), json!({ "priority": 4 })).await;
+    assert_eq!(contract.check("move_merge", &moved)["items"][0]["priority"], json!(4));
+    let canceled = house.ask("POST", &format!("{merge}/cancel")).send(house.address).await;
+    assert_eq!(contract.check("cancel_merge", &canceled)["state"], json!("canceled"));
+    contract.check(
+        "run_merges",
+        &house.post("/merges/run", json!({ "repo": "textkit", "mode": "bisect" })).await,
+    );
     contract
         .refused("start_script", &house.post(&format!("{path}/scripts"), json!({ "script": "run" })).await);
     let stop = house.ask("DELETE", &format!("{path}/scripts")).send(house.address).await;
@@ -369,6 +385,8 @@ async fn worktrees_and_imports(house: &House, contract: &mut Contract, session: 
     assert_eq!(conflicts["items"], json!([]));
     let sweep = house.ask("POST", "/conflicts/sweep").send(house.address).await;
     contract.check("sweep_conflicts", &sweep);
+    let merges = contract.check("list_merges", &house.get("/merges?ended=true").await);
+    assert!(merges["items"].as_array().is_some_and(|all| all.iter().all(|one| one["state"] == "canceled")));
     let prune = house.ask("POST", "/worktrees/prune").send(house.address).await;
     contract.check("prune_worktrees", &prune);
     let gone = json!({ "session": session, "agent": "nobody", "discard": false });

@@ -62,3 +62,18 @@ it('tells what a shell changed and what a plan waits for', () => {
     'Plan cannot go on yet: no room',
   );
 });
+
+it('tells of worktrees that no longer merge and of what lands', () => {
+  const one = { kind: 'merge_conflict', paths: ['a.rs', 'b.rs'] };
+  expect(sentenceOf(event('conflict.changed', { phase: 'found', conflict: one }))).toMatchObject({
+    agent: null,
+    text: 'Two worktrees no longer merge',
+    what: 'a.rs',
+    tone: 'warn',
+  });
+  expect(sentenceOf(event('conflict.changed', { phase: 'gone', conflict: one }))?.tone).toBe('good');
+  expect(sentenceOf(event('merge.changed', { state: 'landed', text: 'landed' }))).toMatchObject({
+    text: 'Merge landed: landed',
+    tone: 'good',
+  });
+});

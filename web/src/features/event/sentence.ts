@@ -42,6 +42,28 @@ function strayed(payload: Payload): string {
   return more > 0 ? `${text(files[0]?.path)} and ${many(more, 'more file')}` : text(files[0]?.path);
 }
 
+const CONFLICT_WORDS: Record<string, string> = {
+  same_file: 'Two worktrees change the same file',
+  same_hunk: 'Two worktrees change the same lines',
+  merge_conflict: 'Two worktrees no longer merge',
+  base_conflict: 'A worktree no longer merges with the branch',
+};
+
+/** Two worktrees in each other's way, or no longer. */
+function conflict(payload: Payload): Omit<Sentence, 'agent'> {
+  const one = (payload.conflict as Payload | null | undefined) ?? {};
+  const paths = Array.isArray(one.paths) ? one.paths : [];
+  if (payload.phase === 'gone') return plain('Worktrees go together again', paths[0], 'good');
+  const merges = one.kind === 'same_file' || one.kind === 'same_hunk';
+  return plain(CONFLICT_WORDS[text(one.kind)] ?? 'Conflict', paths[0], merges ? 'plain' : 'warn');
+}
+
+const MERGE_TONES: Record<string, Sentence['tone']> = {
+  landed: 'good',
+  returned: 'warn',
+  failed: 'danger',
+};
+
 function say(kind: string, payload: Payload): Omit<Sentence, 'agent'> | null {
   switch (kind) {
     case 'session.created':
@@ -108,6 +130,14 @@ function say(kind: string, payload: Payload): Omit<Sentence, 'agent'> | null {
         : null;
     case 'checkpoint.restored':
       return plain('brought back to a checkpoint:', `${Number(payload.files)} files`, 'good');
+    case 'conflict.changed':
+      return conflict(payload);
+    case 'merge.changed':
+      return plain(
+        `Merge ${text(payload.state)}: ${firstLine(payload.text)}`,
+        null,
+        MERGE_TONES[text(payload.state)] ?? 'plain',
+      );
     case 'lock.changed': {
       const phase = LOCK_PHASES[text(payload.phase)];
       return phase ? { ...phase, what: text(payload.path) } : null;

@@ -1,0 +1,381 @@
+//! An attempt: entries are put on top of their branch, checked there, and landed; of several that fail together, each half
+//! is tried by itself.
+
+use super::back::{Trouble, hand_back};
+use super::change;
+use super::gather::{Found, Ready, gather};
+use crate::engine::Shared;
+use crate::worktree::{SCRATCH, bring, script};
+use crate::{checkpoint, checks};
+use git::{GitError, Landing, Lent, Oid, REF_PREFIX, Touchdown};
+use model::{
+    Actor, Event, MergeChange, MergeId, MergeState, MergeStyle, Refusal, RefusalKind, Repo, RepoId,
+    ScriptKind, ScriptOutcome, TestReport, Worktree, WorktreeMerged,
+};
+use std::collections::{HashMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+use store::{MergeRow, View};
+use tokio_util::sync::CancellationToken;
+
+/// How often a branch may move away under a finished check before the entry is put off.
+const MOVES_MAX: u32 = 5;
+
+/// One attempt of a repo.
+struct Attempt<'a> {
+    shared: &'a Arc<Shared>,
+    repo: Repo,
+    running: &'a HashMap<MergeId, CancellationToken>,
+    /// All of it.
+    cancel: &'a CancellationToken,
+}
+
+/// Entries on top of their branch.
+struct Pile {
+    base: Oid,
+    tip: Oid,
+    on_it: Vec<Ready>,
+}
+
+pub(super) async fn run(
+    shared: &Arc<Shared>,
+    repo: RepoId,
+    batch: Vec<MergeRow>,
+    running: &HashMap<MergeId, CancellationToken>,
+    cancel: &CancellationToken,
+) -> Result<(), Refusal> {
+    let repo =
+        shared.store.read_or_refuse(|view| view.repo(repo)?.ok_or_else(|| Refusal::not_found("repo", repo)));
+    let repo = match repo {
+        Ok(repo) => repo,
+        Err(refusal) => {
+            for row in batch {
+                end(shared, change(&row, MergeState::Failed, refusal.message.clone())).await?;
+            }
+            return Ok(());
+        }
+    };
+    let attempt = Attempt { shared, repo, running, cancel };
+    let ready = attempt.begin(batch).await?;
+    attempt.land_all(ready).await
+}
+
+/// How an entry stands from now on, if it still stands as it did.
+async fn end(shared: &Arc<Shared>, change: MergeChange) -> Result<(), Refusal> {
+    let still = move |view: &View<'_>| {
+        let open = view.merge(change.merge)?.is_some_and(|row| !row.state.is_terminal());
+        Ok(if open { vec![Event::MergeChanged(change.clone())] } else { Vec::new() })
+    };
+    shared.conclude(Actor::System, still).await.map(drop)
+}
+
+impl Attempt<'_> {
+    /// Those that can be tried. What becomes of the others is said.
+    async fn begin(&self, batch: Vec<MergeRow>) -> Result<Vec<Ready>, Refusal> {
+        let repo = self.repo.clone();
+        let look = move |shared: &Shared| {
+            Ok(batch.into_iter().map(|row| gather(shared, &repo, row)).collect::<Vec<_>>())
+        };
+        let mut ready = Vec::new();
+        for found in self.shared.blocking(look).await? {
+            match found {
+                Found::Ready(mut one) => {
+                    one.row.attempt += 1;
+                    let text = format!("tried for the {} time", ordinal(one.row.attempt));
+                    end(self.shared, change(&one.row, MergeState::Running, text)).await?;
+                    ready.push(one);
+                }
+                Found::Back(mut row, trouble) => {
+                    row.attempt += 1;
+                    hand_back(self.shared, &row, trouble).await?;
+                }
+                Found::Later(row, why) => self.put_off(&row, why).await?,
+                Found::Over(row, why) => end(self.shared, change(&row, MergeState::Failed, why)).await?,
+            }
+        }
+        Ok(ready)
+    }
+
+    /// Says why it waits, once, and has it tried again later.
+    async fn put_off(&self, row: &MergeRow, why: String) -> Result<(), Refusal> {
+        self.shared.merges.put_off(row.entry.id);
+        let said =
+            row.change.as_ref().is_some_and(|said| said.text == why && said.state == MergeState::Queued);
+        if said && row.state == MergeState::Queued {
+            return Ok(());
+        }
+        // It was not tried, or not to its end, through nobody's fault.
+        let attempt = row.attempt.saturating_sub(u32::from(row.state == MergeState::Running));
+        end(self.shared, MergeChange { attempt, ..change(row, MergeState::Queued, why) }).await
+    }
+
+    async fn land_all(&self, ready: Vec<Ready>) -> Result<(), Refusal> {
+        let mut groups = VecDeque::from([ready]);
+        let mut moves = 0;
+        while let Some(group) = groups.pop_front() {
+            let group = self.without_canceled(group).await?;
+            if group.is_empty() {
+                continue;
+            }
+            if self.cancel.is_cancelled() {
+                // The next start tries it again.
+                return Ok(());
+            }
+            let again = group.clone();
+            let pile = self.pile(group).await?;
+            if pile.on_it.is_empty() {
+                continue;
+            }
+            let report = match self.check(&pile).await? {
+                Checked::Good(report) => report,
+                Checked::Stopped => {
+                    groups.push_front(pile.on_it);
+                    continue;
+                }
+                Checked::Bad(report) => {
+                    self.bad(pile.on_it, report, &mut groups).await?;
+                    continue;
+                }
+            };
+            match self.land(&pile, report).await {
+                Ok(()) => {}
+                Err(refusal) if refusal.code == "branch_moved" && moves < MOVES_MAX => {
+                    moves += 1;
+                    groups.push_front(again);
+                }
+                Err(refusal) if is_in_the_way(&refusal) => {
+                    for one in &pile.on_it {
+                        let row = MergeRow { state: MergeState::Running, ..one.row.clone() };
+                        self.put_off(&row, refusal.message.clone()).await?;
+                    }
+                }
+                Err(refusal) => {
+                    for one in &pile.on_it {
+                        end(self.shared, change(&one.row, MergeState::Failed, refusal.to_string())).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One alone goes back; of several it is not known whose fault it is.
+    async fn bad(
+        &self,
+        mut failed: Vec<Ready>,
+        report: TestReport,
+        groups: &mut VecDeque<Vec<Ready>>,
+    ) -> Result<(), Refusal> {
+        if let [one] = &failed[..] {
+            return hand_back(self.shared, &one.row, Trouble::Failed(report)).await;
+        }
+        let behind = failed.split_off(failed.len() / 2);
+        groups.push_front(behind);
+        groups.push_front(failed);
+        Ok(())
+    }
+
+    async fn without_canceled(&self, group: Vec<Ready>) -> Result<Vec<Ready>, Refusal> {
+        let mut left = Vec::new();
+        for one in group {
+            let canceled = self.running.get(&one.row.entry.id).is_some_and(CancellationToken::is_cancelled);
+            if canceled && !self.cancel.is_cancelled() {
+                end(self.shared, change(&one.row, MergeState::Canceled, "canceled".to_owned())).await?;
+            } else {
+                left.push(one);
+            }
+        }
+        Ok(left)
+    }
+
+    /// Puts one on top of the other. What does not go together with what is below it goes back.
+    async fn pile(&self, group: Vec<Ready>) -> Result<Pile, Refusal> {
+        let (repo, at) = (self.repo.clone(), self.shared.now());
+        let work = move |shared: &Shared| {
+            let main = checkpoint::open(shared, &repo.path)?;
+            let author = main.identity(&shared.user_home())?;
+            let into = group.first().map(|one| one.row.entry.into.clone()).unwrap_or_default();
+            let base = main.branch_tip(&into)?.ok_or(GitError::NoBranch(into))?;
+            let (mut tip, mut on_it, mut back) = (base.clone(), Vec::new(), Vec::new());
+            for one in group {
+                let message = message(&one.row);
+                let landing = Landing {
+                    commit: &one.head,
+                    message: &message,
+                    author: &author,
+                    at,
+                    forward_only: false,
+                };
+                let put = match one.row.entry.style {
+                    MergeStyle::Merge => main.merged_onto(&tip, &landing),
+                    MergeStyle::Rebase => main.rebased_onto(&tip, &landing),
+                };
+                match put {
+                    Ok(top) => {
+                        tip = top;
+                        on_it.push(one);
+                    }
+                    Err(GitError::MergeConflict { paths, .. }) => back.push((one, paths)),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Ok((Pile { base, tip, on_it }, back))
+        };
+        let (pile, back) = self.shared.blocking(work).await?;
+        for (one, paths) in back {
+            hand_back(self.shared, &one.row, Trouble::Conflict(paths)).await?;
+        }
+        Ok(pile)
+    }
+
+    /// Runs the repo's checks on the very commit that is to land, in a worktree of ours that is made for it.
+    async fn check(&self, pile: &Pile) -> Result<Checked, Refusal> {
+        if pile.tip == pile.base || self.repo.test_command.is_none() {
+            return Ok(Checked::Good(None));
+        }
+        let place = self.scratch();
+        let (repo, lent, tip) = (self.repo.clone(), place.clone(), pile.tip.clone());
+        let lay = move |shared: &Shared| {
+            let main = checkpoint::open(shared, &repo.path)?;
+            Ok(main.lay_out(&lent, &tip)?.top().to_owned())
+        };
+        let dir = self.shared.blocking(lay).await?;
+        let stop = self.stop(pile);
+        let report = match self.set_up(&dir, &stop).await {
+            Some(report) => Some(report),
+            None if stop.is_cancelled() => None,
+            None => checks::run(self.shared, &self.repo, &dir, &stop).await,
+        };
+        let repo = self.repo.clone();
+        let clear = move |shared: &Shared| {
+            let main = checkpoint::open(shared, &repo.path)?;
+            Ok(main.clear_away(&place)?)
+        };
+        if let Err(refusal) = self.shared.blocking(clear).await {
+            tracing::warn!(%refusal, "where a merge was tried stays until the next one is");
+        }
+        Ok(match report {
+            None => Checked::Stopped,
+            Some(report) if report.exit_code == Some(0) => Checked::Good(Some(report)),
+            Some(report) => Checked::Bad(report),
+        })
+    }
+
+    /// Canceled when the attempt is, or everything that is checked.
+    fn stop(&self, pile: &Pile) -> CancellationToken {
+        match &pile.on_it[..] {
+            [one] => self.running.get(&one.row.entry.id).unwrap_or(self.cancel).child_token(),
+            _ => self.cancel.child_token(),
+        }
+    }
+
+    /// The trusted setup script, as in any worktree. What it says when it fails is what the checks say.
+    async fn set_up(&self, dir: &Path, stop: &CancellationToken) -> Option<TestReport> {
+        let script = script::read(dir, ScriptKind::Setup).ok().flatten()?;
+        if !self.repo.trusted.contains(&script.hash) {
+            return None;
+        }
+        let worktree = Worktree {
+            id: self.shared.new_id(),
+            repo: self.repo.id,
+            name: SCRATCH.to_owned(),
+            path: dir.display().to_string(),
+            branch: None,
+            base: None,
+            git_id: self.scratch().id(),
+            made_branch: true,
+            adopted: false,
+            port_base: 0,
+            lent: None,
+            created_at: self.shared.now(),
+        };
+        let end = script::run(self.shared, &worktree, &self.repo, &script, stop).await;
+        (end.end != ScriptOutcome::Done && !stop.is_cancelled()).then(|| TestReport {
+            command: vec![script::Script::file(ScriptKind::Setup)],
+            exit_code: end.code.filter(|code| *code != 0),
+            passed: 0,
+            failed: 0,
+            tail: end.tail,
+            elapsed_ms: end.elapsed_ms,
+        })
+    }
+
+    /// One place per repo: one attempt at a time.
+    fn scratch(&self) -> Lent {
+        let agent = self.repo.id.short();
+        let path = self.shared.workspace.runs().join(SCRATCH).join(&agent);
+        Lent { path, session: SCRATCH.to_owned(), agent }
+    }
+
+    /// Moves the branch to what was checked.
+    async fn land(&self, pile: &Pile, report: Option<TestReport>) -> Result<(), Refusal> {
+        let Some(first) = pile.on_it.first() else { return Ok(()) };
+        let (into, tip, at) = (first.row.entry.into.clone(), pile.tip.clone(), self.shared.now());
+        let (shared, repo) = (Arc::clone(self.shared), self.repo.clone());
+        let message = message(&first.row);
+        let kept: Vec<(MergeId, Oid)> =
+            pile.on_it.iter().map(|one| (one.row.entry.id, one.head.clone())).collect();
+        let own = first.row.entry.path.clone();
+        let job = move || {
+            let main = checkpoint::open(&shared, &repo.path)?;
+            let author = main.identity(&shared.user_home())?;
+            let landing =
+                Landing { commit: &tip, message: &message, author: &author, at, forward_only: true };
+            let (landed, _) = bring(&shared, &main, Path::new(&own), Some(&into), &landing)?;
+            for (id, head) in kept {
+                main.update_ref(&format!("{REF_PREFIX}landed/{id}"), &head)?;
+            }
+            Ok(landed)
+        };
+        let landed: Touchdown = self.shared.writers.run(Path::new(&self.repo.path), job).await?;
+        let mut events = Vec::new();
+        for one in &pile.on_it {
+            let text = match (&report, landed.changed.is_empty()) {
+                (_, true) => format!("{} has its work already", one.row.entry.into),
+                (None, _) => "landed; the repository has no checks".to_owned(),
+                (Some(report), _) => format!("landed; checks: {} passed", report.passed),
+            };
+            let change = change(&one.row, MergeState::Landed, text);
+            let head = Some(landed.head.to_string());
+            events.push(Event::MergeChanged(MergeChange { head, report: report.clone(), ..change }));
+            if let Some(worktree) = one.row.entry.worktree.filter(|_| !landed.changed.is_empty()) {
+                events.push(Event::WorktreeMerged(WorktreeMerged {
+                    worktree,
+                    repo: self.repo.id,
+                    into: one.row.entry.into.clone(),
+                    head: landed.head.to_string(),
+                    merged: landed.head != one.head,
+                    files: landed.changed.len() as u64,
+                }));
+            }
+        }
+        self.shared.conclude(Actor::System, move |_| Ok(events.clone())).await.map(drop)
+    }
+}
+
+/// What the checks came to.
+enum Checked {
+    /// With what they said, where there are any.
+    Good(Option<TestReport>),
+    Bad(TestReport),
+    Stopped,
+}
+
+/// Of the user's or of somebody at work, and to be waited for.
+fn is_in_the_way(refusal: &Refusal) -> bool {
+    matches!(refusal.code.as_ref(), "lock_held" | "checkout_in_the_way" | "worktree_in_use" | "branch_moved")
+        || matches!(refusal.kind, RefusalKind::Full | RefusalKind::Busy)
+}
+
+fn message(row: &MergeRow) -> String {
+    row.entry.message.clone().unwrap_or_else(|| format!("Merge {}", row.entry.name))
+}
+
+fn ordinal(number: u32) -> String {
+    match number {
+        1 => "first".to_owned(),
+        2 => "second".to_owned(),
+        3 => "third".to_owned(),
+        number => format!("{number}th"),
+    }
+}

@@ -1,0 +1,88 @@
+//! Work put on top of a branch that does not move, and the place where that is tried.
+
+use crate::world::{AT, World};
+use git::{Author, GitError, Landing, Lent, Oid};
+
+fn landing<'a>(commit: &'a Oid, author: &'a Author) -> Landing<'a> {
+    Landing { commit, message: "Merge side", author, at: AT, forward_only: false }
+}
+
+/// `main` and `side`, which parted after the first commit.
+fn parted(main: &str, side: &[&str]) -> (World, Oid, Oid) {
+    let world = World::with(&[("a.txt", "1\n2\n3\n4\n5\n"), ("b.txt", "one\n")]);
+    world.repo.git(&["checkout", "--quiet", "-b", "side"]);
+    for (at, text) in side.iter().enumerate() {
+        world.repo.write("a.txt", text);
+        world.repo.commit_all(&format!("side {at}"));
+    }
+    let tip = world.head();
+    world.repo.git(&["checkout", "--quiet", "main"]);
+    world.repo.write("a.txt", main);
+    world.repo.commit_all("main");
+    let head = world.head();
+    (world, head, tip)
+}
+
+#[test]
+fn commits_are_made_again_on_the_branch_with_their_authors_and_words() {
+    let (world, main, side) = parted("one\n2\n3\n4\n5\n", &["1\n2\n3\n4\nfive\n", "1\n2\n3\nfour\nfive\n"]);
+    let author = Author::new("Ann", "ann@example.com");
+    let before = world.picture();
+    let top = world.open.rebased_onto(&main, &landing(&side, &author)).unwrap();
+    assert_eq!(world.picture(), before, "nothing points at it");
+    assert_eq!(world.show(&top, "a.txt").as_deref(), Some("one\n2\n3\nfour\nfive\n"));
+    let log = world.repo.git(&["log", "--format=%s %an", top.as_str()]);
+    assert_eq!(log, "side 1 Tess Ter\nside 0 Tess Ter\nmain Tess Ter\nfirst Tess Ter\n");
+    // Once more there is nothing to do.
+    assert_eq!(world.open.rebased_onto(&top, &landing(&top, &author)).unwrap(), top);
+    let merged = world.open.merged_onto(&main, &landing(&side, &author)).unwrap();
+    assert_eq!(world.show(&merged, "a.txt"), world.show(&top, "a.txt"));
+    assert_eq!(world.picture(), before);
+}
+
+#[test]
+fn what_does_not_go_together_is_named() {
+    let (world, main, side) = parted("one\n2\n3\n4\n5\n", &["1\n2\n3\n4\nfive\n", "uno\n2\n3\n4\nfive\n"]);
+    let author = Author::new("Ann", "ann@example.com");
+    for refused in [
+        world.open.rebased_onto(&main, &landing(&side, &author)).unwrap_err(),
+        world.open.merged_onto(&main, &landing(&side, &author)).unwrap_err(),
+    ] {
+        let GitError::MergeConflict { commit, paths } = refused else { panic!("{refused:?}") };
+        assert_eq!((commit, paths), (side.clone(), vec!["a.txt".parse().unwrap()]));
+    }
+}
+
+#[test]
+fn a_landing_that_may_only_go_forward_makes_no_merge_commit() {
+    let (world, main, side) = parted("one\n2\n3\n4\n5\n", &["1\n2\n3\n4\nfive\n"]);
+    let author = Author::new("Ann", "ann@example.com");
+    let before = world.picture();
+    let forward = Landing { forward_only: true, ..landing(&side, &author) };
+    assert!(matches!(world.open.land(&forward), Err(GitError::Moved { .. })));
+    assert_eq!(world.picture(), before);
+    let top = world.open.merged_onto(&main, &landing(&side, &author)).unwrap();
+    let forward = Landing { forward_only: true, ..landing(&top, &author) };
+    assert_eq!(world.open.land(&forward).unwrap().head, top);
+}
+
+#[test]
+fn a_place_is_laid_out_at_one_commit_and_cleared_whatever_is_in_it() {
+    let (world, main, side) = parted("one\n2\n3\n4\n5\n", &["1\n2\n3\n4\nfive\n"]);
+    let path = world.repo.beside("tried");
+    let place = Lent { path: path.clone(), session: "merge-queue".into(), agent: "k2x7".into() };
+    let laid = world.open.lay_out(&place, &main).unwrap();
+    std::fs::write(laid.top().join("left.txt"), "x").unwrap();
+    let laid = world.open.lay_out(&place, &side).unwrap();
+    assert_eq!(laid.head().unwrap(), Some(side.clone()));
+    assert_eq!(std::fs::read_to_string(path.join("a.txt")).unwrap(), "1\n2\n3\n4\nfive\n");
+    assert!(!path.join("left.txt").exists());
+    // Half of it is gone, as a kill may leave it.
+    std::fs::remove_dir_all(&path).unwrap();
+    world.open.lay_out(&place, &main).unwrap();
+    world.open.clear_away(&place).unwrap();
+    assert!(!path.exists());
+    assert_eq!(world.repo.git(&["branch", "--list", "coditect/*"]), "");
+    assert_eq!(world.open.worktrees().unwrap(), []);
+    world.open.clear_away(&place).unwrap();
+}

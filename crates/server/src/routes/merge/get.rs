@@ -1,0 +1,13 @@
+use crate::app::App;
+use crate::extract::Id;
+use crate::failure::Failure;
+use crate::show;
+use axum::Json;
+use axum::extract::State;
+use protocol::Merge;
+use std::sync::Arc;
+
+pub(super) async fn handle(State(app): State<Arc<App>>, Id(id): Id) -> Result<Json<Merge>, Failure> {
+    let id = app.engine.resolve_merge(&id)?;
+    Ok(Json(show::merge(app.engine.merge(id)?)))
+}

@@ -1,0 +1,17 @@
+use crate::app::App;
+use crate::extract::Query;
+use crate::failure::Failure;
+use crate::show;
+use axum::Json;
+use axum::extract::State;
+use protocol::{Merge, MergeQuery, Page};
+use std::sync::Arc;
+
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    Query(query): Query<MergeQuery>,
+) -> Result<Json<Page<Merge>>, Failure> {
+    let repo = query.repo.map(|repo| app.engine.resolve_repo(&repo)).transpose()?;
+    let merges = app.engine.merges(repo, query.ended)?;
+    Ok(Json(Page::whole(merges.into_iter().map(show::merge).collect())))
+}
