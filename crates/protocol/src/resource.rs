@@ -88,59 +88,34 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
     let mut changes = Changes { cursor, ts, out: Vec::new() };
     match event {
         Event::UserCreated(user) => changes.created(Noun::User, user.id, user),
-        Event::BoardCreated(_)
-        | Event::BoardChanged(_)
-        | Event::BoardRemoved(_)
-        | Event::CardPlaced(_)
-        | Event::CardMoved(_)
-        | Event::CardEdited(_)
-        | Event::CardRemoved(_)
-        | Event::ZonePlaced(_)
-        | Event::ZoneRemoved(_)
-        | Event::TriggerFired(_)
-        | Event::TriggerConfirmed(_)
-        | Event::TriggerEnded(_)
-        | Event::CommentAdded(_)
-        | Event::CommentResolved(_)
-        | Event::CommentRemoved(_) => changes.board(event),
-        Event::RepoAdded(_)
-        | Event::RepoChanged(_)
-        | Event::RepoRemoved(_)
-        | Event::RepoCloneStarted(_)
-        | Event::RepoCloneProgressed(_)
-        | Event::RepoCloneFailed(_) => changes.repo(event),
-        Event::WorktreeCreated(_)
-        | Event::WorktreeAssigned(_)
-        | Event::WorktreeMerged(_)
-        | Event::WorktreeTrashed(_)
-        | Event::WorktreeRestored(_)
-        | Event::WorktreePurged(_)
-        | Event::WorktreeScriptStarted(_)
-        | Event::WorktreeScriptEnded(_) => changes.worktree(event),
+        Event::BoardCreated(_) | Event::BoardChanged(_) | Event::BoardRemoved(_) => changes.board(event),
+        Event::CardPlaced(_) | Event::CardMoved(_) | Event::CardEdited(_) => changes.board(event),
+        Event::CardRemoved(_) | Event::ZonePlaced(_) | Event::ZoneRemoved(_) => changes.board(event),
+        Event::TriggerFired(_) | Event::TriggerConfirmed(_) | Event::TriggerEnded(_) => changes.board(event),
+        Event::CommentAdded(_) | Event::CommentResolved(_) => changes.board(event),
+        Event::CommentRemoved(_) => changes.board(event),
+        Event::RepoAdded(_) | Event::RepoChanged(_) | Event::RepoRemoved(_) => changes.repo(event),
+        Event::RepoCloneStarted(_) | Event::RepoCloneProgressed(_) => changes.repo(event),
+        Event::RepoCloneFailed(_) => changes.repo(event),
+        Event::WorktreeCreated(_) | Event::WorktreeAssigned(_) => changes.worktree(event),
+        Event::WorktreeMerged(_) | Event::WorktreeTrashed(_) => changes.worktree(event),
+        Event::WorktreeRestored(_) | Event::WorktreePurged(_) => changes.worktree(event),
+        Event::WorktreeScriptStarted(_) | Event::WorktreeScriptEnded(_) => changes.worktree(event),
         Event::SessionCreated(session) => {
             changes.created(Noun::Session, session.id, Session::from(session.clone()));
         }
-        Event::SessionRenamed(_)
-        | Event::SessionTagged(_)
-        | Event::SessionArchived(_)
-        | Event::SessionUnarchived(_)
-        | Event::SessionRemoved(_)
-        | Event::SessionCallbackChanged(_)
-        | Event::SessionCompacted(_)
-        | Event::SessionCompactionFailed(_) => changes.session_event(event),
+        Event::SessionRenamed(_) | Event::SessionTagged(_) => changes.session_event(event),
+        Event::SessionArchived(_) | Event::SessionUnarchived(_) => changes.session_event(event),
+        Event::SessionRemoved(_) | Event::SessionCallbackChanged(_) => changes.session_event(event),
+        Event::SessionCompacted(_) | Event::SessionCompactionFailed(_) => changes.session_event(event),
         Event::SessionImported(import) => changes.imported(import),
-        Event::ParticipantJoined(_)
-        | Event::ParticipantOpened(_)
-        | Event::ParticipantReplayed(_)
-        | Event::ParticipantStatusChanged(_) => changes.participant(event),
+        Event::ParticipantJoined(_) | Event::ParticipantOpened(_) => changes.participant(event),
+        Event::ParticipantReplayed(_) | Event::ParticipantStatusChanged(_) => changes.participant(event),
         Event::MessageAppended(message) => changes.message(message),
         Event::MessageDrafted(draft) => changes.patched(Noun::Draft, draft.turn, draft),
         Event::ConflictChanged(change) => changes.conflict(change),
-        Event::FileModified(_)
-        | Event::EditRefused(_)
-        | Event::CheckpointCreated(_)
-        | Event::CheckpointRemoved(_)
-        | Event::CheckpointRestored(_) => changes.files(event),
+        Event::FileModified(_) | Event::EditRefused(_) | Event::CheckpointCreated(_) => changes.files(event),
+        Event::CheckpointRemoved(_) | Event::CheckpointRestored(_) => changes.files(event),
         Event::ArtifactCreated(one) => {
             changes.created(Noun::Artifact, one.id, Artifact::from(one.clone()));
         }
@@ -161,27 +136,18 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         Event::PermissionRequested(_) | Event::PermissionDecided(_) => changes.permission(event),
         Event::PermissionRuleAdded(_) | Event::PermissionRuleRemoved(_) => changes.permission(event),
         Event::ModelAnswered(e) => changes.session(e.session, json!({})),
-        Event::TaskSubmitted(_)
-        | Event::TaskStarted(_)
-        | Event::TaskInputRequested(_)
-        | Event::TaskInputAnswered(_)
-        | Event::TaskCompleted(_)
-        | Event::TaskFailed(_)
-        | Event::TaskCanceled(_)
-        | Event::TaskRejected(_)
-        | Event::TaskResubmitted(_) => changes.task(event),
+        Event::TaskSubmitted(_) | Event::TaskStarted(_) => changes.task(event),
+        Event::TaskInputRequested(_) | Event::TaskInputAnswered(_) => changes.task(event),
+        Event::TaskCompleted(_) | Event::TaskFailed(_) | Event::TaskCanceled(_) => changes.task(event),
+        Event::TaskRejected(_) | Event::TaskResubmitted(_) => changes.task(event),
         Event::QueueReordered(_) | Event::TaskChanged(_) | Event::TaskAssigned(_) => changes.task(event),
         Event::TaskClaimed(_) | Event::TaskClaimRenewed(_) => changes.task(event),
         Event::TurnStarted(_) | Event::TurnEnded(_) | Event::RunStarted(_) | Event::RunExited(_) => {
             changes.turn(event);
         }
-        Event::PlanCreated(_)
-        | Event::PlanProposed(_)
-        | Event::PlanMerged(_)
-        | Event::PlanTested(_)
-        | Event::PlanStalled(_)
-        | Event::PlanCompleted(_)
-        | Event::PlanFailed(_) => changes.plan(event),
+        Event::PlanCreated(_) | Event::PlanProposed(_) | Event::PlanMerged(_) => changes.plan(event),
+        Event::PlanTested(_) | Event::PlanStalled(_) | Event::PlanCompleted(_) => changes.plan(event),
+        Event::PlanFailed(_) => changes.plan(event),
     }
     changes.out
 }

@@ -54,7 +54,7 @@ fn read(row: &Row<'_>) -> Result<MergeRow, StoreError> {
         entry,
         state: column::word(row, "state")?,
         rank: column::unsigned(row, "rank")?,
-        attempt: u32::try_from(column::small(row, "attempt")?).unwrap_or_default(),
+        attempt: column::small(row, "attempt")?,
         change: column::json_or_none(row, "change")?,
         updated_at: column::time(row, "updated_at")?,
     })

@@ -35,12 +35,12 @@ fn other(world: &World) -> World {
 fn bundles_bring_points_to_a_repository_that_lost_them_one_after_the_other() {
     let (world, [first, second], files) = bundled();
     assert_eq!(world.open.verify_bundle(&files[0]).unwrap().prerequisites, []);
-    assert_eq!(world.open.verify_bundle(&files[1]).unwrap().prerequisites, [first.clone()]);
+    assert_eq!(world.open.verify_bundle(&files[1]).unwrap().prerequisites, std::slice::from_ref(&first));
     let other = other(&world);
     let before = other.picture();
     let lacking = other.open.unbundle(&files[1]).unwrap_err();
     assert!(
-        matches!(&lacking, GitError::BundleLacks { commits } if commits == &[first.clone()]),
+        matches!(&lacking, GitError::BundleLacks { commits } if commits == std::slice::from_ref(&first)),
         "{lacking}"
     );
     let header = other.open.unbundle(&files[0]).unwrap();

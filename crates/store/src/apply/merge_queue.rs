@@ -5,7 +5,7 @@ use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
-use model::{MergeChange, MergeEntry, MergeOrder, MergeState};
+use model::{Event, MergeChange, MergeEntry, MergeOrder, MergeState};
 
 statements! { STATEMENTS in Sessions {
     INSERT_MERGE = "INSERT INTO merges
@@ -19,7 +19,16 @@ statements! { STATEMENTS in Sessions {
         WHERE merge_id = ?1 AND is_open = 1";
 } }
 
-pub(super) fn added(db: &Connection, record: &Record, entry: &MergeEntry) -> Result<(), StoreError> {
+pub(super) fn apply(db: &Connection, record: &Record) -> Result<(), StoreError> {
+    match &record.event {
+        Event::MergeAdded(entry) => added(db, record, entry),
+        Event::MergeMoved(order) => moved(db, record, order),
+        Event::MergeChanged(change) => changed(db, record, change),
+        _ => Ok(()),
+    }
+}
+
+fn added(db: &Connection, record: &Record, entry: &MergeEntry) -> Result<(), StoreError> {
     let state = if entry.held { MergeState::Held } else { MergeState::Queued };
     let row = params![
         entry.id.to_string(),
@@ -37,7 +46,7 @@ pub(super) fn added(db: &Connection, record: &Record, entry: &MergeEntry) -> Res
     Ok(())
 }
 
-pub(super) fn moved(db: &Connection, record: &Record, order: &MergeOrder) -> Result<(), StoreError> {
+fn moved(db: &Connection, record: &Record, order: &MergeOrder) -> Result<(), StoreError> {
     let repo = order.repo.to_string();
     for place in &order.places {
         let rank = place.rank.cast_signed();
@@ -46,7 +55,7 @@ pub(super) fn moved(db: &Connection, record: &Record, order: &MergeOrder) -> Res
     Ok(())
 }
 
-pub(super) fn changed(db: &Connection, record: &Record, change: &MergeChange) -> Result<(), StoreError> {
+fn changed(db: &Connection, record: &Record, change: &MergeChange) -> Result<(), StoreError> {
     let row = params![
         change.merge.to_string(),
         change.state.as_str(),

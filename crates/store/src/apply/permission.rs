@@ -5,7 +5,7 @@ use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
-use model::{Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval, PermissionScope};
+use model::{Event, Permission, PermissionDecision, PermissionRule, PermissionRuleRemoval, PermissionScope};
 
 statements! { STATEMENTS in Sessions {
     INSERT_PERMISSION = "INSERT INTO permissions (permission_id, short_id, session_id, turn_id, open, seq,
@@ -18,7 +18,17 @@ statements! { STATEMENTS in Sessions {
     DELETE_RULE = "DELETE FROM permission_rules WHERE rule_id = ?1";
 } }
 
-pub(super) fn requested(db: &Connection, record: &Record, asked: &Permission) -> Result<(), StoreError> {
+pub(super) fn apply(db: &Connection, record: &Record) -> Result<(), StoreError> {
+    match &record.event {
+        Event::PermissionRequested(asked) => requested(db, record, asked),
+        Event::PermissionDecided(decision) => decided(db, record, decision),
+        Event::PermissionRuleAdded(rule) => rule_added(db, record, rule),
+        Event::PermissionRuleRemoved(removal) => rule_removed(db, removal),
+        _ => Ok(()),
+    }
+}
+
+fn requested(db: &Connection, record: &Record, asked: &Permission) -> Result<(), StoreError> {
     run(
         db,
         &INSERT_PERMISSION,
@@ -35,17 +45,13 @@ pub(super) fn requested(db: &Connection, record: &Record, asked: &Permission) ->
     Ok(())
 }
 
-pub(super) fn decided(
-    db: &Connection,
-    record: &Record,
-    decision: &PermissionDecision,
-) -> Result<(), StoreError> {
+fn decided(db: &Connection, record: &Record, decision: &PermissionDecision) -> Result<(), StoreError> {
     let row = params![decision.permission.to_string(), at(record), column::to_json(decision)?];
     run(db, &DECIDE_PERMISSION, row)?;
     Ok(())
 }
 
-pub(super) fn rule_added(db: &Connection, record: &Record, rule: &PermissionRule) -> Result<(), StoreError> {
+fn rule_added(db: &Connection, record: &Record, rule: &PermissionRule) -> Result<(), StoreError> {
     let place = match rule.scope {
         PermissionScope::Once => None,
         PermissionScope::Session => rule.session.map(|session| session.to_string()),
@@ -59,7 +65,7 @@ pub(super) fn rule_added(db: &Connection, record: &Record, rule: &PermissionRule
     Ok(())
 }
 
-pub(super) fn rule_removed(db: &Connection, removal: &PermissionRuleRemoval) -> Result<(), StoreError> {
+fn rule_removed(db: &Connection, removal: &PermissionRuleRemoval) -> Result<(), StoreError> {
     run(db, &DELETE_RULE, [removal.rule.to_string()])?;
     Ok(())
 }

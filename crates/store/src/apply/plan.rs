@@ -5,7 +5,7 @@ use crate::sql::{Connection, params};
 use crate::statement::{run, statements};
 use crate::{StoreError, column};
 use journal::Record;
-use model::{Plan, PlanEnd, PlanMerge, PlanStall, PlanState, PlanTest, Proposal};
+use model::{Event, Plan, PlanEnd, PlanMerge, PlanStall, PlanState, PlanTest, Proposal};
 
 statements! { STATEMENTS in Sessions {
     INSERT_PLAN = "INSERT INTO plans (plan_id, short_id, session_id, repo_id, state, open, seq, created_at,
@@ -23,7 +23,20 @@ statements! { STATEMENTS in Sessions {
         WHERE plan_id = ?1 AND open = 1";
 } }
 
-pub(super) fn created(db: &Connection, record: &Record, plan: &Plan) -> Result<(), StoreError> {
+pub(super) fn apply(db: &Connection, record: &Record) -> Result<(), StoreError> {
+    match &record.event {
+        Event::PlanCreated(plan) => created(db, record, plan),
+        Event::PlanProposed(proposal) => proposed(db, record, proposal),
+        Event::PlanMerged(merge) => merged(db, record, merge),
+        Event::PlanTested(test) => tested(db, record, test),
+        Event::PlanStalled(stall) => stalled(db, record, stall),
+        Event::PlanCompleted(end) => completed(db, record, end),
+        Event::PlanFailed(end) => failed(db, record, end),
+        _ => Ok(()),
+    }
+}
+
+fn created(db: &Connection, record: &Record, plan: &Plan) -> Result<(), StoreError> {
     run(
         db,
         &INSERT_PLAN,
@@ -42,7 +55,7 @@ pub(super) fn created(db: &Connection, record: &Record, plan: &Plan) -> Result<(
     Ok(())
 }
 
-pub(super) fn proposed(db: &Connection, record: &Record, proposal: &Proposal) -> Result<(), StoreError> {
+fn proposed(db: &Connection, record: &Record, proposal: &Proposal) -> Result<(), StoreError> {
     let plan = proposal.plan.to_string();
     if run(db, &TOUCH_PLAN, params![plan, at(record)])? > 0 {
         let row = params![plan, proposal.participant.to_string(), seq(record), column::to_json(proposal)?];
@@ -51,30 +64,30 @@ pub(super) fn proposed(db: &Connection, record: &Record, proposal: &Proposal) ->
     Ok(())
 }
 
-pub(super) fn merged(db: &Connection, record: &Record, merge: &PlanMerge) -> Result<(), StoreError> {
+fn merged(db: &Connection, record: &Record, merge: &PlanMerge) -> Result<(), StoreError> {
     let state = PlanState::Executing.as_str();
     let row = params![merge.plan.to_string(), state, column::to_json(&merge.merged)?, at(record)];
     run(db, &MERGE_PLAN, row)?;
     Ok(())
 }
 
-pub(super) fn tested(db: &Connection, record: &Record, test: &PlanTest) -> Result<(), StoreError> {
+fn tested(db: &Connection, record: &Record, test: &PlanTest) -> Result<(), StoreError> {
     let state = PlanState::Testing.as_str();
     let row = params![test.plan.to_string(), state, column::to_json(&test.report)?, at(record)];
     run(db, &TEST_PLAN, row)?;
     Ok(())
 }
 
-pub(super) fn stalled(db: &Connection, record: &Record, stall: &PlanStall) -> Result<(), StoreError> {
+fn stalled(db: &Connection, record: &Record, stall: &PlanStall) -> Result<(), StoreError> {
     run(db, &STALL_PLAN, params![stall.plan.to_string(), stall.text, at(record)])?;
     Ok(())
 }
 
-pub(super) fn completed(db: &Connection, record: &Record, end: &PlanEnd) -> Result<(), StoreError> {
+fn completed(db: &Connection, record: &Record, end: &PlanEnd) -> Result<(), StoreError> {
     ended(db, record, end, PlanState::Completed)
 }
 
-pub(super) fn failed(db: &Connection, record: &Record, end: &PlanEnd) -> Result<(), StoreError> {
+fn failed(db: &Connection, record: &Record, end: &PlanEnd) -> Result<(), StoreError> {
     ended(db, record, end, PlanState::Failed)
 }
 

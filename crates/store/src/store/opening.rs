@@ -133,7 +133,9 @@ pub(super) fn server(
         let rung = Arc::clone(&bell);
         let lease = Lease::keep(Arc::clone(&place), claim.clone(), move |_| {
             // With a full queue the next batch finds out by itself.
-            drop(rung.get().map(|jobs| jobs.try_send(Job::Look)));
+            if let Some(jobs) = rung.get() {
+                drop(jobs.try_send(Job::Look));
+            }
         })?;
         let opening = postgresql::bring_up(&place, &claim, &reader)?;
         let readers = Readers::Server(Arc::new(postgresql::Readers::new(Arc::clone(&place))));
