@@ -44,7 +44,12 @@ impl Engine {
         self.shared.commit(call.actor(), call.key.clone(), move |_| Ok(vec![event])).await?;
         if let Ok(repo) = self.repo(checkpoint.repo) {
             let gone = vec![checkpoint.clone()];
-            self.shared.blocking(move |shared| Ok(drop_refs(shared, &repo, &gone))).await?;
+            self.shared
+                .blocking(move |shared| {
+                    drop_refs(shared, &repo, &gone);
+                    Ok(())
+                })
+                .await?;
         }
         Ok(checkpoint)
     }
@@ -86,7 +91,12 @@ pub(crate) async fn thin_out(shared: &Arc<Shared>, repo: &Repo) -> Result<usize,
         .collect();
     shared.conclude(Actor::System, move |_| Ok(events.clone())).await?;
     let (count, repo) = (gone.len(), repo.clone());
-    shared.blocking(move |shared| Ok(drop_refs(shared, &repo, &gone))).await?;
+    shared
+        .blocking(move |shared| {
+            drop_refs(shared, &repo, &gone);
+            Ok(())
+        })
+        .await?;
     Ok(count)
 }
 

@@ -75,7 +75,7 @@ impl Known {
 
     /// Says what is to be said.
     pub(super) async fn settle(&mut self, shared: &Arc<Shared>) -> Result<(), Refusal> {
-        let live = shared.blocking(|shared| live(shared)).await?;
+        let live = shared.blocking(live).await?;
         let mut changes = Vec::new();
         for (key, found) in &self.now {
             let Found::Seen(seen) = found else { continue };
@@ -103,7 +103,7 @@ impl Known {
                 self.open.insert(key, conflict);
             }
         }
-        notices.extend(self.to_tell(shared, &live));
+        notices.extend(self.unheard(shared, &live));
         self.told.retain(|(.., id)| live.iter().any(|one| one.id == *id));
         self.tell(shared, notices).await
     }
@@ -130,7 +130,7 @@ impl Known {
     }
 
     /// Those in a worktree of an open conflict who have not heard of it as bad as it is.
-    fn to_tell(&mut self, shared: &Shared, live: &[Registration]) -> Vec<Word> {
+    fn unheard(&mut self, shared: &Shared, live: &[Registration]) -> Vec<Word> {
         let mut words = Vec::new();
         let mut heard = Vec::new();
         for conflict in self.open.values() {
