@@ -5,7 +5,7 @@ use crate::{StoreError, View, column};
 use model::Conflict;
 
 statements! { QUERIES in Sessions {
-    CONFLICTS = "SELECT data FROM conflicts ORDER BY seq";
+    CONFLICTS = "SELECT data FROM conflicts WHERE seq > 0 ORDER BY seq";
 } }
 
 impl View<'_> {
