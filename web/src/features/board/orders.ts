@@ -14,22 +14,6 @@ export const useCreateBoard = () =>
     () => [keys.boards],
   );
 
-export const useRenameBoard = () =>
-  useOrder(
-    ({ board, name }: { board: string; name: string }) =>
-      take(
-        client.PATCH('/api/v1/boards/{id}', { params: { path: { id: board }, ...once() }, body: { name } }),
-      ),
-    stale,
-  );
-
-export const useRemoveBoard = () =>
-  useOrder(
-    (board: string) =>
-      take(client.DELETE('/api/v1/boards/{id}', { params: { path: { id: board }, ...once() } })),
-    () => [keys.boards],
-  );
-
 export const usePlaceCard = () =>
   useOrder(
     ({ board, ...body }: { board: string } & Schemas['NewCard']) =>
