@@ -5,7 +5,6 @@
 
 mod agents;
 mod bus;
-mod core;
 mod daemon;
 mod history;
 mod hook;
@@ -16,6 +15,7 @@ mod process;
 mod radar;
 mod row;
 mod sample;
+mod scale;
 mod scratch;
 mod story;
 
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     if let [servers::GUARD, argument] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         return servers::guard(argument);
     }
-    if let Some(ended) = core::guard(&arguments) {
+    if let Some(ended) = scale::guard(&arguments) {
         return ended;
     }
     if let [name, argument] = arguments.as_slice()
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     let measured = match name.as_str() {
         "agents" => agents::bench(&order),
         "bus" => bus::bench(&order),
-        "core" => core::bench(&order),
+        "core" => scale::bench(&order),
         "daemon" => daemon::bench(&order),
         "history" => history::bench(&order),
         "hook" => hook::bench(&order),

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 /// How long a restore may take with its locks.
 const HOLD_TTL: Duration = Duration::from_secs(15 * 60);
-/// More files than this are one lock on everything.
-const SINGLE_LOCKS_MAX: usize = 2048;
+/// More files than this are one lock on everything: each lock is taken and given back by a write of its own.
+const SINGLE_LOCKS_MAX: usize = bus::LOCK_PATHS_MAX;
 /// Everything there is.
 const EVERYTHING: &str = "**";
 
@@ -64,24 +64,28 @@ impl Hold {
 
     fn acquire(&mut self, shared: &Shared, free: Vec<String>) -> Result<(), BusError> {
         let globs = free.iter().filter(|path| Pattern::parse(path).map_or(true, |one| one.is_glob())).count();
-        let everything = free.len() > SINGLE_LOCKS_MAX || globs > 0;
-        // Somebody else holds a part of it, so that all of it cannot be had; the checks on each file stay.
-        let paths = match everything {
-            true if !self.anothers.is_empty() => Vec::new(),
-            true => vec![EVERYTHING.to_owned()],
-            false => free,
-        };
-        for some in paths.chunks(bus::LOCK_PATHS_MAX) {
-            let acquired = shared.bus.acquire(&LockRequest {
-                worktree: self.worktree.clone(),
-                paths: some.to_vec(),
-                mode: LockMode::Exclusive,
-                holder: self.holder,
-                ttl: HOLD_TTL,
-            })?;
-            for lock in acquired.locks {
-                self.locks.push((Pattern::parse(&lock.path)?, lock));
+        if (free.len() > SINGLE_LOCKS_MAX || globs > 0) && self.anothers.is_empty() {
+            match self.request(shared, &[EVERYTHING.to_owned()]) {
+                // Somebody holds a file that is not touched: then each of them is locked by itself.
+                Err(BusError::Contended(_)) if globs == 0 => {}
+                taken => return taken,
             }
+        }
+        // A name with a star in it would lock others, too; the look at each file before it changes stays.
+        let free = if globs > 0 { Vec::new() } else { free };
+        free.chunks(bus::LOCK_PATHS_MAX).try_for_each(|some| self.request(shared, some))
+    }
+
+    fn request(&mut self, shared: &Shared, paths: &[String]) -> Result<(), BusError> {
+        let acquired = shared.bus.acquire(&LockRequest {
+            worktree: self.worktree.clone(),
+            paths: paths.to_vec(),
+            mode: LockMode::Exclusive,
+            holder: self.holder,
+            ttl: HOLD_TTL,
+        })?;
+        for lock in acquired.locks {
+            self.locks.push((Pattern::parse(&lock.path)?, lock));
         }
         Ok(())
     }

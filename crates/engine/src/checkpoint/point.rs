@@ -337,7 +337,7 @@ fn checked_name(given: &str) -> Result<String, Refusal> {
     }
     let message =
         format!("a checkpoint's name has 1 to {CHECKPOINT_NAME_MAX} characters, all of them visible");
-    Err(Refusal::invalid("checkpoint_name_invalid", message).hint("give it a short one on one line"))
+    Err(Refusal::invalid("checkpoint_name_invalid", message).hint("give it a short name on one line"))
 }
 
 #[cfg(test)]

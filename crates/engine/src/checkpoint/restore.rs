@@ -440,7 +440,10 @@ fn do_steps(
         match carried {
             Ok(Done::Yes) => {
                 shared.strays.wrote(root, &step.path, content_of(step.after.as_ref()));
-                if let Err(error) = shared.known.edited(root, step.path.as_str()) {
+                // Of what nobody had locked the checkpoints know what it held.
+                if shared.known.page(root, step.path.as_str()).is_some()
+                    && let Err(error) = shared.known.edited(root, step.path.as_str())
+                {
                     tracing::warn!(%error, path = %step.path, "what was restored is not known");
                 }
                 done.insert(step.path.clone());

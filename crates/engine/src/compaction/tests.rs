@@ -1,3 +1,5 @@
+//! What a compaction makes of a conversation, and what it leaves as it was.
+
 use super::*;
 use crate::stage::Stage;
 use model::{Block, Message, Role};

@@ -1,3 +1,5 @@
+//! The queue without its loop: what comes next, and what becomes of an entry.
+
 use super::*;
 use crate::NewWorktree;
 use crate::stage::Stage;

@@ -1,3 +1,5 @@
+//! What the radar sees in real worktrees, whom it tells, and what it does not look at twice.
+
 use super::*;
 use crate::stage::Stage;
 use crate::{NewWorktree, WorktreeView};

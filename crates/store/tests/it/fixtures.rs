@@ -3,18 +3,18 @@
 //! Invariant: a kind of event without a fixture fails the test at the end, so whoever adds an event shows here what it
 //! does to the databases.
 
+mod landing;
+
 use crate::workspace::{Workspace, commit, keyed};
 use model::{
-    Actor, AgentName, Answer, Block, Board, BoardRemoved, Channel, Checkpoint, Claim, Conflict,
-    ConflictChange, ConflictKind, ConflictPhase, CostSource, Driver, Event, FileChange, GitState,
-    JournalRepair, Lineage, LockChange, LockMode, LockPhase, MergeChange, MergeEntry, MergeMode, MergeOrder,
-    MergePlace, MergeState, MergeStyle, MergedPlan, MergedTask, Message, MessageDraft, ModelAnswer,
-    ModelCall, Namer, Notice, Participant, ParticipantId, ParticipantStatus, Plan, PlanEnd, PlanId,
-    PlanMerge, PlanStall, PlanTest, PlannedTask, Proposal, Question, RefusedEdit, Registration,
-    RegistrationEnd, RegistrationId, RegistrationPhase, Repo, RepoId, RepoPath, RepoRemoved, Resubmission,
-    Role, Run, RunExit, Session, SessionArchived, SessionId, SessionRenamed, StatusChange, StrayFile,
-    StrayFiles, Task, TaskEnd, TaskId, TaskKind, TaskRef, TaskTerms, TestReport, Timestamp, Turn, TurnEnd,
-    TurnId, TurnOutcome, Usage, User, Vendor,
+    Actor, AgentName, Answer, Block, Board, BoardRemoved, Channel, Checkpoint, Claim, CostSource, Driver,
+    Event, FileChange, GitState, JournalRepair, Lineage, LockChange, LockMode, LockPhase, MergedPlan,
+    MergedTask, Message, MessageDraft, ModelAnswer, ModelCall, Namer, Notice, Participant, ParticipantId,
+    ParticipantStatus, Plan, PlanEnd, PlanId, PlanMerge, PlanStall, PlanTest, PlannedTask, Proposal,
+    Question, RefusedEdit, Registration, RegistrationEnd, RegistrationId, RegistrationPhase, Repo, RepoId,
+    RepoPath, RepoRemoved, Resubmission, Role, Run, RunExit, Session, SessionArchived, SessionId,
+    SessionRenamed, StatusChange, StrayFile, StrayFiles, Task, TaskEnd, TaskId, TaskKind, TaskRef, TaskTerms,
+    TestReport, Timestamp, Turn, TurnEnd, TurnId, TurnOutcome, Usage, User, Vendor,
 };
 use std::time::Duration;
 use store::{Commit, Store};
@@ -287,77 +287,6 @@ impl World {
         commits.push((Actor::System, self.conflicts(&repo)));
         commits.push((Actor::User, self.merges(&repo)));
         repo
-    }
-
-    /// Two that wait, one of which was handed back, and one that has landed and stays so.
-    fn merges(&self, repo: &Repo) -> Vec<Event> {
-        let entry = |name: &str, held| MergeEntry {
-            id: self.id_merge(),
-            repo: repo.id,
-            name: name.to_owned(),
-            path: format!("/worktrees/{name}"),
-            worktree: None,
-            session: None,
-            agent: None,
-            into: "main".to_owned(),
-            mode: MergeMode::OneByOne,
-            style: MergeStyle::Merge,
-            priority: 0,
-            held,
-            message: None,
-            created_at: self.now(),
-        };
-        let change = |merge, state, mode| {
-            Event::MergeChanged(MergeChange {
-                merge,
-                repo: repo.id,
-                state,
-                attempt: 1,
-                mode,
-                text: "does not go together with main".to_owned(),
-                paths: vec![path("src/auth.rs")],
-                report: None,
-                head: None,
-                task: None,
-            })
-        };
-        let (first, second, landed) = (entry("first", true), entry("second", false), entry("landed", false));
-        let (one, two, three) = (first.id, second.id, landed.id);
-        let places = vec![MergePlace { merge: two, priority: 3, rank: 1 }];
-        vec![
-            Event::MergeAdded(first),
-            Event::MergeAdded(second),
-            Event::MergeAdded(landed),
-            Event::MergeMoved(MergeOrder { repo: repo.id, places }),
-            change(one, MergeState::Returned, Some(MergeMode::Bisect)),
-            change(three, MergeState::Landed, None),
-            change(three, MergeState::Failed, None),
-        ]
-    }
-
-    /// One that stays open, and one that was found, got worse and is over.
-    fn conflicts(&self, repo: &Repo) -> Vec<Event> {
-        let change = |id, phase, kind| {
-            let conflict = Conflict {
-                id,
-                repo: repo.id,
-                kind,
-                paths: vec![path("src/auth.rs")],
-                more: 0,
-                worktrees: vec!["/worktrees/one".to_owned(), "/worktrees/two".to_owned()],
-                sessions: Vec::new(),
-                agents: vec!["codex".to_owned()],
-                since: self.now(),
-            };
-            Event::ConflictChanged(ConflictChange { phase, conflict })
-        };
-        let (open, over) = (self.id_conflict(), self.id_conflict());
-        vec![
-            change(open, ConflictPhase::Found, ConflictKind::SameFile),
-            change(over, ConflictPhase::Found, ConflictKind::SameHunk),
-            change(over, ConflictPhase::Worsened, ConflictKind::MergeConflict),
-            change(over, ConflictPhase::Gone, ConflictKind::MergeConflict),
-        ]
     }
 
     fn family(
