@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// None when this program was not started as a guard or a driver.
-pub(in crate::core) fn guard(arguments: &[String]) -> Option<ExitCode> {
+pub(in crate::scale) fn guard(arguments: &[String]) -> Option<ExitCode> {
     arguments.first().filter(|word| word.as_str() == "__guard")?;
     let ended = if process::told("CODITECT_AGENT").as_deref() == Some(MULTIPLEXED) {
         hold(arguments)
