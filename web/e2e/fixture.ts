@@ -45,6 +45,8 @@ function surroundings(b: Builder): void {
       isolation: one.isolation,
       sandbox: one.sandbox,
       sub_agents: false,
+      capabilities: [],
+      paused: null,
     })),
   );
 }
