@@ -124,7 +124,7 @@ describe.skipIf(chromiumPath === null || REAL !== null)('a board', () => {
     await grip(page, titleOf(0)).click();
     await page.getByRole('button', { name: 'Reply' }).click();
     await page.getByRole('textbox', { name: 'Answer' }).fill('I do');
-    await page.getByRole('button', { name: 'Answer' }).click();
+    await page.getByRole('button', { name: 'Answer', exact: true }).click();
     await page.getByText('I do', { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Settle' }).click();
     await page.getByRole('button', { name: 'Open again' }).waitFor();
