@@ -46,8 +46,9 @@ fn columns(workspace: &Workspace, name: &str, table: &str) -> Vec<String> {
 }
 
 fn figures(store: &Store) -> Vec<AgentFigures> {
+    settled(store);
     let (figures, status) = store.agent_figures(None, None).unwrap();
-    assert_eq!(status.position, store.durable(), "a read waits for what is durable");
+    assert_eq!((status.position, status.stopped), (store.durable(), None));
     figures
 }
 
