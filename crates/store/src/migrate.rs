@@ -185,6 +185,7 @@ mod tests {
             .flat_map(migrations)
             .map(|migration| (migration.name, migration.sql))
             .chain(crate::postgresql::HAND_WRITTEN)
+            .chain(crate::side::schemas())
             .map(|(name, sql)| format!("{}  {name}", checksum(sql)))
             .collect();
         let released: Vec<&str> = RELEASED.lines().filter(|line| !line.starts_with('#')).collect();

@@ -67,6 +67,14 @@ impl Side {
     }
 }
 
+/// The schemas, each under the name of its file.
+#[cfg(test)]
+pub(crate) fn schemas() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ["sides/artifacts", "sides/agent_metrics", "sides/parsed_sessions"]
+        .into_iter()
+        .zip(Side::ALL.map(Side::schema))
+}
+
 /// One of them, open.
 struct Open {
     side: Side,

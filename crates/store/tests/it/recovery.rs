@@ -310,7 +310,8 @@ fn what_an_interrupted_rebuild_left_is_removed_by_the_next() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["messages.db", "sessions.db"]);
+    let expected = ["agent_metrics.db", "artifacts.db", "messages.db", "parsed_sessions.db", "sessions.db"];
+    assert_eq!(names, expected);
 }
 
 #[test]

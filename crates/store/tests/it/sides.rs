@@ -57,6 +57,8 @@ fn they_have_the_studios_oldest_columns_and_say_what_agents_did() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
     let history = World::new().history();
+    // Turns are started by the history's clock, and end by the store's, which is an hour ahead.
+    workspace.clock.advance(Duration::from_secs(3600));
     history.commit_all(&store);
     let all = figures(&store);
     let claude = all.iter().find(|one| one.agent == "claude").unwrap();
