@@ -50,9 +50,9 @@ fn the_database_is_set_up_as_promised() {
     assert_eq!(text("journal_mode"), "wal");
     assert_eq!(text("auto_vacuum"), "2");
     assert_eq!(text("application_id"), 0x4344_4253.to_string());
-    assert_eq!(text("user_version"), "4");
+    assert_eq!(text("user_version"), "5");
     let versions: i64 = sql.query_row("SELECT count(*) FROM _schema_version", [], |row| row.get(0)).unwrap();
-    assert_eq!(versions, 4);
+    assert_eq!(versions, 5);
     let mode = std::fs::metadata(stage.dir.path().join("rt")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
 }
