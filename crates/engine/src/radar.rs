@@ -99,6 +99,9 @@ impl Radar {
     }
 
     fn locked(&self, change: &LockChange) {
+        if change.phase == LockPhase::Waiting {
+            return;
+        }
         let worktree = PathBuf::from(&change.worktree);
         // A pattern, or a name we cannot name, is known at the release or at the next sweep.
         let path =

@@ -27,10 +27,16 @@ impl Window {
     /// The newest `most` messages of the window.
     pub(crate) fn read(view: &View<'_>, session: &Session, most: usize) -> Result<Self, StoreError> {
         let mut window = Self { compaction: None, messages: Vec::new(), whole: true, names: HashMap::new() };
+        let mut after = 0;
         for stretch in fork::stretches(view, session)? {
             let upto = stretch.upto.map(|upto| view.message_number(upto)).transpose()?.flatten();
-            let compaction = view.compaction_upto(stretch.session, upto)?;
-            let after = compaction.as_ref().map_or(0, |row| row.upto);
+            // A fork's compaction may end in what it was forked from: the rest of that is still to be read.
+            if window.compaction.is_none() {
+                window.compaction = view.compaction_upto(stretch.session, upto)?;
+                after = window.compaction.as_ref().map_or(0, |row| row.upto);
+            } else if upto.is_none_or(|upto| upto <= after) {
+                break;
+            }
             // One more tells whether there are more.
             let room = most - window.messages.len();
             let mut page = view.messages_between(stretch.session, after, upto, room + 1)?;
@@ -40,8 +46,7 @@ impl Window {
             }
             page.append(&mut window.messages);
             window.messages = page;
-            window.compaction = compaction;
-            if window.compaction.is_some() || !window.whole {
+            if !window.whole {
                 break;
             }
         }

@@ -23,7 +23,7 @@ const WRITER_QUEUE: usize = 64;
 /// Largest file the writer writes or replaces, in bytes.
 pub(crate) const FILE_MAX: u64 = 16 * 1024 * 1024;
 /// Beginning of the names of files that are not finished; they go when the writer opens the worktree.
-pub(crate) const UNFINISHED: &str = ".coditect-unfinished-";
+pub(crate) const UNFINISHED: &str = git::UNFINISHED;
 /// Entries of a worktree that are looked at for unfinished files, at most.
 const SWEEP_ENTRIES_MAX: usize = 200_000;
 

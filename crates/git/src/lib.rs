@@ -64,7 +64,7 @@ pub use replay::Replayed;
 pub use repository::{REF_PREFIX, Repository};
 pub use site::{LOCK_WAIT, Site, Start};
 pub use snapshot::{FILE_MAX, MESSAGE_MAX, PATHS_MAX, Snapshot, Taken};
-pub use status::{Change, Status, StatusEntry};
+pub use status::{Change, Status, StatusEntry, UNFINISHED};
 pub use trash::{Discard, PutBack};
 pub use url::{CloneUrl, URL_MAX, looks_like_url};
 pub use worktree::{LENT_PREFIX, Lent};

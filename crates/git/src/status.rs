@@ -4,6 +4,9 @@ use crate::diff::DIFF_PATHS_MAX;
 use crate::{GitError, Repository};
 use model::RepoPath;
 
+/// How names of our own files begin that are on their way to their names. They are nobody's change.
+pub const UNFINISHED: &str = ".coditect-unfinished-";
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
     /// Sorted by path.
@@ -60,6 +63,11 @@ impl Repository {
             let ([x, y, _, path @ ..], 4..) = (entry, entry.len()) else {
                 return Err(GitError::Unexpected { verb: "status".to_owned() });
             };
+            // A file of ours that is on its way to its name.
+            let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            if (*x, *y) == (b'?', b'?') && name.starts_with(UNFINISHED.as_bytes()) {
+                continue;
+            }
             match std::str::from_utf8(path).ok().and_then(|path| path.parse().ok()) {
                 Some(path) => {
                     let (staged, unstaged) = changes(*x, *y);

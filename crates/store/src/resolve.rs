@@ -89,7 +89,7 @@ macro_rules! short_ids {
                 #[cfg(test)]
                 name: stringify!($newest),
                 database: crate::statement::Database::$database,
-                sql: concat!("SELECT ", $column, " AS id FROM ", $table, " WHERE seq > 0 ORDER BY seq DESC LIMIT 1"),
+                sql: concat!("SELECT ", $column, " AS id FROM ", $table, " WHERE seq > 0", $visible, " ORDER BY seq DESC LIMIT 1"),
                 postgresql: None,
             };)?
         )+

@@ -36,7 +36,14 @@ pub(super) fn import(shared: &Shared, path: &Path) -> Result<ImportedSession, Re
     let file = open(path)?;
     let again = file.try_clone().map_err(|error| unreadable(&error))?;
     let survey = Arc::new(survey(file)?);
-    let known = shared.store.read_or_refuse(|view| known(view, &survey))?;
+    // Looked at before anything is committed, so that nothing of a refused archive is here.
+    let known = shared.store.read_or_refuse(|view| {
+        let known = known(view, &survey)?;
+        if known.is_none() {
+            survey.nouns.iter().try_for_each(|noun| free(view, *noun))?;
+        }
+        Ok(known)
+    })?;
     let read = match &known {
         Some(known) if known.whole => 0,
         known => take_in(shared, again, &survey, known.as_ref().map_or(0, |known| known.lines))?,
@@ -163,15 +170,18 @@ fn check(view: &View<'_>, nouns: &BTreeSet<Noun>, event: &Event) -> Result<(), R
             format!("a {} event of the archive is about {noun:?}, which it does not bring", event.kind());
         return Err(Refusal::invalid("archive_malformed", message).hint("export the session again"));
     }
-    let taken = match brought(event) {
-        None => false,
-        Some(Noun::Participant(id)) => view.participant(id)?.is_some(),
-        Some(Noun::Task(id)) => view.task(id)?.is_some(),
-        Some(Noun::Turn(id)) => view.turn(id)?.is_some(),
-        Some(Noun::Run(id)) => view.run(id)?.is_some(),
+    brought(event).map_or(Ok(()), |noun| free(view, noun))
+}
+
+fn free(view: &View<'_>, noun: Noun) -> Result<(), Refusal> {
+    let taken = match noun {
+        Noun::Participant(id) => view.participant(id)?.is_some(),
+        Noun::Task(id) => view.task(id)?.is_some(),
+        Noun::Turn(id) => view.turn(id)?.is_some(),
+        Noun::Run(id) => view.run(id)?.is_some(),
     };
     if taken {
-        let message = format!("what a {} event of the archive brings is here already", event.kind());
+        let message = format!("{noun:?} of the archive is here already");
         return Err(Refusal::conflict("session_exists", message)
             .hint("nothing is ever written over: read the archive into another workspace"));
     }

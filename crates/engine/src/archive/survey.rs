@@ -132,13 +132,14 @@ impl Reading {
 /// Reads all of it, and says what it brings.
 pub(super) fn survey(file: File) -> Result<Survey, Refusal> {
     let mut reading = Reading::begin(file)?;
-    let (mut nouns, mut events, mut blobs) = (BTreeSet::new(), 0, 0);
+    let (mut nouns, mut acted, mut events, mut blobs) = (BTreeSet::new(), BTreeSet::new(), 0, 0);
     loop {
         match reading.next()? {
             Item::Event(one) => {
                 events += 1;
                 nouns.extend(brought(&one.event));
-                if nouns.len() > NOUNS_MAX {
+                acted.extend(acted_on(&one.event));
+                if nouns.len().max(acted.len()) > NOUNS_MAX {
                     let message =
                         format!("the archive has more than {NOUNS_MAX} tasks, turns, seats and runs");
                     return Err(Refusal::invalid("archive_too_large", message)
@@ -151,6 +152,9 @@ pub(super) fn survey(file: File) -> Result<Survey, Refusal> {
                 let lines = reading.lines();
                 if (end.lines + 1, end.events, end.blobs) != (lines, events, blobs) {
                     return Err(malformed(lines, &"its last line counts other things"));
+                }
+                if let Some(noun) = acted.difference(&nouns).next() {
+                    return Err(malformed(lines, &format!("it is about {noun:?}, which it does not bring")));
                 }
                 let through = end.through.parse::<Cursor>().map_err(|error| malformed(lines, &error))?;
                 let archive = reading.head();

@@ -123,9 +123,14 @@ impl<W: Write> Writing<'_, W> {
             if !self.blobs.insert(hash) {
                 continue;
             }
-            let Ok(content) = self.journal.blobs().get(&hash) else {
-                self.blobs.remove(&hash);
-                continue;
+            let content = match self.journal.blobs().get(&hash) {
+                Ok(content) => content,
+                // An artifact is named only when its content is durable: without it this is not the session.
+                Err(error) if matches!(event, Event::ArtifactCreated(_)) => return Err(error.into()),
+                Err(_) => {
+                    self.blobs.remove(&hash);
+                    continue;
+                }
             };
             let bytes = content.len() as u64;
             let mut at = 0;

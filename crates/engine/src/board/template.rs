@@ -4,7 +4,7 @@
 //! is put in as it is and never looked at again, so what an agent writes in a title or a note cannot become a name. An unknown name is
 //! refused when the template is made, a value that a card does not have when it is dropped.
 
-use model::{Refusal, TEMPLATE_MAX};
+use model::{PROMPT_MAX, Refusal, TEMPLATE_MAX};
 
 /// Every name a template may have.
 pub const TEMPLATE_NAMES: [&str; 9] = [
@@ -74,6 +74,11 @@ pub(super) fn render(template: &str, value: impl Fn(&str) -> Option<String>) -> 
                     .hint("drop another card there, or change the zone's prompt")
             })?),
         }
+        if out.len() > PROMPT_MAX {
+            let message = format!("the prompt would have more than {PROMPT_MAX} bytes");
+            return Err(Refusal::conflict("prompt_too_long", message)
+                .hint("shorten the card's note, or the zone's prompt"));
+        }
     }
     Ok(out)
 }
@@ -101,6 +106,9 @@ mod tests {
             check(template).unwrap();
             assert_eq!(render(template, value).unwrap(), expected);
         }
+        let much = |_: &str| Some("x".repeat(PROMPT_MAX / 2 + 1));
+        let long = render("{{card.note}}{{card.note}}", much).unwrap_err();
+        assert_eq!((long.code.as_ref(), long.hint.is_some()), ("prompt_too_long", true));
         let missing = render("on {{branch}}", value).unwrap_err();
         assert_eq!((missing.code.as_ref(), missing.hint.is_some()), ("template_value_missing", true));
     }

@@ -104,7 +104,14 @@ fn one(
     belongs(repository, &found, file)?;
     let mut known = BTreeMap::new();
     for one in &found {
-        known.insert(one.id, shared.store.read(|view| view.checkpoint(one.id))?);
+        let row = shared.store.read(|view| view.checkpoint(one.id))?;
+        let other = row.as_ref().map(|row| &row.checkpoint);
+        let other = other.is_some_and(|it| it.repo != repo.id || it.commit != one.commit.as_str());
+        if known.insert(one.id, row).is_some() || other {
+            let message = format!("checkpoint {} is another one in {}", one.id.short(), file.display());
+            return Err(Refusal::invalid("bundle_hostile", message)
+                .hint("it was made to take the place of one that is here; do not use it"));
+        }
     }
     let new: Vec<&Found> =
         found.iter().filter(|one| known[&one.id].as_ref().is_none_or(|row| row.removed.is_some())).collect();

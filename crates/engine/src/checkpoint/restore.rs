@@ -298,12 +298,16 @@ fn under_lock(
     if again.files != files {
         return Err(restless());
     }
-    let in_the_way: Vec<&RepoPath> = steps
-        .iter()
-        .zip(&files)
-        .filter(|(step, file)| file.before.is_none() && step.before.is_some())
-        .map(|(step, _)| &step.path)
-        .collect();
+    // The way back is held against what is there: of what git's look leaves out it has what HEAD has.
+    let back = repository.unpack(&survey.tree, &names)?;
+    let mut in_the_way: Vec<&RepoPath> = Vec::new();
+    for step in steps.iter().filter(|step| step.before.is_some()) {
+        let held = print_of(back.folder(), &step.path)?;
+        let (here, there) = (content_of(step.before.as_ref()), content_of(held.as_ref()));
+        if step.before != held && (here.is_none() || here != there) {
+            in_the_way.push(&step.path);
+        }
+    }
     if !in_the_way.is_empty() {
         return Err(blocked(&in_the_way));
     }

@@ -252,6 +252,18 @@ async fn what_no_checkpoint_holds_is_in_the_way_and_what_is_wrong_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_git_is_told_not_to_look_at_is_in_the_way() {
+    let place = Place::new();
+    let kept = place.create("as it was").await;
+    place.write("a", "committed\n");
+    place.git(&["commit", "-qam", "changed"]);
+    place.git(&["update-index", "--skip-worktree", "a"]);
+    place.write("a", "nobody else has it\n");
+    assert_eq!(place.restore(kept.id, &[]).await.unwrap_err().code, "restore_in_the_way");
+    assert_eq!(place.read("a").as_deref(), Some("nobody else has it\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_git_every_way_says_so_and_changes_nothing() {
     let stage = Stage::new();
     let (session, _) = stage.session(&["claude"]);

@@ -86,6 +86,15 @@ fn a_fork_at_a_message_before_a_compaction_does_not_know_it() {
         let known = window(&stage, &fork);
         let told = known.compaction.as_ref().map(|row| row.compaction.summary.as_str());
         assert_eq!((told, known.messages.len()), (summary, messages), "forked at {at}");
+        if at == 15 {
+            condensed(&stage, &fork, &seat, ids[13], 3);
+            let known = window(&stage, &fork);
+            assert_eq!(
+                (known.messages.len(), known.messages[0].id),
+                (2, ids[14]),
+                "the rest stays as it was"
+            );
+        }
     }
 }
 

@@ -60,13 +60,13 @@ pub(super) async fn run(
     attempt.land_all(ready).await
 }
 
-/// How an entry stands from now on, if it still stands as it did.
-async fn end(shared: &Arc<Shared>, change: MergeChange) -> Result<(), Refusal> {
+/// How an entry stands from now on, if it is still open; says whether it was.
+async fn end(shared: &Arc<Shared>, change: MergeChange) -> Result<bool, Refusal> {
     let still = move |view: &View<'_>| {
         let open = view.merge(change.merge)?.is_some_and(|row| !row.state.is_terminal());
         Ok(if open { vec![Event::MergeChanged(change.clone())] } else { Vec::new() })
     };
-    shared.conclude(Actor::System, still).await.map(drop)
+    Ok(!shared.conclude(Actor::System, still).await?.records.is_empty())
 }
 
 impl Attempt<'_> {
@@ -82,15 +82,19 @@ impl Attempt<'_> {
                 Found::Ready(mut one) => {
                     one.row.attempt += 1;
                     let text = format!("tried for the {} time", ordinal(one.row.attempt));
-                    end(self.shared, change(&one.row, MergeState::Running, text)).await?;
-                    ready.push(one);
+                    // It may have been canceled while it was looked at.
+                    if end(self.shared, change(&one.row, MergeState::Running, text)).await? {
+                        ready.push(one);
+                    }
                 }
                 Found::Back(mut row, trouble) => {
                     row.attempt += 1;
                     hand_back(self.shared, &row, trouble).await?;
                 }
                 Found::Later(row, why) => self.put_off(&row, why).await?,
-                Found::Over(row, why) => end(self.shared, change(&row, MergeState::Failed, why)).await?,
+                Found::Over(row, why) => {
+                    end(self.shared, change(&row, MergeState::Failed, why)).await?;
+                }
             }
         }
         Ok(ready)
@@ -106,7 +110,7 @@ impl Attempt<'_> {
         }
         // It was not tried, or not to its end, through nobody's fault.
         let attempt = row.attempt.saturating_sub(u32::from(row.state == MergeState::Running));
-        end(self.shared, MergeChange { attempt, ..change(row, MergeState::Queued, why) }).await
+        end(self.shared, MergeChange { attempt, ..change(row, MergeState::Queued, why) }).await.map(drop)
     }
 
     async fn land_all(&self, ready: Vec<Ready>) -> Result<(), Refusal> {
@@ -121,7 +125,6 @@ impl Attempt<'_> {
                 // The next start tries it again.
                 return Ok(());
             }
-            let again = group.clone();
             let pile = self.pile(group).await?;
             if pile.on_it.is_empty() {
                 continue;
@@ -141,7 +144,7 @@ impl Attempt<'_> {
                 Ok(()) => {}
                 Err(refusal) if refusal.code == "branch_moved" && moves < MOVES_MAX => {
                     moves += 1;
-                    groups.push_front(again);
+                    groups.push_front(pile.on_it);
                 }
                 Err(refusal) if is_in_the_way(&refusal) => {
                     for one in &pile.on_it {
@@ -323,7 +326,10 @@ impl Attempt<'_> {
                 Landing { commit: &tip, message: &message, author: &author, at, forward_only: true };
             let (landed, _) = bring(&shared, &main, Path::new(&own), Some(&into), &landing)?;
             for (id, head) in kept {
-                main.update_ref(&format!("{REF_PREFIX}landed/{id}"), &head)?;
+                // It has landed in any case.
+                if let Err(error) = main.update_ref(&format!("{REF_PREFIX}landed/{id}"), &head) {
+                    tracing::warn!(%error, %id, "nothing marks what has landed");
+                }
             }
             Ok(landed)
         };

@@ -48,6 +48,10 @@ fn look(shared: &Shared, repo: &Repo, row: &MergeRow) -> Result<Result<Oid, Trou
     }
     nobody_works(shared, path, &row.entry.name)?;
     let main = checkpoint::open(shared, &repo.path)?;
+    if main.branch_tip(&row.entry.into)?.is_none() {
+        let message = format!("there is no branch `{}` any more", row.entry.into);
+        return Err(Refusal::conflict("no_branch", message).hint("add it again with a branch that is there"));
+    }
     let worktree = shared.git.open(path)?;
     if worktree.common_dir() != main.common_dir() {
         let message = format!("{} leads to another repository than {}", row.entry.path, repo.slug);

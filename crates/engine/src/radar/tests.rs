@@ -252,6 +252,8 @@ async fn a_file_locked_by_hand_is_looked_at_until_its_lock_goes() {
     radar.hear(&Event::LockChanged(change(LockPhase::Acquired)));
     radar.look_at_hands();
     assert!(radar.has_hands() && radar.take().edits.is_empty(), "nothing changed yet");
+    radar.hear(&Event::LockChanged(change(LockPhase::Waiting)));
+    assert!(radar.has_hands(), "who waits takes nothing from the holder");
     scene.change(&scene.repo.path, "a.txt", "2", "longer");
     radar.look_at_hands();
     let edits = radar.take().edits.remove(Path::new(&scene.repo.path)).unwrap();

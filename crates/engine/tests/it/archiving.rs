@@ -115,7 +115,9 @@ async fn what_is_exported_and_read_in_elsewhere_is_exported_alike() {
     assert_eq!(there.engine().session(fork).unwrap().session.forked_from, Some(session));
     assert_eq!(there.engine().status().unwrap().usage, model::Usage::default(), "it was paid for elsewhere");
     let turns = |scene: &Scene| {
-        let (figures, _) = scene.engine().agent_figures(Some(session), None).unwrap();
+        let wanted = scene.engine().newest();
+        let mut looks = (0..30).map(|_| scene.engine().agent_figures(Some(session), None).unwrap());
+        let (figures, _) = looks.find(|(_, status)| status.position >= wanted).expect("the figures follow");
         figures.iter().map(|one| (one.agent.clone(), one.turns, one.completed)).collect::<Vec<_>>()
     };
     assert_eq!(turns(&here), [("claude".to_owned(), 2, 2), ("kimi".to_owned(), 2, 2)]);
