@@ -133,7 +133,7 @@ impl Engine {
             self.shared.blocking(move |shared| Ok(shared.store.reader().blobs().get(hash.as_bytes())?));
         let content = read.await.map_err(|error| {
             Refusal::new(RefusalKind::Unavailable, "artifact_content_gone", error.message)
-                .hint("`coditect data verify` says what else is missing")
+                .hint("put the file again; `coditect data verify` says what else is damaged")
         })?;
         Ok((artifact, content))
     }

@@ -12,7 +12,7 @@ use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Bytes sent together.
 const PIECE: usize = 64 * 1024;
@@ -28,18 +28,28 @@ pub(crate) fn lines(
     write: impl FnOnce(&mut BufWriter<Pipe>) -> Result<(), Refusal> + Send + 'static,
 ) -> Response {
     let (pieces, read) = mpsc::channel(WAITING_MAX);
-    let pipe = Pipe { pieces: pieces.clone(), runtime: Handle::current(), app: Arc::clone(app) };
+    let (done, whole) = oneshot::channel::<()>();
+    let pipe = Pipe { pieces, runtime: Handle::current(), app: Arc::clone(app) };
     app.tasks.spawn_blocking(move || {
         let mut out = BufWriter::with_capacity(PIECE, pipe);
         let written = write(&mut out).and_then(|()| out.flush().map_err(Refusal::internal));
-        if let Err(refusal) = written {
-            tracing::warn!(%refusal, "an answer was not written to its end");
-            // What the buffer still holds must not make it look whole.
-            drop(out.into_parts());
-            drop(pieces.try_send(Err(io::Error::other("it was not written to its end"))));
+        match written {
+            Ok(()) => drop(done.send(())),
+            Err(refusal) => {
+                tracing::warn!(%refusal, "an answer was not written to its end");
+                // What the buffer still holds must not make it look whole.
+                drop(out.into_parts());
+            }
         }
     });
-    let body = Body::from_stream(stream::unfold(read, async |mut read| Some((read.recv().await?, read))));
+    let body = Body::from_stream(stream::unfold((read, Some(whole)), async |(mut read, whole)| {
+        if let Some(piece) = read.recv().await {
+            return Some((piece, (read, whole)));
+        }
+        // Without its writer's word it was not written to its end.
+        let broken = whole?.await.is_err();
+        broken.then(|| (Err(io::Error::other("it was not written to its end")), (read, None)))
+    }));
     saved(name, "application/jsonl", body)
 }
 
