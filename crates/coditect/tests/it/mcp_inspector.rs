@@ -106,7 +106,13 @@ impl Way {
                 // The studio's sessions and worktrees are the user's; a session on the bus is told so.
                 let lacking =
                     description["inputSchema"]["required"].as_array().is_some_and(|all| !all.is_empty());
-                self.refused(tool, &[], if lacking { "bad_arguments" } else { "not_for_agents" });
+                let code = match tool {
+                    _ if lacking => "bad_arguments",
+                    // Artifacts are a session's own, and this one has no session of the studio.
+                    "artifact_list" => "not_your_session",
+                    _ => "not_for_agents",
+                };
+                self.refused(tool, &[], code);
                 continue;
             }
             let arguments: &[&str] = if tool == "context_get" { &["key=shape"] } else { &[] };

@@ -18,14 +18,10 @@ fn ended() -> Value {
     })
 }
 
-/// Asks and hangs up: the call is begun and dropped.
+/// Asks and hangs up: the call is begun and dropped. A quick committer may have answered already; mostly it has not.
 async fn hung_up<T>(call: impl Future<Output = T>) {
     let mut call: Pin<Box<_>> = Box::pin(call);
-    std::future::poll_fn(|context| {
-        assert!(call.as_mut().poll(context).is_pending(), "nothing is committed that soon");
-        Poll::Ready(())
-    })
-    .await;
+    std::future::poll_fn(|context| Poll::Ready(drop(call.as_mut().poll(context)))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
