@@ -10,7 +10,7 @@ export function CopyButton({ text, label = 'Copy' }: { text: string; label?: str
       <button
         type="button"
         aria-label={label}
-        className="grid size-5 shrink-0 place-items-center rounded-sm text-faint hover:bg-hover hover:text-ink"
+        className="grid size-6 shrink-0 place-items-center rounded-sm text-faint hover:bg-hover hover:text-ink"
         onClick={() => {
           void navigator.clipboard.writeText(text).then(() => {
             setDone(true);
