@@ -12,7 +12,9 @@ const KIND: &str = "coditect.session";
 /// The lines of an archive.
 fn export(scene: &Scene, session: SessionId, family: bool) -> Vec<String> {
     let mut out = Vec::new();
-    let tally = scene.engine().export_session(&call(), session, family).unwrap().write_to(&mut out).unwrap();
+    let archive = scene.engine().export_session(&call(), session, family).unwrap();
+    // It waits for the journal, as whoever writes it for a caller may.
+    let tally = tokio::task::block_in_place(|| archive.write_to(&mut out)).unwrap();
     let text = String::from_utf8(out).unwrap();
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     assert_eq!(lines.len() as u64, tally.lines);
