@@ -153,7 +153,8 @@ struct Moving {
 impl SessionActor {
     async fn run(mut self) {
         let mut news = true;
-        loop {
+        // A daemon that stops begins nothing more.
+        while !self.shared.stopping.is_cancelled() {
             if let Err(error) = self.look(news).await {
                 tracing::error!(session = %self.session, %error, "cannot see what is to be done");
             }

@@ -195,7 +195,7 @@ impl Engine {
         let (running, waiting, usage) = shared.store.read(|view| {
             let waiting = view.tasks_in_state(&[model::TaskState::InputRequired])?.len();
             let waiting = waiting + shared.held.reasons().len();
-            let permissions = usize::try_from(view.count_open_permissions(None)?).unwrap_or(usize::MAX);
+            let permissions = usize::try_from(view.count_open_permissions()?).unwrap_or(usize::MAX);
             let waiting = waiting.saturating_add(permissions);
             Ok((view.running_turns()?.len(), waiting, view.total_usage()?))
         })?;

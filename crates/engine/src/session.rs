@@ -17,7 +17,7 @@ use model::{
     AgentName, BoardId, Event, HistoryBy, Lineage, Namer, Participant, ParticipantStatus, Refusal,
     RefusalKind, RepoId, Session, SessionId, StatusChange,
 };
-use store::{SessionFilter, SessionRow, View};
+use store::{SessionFilter, SessionRow, Shown, View};
 
 /// Longest title of a session, in characters.
 pub(crate) const TITLE_MAX: usize = 200;
@@ -126,8 +126,7 @@ impl Engine {
         }
         self.shared.store.read_or_refuse(|view| {
             let page = view.sessions(&filter)?;
-            let sessions =
-                page.rows.into_iter().map(|row| session_view(view, row)).collect::<Result<_, _>>()?;
+            let sessions = session_views(view, page.rows)?;
             Ok(SessionsPage { sessions, next: page.next.map(|mark| cursor::text(&filter, &mark)) })
         })
     }
@@ -338,28 +337,37 @@ pub(crate) fn title_given(given: Option<String>) -> Result<Option<String>, Refus
 }
 
 pub(crate) fn session_view(view: &View<'_>, row: SessionRow) -> Result<SessionView, Refusal> {
-    let session = row.session.id;
-    let participants = view.participants(session)?.into_iter().map(|row| ParticipantView {
+    let shown = session_views(view, vec![row])?.pop();
+    shown.ok_or_else(|| Refusal::internal("a session that is not shown"))
+}
+
+/// A whole page asks the store as often as one session does.
+fn session_views(view: &View<'_>, rows: Vec<SessionRow>) -> Result<Vec<SessionView>, Refusal> {
+    let ids: Vec<SessionId> = rows.iter().map(|row| row.session.id).collect();
+    let shown = view.shown(&ids)?;
+    Ok(rows.into_iter().zip(shown).map(|(row, shown)| joined_view(row, shown)).collect())
+}
+
+fn joined_view(row: SessionRow, shown: Shown) -> SessionView {
+    let seats = shown.seats.into_iter().map(|row| ParticipantView {
         participant: row.participant,
         status: row.status,
         detail: row.detail,
         since: row.since,
         context_used: row.context_used,
     });
-    let participants: Vec<ParticipantView> = participants.collect();
-    let asked = view.count_asking(session)?;
-    let permissions = view.count_open_permissions(Some(session))?;
+    let participants: Vec<ParticipantView> = seats.collect();
     let paused = participants.iter().filter(|seat| seat.status == ParticipantStatus::Paused).count();
-    Ok(SessionView {
-        short_id: session.short(),
+    SessionView {
+        short_id: row.session.id.short(),
         state: row.state,
         archived: row.archived_at.is_some(),
         participants,
         usage: row.usage,
-        needs_input: u32::try_from(asked + permissions + paused as u64).unwrap_or(u32::MAX),
+        needs_input: u32::try_from(shown.waiting + paused as u64).unwrap_or(u32::MAX),
         updated_at: row.updated_at,
         tags: row.tags,
         imported: row.imported,
         session: row.session,
-    })
+    }
 }

@@ -6,6 +6,7 @@
 use crate::Trouble;
 use crate::address::Address;
 use crate::tls::Tls;
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::task::Poll;
 use std::time::Duration;
@@ -17,6 +18,9 @@ use tokio_postgres::{AsyncMessage, Row, SimpleQueryMessage, Statement, ToStateme
 
 /// How long a server has for the whole of a connection: name, TCP, TLS, login and the first settings.
 pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// A prepared statement that answers nothing, and its values.
+pub type Write<'a> = (&'a Statement, Vec<&'a (dyn ToSql + Sync)>);
 
 /// A connection. Its calls block, so they are not for a thread that drives tasks of an asynchronous runtime.
 pub struct Client {
@@ -152,26 +156,35 @@ impl Client {
         self.call(async |client| client.execute(statement, params).await)
     }
 
-    /// Runs the statement once for each row of values, all of them sent before the first answer is waited for.
-    pub fn execute_each(
-        &mut self,
-        statement: &Statement,
-        rows: &[&[&(dyn ToSql + Sync)]],
-    ) -> Result<(), Trouble> {
+    /// Runs the statements, all of them sent before the first answer is waited for. The first that fails is the error; in a
+    /// transaction those behind it do nothing.
+    pub fn execute_all(&mut self, writes: &[Write<'_>]) -> Result<(), Trouble> {
         self.call(async |client| {
-            let mut sent: Vec<_> = rows.iter().map(|row| Box::pin(client.execute(statement, row))).collect();
+            let mut sent: VecDeque<_> = writes
+                .iter()
+                .map(|(statement, params)| Box::pin(client.execute(*statement, params)))
+                .collect();
             // Each is sent when it is first looked at, in this order; the answers come in the same.
+            let mut first = true;
             poll_fn(|context| {
-                let mut waiting = Vec::with_capacity(sent.len());
-                for mut answer in sent.drain(..) {
-                    match answer.as_mut().poll(context) {
-                        Poll::Ready(Ok(_)) => {}
-                        Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                        Poll::Pending => waiting.push(answer),
+                if std::mem::take(&mut first) {
+                    let mut waiting = VecDeque::with_capacity(sent.len());
+                    for mut answer in sent.drain(..) {
+                        match answer.as_mut().poll(context) {
+                            Poll::Ready(answered) => drop(answered?),
+                            Poll::Pending => waiting.push_back(answer),
+                        }
                     }
+                    sent = waiting;
                 }
-                sent = waiting;
-                if sent.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+                while let Some(answer) = sent.front_mut() {
+                    match answer.as_mut().poll(context) {
+                        Poll::Ready(answered) => drop(answered?),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                    sent.pop_front();
+                }
+                Poll::Ready(Ok(()))
             })
             .await
         })

@@ -4,7 +4,8 @@ use crate::StoreError;
 use crate::sql::Row;
 use model::{CostSource, Cursor, Timestamp, Usage};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::value::{Error as WordError, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -57,8 +58,9 @@ pub(crate) fn parsed_or_none<T: FromStr<Err: Display>>(
 
 /// One of the words of an enum, as serde writes it.
 pub(crate) fn word<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> Result<T, StoreError> {
-    let text = present(row, column)?.into_owned();
-    serde_json::from_value(serde_json::Value::from(text)).map_err(|error| malformed(column, error))
+    let text = present(row, column)?;
+    let word: StrDeserializer<'_, WordError> = text.as_ref().into_deserializer();
+    T::deserialize(word).map_err(|error| malformed(column, error))
 }
 
 pub(crate) fn time(row: &Row<'_>, column: &'static str) -> Result<Timestamp, StoreError> {

@@ -82,7 +82,7 @@ pub use resolve::{Candidate, LAST, RESOLVE_MAX, Resolved, ShortId};
 pub use run::RunRow;
 pub use session::{
     ActiveSession, Archived, DueCallback, GENEALOGY_DEPTH, Kin, LOOKED_MAX, ParticipantRow, SessionFilter,
-    SessionMark, SessionPage, SessionRow, SessionSort, SortValue, StatusRow,
+    SessionMark, SessionPage, SessionRow, SessionSort, Shown, SortValue, StatusRow,
 };
 pub use side::AgentFigures;
 pub use spending::{SpendingBy, SpendingRow};

@@ -47,7 +47,6 @@ statements! { QUERIES in Sessions {
         "SELECT ", permission_columns!(), " FROM permissions WHERE turn_id = ?1 AND open = 1 ORDER BY seq"
     );
     COUNT_OPEN = "SELECT count(*) FROM permissions WHERE open = 1";
-    COUNT_OPEN_OF_SESSION = "SELECT count(*) FROM permissions WHERE session_id = ?1 AND open = 1";
     RULE = "SELECT data FROM permission_rules WHERE rule_id = ?1";
     RULES_OF_PLACE = "SELECT data FROM permission_rules WHERE place = ?1 ORDER BY seq";
     // Bounded by what decisions may leave behind.
@@ -92,11 +91,9 @@ impl View<'_> {
         self.rows(&OPEN_OF_TURN, [turn.to_string()], read_permission)
     }
 
-    pub fn count_open_permissions(&self, session: Option<SessionId>) -> Result<u64, StoreError> {
-        match session {
-            None => self.count(&COUNT_OPEN, []),
-            Some(session) => self.count(&COUNT_OPEN_OF_SESSION, [session.to_string()]),
-        }
+    /// Of all sessions.
+    pub fn count_open_permissions(&self) -> Result<u64, StoreError> {
+        self.count(&COUNT_OPEN, [])
     }
 
     pub fn permission_rule(&self, id: PermissionRuleId) -> Result<Option<PermissionRule>, StoreError> {

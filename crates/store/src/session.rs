@@ -4,10 +4,12 @@
 mod callback;
 mod kin;
 mod list;
+mod shown;
 
 pub use callback::DueCallback;
 pub use kin::{GENEALOGY_DEPTH, Kin};
 pub use list::{Archived, LOOKED_MAX, SessionFilter, SessionMark, SessionPage, SessionSort, SortValue};
+pub use shown::Shown;
 
 use crate::sql::{Row, params};
 use crate::statement::statements;
@@ -20,8 +22,8 @@ use model::{
 
 /// The statements of this file and of those below it.
 #[cfg(test)]
-pub(crate) const STATEMENTS: [&[crate::statement::Statement]; 4] =
-    [QUERIES, callback::QUERIES, kin::QUERIES, list::QUERIES];
+pub(crate) const STATEMENTS: [&[crate::statement::Statement]; 5] =
+    [QUERIES, callback::QUERIES, kin::QUERIES, list::QUERIES, shown::QUERIES];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
@@ -90,6 +92,7 @@ macro_rules! participant_columns {
         "data, status, detail, status_since, context_used, vendor_session, history"
     };
 }
+pub(crate) use participant_columns;
 
 statements! { QUERIES in Sessions {
     SESSION = concat!(

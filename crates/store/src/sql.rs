@@ -9,6 +9,7 @@ use crate::{StoreError, postgresql};
 use rusqlite::ToSql;
 use rusqlite::types::FromSql;
 use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 
 pub(crate) use rusqlite::params;
 
@@ -32,11 +33,19 @@ impl<'c> From<&'c postgresql::Connection> for Connection<'c> {
 }
 
 impl Connection<'_> {
+    /// Runs a statement that returns nothing.
+    pub(crate) fn run(self, statement: &Statement, params: impl Params) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => self.touched(statement, params).map(drop),
+            Self::Postgresql(server) => params.with(|values| server.run(statement, values)),
+        }
+    }
+
     /// Runs a statement that returns nothing; says how many rows it touched.
-    pub(crate) fn run(self, statement: &Statement, params: impl Params) -> Result<usize, StoreError> {
+    pub(crate) fn touched(self, statement: &Statement, params: impl Params) -> Result<usize, StoreError> {
         params.with(|values| match self {
             Self::Sqlite(file) => Ok(file.prepare_cached(statement.sql)?.execute(values)?),
-            Self::Postgresql(server) => server.run(statement, values),
+            Self::Postgresql(server) => server.touched(statement, values),
         })
     }
 
@@ -51,10 +60,12 @@ impl Connection<'_> {
             Self::Sqlite(file) => {
                 let mut prepared = file.prepare_cached(statement.sql)?;
                 let mut found = prepared.query(values)?;
-                found.next()?.map(|row| read(&Row::Sqlite(row))).transpose()
+                let columns = Columns::default();
+                found.next()?.map(|row| read(&Row::sqlite(row, &columns))).transpose()
             }
             Self::Postgresql(server) => {
-                server.rows(statement, values)?.first().map(|row| read(&Row::Postgresql(row))).transpose()
+                let (found, columns) = (server.rows(statement, values)?, Columns::default());
+                found.first().map(|row| read(&Row::postgresql(row, &columns))).transpose()
             }
         })
     }
@@ -70,54 +81,117 @@ impl Connection<'_> {
             Self::Sqlite(file) => {
                 let mut prepared = file.prepare_cached(statement.sql)?;
                 let mut found = prepared.query(values)?;
-                let mut all = Vec::new();
+                let (mut all, columns) = (Vec::new(), Columns::default());
                 while let Some(row) = found.next()? {
-                    all.push(read(&Row::Sqlite(row))?);
+                    all.push(read(&Row::sqlite(row, &columns))?);
                 }
                 Ok(all)
             }
             Self::Postgresql(server) => {
-                server.rows(statement, values)?.iter().map(|row| read(&Row::Postgresql(row))).collect()
+                let (found, columns) = (server.rows(statement, values)?, Columns::default());
+                found.iter().map(|row| read(&Row::postgresql(row, &columns))).collect()
             }
         })
     }
 }
 
 /// A row of an answer.
-pub(crate) enum Row<'r> {
+pub(crate) struct Row<'r> {
+    cells: Cells<'r>,
+    columns: &'r Columns,
+}
+
+enum Cells<'r> {
     Sqlite(&'r rusqlite::Row<'r>),
     Postgresql(&'r tokio_postgres::Row),
 }
 
-/// How a column is named: by its number or its name.
-pub(crate) trait Column:
-    rusqlite::RowIndex + tokio_postgres::row::RowIndex + std::fmt::Display
-{
+/// Where the columns of one answer are. Both engines compare a name with one column after the other; the rows of an answer
+/// are read alike, so that the next name asked for is nearly always the one that came next in the row before.
+#[derive(Default)]
+struct Columns {
+    known: RefCell<Vec<(&'static str, usize)>>,
+    /// Behind the last one asked for.
+    next: Cell<usize>,
 }
 
-impl Column for usize {}
-impl Column for &str {}
+impl Columns {
+    fn number(&self, name: &'static str, cells: &Cells<'_>) -> Result<usize, StoreError> {
+        let mut known = self.known.borrow_mut();
+        let next = self.next.get();
+        let at = if known.get(next).is_some_and(|column| column.0 == name) {
+            next
+        } else if let Some(at) = known.iter().position(|column| column.0 == name) {
+            at
+        } else {
+            known.push((name, cells.number(name)?));
+            known.len() - 1
+        };
+        self.next.set(at + 1);
+        Ok(known[at].1)
+    }
+}
 
-impl Row<'_> {
-    pub(crate) fn get<C: Column, T: FromSql>(&self, column: C) -> Result<T, StoreError> {
+impl Cells<'_> {
+    fn number(&self, name: &'static str) -> Result<usize, StoreError> {
         match self {
-            Self::Sqlite(row) => Ok(row.get(column)?),
-            Self::Postgresql(row) => postgresql::value::get(row, column),
+            Self::Sqlite(row) => Ok(row.as_ref().column_index(name)?),
+            Self::Postgresql(row) => {
+                let at = row.columns().iter().position(|column| column.name() == name);
+                let missing = || "the answer has no such column".to_owned();
+                at.ok_or_else(|| StoreError::Malformed { column: name, reason: missing() })
+            }
+        }
+    }
+}
+
+/// How a column is named: by its number or its name.
+pub(crate) trait Column {
+    fn number(self, row: &Row<'_>) -> Result<usize, StoreError>;
+}
+
+impl Column for usize {
+    fn number(self, _: &Row<'_>) -> Result<usize, StoreError> {
+        Ok(self)
+    }
+}
+
+impl Column for &'static str {
+    fn number(self, row: &Row<'_>) -> Result<usize, StoreError> {
+        row.columns.number(self, &row.cells)
+    }
+}
+
+impl<'r> Row<'r> {
+    fn sqlite(row: &'r rusqlite::Row<'r>, columns: &'r Columns) -> Self {
+        Self { cells: Cells::Sqlite(row), columns }
+    }
+
+    fn postgresql(row: &'r tokio_postgres::Row, columns: &'r Columns) -> Self {
+        Self { cells: Cells::Postgresql(row), columns }
+    }
+
+    pub(crate) fn get<C: Column, T: FromSql>(&self, column: C) -> Result<T, StoreError> {
+        let number = column.number(self)?;
+        match self.cells {
+            Cells::Sqlite(row) => Ok(row.get(number)?),
+            Cells::Postgresql(row) => postgresql::value::get(row, number),
         }
     }
 
     /// The text of a column, or nothing for NULL; what is no text is an error about the column.
-    pub(crate) fn text(&self, column: &'static str) -> Result<Option<Cow<'_, str>>, StoreError> {
-        match self {
-            Self::Sqlite(row) => {
-                let text = row.get_ref(column)?.as_str_or_null();
+    pub(crate) fn text(&self, column: &'static str) -> Result<Option<Cow<'r, str>>, StoreError> {
+        let number = column.number(self)?;
+        match self.cells {
+            Cells::Sqlite(row) => {
+                let text = row.get_ref(number)?.as_str_or_null();
                 let bad = |error: rusqlite::types::FromSqlError| StoreError::Malformed {
                     column,
                     reason: error.to_string(),
                 };
                 Ok(text.map_err(bad)?.map(Cow::Borrowed))
             }
-            Self::Postgresql(row) => postgresql::value::text(row, column),
+            Cells::Postgresql(row) => postgresql::value::text(row, number, column),
         }
     }
 }

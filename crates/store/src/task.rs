@@ -72,7 +72,6 @@ statements! { QUERIES in Sessions {
         "SELECT ", task_columns!(), " FROM tasks t
          WHERE t.session_id = ?1 AND t.open = 1 AND t.state = 'submitted' ORDER BY t.priority DESC, t.queue_rank"
     );
-    COUNT_ASKING = "SELECT count(*) FROM tasks WHERE session_id = ?1 AND open = 1 AND state = 'input_required'";
     TASKS_OF_PLAN = concat!("SELECT ", task_columns!(), " FROM tasks t WHERE t.plan_id = ?1 ORDER BY t.seq");
     TASKS_IN_STATE = concat!("SELECT ", task_columns!(), " FROM tasks t WHERE t.state = ?1 ORDER BY t.seq");
     READY_TASKS = concat!(
@@ -152,11 +151,6 @@ impl View<'_> {
     /// Tasks of the session nobody has begun, in the order in which they will be.
     pub fn waiting_tasks(&self, session: SessionId) -> Result<Vec<TaskRow>, StoreError> {
         self.rows(&WAITING_TASKS, [session.to_string()], read_task)
-    }
-
-    /// Tasks of the session that wait for an answer.
-    pub fn count_asking(&self, session: SessionId) -> Result<u64, StoreError> {
-        self.count(&COUNT_ASKING, [session.to_string()])
     }
 
     /// Of all sessions, in the order of submission.

@@ -2,7 +2,7 @@
 
 use super::{at, seq};
 use crate::sql::{Connection, params};
-use crate::statement::{run, statements};
+use crate::statement::{run, statements, touched};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{Event, Plan, PlanEnd, PlanMerge, PlanStall, PlanState, PlanTest, Proposal};
@@ -57,7 +57,7 @@ fn created(db: &Connection, record: &Record, plan: &Plan) -> Result<(), StoreErr
 
 fn proposed(db: &Connection, record: &Record, proposal: &Proposal) -> Result<(), StoreError> {
     let plan = proposal.plan.to_string();
-    if run(db, &TOUCH_PLAN, params![plan, at(record)])? > 0 {
+    if touched(db, &TOUCH_PLAN, params![plan, at(record)])? > 0 {
         let row = params![plan, proposal.participant.to_string(), seq(record), column::to_json(proposal)?];
         run(db, &UPSERT_PROPOSAL, row)?;
     }

@@ -1,21 +1,31 @@
 //! Sessions and participants.
 
-use super::{at, board, callback, optional, seq};
+use super::{at, board, optional, seq};
 use crate::sql::{Connection, params};
 use crate::statement::{row, run, statements};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{
-    Opening, Participant, ParticipantStatus, Replay, Session, SessionArchived, SessionId, SessionKind,
-    SessionRemoved, SessionRenamed, SessionState, SessionTags, StatusChange,
+    Event, Opening, Participant, ParticipantStatus, Replay, Session, SessionArchived, SessionId, SessionKind,
+    SessionRemoved, SessionRenamed, SessionTags, StatusChange,
 };
 
+// SessionState::of in SQL: the same rule, without reading every task.
+macro_rules! derived {
+    () => {
+        "CASE WHEN EXISTS (SELECT 1 FROM tasks WHERE session_id = ?1 AND open = 1) THEN 'running'
+            ELSE coalesce((SELECT CASE WHEN state IN ('failed', 'rejected') THEN 'failed' ELSE 'completed' END
+                FROM tasks WHERE session_id = ?1 ORDER BY seq DESC LIMIT 1), 'idle')
+            END"
+    };
+}
+
 statements! { STATEMENTS in Sessions {
-    INSERT_SESSION = "INSERT INTO sessions (session_id, short_id, workspace_id, status, title, repo_id, board_id,
+    INSERT_SESSION = concat!("INSERT INTO sessions (session_id, short_id, workspace_id, status, title, repo_id, board_id,
             parent_session_id, forked_from_session_id, seq, created_at, updated_at, data, kind, named_by, listed,
-            source_id, asker_session_id, sort_title)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
-        ON CONFLICT (session_id) DO NOTHING";
+            source_id, asker_session_id, sort_title, callback)
+        VALUES (?1, ?2, ?3, ", derived!(), ", ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?4)
+        ON CONFLICT (session_id) DO NOTHING");
     RENAME_SESSION = "UPDATE sessions SET title = ?2, sort_title = ?3, named_by = ?4 WHERE session_id = ?1";
     ARCHIVE_SESSION = "UPDATE sessions SET archived_at = coalesce(archived_at, ?2), listed = 1
         WHERE session_id = ?1 AND listed IS NOT NULL";
@@ -29,14 +39,8 @@ statements! { STATEMENTS in Sessions {
     INSERT_TAG = "INSERT INTO session_tags (session_id, tag, seq) VALUES (?1, ?2, ?3)
         ON CONFLICT (session_id, tag) DO NOTHING";
     TOUCH_SESSION = "UPDATE sessions SET updated_at = ?2 WHERE session_id = ?1";
-    LEAD_SESSION = "UPDATE sessions SET agent = coalesce(agent, ?2) WHERE session_id = ?1";
-    // SessionState::of in SQL: the same rule, without reading every task.
-    DERIVE_STATUS = "UPDATE sessions SET status = CASE
-            WHEN EXISTS (SELECT 1 FROM tasks WHERE session_id = ?1 AND open = 1) THEN 'running'
-            ELSE coalesce((SELECT CASE WHEN state IN ('failed', 'rejected') THEN 'failed' ELSE 'completed' END
-                FROM tasks WHERE session_id = ?1 ORDER BY seq DESC LIMIT 1), 'idle')
-            END
-        WHERE session_id = ?1";
+    LEAD_SESSION = "UPDATE sessions SET agent = coalesce(agent, ?2), updated_at = ?3 WHERE session_id = ?1";
+    DERIVE_STATUS = concat!("UPDATE sessions SET status = ", derived!(), " WHERE session_id = ?1");
     INSERT_PARTICIPANT = "INSERT INTO participants (participant_id, short_id, session_id, agent, status, status_since,
             live, seq, joined_at, data, history)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (participant_id) DO NOTHING";
@@ -48,14 +52,14 @@ statements! { STATEMENTS in Sessions {
 
 pub(super) fn created(db: &Connection, record: &Record, session: &Session) -> Result<(), StoreError> {
     let hidden = session.lineage.kind == SessionKind::Aside;
-    let new = run(
+    run(
         db,
         &INSERT_SESSION,
         params![
             session.id.to_string(),
             session.id.short(),
             session.workspace,
-            SessionState::Idle.as_str(),
+            session.lineage.callback.as_ref().map(column::to_json).transpose()?,
             session.title,
             optional(session.repo),
             optional(session.board),
@@ -73,11 +77,7 @@ pub(super) fn created(db: &Connection, record: &Record, session: &Session) -> Re
             sorted_as(&session.title)
         ],
     )?;
-    if new == 0 {
-        return Ok(());
-    }
-    callback::set(db, session.id, session.lineage.callback.as_ref())?;
-    derive_status(db, session.id)
+    Ok(())
 }
 
 /// How a title is compared with others.
@@ -148,7 +148,7 @@ pub(super) fn joined(db: &Connection, record: &Record, joined: &Participant) -> 
             joined.history.map(|by| by.as_str())
         ],
     )?;
-    run(db, &LEAD_SESSION, params![joined.session.to_string(), joined.agent.as_str()])?;
+    run(db, &LEAD_SESSION, params![joined.session.to_string(), joined.agent.as_str(), at(record)])?;
     Ok(())
 }
 
@@ -191,6 +191,10 @@ pub(super) fn derive_status(db: &Connection, session: SessionId) -> Result<(), S
 
 /// Whatever happened in a session was activity.
 pub(super) fn touched(db: &Connection, record: &Record) -> Result<(), StoreError> {
+    // These two say when themselves.
+    if matches!(record.event, Event::SessionCreated(_) | Event::ParticipantJoined(_)) {
+        return Ok(());
+    }
     if let Some(session) = record.session {
         run(db, &TOUCH_SESSION, params![session.to_string(), at(record)])?;
     }

@@ -7,7 +7,7 @@
 use super::session::derive_status;
 use super::{at, callback, optional, seq};
 use crate::sql::{Connection, params};
-use crate::statement::{row, run, statements};
+use crate::statement::{row, run, statements, touched};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{
@@ -59,7 +59,7 @@ statements! { STATEMENTS in Sessions {
 
 pub(super) fn submitted(db: &Connection, record: &Record, task: &Task) -> Result<(), StoreError> {
     let id = task.id.to_string();
-    let new = run(
+    let new = touched(
         db,
         &INSERT_TASK,
         params![
@@ -126,7 +126,7 @@ pub(super) fn assigned(
 pub(super) fn claimed(db: &Connection, record: &Record, claim: &TaskClaim) -> Result<(), StoreError> {
     let (id, until) = (claim.task.to_string(), claim.expires_at.as_millis());
     let row = params![id, column::figure(claim.token), claim.holder, until, at(record)];
-    if run(db, &CLAIM_TASK, row)? > 0 {
+    if touched(db, &CLAIM_TASK, row)? > 0 {
         step(db, record, claim.task, TaskStep::Start)?;
         derive_status(db, claim.session)?;
     }
@@ -168,7 +168,7 @@ pub(super) fn input_requested(
     record: &Record,
     question: &Question,
 ) -> Result<(), StoreError> {
-    let asked = run(
+    let asked = touched(
         db,
         &TARGET_ASKS,
         params![
@@ -187,7 +187,7 @@ pub(super) fn input_requested(
 
 pub(super) fn input_answered(db: &Connection, record: &Record, answer: &Answer) -> Result<(), StoreError> {
     let task = answer.task.to_string();
-    if run(db, &TARGET_ANSWERED, [&task, &answer.turn.to_string()])? > 0 {
+    if touched(db, &TARGET_ANSWERED, [&task, &answer.turn.to_string()])? > 0 {
         run(db, &SET_ANSWER, params![task, answer.answer, at(record)])?;
         leave_input_required(db, record, answer.task)?;
     }
@@ -244,7 +244,7 @@ pub(super) fn turn_ended(db: &Connection, record: &Record, end: &TurnEnd) -> Res
         TurnOutcome::Canceled => TaskState::Canceled,
     };
     let row = params![end.task.to_string(), end.turn.to_string(), state.as_str()];
-    if run(db, &TARGET_ENDS, row)? > 0 {
+    if touched(db, &TARGET_ENDS, row)? > 0 {
         leave_input_required(db, record, end.task)?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::{at, seq, task};
 use crate::sql::{Connection, params};
-use crate::statement::{run, statements};
+use crate::statement::{statements, touched};
 use crate::{StoreError, column};
 use journal::Record;
 use model::{Turn, TurnEnd};
@@ -18,7 +18,7 @@ statements! { STATEMENTS in Sessions {
 } }
 
 pub(super) fn started(db: &Connection, record: &Record, turn: &Turn) -> Result<(), StoreError> {
-    let new = run(
+    let new = touched(
         db,
         &INSERT_TURN,
         params![
@@ -41,7 +41,7 @@ pub(super) fn started(db: &Connection, record: &Record, turn: &Turn) -> Result<(
 }
 
 pub(super) fn ended(db: &Connection, record: &Record, end: &TurnEnd) -> Result<(), StoreError> {
-    let ended = run(
+    let ended = touched(
         db,
         &END_TURN,
         params![

@@ -38,14 +38,18 @@ impl Beside {
         loop {
             let mut last = None;
             check(&self.connection.begin_with("BEGIN", FENCE, &[])?, &self.claim)?;
-            for record in replay.by_ref().take(RECORDS_PER_TRANSACTION) {
-                let record = record?;
-                for database in Database::ALL {
-                    apply::apply(database, &(&self.connection).into(), &record)?;
+            let connection = &self.connection;
+            connection.together(|| {
+                for record in replay.by_ref().take(RECORDS_PER_TRANSACTION) {
+                    let record = record?;
+                    for database in Database::ALL {
+                        apply::apply(database, &connection.into(), &record)?;
+                    }
+                    last = Some(record.position);
+                    self.records += 1;
                 }
-                last = Some(record.position);
-                self.records += 1;
-            }
+                Ok(())
+            })?;
             let Some(position) = last else {
                 return self.connection.batch("ROLLBACK");
             };

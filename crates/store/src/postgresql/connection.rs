@@ -7,6 +7,7 @@ use crate::StoreError;
 use crate::statement::Statement;
 use postgresql::{Address, Client};
 use rusqlite::ToSql;
+use rusqlite::types::{ToSqlOutput, Value};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use tokio_postgres::Row;
@@ -18,6 +19,8 @@ const VERSION_MIN: i64 = 15;
 pub(crate) const SILENT_IN_CHANGE_MS: u32 = 5_000;
 /// A reader may think between two of its questions.
 const SILENT_IN_READING_MS: u32 = 60_000;
+/// Writes that are sent together at most.
+const TOGETHER_MAX: usize = 256;
 /// No statement of a commit or a read takes so long.
 const STATEMENT_MS: u32 = 10_000;
 
@@ -38,7 +41,12 @@ pub(crate) struct Connection {
     /// Goes in front of the next statement, in the same round trip.
     begin: Cell<Option<&'static str>>,
     in_transaction: Cell<bool>,
+    /// Writes that wait for each other, while they do.
+    together: RefCell<Option<Vec<Write>>>,
 }
+
+/// A statement that returns nothing, with its values.
+type Write = (tokio_postgres::Statement, Vec<Param<'static>>);
 
 impl Connection {
     /// The rows in the given schema, and the truth behind them.
@@ -64,6 +72,7 @@ impl Connection {
             prepared: RefCell::default(),
             begin: Cell::new(None),
             in_transaction: Cell::new(false),
+            together: RefCell::new(None),
         };
         connection.check_server()?;
         Ok(connection)
@@ -108,7 +117,47 @@ impl Connection {
         Ok(self.client.borrow_mut().batch_execute(sql)?)
     }
 
-    pub(crate) fn run(&self, statement: &Statement, values: &[&dyn ToSql]) -> Result<usize, StoreError> {
+    /// Sends the writes of this work together, and waits for all of their answers at once: a server's time goes into the
+    /// ways there and back. What the work asks meanwhile it is answered after what it has written before.
+    pub(crate) fn together(&self, work: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.together.replace(Some(Vec::new()));
+        let done = work().and_then(|()| self.send_writes());
+        self.together.replace(None);
+        done
+    }
+
+    fn send_writes(&self) -> Result<(), StoreError> {
+        let writes = self.together.borrow_mut().as_mut().map(std::mem::take).unwrap_or_default();
+        if writes.is_empty() {
+            return Ok(());
+        }
+        if let Some(begin) = self.begin.take() {
+            self.in_transaction.set(true);
+            self.client.borrow_mut().batch_execute(begin)?;
+        }
+        let refs: Vec<_> = writes.iter().map(|(statement, params)| (statement, sent(params))).collect();
+        Ok(self.client.borrow_mut().execute_all(&refs)?)
+    }
+
+    pub(crate) fn run(&self, statement: &Statement, values: &[&dyn ToSql]) -> Result<(), StoreError> {
+        if self.together.borrow().is_none() {
+            return self.touched(statement, values).map(drop);
+        }
+        let prepared = self.prepare(statement)?;
+        let owned = |value: &&dyn ToSql| {
+            Ok(Param(ToSqlOutput::Owned(Value::try_from(Param(value.to_sql()?).value())?)))
+        };
+        let params = values.iter().map(owned).collect::<Result<_, rusqlite::Error>>()?;
+        let waiting = {
+            let mut together = self.together.borrow_mut();
+            let writes = together.get_or_insert_default();
+            writes.push((prepared, params));
+            writes.len()
+        };
+        if waiting < TOGETHER_MAX { Ok(()) } else { self.send_writes() }
+    }
+
+    pub(crate) fn touched(&self, statement: &Statement, values: &[&dyn ToSql]) -> Result<usize, StoreError> {
         self.started()?;
         let prepared = self.prepare(statement)?;
         let touched = with_params(values, |params| self.client.borrow_mut().execute(&prepared, params))?;
@@ -117,6 +166,7 @@ impl Connection {
 
     pub(crate) fn rows(&self, statement: &Statement, values: &[&dyn ToSql]) -> Result<Vec<Row>, StoreError> {
         let prepared = self.prepare(statement)?;
+        self.send_writes()?;
         with_params(values, |params| {
             let mut client = self.client.borrow_mut();
             match self.begin.take() {
@@ -130,6 +180,7 @@ impl Connection {
     }
 
     fn started(&self) -> Result<(), StoreError> {
+        self.send_writes()?;
         if let Some(begin) = self.begin.take() {
             self.in_transaction.set(true);
             self.client.borrow_mut().batch_execute(begin)?;
@@ -206,6 +257,9 @@ fn with_params<T>(
 ) -> Result<T, StoreError> {
     let params: Vec<Param<'_>> =
         values.iter().map(|value| Ok(Param(value.to_sql()?))).collect::<Result<_, rusqlite::Error>>()?;
-    let refs: Vec<&(dyn Sent + Sync)> = params.iter().map(|param| param as &(dyn Sent + Sync)).collect();
-    Ok(run(&refs)?)
+    Ok(run(&sent(&params))?)
+}
+
+fn sent<'p>(params: &'p [Param<'_>]) -> Vec<&'p (dyn Sent + Sync)> {
+    params.iter().map(|param| param as &(dyn Sent + Sync)).collect()
 }

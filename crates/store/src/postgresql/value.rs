@@ -4,7 +4,6 @@
 //! U+10FFFE, which is no character, as itself and `1`. Invariant: what is read is what was written.
 
 use crate::StoreError;
-use crate::sql::Column;
 use rusqlite::types::{FromSql, ToSqlOutput, ValueRef};
 use std::borrow::Cow;
 use std::error::Error;
@@ -23,7 +22,7 @@ const JSONB_VERSION: u8 = 1;
 pub(crate) struct Param<'a>(pub(crate) ToSqlOutput<'a>);
 
 impl Param<'_> {
-    fn value(&self) -> ValueRef<'_> {
+    pub(crate) fn value(&self) -> ValueRef<'_> {
         match &self.0 {
             ToSqlOutput::Borrowed(value) => *value,
             ToSqlOutput::Owned(value) => value.into(),
@@ -111,12 +110,12 @@ impl Found<'_> {
     }
 }
 
-pub(crate) fn found<'r, C: Column>(row: &'r Row, column: C) -> Result<Found<'r>, StoreError> {
-    let raw: Option<Raw<'r>> = row.try_get(column)?;
+pub(crate) fn found(row: &Row, column: usize) -> Result<Found<'_>, StoreError> {
+    let raw: Option<Raw<'_>> = row.try_get(column)?;
     let Some(Raw { ty, bytes }) = raw else { return Ok(Found::Null) };
     let malformed =
         || StoreError::Malformed { column: "value", reason: format!("{ty} of {} bytes", bytes.len()) };
-    let text = |bytes: &'r [u8]| std::str::from_utf8(bytes).map_err(|_| malformed());
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| malformed());
     Ok(match ty {
         Type::INT8 => Found::Integer(i64::from_be_bytes(bytes.try_into().map_err(|_| malformed())?)),
         Type::INT4 => Found::Integer(i32::from_be_bytes(bytes.try_into().map_err(|_| malformed())?).into()),
@@ -131,13 +130,17 @@ pub(crate) fn found<'r, C: Column>(row: &'r Row, column: C) -> Result<Found<'r>,
     })
 }
 
-pub(crate) fn get<C: Column, T: FromSql>(row: &Row, column: C) -> Result<T, StoreError> {
+pub(crate) fn get<T: FromSql>(row: &Row, column: usize) -> Result<T, StoreError> {
     T::column_result(found(row, column)?.as_ref())
         .map_err(|error| StoreError::Malformed { column: "value", reason: error.to_string() })
 }
 
-pub(crate) fn text<'r>(row: &'r Row, column: &'static str) -> Result<Option<Cow<'r, str>>, StoreError> {
-    match found(row, column)? {
+pub(crate) fn text<'r>(
+    row: &'r Row,
+    number: usize,
+    column: &'static str,
+) -> Result<Option<Cow<'r, str>>, StoreError> {
+    match found(row, number)? {
         Found::Null => Ok(None),
         Found::Text(text) => Ok(Some(text)),
         other => Err(StoreError::Malformed { column, reason: format!("it is no text: {other:?}") }),

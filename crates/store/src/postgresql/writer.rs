@@ -236,12 +236,11 @@ impl Writer {
         }
         let drafts = commit::drafts(events, &actor, key.as_ref(), past);
         let records = self.scribe.write(&drafts)?;
-        let connection = self.open()?.into();
-        for record in &records {
-            for database in Database::ALL {
-                apply::apply(database, &connection, record)?;
-            }
-        }
+        let connection = self.open()?;
+        connection.together(|| {
+            let mut both = records.iter().flat_map(|record| Database::ALL.map(|database| (database, record)));
+            both.try_for_each(|(database, record)| apply::apply(database, &connection.into(), record))
+        })?;
         Ok(Receipt { records, replayed: false })
     }
 

@@ -102,42 +102,42 @@ pub struct SessionPage {
 }
 
 macro_rules! in_order_of_making {
-    ($filter:literal) => {
+    () => {
         concat!(
             "SELECT ",
             session_columns!(),
-            " FROM sessions s WHERE s.listed = ?1 AND ",
-            $filter,
-            "s.seq < ?2 ORDER BY s.seq DESC LIMIT ?3"
+            " FROM sessions s WHERE s.listed = ?1 AND s.seq < ?2 ORDER BY s.seq DESC LIMIT ?3"
         )
     };
-    ($filter:literal up) => {
+    (up) => {
         concat!(
             "SELECT ",
             session_columns!(),
-            " FROM sessions s WHERE s.listed = ?1 AND ",
-            $filter,
-            "s.seq > ?2 ORDER BY s.seq LIMIT ?3"
+            " FROM sessions s WHERE s.listed = ?1 AND s.seq > ?2 ORDER BY s.seq LIMIT ?3"
         )
     };
 }
 macro_rules! in_order_of {
-    ($column:literal) => {
+    ($column:literal, $only:expr) => {
         concat!(
             "SELECT ",
             session_columns!(),
-            " FROM sessions s WHERE s.listed = ?1 AND (",
+            " FROM sessions s WHERE s.listed = ?1 AND ",
+            $only,
+            "(",
             $column,
             ", s.seq) < (?4, ?2) ORDER BY ",
             $column,
             " DESC, s.seq DESC LIMIT ?3"
         )
     };
-    ($column:literal up) => {
+    ($column:literal, $only:expr, up) => {
         concat!(
             "SELECT ",
             session_columns!(),
-            " FROM sessions s WHERE s.listed = ?1 AND (",
+            " FROM sessions s WHERE s.listed = ?1 AND ",
+            $only,
+            "(",
             $column,
             ", s.seq) > (?4, ?2) ORDER BY ",
             $column,
@@ -145,20 +145,30 @@ macro_rules! in_order_of {
         )
     };
 }
+// That they are sorted by the filter's column as well leaves PostgreSQL one index to walk. With `= ?4` it also walks the one
+// by `seq` alone, through all the sessions that are newer than the few that are looked for.
+macro_rules! only {
+    ($column:literal) => {
+        in_order_of!($column, concat!($column, " >= ?4 AND "))
+    };
+    ($column:literal up) => {
+        in_order_of!($column, concat!($column, " <= ?4 AND "), up)
+    };
+}
 
 statements! { QUERIES in Sessions {
-    ALL_DOWN = in_order_of_making!("");
-    ALL_UP = in_order_of_making!("" up);
-    STATUS_DOWN = in_order_of_making!("s.status = ?4 AND ");
-    STATUS_UP = in_order_of_making!("s.status = ?4 AND " up);
-    AGENT_DOWN = in_order_of_making!("s.agent = ?4 AND ");
-    AGENT_UP = in_order_of_making!("s.agent = ?4 AND " up);
-    REPO_DOWN = in_order_of_making!("s.repo_id = ?4 AND ");
-    REPO_UP = in_order_of_making!("s.repo_id = ?4 AND " up);
-    BOARD_DOWN = in_order_of_making!("s.board_id = ?4 AND ");
-    BOARD_UP = in_order_of_making!("s.board_id = ?4 AND " up);
-    SOURCE_DOWN = in_order_of_making!("s.source_id = ?4 AND ");
-    SOURCE_UP = in_order_of_making!("s.source_id = ?4 AND " up);
+    ALL_DOWN = in_order_of_making!();
+    ALL_UP = in_order_of_making!(up);
+    STATUS_DOWN = only!("s.status");
+    STATUS_UP = only!("s.status" up);
+    AGENT_DOWN = only!("s.agent");
+    AGENT_UP = only!("s.agent" up);
+    REPO_DOWN = only!("s.repo_id");
+    REPO_UP = only!("s.repo_id" up);
+    BOARD_DOWN = only!("s.board_id");
+    BOARD_UP = only!("s.board_id" up);
+    SOURCE_DOWN = only!("s.source_id");
+    SOURCE_UP = only!("s.source_id" up);
     TAG_DOWN = concat!(
         "SELECT ", session_columns!(), " FROM session_tags g CROSS JOIN sessions s
          WHERE g.tag = ?4 AND g.seq < ?2 AND s.session_id = g.session_id AND s.listed = ?1
@@ -169,12 +179,12 @@ statements! { QUERIES in Sessions {
          WHERE g.tag = ?4 AND g.seq > ?2 AND s.session_id = g.session_id AND s.listed = ?1
          ORDER BY g.seq LIMIT ?3"
     );
-    UPDATED_DOWN = in_order_of!("s.updated_at");
-    UPDATED_UP = in_order_of!("s.updated_at" up);
-    TITLE_DOWN = in_order_of!("s.sort_title");
-    TITLE_UP = in_order_of!("s.sort_title" up);
-    COST_DOWN = in_order_of!("s.cost_micros");
-    COST_UP = in_order_of!("s.cost_micros" up);
+    UPDATED_DOWN = in_order_of!("s.updated_at", "");
+    UPDATED_UP = in_order_of!("s.updated_at", "", up);
+    TITLE_DOWN = in_order_of!("s.sort_title", "");
+    TITLE_UP = in_order_of!("s.sort_title", "", up);
+    COST_DOWN = in_order_of!("s.cost_micros", "");
+    COST_UP = in_order_of!("s.cost_micros", "", up);
     NEWEST_SESSION = concat!(
         "SELECT ", session_columns!(), " FROM sessions s WHERE s.listed = 0 ORDER BY s.seq DESC LIMIT 1"
     );
@@ -279,7 +289,7 @@ impl SessionFilter {
     }
 
     fn wants(&self, row: &Row<'_>) -> Result<bool, StoreError> {
-        let is = |column: &str, wanted: Option<String>| -> Result<bool, StoreError> {
+        let is = |column: &'static str, wanted: Option<String>| -> Result<bool, StoreError> {
             let Some(wanted) = wanted else { return Ok(true) };
             Ok(row.get::<_, Option<String>>(column)?.is_some_and(|found| found == wanted))
         };
