@@ -26,6 +26,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 const LIST_MOST: f64 = 5.0;
 const START_MOST: f64 = 300.0;
 const RESIDENT_MOST: f64 = 120.0;
+const ANNOUNCED_WITHIN: Duration = Duration::from_secs(10);
 /// How long the archive of the sessions may take to be written.
 const ARCHIVED_WITHIN: Duration = Duration::from_secs(600);
 
@@ -95,7 +96,16 @@ pub(super) fn serve_with(order: &Order, root: &Path, env: &[(&str, &str)]) -> Re
         .env("CODITECT_DATA_ROOT", root)
         .env("HOME", root);
     daemon.envs(env.iter().copied());
-    Served::start(daemon, port, "/healthz")
+    let served = Served::start(daemon, port, "/healthz")?;
+    // It answers a moment before it writes down where.
+    let (info, begun) = (DataRoot::new(root).daemon_info(), Instant::now());
+    while !info.exists() {
+        if begun.elapsed() > ANNOUNCED_WITHIN {
+            return Err(format!("{} was not written", info.display()));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(served)
 }
 
 /// A connection to the daemon of a data root, as its user.
