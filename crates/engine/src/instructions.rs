@@ -48,9 +48,8 @@ pub(crate) async fn system(
     let Some(repo) = repo.filter(|_| driver == Driver::Native) else { return text };
     let path = repo.path.clone();
     let whole = text.clone() + &surroundings(&path, standing);
-    let found = shared.blocking(move |shared| {
-        Ok(shared.fragments.files.before(&whole, Path::new(&path), shared.now()))
-    });
+    let found = shared
+        .blocking(move |shared| Ok(shared.fragments.files.before(&whole, Path::new(&path), shared.now())));
     // Without them it still has its rules.
     if let Ok(whole) = found.await {
         text = whole;

@@ -186,7 +186,8 @@ impl Radar {
     /// For the doctor: what the radar cannot see.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let broken = self.broken();
-        let finding = |(worktree, why): (&PathBuf, &String)| Finding {
+        let finding = |(worktree, why): (&PathBuf, &String)| {
+            Finding {
             severity: Severity::Warning,
             check: "worktree_broken",
             message: format!(
@@ -197,6 +198,7 @@ impl Radar {
                 "`git worktree repair` in its repository mends a pointer; `coditect conflict sweep` looks again"
                     .to_owned(),
             ),
+        }
         };
         broken.iter().map(finding).collect()
     }
@@ -272,7 +274,9 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
         });
         let (back, seen) = match looked.await {
             Ok(looked) => looked,
-            Err(error) => return tracing::error!(%error, "a look for conflicts ended badly; there are no more"),
+            Err(error) => {
+                return tracing::error!(%error, "a look for conflicts ended badly; there are no more");
+            }
         };
         owner = back;
         let told = match seen {

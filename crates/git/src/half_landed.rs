@@ -94,9 +94,8 @@ impl Repository {
     /// staged something else in every one of them it is left to him.
     fn is_shown(&self, base: &str, new: &Oid) -> Result<bool, GitError> {
         let (staged, lands) = (self.compare_index(base)?, self.compare_trees(base, new.as_str())?);
-        let is_new = lands
-            .iter()
-            .any(|(path, (_, after))| staged.get(path).is_some_and(|(_, index)| index == after));
+        let is_new =
+            lands.iter().any(|(path, (_, after))| staged.get(path).is_some_and(|(_, index)| index == after));
         Ok(is_new || lands.keys().all(|path| staged.contains_key(path)))
     }
 

@@ -20,7 +20,8 @@ fn board(place: &Workplace) -> String {
 /// A card of a session of its own, outside of the zone.
 fn card(place: &Workplace, board: &str, note: &str) -> (String, String) {
     let session = place.session("claude");
-    let card = ["board", "card", "add", board, "--session", &session, "--note", note, "--at", "-500,0", "--json"];
+    let card =
+        ["board", "card", "add", board, "--session", &session, "--note", note, "--at", "-500,0", "--json"];
     let card = place.house.json(&card)["id"].as_str().unwrap().to_owned();
     (card, session)
 }

@@ -266,7 +266,8 @@ fn of_two_clients_that_decide_at_once_one_wins_and_the_agent_hears_one_answer() 
         });
         let won = answers[0].is_ok();
         assert_ne!(won, answers[1].is_ok(), "one of them wins: {answers:?}");
-        let decision = answers.iter().find_map(|answer| answer.as_ref().ok()).unwrap().decision.clone().unwrap();
+        let decision =
+            answers.iter().find_map(|answer| answer.as_ref().ok()).unwrap().decision.clone().unwrap();
         assert_eq!((decision.allowed, decision.by.as_str()), (won, "user"));
         let lost = answers.iter().find_map(|answer| answer.as_ref().err()).unwrap();
         assert_eq!((lost.code(), lost.hint().is_some()), ("permission_decided", true), "{lost:?}");
@@ -280,7 +281,8 @@ fn of_two_clients_that_decide_at_once_one_wins_and_the_agent_hears_one_answer() 
     assert_eq!(done.lines().collect::<Vec<_>>(), ran);
     let exported = house.run(&["events", "export", "--json"]);
     let kinds = String::from_utf8(exported.stdout).unwrap();
-    let count = |kind: &str| kinds.lines().filter(|line| line.contains(&format!(r#""kind":"{kind}""#))).count();
+    let count =
+        |kind: &str| kinds.lines().filter(|line| line.contains(&format!(r#""kind":"{kind}""#))).count();
     assert_eq!(count("permission.requested"), CONTESTS);
     assert_eq!(count("permission.decided"), CONTESTS);
     let said = house.json(&["session", "messages", &session, "--json"]).to_string();

@@ -222,9 +222,8 @@ pub(super) async fn go_on(
     let (start, place) = (prepared.start.clone(), PathBuf::from(&prepared.start.worktree));
     // Whoever takes it does it: the writer, or the one who gives up waiting for the writer.
     let waiting = Arc::new(Mutex::new(Some(prepared)));
-    let take = |waiting: &Mutex<Option<Prepared>>| {
-        waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
-    };
+    let take =
+        |waiting: &Mutex<Option<Prepared>>| waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (shared_, given) = (Arc::clone(shared), Arc::clone(&waiting));
     let job = move || {
         let prepared = take(&given).ok_or_else(|| Refusal::internal("the restore was given up"))?;

@@ -6,7 +6,9 @@ use crate::stage::Stage;
 use crate::{Call, Caller, Engine, NewBundleImport, NewCheckpoint};
 use bus::LockRequest;
 use futures_util::FutureExt;
-use model::{Actor, Checkpoint, CheckpointId, CheckpointKind, Event, LockMode, Refusal, Repo, RepoPath, Session};
+use model::{
+    Actor, Checkpoint, CheckpointId, CheckpointKind, Event, LockMode, Refusal, Repo, RepoPath, Session,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

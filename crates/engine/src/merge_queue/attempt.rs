@@ -204,9 +204,8 @@ impl Attempt<'_> {
 
     /// Whether somebody canceled one of them. The end of the whole attempt is something else.
     fn is_canceled(&self, some: &[Ready]) -> bool {
-        let canceled = |one: &Ready| {
-            self.running.get(&one.row.entry.id).is_some_and(CancellationToken::is_cancelled)
-        };
+        let canceled =
+            |one: &Ready| self.running.get(&one.row.entry.id).is_some_and(CancellationToken::is_cancelled);
         !self.cancel.is_cancelled() && some.iter().any(canceled)
     }
 
@@ -243,6 +242,7 @@ impl Attempt<'_> {
                     Err(error @ (GitError::TooMany { .. } | GitError::OutputTooLarge { .. })) => {
                         off.push((one, Off::TooMuch(error)));
                     }
+                    Err(error @ GitError::TimedOut { .. }) => off.push((one, Off::Later(error))),
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -257,6 +257,10 @@ impl Attempt<'_> {
                 Off::TooMuch(error) => {
                     let text = too_much(&one.row, &error);
                     end(self.shared, change(&one.row, MergeState::Failed, text)).await?;
+                }
+                Off::Later(error) => {
+                    let row = MergeRow { state: MergeState::Running, ..one.row };
+                    self.put_off(&row, error.to_string()).await?;
                 }
             }
         }
@@ -416,6 +420,8 @@ enum Off {
     /// Files in which it and what is below it are in each other's way.
     Conflict(Vec<RepoPath>),
     TooMuch(GitError),
+    /// It may go another time.
+    Later(GitError),
 }
 
 /// What the checks came to.

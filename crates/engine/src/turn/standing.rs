@@ -19,11 +19,7 @@ pub(crate) struct Standing {
 
 impl Standing {
     /// By a look that was had.
-    pub(crate) fn of(
-        repository: &Repository,
-        head: Option<&Oid>,
-        status: Status,
-    ) -> Result<Self, GitError> {
+    pub(crate) fn of(repository: &Repository, head: Option<&Oid>, status: Status) -> Result<Self, GitError> {
         let dirty = !status.entries.is_empty() || status.unnamable > 0;
         let state = GitState { branch: repository.branch()?, commit: head.map(ToString::to_string), dirty };
         Ok(Self { state, changed: status.entries.into_iter().map(|entry| entry.path).collect() })

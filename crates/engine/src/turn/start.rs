@@ -74,7 +74,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         fence,
         start,
     };
-    let sight = apart.sight(shared, order, &scene).await;
+    let sight = apart.sight(shared, order, &scene, standing.as_ref()).await;
     let handle = launched(shared, run, launch).await?;
     register(shared, &scene, registration, scratch.join("alive")).await.inspect_err(|_| {
         handle.stop();

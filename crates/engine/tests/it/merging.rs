@@ -290,11 +290,7 @@ async fn what_is_too_much_to_rebase_is_over_and_the_others_land_without_it() {
     scene.repo.commit_all("main moves");
     let mut ids = Vec::new();
     for worktree in [long, short] {
-        let held = NewMerge {
-            hold: true,
-            style: MergeStyle::Rebase,
-            ..new(MergeSource::Worktree(worktree))
-        };
+        let held = NewMerge { hold: true, style: MergeStyle::Rebase, ..new(MergeSource::Worktree(worktree)) };
         ids.push(scene.engine().add_merge(&call(), held).await.unwrap().entry.id);
     }
     scene.engine().run_merges(&call(), Some(repo.id), None, Some(MergeMode::Bisect)).await.unwrap();
@@ -349,8 +345,8 @@ async fn what_is_canceled_while_its_batch_is_checked_does_not_land_and_the_other
     // The others together, and once.
     let seen = std::fs::read_to_string(&runs).unwrap();
     let batches: Vec<Vec<&str>> = seen.trim().split("\n\n").map(|names| names.lines().collect()).collect();
-    assert_eq!(batches, [
-        vec!["a.txt", "one.txt", "three.txt", "two.txt"],
-        vec!["a.txt", "one.txt", "three.txt"]
-    ]);
+    assert_eq!(
+        batches,
+        [vec!["a.txt", "one.txt", "three.txt", "two.txt"], vec!["a.txt", "one.txt", "three.txt"]]
+    );
 }

@@ -179,9 +179,8 @@ fn a_landing_that_is_killed_is_there_once_or_waits() {
         place.up();
         let said = place.said();
         let last = |id: &MergeId| said[id].last().unwrap().0;
-        let fine = |id: &MergeId| {
-            matches!(last(id), MergeState::Queued | MergeState::Running | MergeState::Landed)
-        };
+        let fine =
+            |id: &MergeId| matches!(last(id), MergeState::Queued | MergeState::Running | MergeState::Landed);
         assert!(ids.iter().all(fine), "{moment:?}: {said:?}");
         let cut_off = |id: &MergeId| said[id].iter().any(|(_, text)| text == CUT_OFF);
         half += usize::from(moved && ids.iter().all(cut_off));
@@ -195,5 +194,8 @@ fn a_landing_that_is_killed_is_there_once_or_waits() {
     assert!(half > 0, "no kill fell between the branch and the record");
     let verified = place.house.run(&["data", "verify", "--json"]);
     assert!(verified.status.success(), "{}", text(&verified));
-    eprintln!("{} kills, {half} of them after the branch had moved and before it was recorded", MOMENTS.len());
+    eprintln!(
+        "{} kills, {half} of them after the branch had moved and before it was recorded",
+        MOMENTS.len()
+    );
 }
