@@ -614,6 +614,8 @@ async fn a_restore_that_finds_no_place_is_undone() {
     assert_eq!(place.read("a").as_deref(), Some("two\n"));
     place.nothing_is_left();
     drop(go);
+    // Behind all that waited.
+    shared.writers.run_within(Path::new(&place.repo.path), PATIENCE, || Ok(())).await.unwrap();
     place.restore(kept.id, &[]).await.unwrap();
     assert_eq!(place.read("a").as_deref(), Some("one\n"));
 }

@@ -104,6 +104,7 @@ async fn tasks_cannot_wait_for_each_other_in_a_circle() {
         change(&scene, a, depends_on(&[gate, gate, stranger.id])).await.unwrap().task.depends_on,
         [gate, stranger.id]
     );
+    scene.task_in(gate, &[TaskState::Working, TaskState::InputRequired]).await;
     let begun = change(&scene, gate, depends_on(&[c])).await.unwrap_err();
     assert_eq!(begun.code, "task_begun");
 }
