@@ -1,6 +1,6 @@
 //! Cards dropped in zones: the task that comes of it begins, once, also when the daemon is killed in the same moment.
 
-use crate::house::{Daemon, text, until};
+use crate::house::{text, until};
 use crate::kill::Workplace;
 use protocol::{CardPatch, Task, TaskState};
 use serde_json::Value;
@@ -78,7 +78,9 @@ fn a_drop_in_whose_midst_the_daemon_is_killed_begins_one_task_or_did_not_happen(
                 place.house.api(async |client| client.change_card(&card, &patch, None).await.is_ok())
             });
             std::thread::sleep(Duration::from_millis(after));
-            daemon.take().map(Daemon::kill);
+            if let Some(daemon) = daemon.take() {
+                daemon.kill();
+            }
             dropping.join().unwrap()
         });
         daemon = Some(place.daemon());
