@@ -14,6 +14,7 @@ use std::process::{ExitCode, Stdio};
 const BENCHES: &[(&str, bool)] = &[
     ("agents", true),
     ("bus", true),
+    ("checkpoint", false),
     ("core", true),
     ("daemon", true),
     ("history", false),

@@ -220,6 +220,7 @@ fn look(shared: &Shared) -> Vec<Finding> {
         findings.push(bad("outbox", message, Some("keep a daemon running where history matters")));
     }
     findings.extend(crate::checkpoint::look::findings(shared));
+    findings.extend(shared.radar.findings());
     match shared.store.read(|view| view.repos()) {
         Ok(repos) => findings.extend(repos.into_iter().map(|repo| {
             match shared.git.open(std::path::Path::new(&repo.path)) {

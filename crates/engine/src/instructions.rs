@@ -5,9 +5,10 @@ use crate::config::Compactor;
 use crate::engine::Shared;
 use crate::fragments::Key;
 use crate::turn::Order;
+use crate::turn::standing::Standing;
 use crate::window::{LOOKED_AT_MAX, Window, bytes, tokens};
 use llm::Turn;
-use model::{Driver, HistoryBy, Participant, Refusal, Repo, Role, Session, TaskKind};
+use model::{Driver, HistoryBy, Participant, Refusal, Repo, RepoPath, Role, Session, TaskKind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ pub(crate) async fn system(
     participant: &Participant,
     repo: Option<&Repo>,
     kind: TaskKind,
+    standing: Option<&Standing>,
 ) -> String {
     let snapshot = shared.config.snapshot();
     let (agent, driver) = (&participant.agent, participant.driver);
@@ -45,11 +47,9 @@ pub(crate) async fn system(
         shared.fragments.part(snapshot.version, key, || lasting(driver, repo, kind, own())).to_string();
     let Some(repo) = repo.filter(|_| driver == Driver::Native) else { return text };
     let path = repo.path.clone();
-    let said = text.clone();
-    let found = shared.blocking(move |shared| {
-        let whole = said + &surroundings(shared, &path);
-        Ok(shared.fragments.files.before(&whole, Path::new(&path), shared.now()))
-    });
+    let whole = text.clone() + &surroundings(&path, standing);
+    let found = shared
+        .blocking(move |shared| Ok(shared.fragments.files.before(&whole, Path::new(&path), shared.now())));
     // Without them it still has its rules.
     if let Ok(whole) = found.await {
         text = whole;
@@ -67,21 +67,19 @@ fn lasting(driver: Driver, repo: Option<&Repo>, kind: TaskKind, own: &str) -> St
     text
 }
 
-/// Where the agent is and what it finds there. What cannot be read is left out.
-fn surroundings(shared: &Shared, root: &str) -> String {
+/// Where the agent is and what it finds there. What git did not say is left out.
+fn surroundings(root: &str, standing: Option<&Standing>) -> String {
     let mut text = format!("\n\nYou work in {root}.");
-    if let Ok(repository) = checkpoint::open(shared, root) {
-        match repository.branch() {
-            Ok(Some(branch)) => text.push_str(&format!(" The branch is `{branch}`.")),
-            _ => text.push_str(" No branch is checked out."),
+    if let Some(Standing { state, changed }) = standing {
+        match &state.branch {
+            Some(branch) => text.push_str(&format!(" The branch is `{branch}`.")),
+            None => text.push_str(" No branch is checked out."),
         }
-        if let Ok(Some(head)) = repository.head() {
+        if let Some(head) = &state.commit {
             text.push_str(&format!(" HEAD is {head}."));
         }
-        if let Ok(status) = repository.status(&[]) {
-            let changed: Vec<&str> = status.entries.iter().map(|entry| entry.path.as_str()).collect();
-            text.push_str(&not_committed(&changed));
-        }
+        let changed: Vec<&str> = changed.iter().map(RepoPath::as_str).collect();
+        text.push_str(&not_committed(&changed));
     }
     text
 }

@@ -1,7 +1,8 @@
 //! The conflict radar: which worktrees are on their way to change the same things, seen before anybody merges.
 //!
 //! Invariant: one owner looks. Whoever knows of an edit leaves a word and goes on; words about one worktree become one look, so
-//! neither a fast agent nor many of them make a queue. What was not seen to be over is not said to be.
+//! neither a fast agent nor many of them make a queue. What was not seen to be over is not said to be. Nobody waits for an
+//! owner that has ended.
 
 mod field;
 mod judge;
@@ -10,10 +11,10 @@ mod tell;
 mod tests;
 
 use crate::engine::Shared;
-use crate::{Call, Engine};
+use crate::{Call, Engine, Finding, Severity};
 use field::Field;
-use model::{Conflict, Event, LockChange, LockMode, LockPhase, Refusal, RepoId, RepoPath};
-use std::collections::{BTreeSet, HashMap};
+use model::{Conflict, Event, LockChange, LockMode, LockPhase, Refusal, RefusalKind, RepoId, RepoPath};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,6 +46,8 @@ type Print = Option<(i64, i64, u64, u64)>;
 pub(crate) struct Radar {
     wanted: Mutex<Wanted>,
     bell: Notify,
+    /// Worktrees that could not be looked at the last time, and why.
+    broken: Mutex<BTreeMap<PathBuf, String>>,
 }
 
 /// Which files of a worktree were changed; none: nobody knows which.
@@ -60,6 +63,8 @@ struct Wanted {
     waiting: Vec<oneshot::Sender<Result<(), Refusal>>>,
     /// Files under the locks of sessions that were started by hand.
     hands: HashMap<(PathBuf, RepoPath), Print>,
+    /// Nobody looks any more.
+    ended: bool,
 }
 
 impl Radar {
@@ -146,17 +151,74 @@ impl Radar {
     /// What is wanted now; what others hold stays.
     fn take(&self) -> Wanted {
         let mut wanted = self.wanted();
-        let hands = std::mem::take(&mut wanted.hands);
-        std::mem::replace(&mut *wanted, Wanted { hands, ..Wanted::default() })
+        let (hands, ended) = (std::mem::take(&mut wanted.hands), wanted.ended);
+        std::mem::replace(&mut *wanted, Wanted { hands, ended, ..Wanted::default() })
     }
 
+    /// Whoever waits hears at once when nobody is there to look.
     fn want_sweep(&self, waiting: Option<oneshot::Sender<Result<(), Refusal>>>) {
         let mut wanted = self.wanted();
+        if wanted.ended {
+            return;
+        }
         wanted.sweep = true;
         wanted.waiting.extend(waiting);
         drop(wanted);
         self.bell.notify_one();
     }
+}
+
+impl Radar {
+    fn broken(&self) -> MutexGuard<'_, BTreeMap<PathBuf, String>> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what could not be looked at, and says what is new of it.
+    fn found_broken(&self, now: BTreeMap<PathBuf, String>) {
+        let mut broken = self.broken();
+        for (worktree, why) in now.iter().filter(|(worktree, why)| broken.get(*worktree) != Some(*why)) {
+            let worktree = worktree.display();
+            tracing::warn!(%worktree, %why, "a worktree is broken: its conflicts stay as they were");
+        }
+        *broken = now;
+    }
+
+    /// For the doctor: what the radar cannot see.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let broken = self.broken();
+        let finding = |(worktree, why): (&PathBuf, &String)| {
+            Finding {
+            severity: Severity::Warning,
+            check: "worktree_broken",
+            message: format!(
+                "the worktree {} cannot be looked at: {why}; its conflicts stay as they were",
+                worktree.display()
+            ),
+            hint: Some(
+                "`git worktree repair` in its repository mends a pointer; `coditect conflict sweep` looks again"
+                    .to_owned(),
+            ),
+        }
+        };
+        broken.iter().map(finding).collect()
+    }
+}
+
+/// The end of the owner, however it comes: whoever waits is woken.
+struct Ending<'a>(&'a Radar);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let mut wanted = self.0.wanted();
+        wanted.ended = true;
+        wanted.waiting.clear();
+    }
+}
+
+fn ended() -> Refusal {
+    let message = "nobody looks for conflicts any more: the conflict radar has ended";
+    Refusal::new(RefusalKind::Unavailable, "radar_ended", message)
+        .hint("`coditect daemon restart` begins it again; the daemon's log says why it ended")
 }
 
 /// What tells one state of a file from another; none when it is not there.
@@ -179,13 +241,14 @@ impl Engine {
         call.only_user()?;
         let (done, over) = oneshot::channel();
         self.shared.radar.want_sweep(Some(done));
-        over.await.map_err(|_| Refusal::internal("the conflict radar has ended"))??;
+        over.await.map_err(|_| ended())??;
         self.conflicts(repo)
     }
 }
 
 /// Looks until the engine stops.
 pub(crate) async fn keep(shared: Arc<Shared>) {
+    let _ending = Ending(&shared.radar);
     let mut owner = match Owner::new(&shared) {
         Ok(owner) => owner,
         Err(refusal) => return tracing::error!(%refusal, "nobody looks for conflicts"),
@@ -209,7 +272,12 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
             let seen = owner.look(&looking, &wanted);
             (owner, seen)
         });
-        let Ok((back, seen)) = looked.await else { return };
+        let (back, seen) = match looked.await {
+            Ok(looked) => looked,
+            Err(error) => {
+                return tracing::error!(%error, "a look for conflicts ended badly; there are no more");
+            }
+        };
         owner = back;
         let told = match seen {
             Ok(()) => owner.known.settle(&shared).await,
@@ -264,6 +332,7 @@ impl Owner {
                 trouble = Some(refusal);
             }
         }
+        shared.radar.found_broken(self.fields.values().flat_map(Field::broken).collect());
         trouble.map_or(Ok(()), Err)
     }
 

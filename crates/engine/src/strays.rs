@@ -120,13 +120,19 @@ impl Strays {
     }
 }
 
-/// A turn that may edit begins in the worktree.
-pub(crate) async fn watch(shared: &Arc<Shared>, worktree: &Path) -> Sight {
+/// A turn that may edit begins in the worktree. `changed` is what a look of just now found not committed; without one, git is
+/// asked.
+pub(crate) async fn watch(shared: &Arc<Shared>, worktree: &Path, changed: Option<&[RepoPath]>) -> Sight {
     let watched = shared.strays.watched(worktree);
     let looking = watched.looking.lock().await;
     if watched.known().turns == 0 {
-        let begun = match dirty(shared, worktree).await {
-            Ok(dirty) => prints(shared, worktree, dirty.into_keys().collect()).await,
+        let dirty = match changed {
+            Some(changed) => watchable(worktree, changed.len())
+                .map(|()| changed.iter().filter(|path| !is_unfinished(path)).cloned().collect()),
+            None => dirty(shared, worktree).await.map(|dirty| dirty.into_keys().collect()),
+        };
+        let begun = match dirty {
+            Ok(dirty) => prints(shared, worktree, dirty).await,
             Err(refusal) => Err(refusal),
         };
         let mut known = watched.known();
@@ -311,16 +317,21 @@ fn named(shared: &Shared, worktree: &str, around: &Around, strays: Vec<RepoPath>
     Found { files, more: u32::try_from(more).unwrap_or(u32::MAX), holders }
 }
 
+fn watchable(worktree: &Path, dirty: usize) -> Result<(), Refusal> {
+    if dirty <= DIRTY_MAX {
+        return Ok(());
+    }
+    let message = format!("{} has more than {DIRTY_MAX} changed files", worktree.display());
+    Err(Refusal::invalid("worktree_dirty", message))
+}
+
 /// What differs from HEAD, and whether it is a file that was removed.
 async fn dirty(shared: &Arc<Shared>, worktree: &Path) -> Result<HashMap<RepoPath, bool>, Refusal> {
     let path = worktree.display().to_string();
     shared
         .blocking(move |shared| {
             let status = checkpoint::open(shared, &path)?.status(&[])?;
-            if status.entries.len() > DIRTY_MAX {
-                let message = format!("{path} has more than {DIRTY_MAX} changed files");
-                return Err(Refusal::invalid("worktree_dirty", message));
-            }
+            watchable(path.as_ref(), status.entries.len())?;
             let removed = |change| matches!(change, Some(Change::Removed));
             let entries = status.entries.into_iter().filter(|entry| !is_unfinished(&entry.path));
             Ok(entries

@@ -13,7 +13,7 @@ mod lock_requests;
 mod permit;
 mod serve;
 mod spend;
-mod standing;
+pub(crate) mod standing;
 pub(crate) mod start;
 mod vendor;
 

@@ -12,7 +12,7 @@ mod claim;
 mod inside;
 mod land;
 mod list;
-mod merge;
+pub(crate) mod merge;
 mod name;
 mod remove;
 pub(crate) mod script;

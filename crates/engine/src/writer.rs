@@ -16,10 +16,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Jobs that may wait for one worktree's writer.
-const WRITER_QUEUE: usize = 64;
+pub(crate) const WRITER_QUEUE: usize = 64;
+/// Between two looks for a place among them.
+const PLACE_NAP: Duration = Duration::from_millis(20);
 /// Largest file the writer writes or replaces, in bytes.
 pub(crate) const FILE_MAX: u64 = 16 * 1024 * 1024;
 /// Beginning of the names of files that are not finished; they go when the writer opens the worktree.
@@ -36,6 +40,9 @@ type Job = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 pub(crate) struct Writers {
     queues: Mutex<HashMap<PathBuf, SyncSender<Job>>>,
+    /// How often a job that waits for a place found none.
+    #[cfg(test)]
+    pub(crate) turned_away: std::sync::atomic::AtomicUsize,
 }
 
 /// What is to be written, and by what right.
@@ -53,26 +60,36 @@ pub(crate) struct Edit {
 }
 
 impl Writers {
-    /// Runs a job on the worktree's thread, after those before it.
+    /// Runs a job on the worktree's thread, after those before it. Refused at once when too many wait.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         worktree: &Path,
         job: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
+        self.run_within(worktree, Duration::ZERO, job).await
+    }
+
+    /// The same for what has begun and had better come to its end: it waits so long for a place among those that wait.
+    pub(crate) async fn run_within<T: Send + 'static>(
+        &self,
+        worktree: &Path,
+        patience: Duration,
+        job: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move || drop(reply.send(job())));
-        match self.queue(worktree)?.try_send(job) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
-                return Err(Refusal::new(
-                    model::RefusalKind::Busy,
-                    "writer_busy",
-                    "too many edits wait for this worktree; try again",
-                ));
+        let mut job: Job = Box::new(move || drop(reply.send(job())));
+        let deadline = Instant::now() + patience;
+        loop {
+            match self.queue(worktree)?.try_send(job) {
+                Ok(()) => return answer.await.map_err(|_| ended())?,
+                Err(TrySendError::Full(back)) if Instant::now() < deadline => job = back,
+                Err(TrySendError::Full(_)) => return Err(busy()),
+                Err(TrySendError::Disconnected(_)) => return Err(ended()),
             }
-            Err(TrySendError::Disconnected(_)) => return Err(ended()),
+            #[cfg(test)]
+            self.turned_away.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            tokio::time::sleep(PLACE_NAP).await;
         }
-        answer.await.map_err(|_| ended())?
     }
 
     fn queue(&self, worktree: &Path) -> Result<SyncSender<Job>, Refusal> {
@@ -95,6 +112,11 @@ impl Writers {
         queues.insert(worktree.to_owned(), sender.clone());
         Ok(sender)
     }
+}
+
+fn busy() -> Refusal {
+    let message = "too many edits wait for this worktree; try again";
+    Refusal::new(model::RefusalKind::Busy, "writer_busy", message)
 }
 
 fn ended() -> Refusal {

@@ -44,6 +44,7 @@ impl Repository {
     /// a merge commit is made. Refused with [`GitError::MergeConflict`] when both sides changed the same lines, with
     /// [`GitError::InTheWay`] when the checkout has something else in a file that would change.
     pub fn land(&self, landing: &Landing<'_>) -> Result<Touchdown, GitError> {
+        self.finish_landing()?;
         let head = self.head()?;
         let Some((target, merged)) = self.target(head.as_ref(), landing)? else {
             let head = head.unwrap_or_else(|| landing.commit.clone());
@@ -57,11 +58,13 @@ impl Repository {
         self.call("update-index").args(["-q", "--refresh"]).codes(&[0, 1]).run()?;
         let step = ["-m", "-u", base.as_str(), target.as_str()];
         self.call("read-tree").arg("-n").args(step).run().map_err(|error| in_the_way(error, &changed))?;
+        self.note_landing(head.as_ref(), &target)?;
         let zero = self.zero();
         let old = head.as_ref().map_or(zero.as_str(), Oid::as_str);
         let moved =
             self.call("update-ref").args(["-m", "coditect: land", "HEAD", target.as_str(), old]).run();
         if let Err(error) = moved {
+            self.landing_is_over();
             let found = self.head()?;
             return Err(if found == head { error } else { GitError::Moved { expected: head, found } });
         }
@@ -69,8 +72,10 @@ impl Repository {
             // Somebody wrote in between; the branch goes back, and the files were not touched.
             let back = ["-m", "coditect: land taken back", "HEAD", old, target.as_str()];
             self.call("update-ref").args(back).run()?;
+            self.landing_is_over();
             return Err(in_the_way(error, &changed));
         }
+        self.landing_is_over();
         Ok(Touchdown { head: target, merged, changed })
     }
 

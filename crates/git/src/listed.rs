@@ -31,6 +31,8 @@ pub struct Listed {
     pub ours: bool,
     /// Its folder is away, or leads elsewhere.
     pub missing: bool,
+    /// Why nobody can say what is in it, though its folder is there and is no repository of its own.
+    pub broken: Option<String>,
 }
 
 impl Repository {
@@ -66,7 +68,7 @@ impl Repository {
     }
 }
 
-fn listed(admin: &Path) -> Option<Listed> {
+pub(crate) fn listed(admin: &Path) -> Option<Listed> {
     let pointer = PathBuf::from(OsStr::from_bytes(&line(&admin.join("gitdir"))?));
     // Newer gits may write it relative to the folder it is in.
     let pointer = admin.join(pointer);
@@ -74,14 +76,31 @@ fn listed(admin: &Path) -> Option<Listed> {
     let back = line(&pointer).and_then(|text| text.strip_prefix(b"gitdir:").map(<[u8]>::to_vec));
     let back = back.and_then(|text| path.join(OsStr::from_bytes(text.trim_ascii())).canonicalize().ok());
     let locked = read(&admin.join("locked")).map(|text| String::from_utf8_lossy(&text).trim().to_owned());
+    let missing = back.is_none() || back != admin.canonicalize().ok();
     Some(Listed {
         id: admin.file_name()?.to_str()?.to_owned(),
         branch: branch_in(admin),
         ours: locked.as_deref() == Some(LOCK_REASON.trim()),
         locked,
-        missing: back.is_none() || back != admin.canonicalize().ok(),
+        missing,
+        broken: if missing { broken(&pointer, &path) } else { None },
         path: path.canonicalize().unwrap_or(path),
     })
+}
+
+/// What is wrong with a work tree whose pointer does not lead to where it is known. None when its folder is away, or is a
+/// repository of its own by now: then it is gone.
+fn broken(pointer: &Path, top: &Path) -> Option<String> {
+    if !top.is_dir() || pointer.is_dir() {
+        return None;
+    }
+    let Some(text) = line(pointer) else { return Some("it has no `.git` that can be read".to_owned()) };
+    let Some(target) = text.strip_prefix(b"gitdir:") else {
+        return Some("its `.git` names no repository".to_owned());
+    };
+    let target = top.join(OsStr::from_bytes(target.trim_ascii()));
+    let what = if target.exists() { "is another's" } else { "is not there" };
+    Some(format!("its `.git` leads to {}, which {what}", target.display()))
 }
 
 /// A file's one line; a path in it may have line breaks of its own.

@@ -9,7 +9,7 @@
 use crate::commit::{Commit, parse_signature, signature};
 use crate::repository::oid;
 use crate::snapshot::presence;
-use crate::status::{Change, StatusEntry};
+use crate::status::{Change, Status, StatusEntry};
 use crate::tree::named;
 use crate::{Author, GitError, Oid, Repository};
 use cap_std::fs::Dir;
@@ -35,6 +35,8 @@ pub struct Survey {
     pub head: Option<Oid>,
     /// Files it does not hold.
     pub left_out: usize,
+    /// What git said of the files, for whoever would ask it again.
+    pub status: Status,
 }
 
 /// A point to be kept.
@@ -91,12 +93,12 @@ impl Repository {
             && let Some(at) = &head
         {
             let tree = self.tree_at(at)?;
-            return Ok(Survey { tree, head, left_out: status.unnamable });
+            return Ok(Survey { tree, head, left_out: status.unnamable, status });
         }
         let fitting = fitting(&self.work_tree()?, &status.entries)?;
         let material = self.gather(head.as_ref(), &fitting.there, &fitting.gone)?;
         let left_out = status.unnamable + fitting.left_out + material.ignored.len() + material.filtered.len();
-        Ok(Survey { tree: material.tree, head, left_out })
+        Ok(Survey { tree: material.tree, head, left_out, status })
     }
 
     /// The tree of a commit.

@@ -199,7 +199,7 @@ impl Repository {
 }
 
 /// Writes a file anew. What stands there may be a link that somebody who worked there has made; it is not followed.
-fn place(file: &Path, text: &str) -> std::io::Result<()> {
+pub(crate) fn place(file: &Path, text: &str) -> std::io::Result<()> {
     let mut fresh = file.as_os_str().to_owned();
     fresh.push(".coditect");
     let fresh = PathBuf::from(fresh);

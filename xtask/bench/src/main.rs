@@ -5,6 +5,7 @@
 
 mod agents;
 mod bus;
+mod checkpoint;
 mod daemon;
 mod history;
 mod hook;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
     let measured = match name.as_str() {
         "agents" => agents::bench(&order),
         "bus" => bus::bench(&order),
+        "checkpoint" => checkpoint::bench(&order),
         "core" => scale::bench(&order),
         "daemon" => daemon::bench(&order),
         "history" => history::bench(&order),

@@ -12,12 +12,12 @@ use crate::{say, scratch, tell};
 use bus::system::{SystemClock, SystemEntropy};
 use bus::{Liveness, LockRequest, NewRegistration};
 use engine::{Call, Engine, EngineOptions, NewRepo, NewWorktree};
-use model::{DEFAULT_WORKSPACE, DataRoot, LockMode, RegistrationId};
+use model::{DEFAULT_WORKSPACE, DataRoot, LockMode, RegistrationId, Repo};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const FILES: usize = 20_000;
+pub(crate) const FILES: usize = 20_000;
 const FILES_IN_FOLDER: usize = 50;
 const WORKTREES: usize = 20;
 /// An edit is seen by then, in milliseconds.
@@ -47,15 +47,16 @@ pub(crate) fn bench(order: &Order) -> Result<(), String> {
     runtime.block_on(measure(order, folder.path(), &repo))
 }
 
-fn files(repo: &Path) -> Result<(), String> {
+/// A repository of [`FILES`] files, committed.
+pub(crate) fn files(repo: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", repo.display());
     let text: String = (1..=40).map(|line| format!("line {line} of a file as long as most\n")).collect();
     for at in 0..FILES {
-        let folder = repo.join(format!("src/part{:03}", at / FILES_IN_FOLDER));
-        if at % FILES_IN_FOLDER == 0 {
-            std::fs::create_dir_all(&folder).map_err(failed)?;
+        let file = repo.join(file(at));
+        if let Some(folder) = file.parent().filter(|_| at % FILES_IN_FOLDER == 0) {
+            std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        std::fs::write(folder.join(format!("file{at:05}.txt")), format!("{at}\n{text}")).map_err(failed)?;
+        std::fs::write(file, format!("{at}\n{text}")).map_err(failed)?;
     }
     for arguments in [
         &["init", "--quiet", "--initial-branch=main"][..],
@@ -94,8 +95,8 @@ async fn sweeps(order: &Order, engine: &Engine, places: &[PathBuf]) -> Result<()
         engine.sweep_conflicts(&call, None).await.map_err(|refusal| refusal.message)?;
         clean.add(begun.elapsed());
         for (at, place) in places.iter().enumerate() {
-            change(&place.join(format!("src/part{at:03}/file{:05}.txt", at * FILES_IN_FOLDER)), turn)?;
-            change(&place.join("src/part300/file15000.txt"), turn * places.len() + at)?;
+            change(&place.join(file(at * FILES_IN_FOLDER)), turn)?;
+            change(&place.join(file(15_000)), turn * places.len() + at)?;
         }
         let begun = Instant::now();
         engine.sweep_conflicts(&call, None).await.map_err(|refusal| refusal.message)?;
@@ -119,7 +120,7 @@ async fn edits(order: &Order, engine: &Engine, places: &[PathBuf], me: Registrat
     let mut samples = Samples::default();
     for turn in 0..if order.quick { 10 } else { 50 } {
         // A file that another worktree has changed, and this one has not.
-        let name = format!("src/part{:03}/file{:05}.txt", turn + 100, (turn + 100) * FILES_IN_FOLDER);
+        let name = file((turn + 100) * FILES_IN_FOLDER);
         change(&places[1].join(&name), 1)?;
         engine.sweep_conflicts(&Call::user("bench"), None).await.map_err(|refusal| refusal.message)?;
         tokio::time::sleep(PAUSE).await;
@@ -185,7 +186,13 @@ fn processor_time() -> Result<f64, String> {
     Ok(ticks as f64 / 100.0)
 }
 
-fn change(file: &Path, mark: usize) -> Result<(), String> {
+/// Where one of them is.
+pub(crate) fn file(at: usize) -> String {
+    format!("src/part{:03}/file{at:05}.txt", at / FILES_IN_FOLDER)
+}
+
+/// Writes another first line into a file.
+pub(crate) fn change(file: &Path, mark: usize) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", file.display());
     let text = std::fs::read_to_string(file).map_err(failed)?;
     let (_, rest) = text.split_once('\n').unwrap_or_default();
@@ -196,7 +203,8 @@ fn millis(took: Duration) -> f64 {
     took.as_secs_f64() * 1_000.0
 }
 
-async fn open(root: &Path, repo: &Path) -> Result<(Engine, Vec<PathBuf>), String> {
+/// An engine of this program alone, and the repository in it.
+pub(crate) async fn engine(root: &Path, repo: &Path) -> Result<(Engine, Repo), String> {
     std::fs::create_dir_all(root).map_err(|error| error.to_string())?;
     let options = EngineOptions {
         data_root: DataRoot::new(root),
@@ -212,6 +220,12 @@ async fn open(root: &Path, repo: &Path) -> Result<(Engine, Vec<PathBuf>), String
     let (call, path) = (Call::user("bench"), repo.display().to_string());
     let repo =
         engine.add_repo(&call, NewRepo { path, slug: None, test_command: None }).await.map_err(refused)?;
+    Ok((engine, repo))
+}
+
+async fn open(root: &Path, repo: &Path) -> Result<(Engine, Vec<PathBuf>), String> {
+    let (engine, repo) = engine(root, repo).await?;
+    let (call, refused) = (Call::user("bench"), |refusal: model::Refusal| refusal.message);
     let mut places = Vec::new();
     for at in 0..WORKTREES {
         let name = format!("w{at:02}");

@@ -5,6 +5,7 @@
 //! as soon as a client's event stands in it, before the answer can have come.
 
 mod clerk;
+mod landing;
 mod stage;
 
 use clerk::{Clerk, Sniper};

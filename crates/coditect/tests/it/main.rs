@@ -42,6 +42,8 @@ mod driven_kimi;
 #[cfg(test)]
 mod driven_plan;
 #[cfg(test)]
+mod dropping;
+#[cfg(test)]
 mod ending;
 #[cfg(test)]
 mod faces;

@@ -226,3 +226,65 @@ fn a_start_that_two_have_is_taken_for_neither() {
     }
     assert_eq!(house.json(&["permission", "rules", "--json"])["items"].as_array().unwrap().len(), 2);
 }
+
+/// How often two clients answer the same question, to have met in earnest.
+const CONTESTS: usize = 6;
+
+#[test]
+fn of_two_clients_that_decide_at_once_one_wins_and_the_agent_hears_one_answer() {
+    let (place, _daemon) = place();
+    let house = &place.house;
+    let session = place.session("claude");
+    let prompt: String = (0..CONTESTS).map(|n| format!("[[bash echo {n} >> done.txt]] ")).collect();
+    let task = place.prompt(&session, "claude", &format!("{prompt}[[say done]]"));
+    let mut allowed = Vec::new();
+    let mut last = Value::Null;
+    for _ in 0..CONTESTS {
+        let asked = until("a question", || {
+            let page = house.json(&["permission", "list", "--json"]);
+            page["items"].get(0).filter(|one| one["id"] != last).cloned()
+        });
+        let (id, hash) = (text(&asked["id"]), text(&asked["arguments_hash"]));
+        let start = std::sync::Barrier::new(2);
+        // Each with a client, a runtime and a connection of its own, which it has before they begin.
+        let decide = |allow: bool| {
+            house.api(async |client| {
+                client.permission(id).await.unwrap();
+                start.wait();
+                let new = protocol::NewDecision {
+                    allow,
+                    scope: None,
+                    arguments_hash: hash.to_owned(),
+                    reason: String::new(),
+                };
+                client.decide_permission(id, &new, None).await
+            })
+        };
+        let answers = std::thread::scope(|scope| {
+            let other = scope.spawn(|| decide(false));
+            [decide(true), other.join().unwrap()]
+        });
+        let won = answers[0].is_ok();
+        assert_ne!(won, answers[1].is_ok(), "one of them wins: {answers:?}");
+        let decision =
+            answers.iter().find_map(|answer| answer.as_ref().ok()).unwrap().decision.clone().unwrap();
+        assert_eq!((decision.allowed, decision.by.as_str()), (won, "user"));
+        let lost = answers.iter().find_map(|answer| answer.as_ref().err()).unwrap();
+        assert_eq!((lost.code(), lost.hint().is_some()), ("permission_decided", true), "{lost:?}");
+        allowed.push(won);
+        last = asked["id"].clone();
+    }
+    assert_eq!(place.over(&task).0, TaskState::Completed);
+    // The agent did what it was allowed and nothing else, and was answered once for each call.
+    let ran: Vec<String> = (0..CONTESTS).filter(|n| allowed[*n]).map(|n| n.to_string()).collect();
+    let done = std::fs::read_to_string(place.repo.path().join("done.txt")).unwrap_or_default();
+    assert_eq!(done.lines().collect::<Vec<_>>(), ran);
+    let exported = house.run(&["events", "export", "--json"]);
+    let kinds = String::from_utf8(exported.stdout).unwrap();
+    let count =
+        |kind: &str| kinds.lines().filter(|line| line.contains(&format!(r#""kind":"{kind}""#))).count();
+    assert_eq!(count("permission.requested"), CONTESTS);
+    assert_eq!(count("permission.decided"), CONTESTS);
+    let said = house.json(&["session", "messages", &session, "--json"]).to_string();
+    assert_eq!(said.matches(r#""type":"tool_result""#).count(), CONTESTS, "{said}");
+}

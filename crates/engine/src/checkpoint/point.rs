@@ -5,6 +5,7 @@
 
 use super::open;
 use crate::engine::Shared;
+use crate::turn::standing::Standing;
 use crate::{Call, Caller, Engine, worktree};
 use git::{Keep, Oid, REF_PREFIX, Repository};
 use model::{
@@ -75,25 +76,31 @@ pub(crate) async fn take(
     worktree: &str,
     occasion: Occasion,
 ) -> Result<Option<Checkpoint>, Refusal> {
+    Ok(look(shared, worktree, occasion).await?.kept)
+}
+
+/// What comes of the one look at a worktree.
+#[derive(Debug, Default)]
+pub(crate) struct Look {
+    /// The point that was made, where one was.
+    pub(crate) kept: Option<Checkpoint>,
+    /// How the worktree was found; none when git did not say.
+    pub(crate) standing: Option<Standing>,
+}
+
+async fn look(shared: &Arc<Shared>, worktree: &str, occasion: Occasion) -> Result<Look, Refusal> {
     let (shared_, path) = (Arc::clone(shared), worktree.to_owned());
     shared
         .writers
         .run(Path::new(worktree), move || {
             let repository = open(&shared_, &path)?;
-            take_here(&shared_, &repository, &path, &occasion)
+            let survey = repository.survey()?;
+            let kept = keep(&shared_, &repository, &path, &occasion, &survey)?;
+            // Without it somebody asks again.
+            let standing = Standing::of(&repository, survey.head.as_ref(), survey.status).ok();
+            Ok(Look { kept, standing })
         })
         .await
-}
-
-/// On the writer's thread.
-pub(super) fn take_here(
-    shared: &Shared,
-    repository: &Repository,
-    worktree: &str,
-    occasion: &Occasion,
-) -> Result<Option<Checkpoint>, Refusal> {
-    let survey = repository.survey()?;
-    keep(shared, repository, worktree, occasion, &survey)
 }
 
 pub(super) fn keep(
@@ -159,19 +166,19 @@ pub(crate) async fn before_turn(
     task: &Task,
     turn: TurnId,
     agent: &AgentName,
-) -> Result<Option<Checkpoint>, Refusal> {
+) -> Result<Look, Refusal> {
     if !Path::new(&repo.path).is_dir() {
         return Err(folder_gone(&repo.path));
     }
     let message = shared.store.read(|view| said_before(view, task))?;
     let occasion = of_turn(CheckpointKind::BeforeTurn, (repo, task), turn, agent, message);
-    match take(shared, &repo.path, occasion).await {
+    match look(shared, &repo.path, occasion).await {
         Err(refusal) if HOPELESS.contains(&refusal.code.as_ref()) => Err(refusal),
         Err(refusal) => {
             tracing::warn!(%refusal, %turn, "there is no checkpoint of before the turn");
-            Ok(None)
+            Ok(Look::default())
         }
-        taken => taken,
+        looked => looked,
     }
 }
 
@@ -182,7 +189,7 @@ pub(crate) async fn after_turn(
     task: &Task,
     turn: TurnId,
     agent: &AgentName,
-) -> Option<Checkpoint> {
+) -> Look {
     let message = match shared.store.read(|view| said_so_far(view, task)) {
         Ok(message) => message,
         Err(error) => {
@@ -191,11 +198,11 @@ pub(crate) async fn after_turn(
         }
     };
     let occasion = of_turn(CheckpointKind::AfterTurn, (repo, task), turn, agent, message);
-    match take(shared, &repo.path, occasion).await {
-        Ok(taken) => taken,
+    match look(shared, &repo.path, occasion).await {
+        Ok(looked) => looked,
         Err(refusal) => {
             tracing::warn!(%refusal, %turn, "there is no checkpoint of after the turn");
-            None
+            Look::default()
         }
     }
 }

@@ -22,10 +22,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// What the files of intents are called.
 const INTENT_PREFIX: &str = "restore-";
+/// How long a restore that has begun waits for a place at the worktree's writer; then it is undone.
+const WRITER_PATIENCE: Duration = Duration::from_secs(60);
 /// Paths one restore may name.
 pub const RESTORE_PATHS_MAX: usize = git::DIFF_PATHS_MAX;
 
@@ -47,7 +50,7 @@ struct Intent {
 }
 
 /// Everything that is needed before the first file changes.
-struct Prepared {
+pub(super) struct Prepared {
     start: RestoreStart,
     before: Checkpoint,
     steps: Vec<Step>,
@@ -58,7 +61,7 @@ struct Prepared {
 }
 
 /// What came of it.
-struct Outcome {
+pub(super) struct Outcome {
     before: Option<CheckpointId>,
     files: Vec<ComparedFile>,
     more: usize,
@@ -206,14 +209,49 @@ async fn files(shared: &Arc<Shared>, call: &Call, wish: Wish) -> Result<Outcome,
         let more = start.files as usize;
         return Ok(Outcome { before: Some(start.before), files: Vec::new(), more, kept: Vec::new() });
     }
-    let before = prepared.before.id;
-    let shared_ = Arc::clone(shared);
-    let (end, files) = shared.writers.run(&place, move || Ok(carry_out(&shared_, prepared))).await?;
-    finish(shared, call.actor(), end.clone()).await?;
+    go_on(shared, call.actor(), prepared, WRITER_PATIENCE).await
+}
+
+/// Carries out what was told. When the worktree's writer has no place for it so long, it ends as if it had not begun.
+pub(super) async fn go_on(
+    shared: &Arc<Shared>,
+    actor: Actor,
+    prepared: Prepared,
+    patience: Duration,
+) -> Result<Outcome, Refusal> {
+    let (start, place) = (prepared.start.clone(), PathBuf::from(&prepared.start.worktree));
+    // Whoever takes it does it: the writer, or the one who gives up waiting for the writer.
+    let waiting = Arc::new(Mutex::new(Some(prepared)));
+    let take =
+        |waiting: &Mutex<Option<Prepared>>| waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let (shared_, given) = (Arc::clone(shared), Arc::clone(&waiting));
+    let job = move || {
+        let prepared = take(&given).ok_or_else(|| Refusal::internal("the restore was given up"))?;
+        Ok(carry_out(&shared_, prepared))
+    };
+    let (end, files) = match shared.writers.run_within(&place, patience, job).await {
+        Ok(carried) => carried,
+        Err(refusal) => {
+            if let Some(prepared) = take(&waiting) {
+                put_away(shared, prepared).await?;
+                finish(shared, actor, nothing_done(start, &refusal)).await?;
+            }
+            let message = format!("{}; nothing was restored", refusal.message);
+            return Err(Refusal { message, ..refusal });
+        }
+    };
+    finish(shared, actor, end.clone()).await?;
     tell(shared, &end, &files).await;
     let more = files.len().saturating_sub(COMPARED_MAX);
     let files = files.iter().take(COMPARED_MAX).map(ComparedFile::from).collect();
-    Ok(Outcome { before: Some(before), files, more, kept: end.kept })
+    Ok(Outcome { before: Some(start.before), files, more, kept: end.kept })
+}
+
+/// The end of a restore that did not come to its first file.
+fn nothing_done(start: RestoreStart, why: &Refusal) -> RestoreEnd {
+    let RestoreStart { session, checkpoint, before, worktree, .. } = start;
+    let kept = vec![KeptFile { path: worktree, reason: why.message.clone() }];
+    RestoreEnd { session, checkpoint, before, files: 0, kept }
 }
 
 fn actor_name(call: &Call) -> Option<model::AgentName> {
@@ -223,20 +261,28 @@ fn actor_name(call: &Call) -> Option<model::AgentName> {
     }
 }
 
-/// Nothing has changed yet, and nothing will.
+/// Nothing has changed yet, and nothing will; nobody knows of the way back.
 async fn forget(shared: &Arc<Shared>, prepared: Prepared) -> Result<(), Refusal> {
-    let place = PathBuf::from(&prepared.start.worktree);
-    let shared_ = Arc::clone(shared);
-    let job = move || {
+    let (before, worktree) = (prepared.before.clone(), prepared.start.worktree.clone());
+    put_away(shared, prepared).await?;
+    let drop_it = move |shared: &Shared| {
+        let at: git::Oid = before.commit.parse().map_err(Refusal::internal)?;
+        Ok(open(shared, &worktree)?.drop_ref(&before.git_ref, &at)?)
+    };
+    shared.blocking(drop_it).await
+}
+
+/// Gives back the locks and takes away what lies ready. Its names are nobody else's, so it needs no turn at the worktree's
+/// writer, which may be busy.
+async fn put_away(shared: &Arc<Shared>, prepared: Prepared) -> Result<(), Refusal> {
+    let job = move |shared: &Shared| {
+        prepared.hold.release(shared);
+        let _ = std::fs::remove_file(intent_file(shared, prepared.before.id));
         let ground = Ground::open(Path::new(&prepared.start.worktree))?;
         prepared.staged.values().for_each(|name| ground.unstage(name));
-        let _ = std::fs::remove_file(intent_file(&shared_, prepared.before.id));
-        prepared.hold.release(&shared_);
-        let at: git::Oid = prepared.before.commit.parse().map_err(Refusal::internal)?;
-        open(&shared_, &prepared.start.worktree)?.drop_ref(&prepared.before.git_ref, &at)?;
         Ok(())
     };
-    shared.writers.run(&place, job).await
+    shared.blocking(job).await
 }
 
 /// On the writer's thread: what will change, under locks, kept and staged. With nothing to change, what stays and why.
@@ -513,13 +559,10 @@ pub(crate) async fn mend(shared: &Arc<Shared>) -> Result<Vec<String>, Refusal> {
     for start in shared.store.read(|view| view.open_restores())? {
         let (shared_, place) = (Arc::clone(shared), PathBuf::from(&start.worktree));
         let wanted = start.clone();
-        let (end, problem) = match shared.writers.run(&place, move || resume(&shared_, &wanted)).await {
+        let job = move || resume(&shared_, &wanted);
+        let (end, problem) = match shared.writers.run_within(&place, WRITER_PATIENCE, job).await {
             Ok(end) => (end, None),
-            Err(refusal) => {
-                let kept = vec![KeptFile { path: start.worktree.clone(), reason: refusal.message.clone() }];
-                let RestoreStart { session, checkpoint, before, .. } = start.clone();
-                (RestoreEnd { session, checkpoint, before, files: 0, kept }, Some(refusal))
-            }
+            Err(refusal) => (nothing_done(start.clone(), &refusal), Some(refusal)),
         };
         let short = start.checkpoint.short();
         said.push(match problem {
@@ -557,16 +600,30 @@ fn resume(shared: &Shared, start: &RestoreStart) -> Result<RestoreEnd, Refusal> 
     let ground = Ground::open(Path::new(&start.worktree))?;
     let names: Vec<RepoPath> = steps.iter().map(|step| step.path.clone()).collect();
     let hold = Hold::take(shared, &start.worktree, &names, shared.user, true)?;
+    let resumed = resume_under(shared, start, steps, &hold, (&repository, &ground, &target));
+    hold.release(shared);
+    resumed
+}
+
+fn resume_under(
+    shared: &Shared,
+    start: &RestoreStart,
+    steps: Vec<Step>,
+    hold: &Hold,
+    (repository, ground, target): (&Repository, &Ground, &git::Oid),
+) -> Result<RestoreEnd, Refusal> {
     let (free, held): (Vec<Step>, Vec<Step>) =
         steps.into_iter().partition(|step| !hold.is_anothers(&step.path));
     let wanted: Vec<RepoPath> = free.iter().map(|step| step.path.clone()).collect();
-    let unpacked = repository.unpack(&target, &wanted)?;
-    let staged = stage(shared, &ground, &free, unpacked.folder())?;
-    ground.sync()?;
+    let unpacked = repository.unpack(target, &wanted)?;
+    let staged = stage(shared, ground, &free, unpacked.folder())?;
+    if let Err(refusal) = ground.sync() {
+        staged.values().for_each(|name| ground.unstage(name));
+        return Err(refusal);
+    }
     let (done, mut left) = do_steps(shared, start, &free, &staged, None);
     left.extend(held.iter().map(|step| kept(&step.path, "somebody has it locked")));
     left.truncate(RESTORE_KEPT_NAMED);
-    hold.release(shared);
     let RestoreStart { session, checkpoint, before, .. } = start.clone();
     Ok(RestoreEnd {
         session,
@@ -577,14 +634,9 @@ fn resume(shared: &Shared, start: &RestoreStart) -> Result<RestoreEnd, Refusal> 
     })
 }
 
-/// As a kill leaves it: everything is ready and told, and of the files `instead` has done something.
+/// Ready and told, and not carried out yet.
 #[cfg(test)]
-pub(super) async fn cut_off(
-    shared: &Arc<Shared>,
-    checkpoint: &Checkpoint,
-    worktree: &str,
-    instead: impl FnOnce(&Path),
-) {
+pub(super) async fn begun(shared: &Arc<Shared>, checkpoint: &Checkpoint, worktree: &str) -> Prepared {
     let wish = Wish {
         checkpoint: checkpoint.clone(),
         worktree: worktree.to_owned(),
@@ -593,9 +645,21 @@ pub(super) async fn cut_off(
         holder: shared.user,
     };
     let prepared = prepare(shared, &wish, None).unwrap().unwrap();
-    let events =
-        vec![Event::CheckpointCreated(prepared.before), Event::CheckpointRestoreStarted(prepared.start)];
-    shared.record(Actor::System, events).await.unwrap();
+    let created = Event::CheckpointCreated(prepared.before.clone());
+    let started = Event::CheckpointRestoreStarted(prepared.start.clone());
+    shared.record(Actor::System, vec![created, started]).await.unwrap();
+    prepared
+}
+
+/// As a kill leaves it: everything is ready and told, and of the files `instead` has done something.
+#[cfg(test)]
+pub(super) async fn cut_off(
+    shared: &Arc<Shared>,
+    checkpoint: &Checkpoint,
+    worktree: &str,
+    instead: impl FnOnce(&Path),
+) {
+    let prepared = begun(shared, checkpoint, worktree).await;
     // Its locks go with the daemon, and the writer's first look takes what was staged.
     prepared.hold.release(shared);
     prepared.staged.values().for_each(|name| std::fs::remove_file(Path::new(worktree).join(name)).unwrap());

@@ -5,11 +5,18 @@ use super::{bundle, expire, restore};
 use crate::stage::Stage;
 use crate::{Call, Caller, Engine, NewBundleImport, NewCheckpoint};
 use bus::LockRequest;
-use model::{Checkpoint, CheckpointId, CheckpointKind, Event, LockMode, Refusal, Repo, RepoPath, Session};
+use futures_util::FutureExt;
+use model::{
+    Actor, Checkpoint, CheckpointId, CheckpointKind, Event, LockMode, Refusal, Repo, RepoPath, Session,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use testkit::TempRepo;
+
+/// How long anything may take. Only a failing test waits that long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const FILES: [(&str, &str); 4] =
     [(".gitignore", "*.log\n"), ("a", "one\n"), ("b", "one\n"), ("dir/c", "one\n")];
@@ -81,6 +88,19 @@ impl Place {
 
     fn bundles(&self) -> PathBuf {
         bundle::folder(&self.stage.shared, &self.repo)
+    }
+
+    /// No lock, no file that lies ready, no restore that is under way.
+    fn nothing_is_left(&self) {
+        let shared = &self.stage.shared;
+        assert!(self.engine.locks().unwrap().is_empty(), "{:?}", self.engine.locks());
+        assert!(shared.store.read(|view| view.open_restores()).unwrap().is_empty());
+        let places = [self.root.clone(), shared.workspace.runs()];
+        let names = places.iter().flat_map(|place| std::fs::read_dir(place).unwrap().flatten());
+        let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let left: Vec<String> =
+            names.filter(|name| name.contains("unfinished") || name.starts_with("restore-")).collect();
+        assert!(left.is_empty(), "{left:?}");
     }
 
     /// As a repository that was copied without what git does not copy.
@@ -227,13 +247,11 @@ async fn what_no_checkpoint_holds_is_in_the_way_and_what_is_wrong_is_said() {
     place.git(&["rm", "-rq", "x.log"]);
     place.git(&["commit", "-qm", "gone"]);
     place.write("x.log", "ignored, and nobody else has it\n");
-    let refused = place.restore(kept.id, &[]).await;
     // The folder's place is taken by a file that no checkpoint holds.
-    let stays = refused.map(|view| view.kept.len());
-    assert!(
-        matches!(&stays, Ok(1)) || stays.as_ref().is_err_and(|error| error.code == "restore_in_the_way"),
-        "{stays:?}"
-    );
+    let view = place.restore(kept.id, &[]).await.unwrap();
+    let stays: Vec<_> = view.kept.iter().map(|file| (file.path.as_str(), file.reason.as_str())).collect();
+    assert_eq!(stays, [("x.log/in", "a file is in the way of its folder")]);
+    assert!(view.files.is_empty(), "{:?}", view.files);
     assert_eq!(place.read("x.log").as_deref(), Some("ignored, and nobody else has it\n"));
     let nothing = NewCheckpointRestore { files: false, ..files(&[]) };
     let error = place.engine.restore_checkpoint(&user(), kept.id, nothing).await.unwrap_err();
@@ -536,5 +554,85 @@ async fn automatic_ones_of_sessions_long_over_are_thinned_out_and_named_ones_sta
     assert_eq!(place.engine.checkpoints(place.session.id).unwrap().len(), 1);
     place.import(None).await.unwrap();
     assert!(place.engine.checkpoint(&Caller::User, named.id).is_ok());
-    assert!(Path::new(&place.root).join("a").exists());
+    assert_eq!(place.read("a").as_deref(), Some("3\n"), "the files are where they were");
+    place.restore(named.id, &[]).await.unwrap();
+    assert_eq!(place.read("a").as_deref(), Some("1\n"), "and what came back is whole");
+}
+
+/// Keeps the worktree's writer at work, with as many waiting as may, until the sender is dropped.
+fn busy_writer(place: &Place) -> std::sync::mpsc::Sender<()> {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (entered, inside) = std::sync::mpsc::channel();
+    let (writers, path) = (&place.stage.shared.writers, Path::new(&place.repo.path));
+    // A job waits for its turn from the first look at it, whoever waits for its answer.
+    let first = writers.run(path, move || {
+        entered.send(()).unwrap();
+        wait.recv().unwrap_err();
+        Ok(())
+    });
+    assert!(first.now_or_never().is_none());
+    inside.recv().unwrap();
+    for _ in 0..crate::writer::WRITER_QUEUE {
+        assert!(writers.run(path, || Ok(())).now_or_never().is_none());
+    }
+    go
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_has_begun_waits_for_a_busy_writer() {
+    let place = Place::new();
+    let kept = place.create("before").await;
+    place.write("a", "two\n");
+    let shared = Arc::clone(&place.stage.shared);
+    let begun = restore::begun(&shared, &kept, &place.repo.path).await;
+    let go = busy_writer(&place);
+    let going = Arc::clone(&shared);
+    let restored =
+        tokio::spawn(async move { restore::go_on(&going, Actor::System, begun, PATIENCE).await.map(drop) });
+    while shared.writers.turned_away.load(Ordering::Relaxed) == 0 && !restored.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    drop(go);
+    restored.await.unwrap().unwrap();
+    assert_eq!(place.read("a").as_deref(), Some("one\n"));
+    place.nothing_is_left();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_finds_no_place_is_undone() {
+    let place = Place::new();
+    let kept = place.create("before").await;
+    place.write("a", "two\n");
+    let shared = &place.stage.shared;
+    let begun = restore::begun(shared, &kept, &place.repo.path).await;
+    assert!(!place.engine.locks().unwrap().is_empty());
+    let go = busy_writer(&place);
+    let undone = restore::go_on(shared, Actor::System, begun, Duration::ZERO).await;
+    let refusal = undone.err().unwrap();
+    assert_eq!((refusal.code.as_ref(), refusal.kind), ("writer_busy", model::RefusalKind::Busy));
+    assert!(refusal.message.contains("nothing was restored"), "{refusal}");
+    assert_eq!(place.read("a").as_deref(), Some("two\n"));
+    place.nothing_is_left();
+    drop(go);
+    // Behind all that waited.
+    shared.writers.run_within(Path::new(&place.repo.path), PATIENCE, || Ok(())).await.unwrap();
+    place.restore(kept.id, &[]).await.unwrap();
+    assert_eq!(place.read("a").as_deref(), Some("one\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_cannot_be_finished_after_a_crash_keeps_no_lock() {
+    let place = Place::new();
+    place.write("only", "in the checkpoint\n");
+    let kept = place.create("before").await;
+    let blob = place.git(&["hash-object", "only"]);
+    std::fs::remove_file(place.root.join("only")).unwrap();
+    let shared = &place.stage.shared;
+    restore::cut_off(shared, &kept, &place.repo.path, |_| ()).await;
+    // What is to come back is lost meanwhile.
+    let (folder, name) = blob.trim().split_at(2);
+    std::fs::remove_file(place.root.join(".git/objects").join(folder).join(name)).unwrap();
+    let said = restore::mend(shared).await.unwrap();
+    assert!(said[0].contains("cannot be finished"), "{said:?}");
+    place.nothing_is_left();
 }

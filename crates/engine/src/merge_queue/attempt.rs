@@ -7,9 +7,11 @@ use super::gather::{Found, Ready, gather};
 use crate::engine::Shared;
 use crate::worktree::{SCRATCH, bring, script};
 use crate::{checkpoint, checks};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use git::{GitError, Landing, Lent, Oid, REF_PREFIX, Touchdown};
 use model::{
-    Actor, Event, MergeChange, MergeId, MergeState, MergeStyle, Refusal, RefusalKind, Repo, RepoId,
+    Actor, Event, MergeChange, MergeId, MergeState, MergeStyle, Refusal, RefusalKind, Repo, RepoId, RepoPath,
     ScriptKind, ScriptOutcome, TestReport, Worktree, WorktreeMerged,
 };
 use std::collections::{HashMap, VecDeque};
@@ -20,6 +22,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How often a branch may move away under a finished check before the entry is put off.
 const MOVES_MAX: u32 = 5;
+
+/// One of them was canceled at the last moment.
+const CANCELED: &str = "merge_canceled";
 
 /// One attempt of a repo.
 struct Attempt<'a> {
@@ -129,7 +134,13 @@ impl Attempt<'_> {
             if pile.on_it.is_empty() {
                 continue;
             }
-            let report = match self.check(&pile).await? {
+            let checked = self.check(&pile).await?;
+            if self.is_canceled(&pile.on_it) {
+                // What was checked is not what is wanted any more: the others are tried again without it.
+                groups.push_front(pile.on_it);
+                continue;
+            }
+            let report = match checked {
                 Checked::Good(report) => report,
                 Checked::Stopped => {
                     groups.push_front(pile.on_it);
@@ -142,6 +153,7 @@ impl Attempt<'_> {
             };
             match self.land(&pile, report).await {
                 Ok(()) => {}
+                Err(refusal) if refusal.code == CANCELED => groups.push_front(pile.on_it),
                 Err(refusal) if refusal.code == "branch_moved" && moves < MOVES_MAX => {
                     moves += 1;
                     groups.push_front(pile.on_it);
@@ -181,8 +193,7 @@ impl Attempt<'_> {
     async fn without_canceled(&self, group: Vec<Ready>) -> Result<Vec<Ready>, Refusal> {
         let mut left = Vec::new();
         for one in group {
-            let canceled = self.running.get(&one.row.entry.id).is_some_and(CancellationToken::is_cancelled);
-            if canceled && !self.cancel.is_cancelled() {
+            if self.is_canceled(std::slice::from_ref(&one)) {
                 end(self.shared, change(&one.row, MergeState::Canceled, "canceled".to_owned())).await?;
             } else {
                 left.push(one);
@@ -191,7 +202,15 @@ impl Attempt<'_> {
         Ok(left)
     }
 
-    /// Puts one on top of the other. What does not go together with what is below it goes back.
+    /// Whether somebody canceled one of them. The end of the whole attempt is something else.
+    fn is_canceled(&self, some: &[Ready]) -> bool {
+        let canceled =
+            |one: &Ready| self.running.get(&one.row.entry.id).is_some_and(CancellationToken::is_cancelled);
+        !self.cancel.is_cancelled() && some.iter().any(canceled)
+    }
+
+    /// Puts one on top of the other. What does not go together with what is below it goes back, and what cannot be put
+    /// anywhere is over; the others go on without it.
     async fn pile(&self, group: Vec<Ready>) -> Result<Pile, Refusal> {
         let (repo, at) = (self.repo.clone(), self.shared.now());
         let work = move |shared: &Shared| {
@@ -199,7 +218,7 @@ impl Attempt<'_> {
             let author = main.identity(&shared.user_home())?;
             let into = group.first().map(|one| one.row.entry.into.clone()).unwrap_or_default();
             let base = main.branch_tip(&into)?.ok_or(GitError::NoBranch(into))?;
-            let (mut tip, mut on_it, mut back) = (base.clone(), Vec::new(), Vec::new());
+            let (mut tip, mut on_it, mut off) = (base.clone(), Vec::new(), Vec::new());
             for one in group {
                 let message = message(&one.row);
                 let landing = Landing {
@@ -218,15 +237,32 @@ impl Attempt<'_> {
                         tip = top;
                         on_it.push(one);
                     }
-                    Err(GitError::MergeConflict { paths, .. }) => back.push((one, paths)),
+                    Err(GitError::MergeConflict { paths, .. }) => off.push((one, Off::Conflict(paths))),
+                    // However often it is tried, it is too much; and that is no reason for the others to wait.
+                    Err(error @ (GitError::TooMany { .. } | GitError::OutputTooLarge { .. })) => {
+                        off.push((one, Off::TooMuch(error)));
+                    }
+                    Err(error @ GitError::TimedOut { .. }) => off.push((one, Off::Later(error))),
                     Err(error) => return Err(error.into()),
                 }
             }
-            Ok((Pile { base, tip, on_it }, back))
+            Ok((Pile { base, tip, on_it }, off))
         };
-        let (pile, back) = self.shared.blocking(work).await?;
-        for (one, paths) in back {
-            hand_back(self.shared, &one.row, Trouble::Conflict(paths)).await?;
+        let (pile, off) = self.shared.blocking(work).await?;
+        for (one, why) in off {
+            match why {
+                Off::Conflict(paths) => {
+                    hand_back(self.shared, &one.row, Trouble::Conflict(paths)).await?;
+                }
+                Off::TooMuch(error) => {
+                    let text = too_much(&one.row, &error);
+                    end(self.shared, change(&one.row, MergeState::Failed, text)).await?;
+                }
+                Off::Later(error) => {
+                    let row = MergeRow { state: MergeState::Running, ..one.row };
+                    self.put_off(&row, error.to_string()).await?;
+                }
+            }
         }
         Ok(pile)
     }
@@ -243,12 +279,7 @@ impl Attempt<'_> {
             Ok(main.lay_out(&lent, &tip)?.top().to_owned())
         };
         let dir = self.shared.blocking(lay).await?;
-        let stop = self.stop(pile);
-        let report = match self.set_up(&dir, &stop).await {
-            Some(report) => Some(report),
-            None if stop.is_cancelled() => None,
-            None => checks::run(self.shared, &self.repo, &dir, &stop).await,
-        };
+        let report = self.say(&dir, pile).await;
         let repo = self.repo.clone();
         let clear = move |shared: &Shared| {
             let main = checkpoint::open(shared, &repo.path)?;
@@ -264,11 +295,30 @@ impl Attempt<'_> {
         })
     }
 
-    /// Canceled when the attempt is, or everything that is checked.
-    fn stop(&self, pile: &Pile) -> CancellationToken {
-        match &pile.on_it[..] {
-            [one] => self.running.get(&one.row.entry.id).unwrap_or(self.cancel).child_token(),
-            _ => self.cancel.child_token(),
+    /// What the setup and the checks say there. None when they were stopped: because the attempt was, or because one of those
+    /// that are checked was canceled, so that nobody wants to know any more.
+    async fn say(&self, dir: &Path, pile: &Pile) -> Option<TestReport> {
+        let stop = self.cancel.child_token();
+        let work = async {
+            match self.set_up(dir, &stop).await {
+                Some(report) => Some(report),
+                None if stop.is_cancelled() => None,
+                None => checks::run(self.shared, &self.repo, dir, &stop).await,
+            }
+        };
+        let mut work = std::pin::pin!(work);
+        let mut canceled: FuturesUnordered<_> = pile
+            .on_it
+            .iter()
+            .filter_map(|one| self.running.get(&one.row.entry.id))
+            .map(CancellationToken::cancelled)
+            .collect();
+        tokio::select! {
+            report = &mut work => report,
+            Some(()) = canceled.next() => {
+                stop.cancel();
+                work.await
+            }
         }
     }
 
@@ -319,7 +369,13 @@ impl Attempt<'_> {
         let kept: Vec<(MergeId, Oid)> =
             pile.on_it.iter().map(|one| (one.row.entry.id, one.head.clone())).collect();
         let own = first.row.entry.path.clone();
+        let tokens: Vec<CancellationToken> =
+            kept.iter().filter_map(|(id, _)| self.running.get(id).cloned()).collect();
         let job = move || {
+            // It may have waited for its turn at the checkout.
+            if tokens.iter().any(CancellationToken::is_cancelled) {
+                return Err(Refusal::conflict(CANCELED, "one of them was canceled"));
+            }
             let main = checkpoint::open(&shared, &repo.path)?;
             let author = main.identity(&shared.user_home())?;
             let landing =
@@ -359,6 +415,15 @@ impl Attempt<'_> {
     }
 }
 
+/// Why an entry is not on the pile.
+enum Off {
+    /// Files in which it and what is below it are in each other's way.
+    Conflict(Vec<RepoPath>),
+    TooMuch(GitError),
+    /// It may go another time.
+    Later(GitError),
+}
+
 /// What the checks came to.
 enum Checked {
     /// With what they said, where there are any.
@@ -371,6 +436,15 @@ enum Checked {
 fn is_in_the_way(refusal: &Refusal) -> bool {
     matches!(refusal.code.as_ref(), "lock_held" | "checkout_in_the_way" | "worktree_in_use" | "branch_moved")
         || matches!(refusal.kind, RefusalKind::Full | RefusalKind::Busy)
+}
+
+/// Why it is never tried again, and what can be done.
+fn too_much(row: &MergeRow, error: &GitError) -> String {
+    let way = match row.entry.style {
+        MergeStyle::Rebase => "add it again without --rebase, or with fewer commits",
+        MergeStyle::Merge => "bring it to the branch in smaller parts",
+    };
+    format!("cannot be put on top of {}: {error}; {way}", row.entry.into)
 }
 
 fn message(row: &MergeRow) -> String {

@@ -26,6 +26,8 @@ pub(super) struct Field {
     /// Files in conflict of each pair of states that was tried; none when the two go together.
     pub(super) merges: HashMap<(Oid, Oid), Option<Vec<RepoPath>>>,
     states: usize,
+    /// Worktrees that are there and cannot be opened, and why.
+    shut: BTreeMap<PathBuf, String>,
 }
 
 /// A worktree.
@@ -41,6 +43,8 @@ pub(super) struct Member {
     parted: Option<((Oid, Oid), Option<Oid>)>,
     /// None while nobody could look.
     pub(super) state: Option<State>,
+    /// Why nobody could.
+    trouble: Option<String>,
 }
 
 /// What a worktree held.
@@ -60,8 +64,8 @@ impl Field {
             return Ok(None);
         }
         let main = checkpoint::open(shared, &repo.path)?.writing_aside(&folder.join("objects"))?;
-        let (members, merges) = (BTreeMap::new(), HashMap::new());
-        Ok(Some(Self { folder: folder.to_owned(), main, base: None, members, merges, states: 0 }))
+        let (members, merges, shut) = (BTreeMap::new(), HashMap::new(), BTreeMap::new());
+        Ok(Some(Self { folder: folder.to_owned(), main, base: None, members, merges, states: 0, shut }))
     }
 
     /// Looks at every worktree. False when there is nobody to be in conflict with.
@@ -121,8 +125,10 @@ impl Field {
 
     /// Which worktrees there are now.
     fn gather(&mut self, shared: &Shared) -> Result<(), Refusal> {
-        let listed = self.main.worktrees()?.into_iter();
-        let live = listed.filter(|one| !one.missing && !crate::worktree::is_scratch(&one.id));
+        let mut listed = self.main.worktrees()?;
+        listed.retain(|one| !crate::worktree::is_scratch(&one.id));
+        self.shut = listed.iter().filter_map(|one| Some((one.path.clone(), one.broken.clone()?))).collect();
+        let live = listed.into_iter().filter(|one| !one.missing);
         let mut tops: BTreeSet<PathBuf> = live.map(|one| one.path).collect();
         let own = self.main.top().to_owned();
         tops.insert(own.clone());
@@ -135,7 +141,7 @@ impl Field {
                 Ok(repository) if repository.common_dir() == self.main.common_dir() => repository,
                 Ok(_) => continue,
                 Err(error) => {
-                    tracing::debug!(%error, worktree = %top.display(), "a worktree is not looked at");
+                    self.shut.insert(top, error.to_string());
                     continue;
                 }
             };
@@ -149,6 +155,7 @@ impl Field {
                 prints: Vec::new(),
                 parted: None,
                 state: None,
+                trouble: None,
             };
             self.members.insert(top, member);
         }
@@ -177,11 +184,19 @@ impl Field {
 
     /// Those that could not be looked at.
     pub(super) fn unseen(&self) -> BTreeSet<PathBuf> {
-        if self.members.len() < 2 {
-            return BTreeSet::new();
+        let mut unseen: BTreeSet<PathBuf> = self.shut.keys().cloned().collect();
+        // One alone is not looked at, as there is nothing to be in conflict with.
+        if self.members.len() >= 2 {
+            let members = self.members.iter().filter(|(_, member)| member.state.is_none());
+            unseen.extend(members.map(|(top, _)| top.clone()));
         }
-        let unseen = self.members.iter().filter(|(_, member)| member.state.is_none());
-        unseen.map(|(top, _)| top.clone()).collect()
+        unseen
+    }
+
+    /// Worktrees that are there and cannot be looked at, and why.
+    pub(super) fn broken(&self) -> BTreeMap<PathBuf, String> {
+        let members = self.members.iter().filter_map(|(top, one)| Some((top.clone(), one.trouble.clone()?)));
+        self.shut.clone().into_iter().chain(members).collect()
     }
 
     pub(super) fn tops(&self) -> Vec<PathBuf> {
@@ -193,10 +208,12 @@ impl Member {
     /// Looks, and forgets what it was when it cannot be seen. How many states were written.
     fn see(&mut self, base: Option<&Oid>, edits: Option<&BTreeSet<RepoPath>>) -> usize {
         match self.look(base, edits) {
-            Ok(written) => usize::from(written),
+            Ok(written) => {
+                self.trouble = None;
+                usize::from(written)
+            }
             Err(error) => {
-                let worktree = self.repository.top().display();
-                tracing::debug!(%error, %worktree, "a worktree could not be looked at");
+                self.trouble = Some(error.to_string());
                 self.state = None;
                 0
             }

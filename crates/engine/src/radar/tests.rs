@@ -7,6 +7,8 @@ use bus::{Liveness, NewRegistration};
 use model::{ConflictKind, ConflictPhase, Repo};
 use testkit::TempRepo;
 
+/// How long an answer may take. Only a failing test waits that long.
+const PATIENCE: Duration = Duration::from_secs(60);
 const LINES: &str = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
 
 struct Scene {
@@ -66,6 +68,12 @@ impl Scene {
         self.stage.shared.radar.edited(Path::new(at), path.map(|path| path.parse().unwrap()).as_ref());
         let wanted = self.stage.shared.radar.take();
         self.look(wanted).await
+    }
+
+    /// What the doctor says of worktrees that nobody can look at.
+    async fn broken(&self) -> Vec<String> {
+        let found = self.engine.doctor().await.into_iter().filter(|one| one.check == "worktree_broken");
+        found.map(|one| one.message.split(';').next().unwrap_or_default().to_owned()).collect()
     }
 
     fn phases(&self) -> Vec<ConflictPhase> {
@@ -224,14 +232,49 @@ async fn after_a_restart_nothing_is_said_twice_and_nothing_is_over_unseen() {
     // A folder that cannot be looked at is not one without conflicts; one that is gone is.
     let pointer = Path::new(&two).join(".git");
     let text = std::fs::read(&pointer).unwrap();
-    std::fs::write(&pointer, "gitdir: /nowhere\n").unwrap();
-    std::fs::write(pointer, text).unwrap();
+    for (broken, why) in [
+        (Some("gitdir: /nowhere\n"), "its `.git` leads to /nowhere, which is not there"),
+        (Some("nonsense\n"), "its `.git` names no repository"),
+        (None, "it has no `.git` that can be read"),
+    ] {
+        std::fs::remove_file(&pointer).unwrap();
+        broken.into_iter().for_each(|text| std::fs::write(&pointer, text).unwrap());
+        assert_eq!(scene.sweep().await, before, "{why}");
+        assert_eq!(scene.broken().await, [format!("the worktree {two} cannot be looked at: {why}")]);
+        std::fs::write(&pointer, &text).unwrap();
+    }
+    assert_eq!(scene.sweep().await, before);
+    assert_eq!((scene.phases(), scene.broken().await), (vec![ConflictPhase::Found], Vec::new()));
     scene
         .engine
         .trash_worktree(&Call::user("test"), scene.engine.resolve_worktree("two").unwrap(), true)
         .await
         .unwrap();
     assert_eq!(scene.sweep().await, []);
+    assert_eq!(scene.phases(), [ConflictPhase::Found, ConflictPhase::Gone]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_a_look_hears_when_nobody_looks_any_more() {
+    let scene = Scene::new();
+    let shared = &scene.stage.shared;
+    // What the owner cannot clear away keeps it from beginning.
+    let folder = folder(shared);
+    std::fs::create_dir_all(folder.parent().unwrap()).unwrap();
+    std::fs::write(&folder, "no folder").unwrap();
+    keep(Arc::clone(shared)).await;
+    let call = Call::user("test");
+    let asked = tokio::time::timeout(PATIENCE, scene.engine.sweep_conflicts(&call, None));
+    let refusal = asked.await.expect("an answer").unwrap_err();
+    assert_eq!((refusal.code.as_ref(), refusal.kind), ("radar_ended", RefusalKind::Unavailable));
+    assert!(refusal.hint.is_some_and(|hint| hint.contains("coditect daemon restart")));
+    // And so does who came before its end.
+    let radar = Radar::default();
+    let (done, over) = oneshot::channel();
+    radar.want_sweep(Some(done));
+    drop(Ending(&radar));
+    assert!(tokio::time::timeout(PATIENCE, over).await.expect("an answer").is_err());
+    assert!(radar.take().ended && radar.take().ended, "it stays so");
 }
 
 #[tokio::test(flavor = "multi_thread")]

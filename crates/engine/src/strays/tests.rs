@@ -46,7 +46,7 @@ impl Scene {
     }
 
     async fn watch(&self) -> Sight {
-        watch(&self.stage.shared, self.repo.path()).await
+        watch(&self.stage.shared, self.repo.path(), None).await
     }
 
     fn lock(&self, holder: RegistrationId, path: &str) -> u64 {

@@ -1,6 +1,7 @@
 //! How a turn is kept apart from others, and from the machine.
 
 use super::Order;
+use super::standing::Standing;
 use super::start::{Scene, agent_config, writes};
 use crate::engine::Shared;
 use crate::fence;
@@ -82,8 +83,15 @@ impl Apart {
     }
 
     /// The look at what shells change. In a worktree of its own an agent's shell is in nobody's way.
-    pub(super) async fn sight(&self, shared: &Arc<Shared>, order: &Order, scene: &Scene) -> Option<Sight> {
+    pub(super) async fn sight(
+        &self,
+        shared: &Arc<Shared>,
+        order: &Order,
+        scene: &Scene,
+        standing: Option<&Standing>,
+    ) -> Option<Sight> {
         let repo = scene.repo.as_ref().filter(|_| writes(order.task.kind) && !self.lent)?;
-        Some(strays::watch(shared, repo.path.as_ref()).await)
+        let changed = standing.map(|standing| standing.changed.as_slice());
+        Some(strays::watch(shared, repo.path.as_ref(), changed).await)
     }
 }

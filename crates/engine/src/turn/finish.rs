@@ -3,7 +3,7 @@
 
 use super::again::{Again, again};
 use super::{Order, TurnDriver, detail, limited, standing, start};
-use crate::checkpoint::{self, point};
+use crate::checkpoint::{self, point, point::Look};
 use crate::engine::Shared;
 use crate::permission;
 use crate::task::canceled_dependents;
@@ -52,7 +52,7 @@ impl TurnDriver {
         };
         let after = self.kept_after().await;
         self.shared.failures.note(self.agent(), &outcome);
-        let git = standing::of(&self.shared, self.repo.as_ref()).await;
+        let git = standing::of(&self.shared, self.repo.as_ref(), after.standing).await;
         let now = self.shared.now();
         let pause = limited::pause(self.limited.take(), &outcome, self.participant.vendor, now);
         let ending = Ending {
@@ -67,11 +67,11 @@ impl TurnDriver {
                 outcome,
                 usage,
                 iterations,
-                git,
+                git: git.map(|standing| standing.state),
             },
             exit: exit.map(|exit| self.run_exit(exit)),
             checkpoint,
-            after,
+            after: after.kept,
             max_attempts: self.shared.config.snapshot().config.limits.max_attempts,
         };
         let committed = self.shared.conclude(self.actor(), move |view| ending.clone().events(view)).await;
@@ -106,9 +106,13 @@ impl TurnDriver {
     }
 
     /// The files as they are after a turn that could edit, however it ended.
-    async fn kept_after(&self) -> Option<Checkpoint> {
-        let repo = self.repo.as_ref().filter(|_| start::writes(self.order.task.kind))?;
-        point::after_turn(&self.shared, repo, &self.order.task, self.turn, self.agent()).await
+    async fn kept_after(&self) -> Look {
+        match self.repo.as_ref().filter(|_| start::writes(self.order.task.kind)) {
+            Some(repo) => {
+                point::after_turn(&self.shared, repo, &self.order.task, self.turn, self.agent()).await
+            }
+            None => Look::default(),
+        }
     }
 
     /// Lets the run go, and makes it go when it does not; records its exit.

@@ -3,9 +3,10 @@
 
 use super::apart::Apart;
 use super::lock_requests::LockRequests;
-use super::{DEADLINE_GRACE, Order, TurnDriver, standing};
+use super::standing::{self, Standing};
+use super::{DEADLINE_GRACE, Order, TurnDriver};
 use crate::budget::{self, Account};
-use crate::checkpoint::point;
+use crate::checkpoint::point::{self, Look};
 use crate::engine::Shared;
 use crate::{AgentConfig, Caller, LiveTurn, compaction, fork, instructions, worktree};
 use agent::{BashPolicy, Begin, Launch, LaunchError, McpServer, Program, RunHandle, RunLimits, Start};
@@ -48,17 +49,18 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
     let (mut scene, replayed) = set(shared, order).await?;
     let apart = Apart::settle(shared, order, &mut scene).await?;
     let turn = shared.new_id();
-    let before = kept_before(shared, order, &scene, turn).await?;
+    let Look { kept, standing } = kept_before(shared, order, &scene, turn).await?;
     let (run, registration) = (shared.new_id(), shared.new_id());
     let scratch = shared.workspace.runs().join(RunId::to_string(&run));
     let worktree = scene.repo.as_ref().map_or_else(|| scratch.join("work"), |repo| PathBuf::from(&repo.path));
     prepare(&scratch, &worktree, scene.repo.is_some())?;
-    let git = standing::of(shared, scene.repo.as_ref()).await;
+    let standing = standing::of(shared, scene.repo.as_ref(), standing).await;
     let (fence, unsandboxed) = apart.fence(shared, &scene.participant, &scratch, &worktree).await?;
     let token = minted(shared, caller(&scene, run, registration), run, &scratch)?;
     let env = environment(shared, order, &scene, registration, &token);
-    let start =
-        instructed(shared, order, &scene, &env).await.inspect_err(|_| shared.credentials.revoke(run))?;
+    let start = instructed(shared, order, &scene, &env, standing.as_ref())
+        .await
+        .inspect_err(|_| shared.credentials.revoke(run))?;
     let launch = Launch {
         run,
         executable: shared.options.executable.clone(),
@@ -72,7 +74,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         fence,
         start,
     };
-    let sight = apart.sight(shared, order, &scene).await;
+    let sight = apart.sight(shared, order, &scene, standing.as_ref()).await;
     let handle = launched(shared, run, launch).await?;
     register(shared, &scene, registration, scratch.join("alive")).await.inspect_err(|_| {
         handle.stop();
@@ -111,7 +113,8 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         calls: super::calls::Calls::default(),
         limited: None,
     };
-    driver.announce(replayed, git, before).await.map(|begun| begun.then_some(driver))
+    let git = standing.map(|standing| standing.state);
+    driver.announce(replayed, git, kept).await.map(|begun| begun.then_some(driver))
 }
 
 /// The files as they are before a turn that may edit.
@@ -120,10 +123,10 @@ async fn kept_before(
     order: &Order,
     scene: &Scene,
     turn: TurnId,
-) -> Result<Option<Checkpoint>, Refusal> {
+) -> Result<Look, Refusal> {
     match scene.repo.as_ref().filter(|_| writes(order.task.kind)) {
         Some(repo) => point::before_turn(shared, repo, &order.task, turn, &scene.participant.agent).await,
-        None => Ok(None),
+        None => Ok(Look::default()),
     }
 }
 
@@ -191,6 +194,7 @@ async fn instructed(
     order: &Order,
     scene: &Scene,
     env: &[(String, String)],
+    standing: Option<&Standing>,
 ) -> Result<Start, Refusal> {
     let snapshot = shared.config.snapshot();
     let limits = &snapshot.config.limits;
@@ -198,7 +202,14 @@ async fn instructed(
     let prompt = instructions::prompt(shared, order, &scene.participant, scene.repo.as_ref()).await?;
     Ok(Start {
         agent: scene.participant.agent.to_string(),
-        system: instructions::system(shared, &scene.participant, scene.repo.as_ref(), order.task.kind).await,
+        system: instructions::system(
+            shared,
+            &scene.participant,
+            scene.repo.as_ref(),
+            order.task.kind,
+            standing,
+        )
+        .await,
         history: instructions::history(shared, order, &scene.session, &scene.participant)?,
         prompt,
         kind: order.task.kind,

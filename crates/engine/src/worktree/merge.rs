@@ -5,7 +5,7 @@ use super::land::nobody_holds;
 use super::{checkout, remove::Target};
 use crate::engine::Shared;
 use crate::{Call, Engine, MergedView, checkpoint};
-use git::{Landing, REF_PREFIX, Repository, Touchdown};
+use git::{HalfLanded, Landing, REF_PREFIX, Repository, Touchdown};
 use model::{Event, Refusal, Timestamp, WorktreeId, WorktreeMerged};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -136,4 +136,26 @@ pub(crate) fn bring(
     shared.strays.account(&path, &landed.changed);
     shared.radar.edited(&path, None);
     Ok((landed, open.branch()?))
+}
+
+/// Ends landings that the daemon's end cut off between the branch and the checkout that shows it. Says a sentence for each.
+pub(crate) async fn mend(shared: &Arc<Shared>) -> Result<Vec<String>, Refusal> {
+    let repos = shared.store.read(|view| view.repos())?;
+    let look = move |shared: &Shared| {
+        let places = repos.iter().flat_map(|repo| git::half_landed(Path::new(&repo.path)));
+        Ok(places.filter_map(|place| finish(shared, &place)).collect())
+    };
+    shared.blocking(look).await
+}
+
+fn finish(shared: &Shared, place: &Path) -> Option<String> {
+    let what = format!("a landing in {} was cut off by the daemon's end", place.display());
+    match shared.git.open(place).and_then(|open| open.finish_landing()) {
+        Ok(HalfLanded::No) => None,
+        Ok(HalfLanded::Finished) => Some(format!("{what}; its files show now what has landed")),
+        Ok(HalfLanded::TakenBack) => {
+            Some(format!("{what} and was taken back: something of yours has come into its way since"))
+        }
+        Err(error) => Some(format!("{what} and is not finished yet: {error}")),
+    }
 }

@@ -83,3 +83,29 @@ async fn a_turn_whose_working_directory_is_gone_ends_at_once_and_says_what_to_do
     std::fs::rename(&away, scene.repo.path()).unwrap();
     assert_eq!(done(&scene, session, "[[say hello]]").await, TaskState::Completed);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_asks_git_for_all_the_files_once_at_its_start_and_once_at_its_end() {
+    let scene = Scene::with_counted_git(&[("a.txt", "one\n")]).await;
+    let repo = scene.add_repo(None).await;
+    let session = scene.session(Some(&repo), &["claude"]).await;
+    done(&scene, session, "[[say hello]]").await;
+    scene.git_calls();
+    scene.repo.write("a.txt", "two\n");
+    let task = scene.prompt(session, "[[say nothing to do]]", &[]).await.unwrap();
+    scene.task_over(task.task.id).await;
+    let calls = scene.git_calls();
+    let looks: Vec<&String> = calls.iter().filter(|call| call.starts_with("status ")).collect();
+    assert_eq!(looks.len(), 2, "{calls:#?}");
+    // And what is made of it is what it was when everybody looked himself.
+    let (started, ended) = scene.events().into_iter().fold((None, None), |last, event| match event {
+        Event::TurnStarted(turn) => (turn.git, last.1),
+        Event::TurnEnded(end) => (last.0, end.git),
+        _ => last,
+    });
+    let head = scene.repo.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    for state in [started.unwrap(), ended.unwrap()] {
+        assert_eq!((state.branch.as_deref(), state.dirty), (Some("main"), true));
+        assert_eq!(state.commit.as_deref(), Some(head.as_str()));
+    }
+}

@@ -254,3 +254,99 @@ async fn what_is_not_committed_does_not_land() {
     assert_eq!(row.state, MergeState::Failed);
     assert_eq!(text(&row), "not committed: c.txt");
 }
+
+/// A branch with so many commits, of one file each.
+fn long_branch(scene: &Scene, name: &str, commits: usize) {
+    let base = scene.repo.git(&["rev-parse", "HEAD"]);
+    let mut stream = format!("reset refs/heads/{name}\nfrom {}\n", base.trim());
+    for n in 0..commits {
+        stream.push_str(&format!(
+            "commit refs/heads/{name}\ncommitter T <t@localhost> {n} +0000\ndata 1\nx\n\
+             M 100644 inline n.txt\ndata {}\n{n}\n\n",
+            n.to_string().len() + 1
+        ));
+    }
+    let file = scene.repo.beside("stream");
+    std::fs::write(&file, stream).unwrap();
+    let import = format!("alias.import=!git fast-import --quiet < '{}'", file.display());
+    scene.repo.git(&["-c", &import, "import"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_much_to_rebase_is_over_and_the_others_land_without_it() {
+    let scene = Scene::new(&[("a.txt", "one\n")]).await;
+    let repo = checked(&scene).await;
+    long_branch(&scene, "long", git::REBASE_MAX + 1);
+    let new_worktree = NewWorktree {
+        repo: repo.id,
+        name: "long".to_owned(),
+        branch: None,
+        from: None,
+        checkout: Some("long".to_owned()),
+    };
+    let long = scene.engine().add_worktree(&call(), new_worktree).await.unwrap().id.unwrap();
+    let (short, _) = work(&scene, &repo, "short", "b.txt", "good\n").await;
+    scene.repo.write("c.txt", "main moves\n");
+    scene.repo.commit_all("main moves");
+    let mut ids = Vec::new();
+    for worktree in [long, short] {
+        let held = NewMerge { hold: true, style: MergeStyle::Rebase, ..new(MergeSource::Worktree(worktree)) };
+        ids.push(scene.engine().add_merge(&call(), held).await.unwrap().entry.id);
+    }
+    scene.engine().run_merges(&call(), Some(repo.id), None, Some(MergeMode::Bisect)).await.unwrap();
+    let refused = over(&scene, ids[0]).await;
+    assert_eq!((refused.state, refused.attempt), (MergeState::Failed, 1), "{refused:#?}");
+    let said = text(&refused);
+    assert!(said.contains("1001 commits are more than the 1000 allowed"), "{said}");
+    assert!(said.contains("add it again without --rebase"), "{said}");
+    assert_eq!(over(&scene, ids[1]).await.state, MergeState::Landed);
+    assert_eq!(scene.subjects(), ["short", "main moves", "first"]);
+    // As it is said, it lands.
+    let again = scene.engine().add_merge(&call(), new(MergeSource::Worktree(long))).await.unwrap();
+    assert_eq!(over(&scene, again.entry.id).await.state, MergeState::Landed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_canceled_while_its_batch_is_checked_does_not_land_and_the_others_do() {
+    let scene = Scene::new(&[("a.txt", "one\n")]).await;
+    let (go, runs) = (scene.repo.beside("go"), scene.repo.beside("runs"));
+    let script = format!(
+        "ls >> '{}'; echo >> '{}'; until [ -e '{}' ]; do sleep 0.02; done",
+        runs.display(),
+        runs.display(),
+        go.display()
+    );
+    let repo = scene.add_repo(Some(&["sh", "-c", &script])).await;
+    let mut ids = Vec::new();
+    for name in ["one", "two", "three"] {
+        let (worktree, _) = work(&scene, &repo, name, &format!("{name}.txt"), "good\n").await;
+        let held = NewMerge { hold: true, ..new(MergeSource::Worktree(worktree)) };
+        ids.push(scene.engine().add_merge(&call(), held).await.unwrap().entry.id);
+    }
+    scene.engine().run_merges(&call(), Some(repo.id), None, Some(MergeMode::Bisect)).await.unwrap();
+    let checked = || std::fs::read_to_string(&runs).unwrap_or_default().matches("\n\n").count();
+    scene.soon("all three are checked together", || (checked() == 1).then_some(())).await;
+    let (engine, second) = (scene.engine().clone(), ids[1]);
+    let canceling = tokio::spawn(async move { engine.cancel_merge(&call(), second).await });
+    let row = scene
+        .until("it is canceled, and nobody waits for the checks", || {
+            Some(scene.engine().merge(second).unwrap()).filter(|row| row.state.is_terminal())
+        })
+        .await;
+    assert_eq!(row.state, MergeState::Canceled);
+    assert_eq!(canceling.await.unwrap().unwrap().state, MergeState::Canceled);
+    std::fs::write(&go, "").unwrap();
+    for id in [ids[0], ids[2]] {
+        let row = over(&scene, id).await;
+        assert_eq!((row.state, row.attempt), (MergeState::Landed, 1), "{row:#?}");
+    }
+    assert!(!scene.repo.path().join("two.txt").exists(), "what was canceled has not landed");
+    assert_eq!(scene.repo.read("one.txt") + &scene.repo.read("three.txt"), "good\ngood\n");
+    // The others together, and once.
+    let seen = std::fs::read_to_string(&runs).unwrap();
+    let batches: Vec<Vec<&str>> = seen.trim().split("\n\n").map(|names| names.lines().collect()).collect();
+    assert_eq!(
+        batches,
+        [vec!["a.txt", "one.txt", "three.txt", "two.txt"], vec!["a.txt", "one.txt", "three.txt"]]
+    );
+}

@@ -50,6 +50,12 @@ while IFS= read -r line; do
 done
 "#;
 
+/// Writes down what it is asked, and has the real one answer.
+const COUNTED_GIT: &str = r#"#!/bin/sh
+printf '%s\n' "$*" >> '{seen}'
+exec '{git}' "$@"
+"#;
+
 pub(crate) struct Scene {
     /// What runs are made of: the real program, or the script of [`GUARD`].
     executable: PathBuf,
@@ -68,6 +74,38 @@ impl Scene {
         scene.configure(serde_json::json!({}));
         scene.open().await;
         scene
+    }
+
+    /// With a git of which [`Self::git_calls`] knows what it was asked.
+    pub(crate) async fn with_counted_git(files: &[(&str, &str)]) -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let mut scene = Self::new(files).await;
+        scene.shut().await;
+        let path = testkit::search_path();
+        let git = std::env::split_paths(&path).map(|dir| dir.join("git")).find(|git| git.is_file()).unwrap();
+        let programs = scene.dir.path().join("programs");
+        std::fs::create_dir(&programs).unwrap();
+        let seen = scene.dir.path().join("git-calls").display().to_string();
+        let script = COUNTED_GIT.replace("{seen}", &seen).replace("{git}", &git.display().to_string());
+        std::fs::write(programs.join("git"), script).unwrap();
+        std::fs::set_permissions(programs.join("git"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        scene.open().await;
+        scene
+    }
+
+    /// The verbs that git was asked since the last time, each with its arguments.
+    pub(crate) fn git_calls(&self) -> Vec<String> {
+        let seen = self.dir.path().join("git-calls");
+        let text = std::fs::read_to_string(&seen).unwrap_or_default();
+        let _ = std::fs::remove_file(seen);
+        let verb = |line: &str| {
+            let mut words = line.split(' ').peekable();
+            while words.next_if_eq(&"-c").is_some() {
+                words.next();
+            }
+            words.collect::<Vec<_>>().join(" ")
+        };
+        text.lines().map(verb).collect()
     }
 
     /// With runs that do what [`Self::script`] says, and `more` in config.json. Their commands are asked about.
@@ -184,7 +222,7 @@ impl Scene {
             clock: Arc::new(bus::system::SystemClock),
             entropy: Arc::new(bus::system::SystemEntropy),
             executable: self.executable.clone(),
-            environment: Arc::new(environment),
+            environment: Arc::new(variables(self.dir.path().join("programs"))),
             version: "0.0.0-test",
         };
         let (engine, report) = Engine::open(options).await.unwrap();
@@ -329,6 +367,17 @@ pub(crate) fn names(agents: &[&str]) -> Vec<AgentName> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the tests run what is on this machine's PATH")]
+/// The same, with the programs of a folder before all others when it is there.
+fn variables(programs: PathBuf) -> impl Fn(&str) -> Option<String> {
+    move |name| {
+        let found = environment(name)?;
+        match name == "PATH" && programs.is_dir() {
+            true => Some(format!("{}:{found}", programs.display())),
+            false => Some(found),
+        }
+    }
+}
+
 fn environment(name: &str) -> Option<String> {
     match name {
         "PATH" => std::env::var(name).ok(),

@@ -6,6 +6,7 @@ mod advance;
 mod bundle;
 mod clone;
 mod exec_vectors;
+mod half_landed;
 mod history;
 mod open;
 mod pile;

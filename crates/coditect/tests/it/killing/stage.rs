@@ -232,7 +232,7 @@ pub(super) fn shoot(pid: u32) {
     }
 }
 
-fn lives(pid: u32) -> bool {
+pub(super) fn lives(pid: u32) -> bool {
     let state = std::fs::read_to_string(format!("/proc/{pid}/stat"));
     // A zombie has given back everything; whoever adopted it is slow.
     state.is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
