@@ -202,7 +202,7 @@ impl FileIndex {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Puts files in as they were seen, in one transaction.
+    /// Puts files in as they were seen, in one transaction. Of one whose content is as it was it stays known who left it so.
     pub fn put(&mut self, worktree: IndexedWorktree, files: &[SeenFile]) -> Result<(), StoreError> {
         let transaction = self.connection.transaction()?;
         for file in files {
@@ -326,7 +326,9 @@ fn put_one(
             "INSERT INTO workspace_files (file_id, session_id, file_path, content_hash, last_modified, language,
                 agent_lock, git_status, worktree_id, document_id, bytes, print)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-             ON CONFLICT (file_id) DO UPDATE SET session_id = excluded.session_id,
+             ON CONFLICT (file_id) DO UPDATE SET session_id = CASE
+                    WHEN excluded.session_id IS NULL AND excluded.content_hash IS workspace_files.content_hash
+                    THEN workspace_files.session_id ELSE excluded.session_id END,
                 content_hash = excluded.content_hash, last_modified = excluded.last_modified,
                 language = excluded.language, agent_lock = excluded.agent_lock, git_status = excluded.git_status,
                 document_id = excluded.document_id, bytes = excluded.bytes, print = excluded.print",

@@ -63,9 +63,9 @@ impl<'a> Ground<'a> {
             let status = statuses.get(path.as_str()).copied().unwrap_or_default();
             let Some(meta) = self.meta(path) else { continue };
             gone.remove(path.as_str());
-            let lock = self.lock(path);
+            let (lock, print) = (self.lock(path), self.print(&meta));
             match self.known.get(path.as_str()) {
-                Some(known) if known.print == self.print(&meta) => {
+                Some(known) if !print.is_empty() && known.print == print => {
                     if known.status != status || known.lock != lock {
                         marks.push((path.to_string(), status, lock));
                     }
@@ -112,7 +112,7 @@ impl<'a> Ground<'a> {
         self.root.symlink_metadata(path.as_str()).ok().filter(Metadata::is_file)
     }
 
-    /// Empty, and so never as it was, while the file may still be changed without a trace.
+    /// Empty, and so like no other, while the file may still be changed without a trace.
     fn print(&self, meta: &Metadata) -> String {
         let settled = modified_at(meta).as_millis().saturating_add(UNSETTLED) < self.shared.now().as_millis();
         match settled {

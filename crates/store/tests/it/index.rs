@@ -74,7 +74,12 @@ fn a_file_is_what_it_was_put_in_as_last() {
     let found = place.search("alpha", &FileFilter::default());
     assert_eq!((found.len(), found[0].also_in, found[0].worktree.as_str()), (1, 1, "/one"));
     assert_eq!(index.counts().unwrap().documents, 2);
+    let session = Some(model::SessionId::new(&place.workspace.clock, &place.workspace.dice));
+    index.put(one, &[SeenFile { session, ..seen("a.rs", "alpha") }]).unwrap();
+    index.put(one, &[seen("a.rs", "alpha")]).unwrap();
+    assert_eq!(place.search("alpha", &FileFilter::default())[0].session, session, "it is as it was left");
     index.put(one, &[seen("a.rs", "gamma")]).unwrap();
+    assert_eq!(place.search("gamma", &FileFilter::default())[0].session, None, "somebody changed it");
     assert_eq!(place.search("alpha", &FileFilter::default())[0].worktree, "/two");
     index.forget(two, &["a.rs".to_owned()]).unwrap();
     assert_eq!((place.paths("alpha"), place.paths("gamma")), (vec![], vec!["a.rs".to_owned()]));
