@@ -164,7 +164,7 @@ fn a_file_that_is_not_ours_is_left_alone_and_the_store_goes_on() {
     assert_eq!(store.stopped(), None);
 }
 #[test]
-fn an_order_makes_them_anew_while_the_store_works() {
+pub(crate) fn an_order_makes_them_anew_while_the_store_works() {
     let workspace = Workspace::new();
     let history = World::new().history();
     let (store, _) = workspace.open();
