@@ -398,7 +398,6 @@ async fn worktrees_and_imports(house: &House, contract: &mut Contract, session: 
     let found = contract.check("search_files", &house.get("/files?query=textkit&language=markdown").await);
     assert!(found["items"].is_array() && found["more"] == json!(false), "{found}");
     contract.check("index_files", &house.post("/files/index", json!({ "anew": true })).await);
-    contract.refused("search_files", &house.get("/files?query=a&under=..%2Fb").await);
     let restore = json!({ "path": "never-seen.txt", "to": "last_known" });
     contract.refused("restore_file", &house.post("/repos/textkit/restore", restore).await);
     let import = json!({ "vendor": "nobody" });
