@@ -108,7 +108,7 @@ pub(crate) enum Command {
     /// The queue in which worktrees land on their branch, each checked first
     #[command(subcommand)]
     Merge(merge::Merge),
-    /// What agents' files held
+    /// Files of the worktrees: found, and brought back
     #[command(subcommand)]
     File(file::File),
     /// Let agents plan and change a repository together, and watch them

@@ -10,6 +10,7 @@ mod board;
 mod checkpoint;
 mod conflict;
 mod context;
+mod file;
 mod merge;
 mod task;
 mod worktree;
@@ -22,10 +23,10 @@ use protocol::{
     CostReport, DataReport, Detachment, EventPage, EventQuery, Family, FamilyQuery, Finding, Import,
     InboxQuery, Landed, Launch, LiveTurn, Lock, LockTable, Message, MessageQuery, NewAnswer, NewAttachment,
     NewDecision, NewExport, NewFork, NewImport, NewLanding, NewLock, NewNotice, NewPlan, NewPrompt,
-    NewQuestion, NewRepo, NewRestore, NewSession, NewSpawn, NewSteer, Notice, NoticeQuery, Page, Participant,
-    Permission, PermissionQuery, PermissionRule, Plan, Presence, Presences, Receipt, RemovalQuery,
-    RemovedSession, RemovedWorktree, Repo, RepoPatch, RestoredFile, Session, SessionPatch, SessionQuery,
-    SessionTaskQuery, SpawnedSession, Status, Stopping, Task, TaskMove, TaskQuery, Version, WorktreeRemoval,
+    NewQuestion, NewRepo, NewSession, NewSpawn, NewSteer, Notice, NoticeQuery, Page, Participant, Permission,
+    PermissionQuery, PermissionRule, Plan, Presence, Presences, Receipt, RemovalQuery, RemovedSession,
+    RemovedWorktree, Repo, RepoPatch, Session, SessionPatch, SessionQuery, SessionTaskQuery, SpawnedSession,
+    Status, Stopping, Task, TaskMove, TaskQuery, Version, WorktreeRemoval,
 };
 
 type Key<'a> = Option<&'a str>;
@@ -358,15 +359,6 @@ impl Client {
 
     pub async fn remove_repo(&self, id: &str, key: Key<'_>) -> Result<(), ClientError> {
         self.ask(Ask::new(Delete, path::under("repos", id, "")).key(key)).await
-    }
-
-    pub async fn restore_file(
-        &self,
-        repo: &str,
-        new: &NewRestore,
-        key: Key<'_>,
-    ) -> Result<RestoredFile, ClientError> {
-        self.ask(Ask::new(Post, path::under("repos", repo, "/restore")).body(new)?.key(key)).await
     }
 
     /// Brings agents' work to the branch that is checked out.

@@ -153,8 +153,28 @@ impl Engine {
         Ok(artifact)
     }
 
-    pub fn resolve_artifact(&self, given: &str) -> Result<ArtifactId, Refusal> {
-        self.resolve(given)
+    /// From an id, the beginning of a short one that is unambiguous among those the caller may see, or `@last`: the newest of them.
+    pub fn resolve_artifact(&self, caller: &Caller, given: &str) -> Result<ArtifactId, Refusal> {
+        match caller {
+            Caller::User => self.resolve(given),
+            // A whole id is nobody's secret; what is at it is looked at by whoever asks for it.
+            _ if given.parse::<ArtifactId>().is_ok() => self.resolve(given),
+            Caller::Run { session, .. } if given == store::LAST => {
+                let newest = self.shared.store.read(|view| view.artifacts(Some(*session), None, 1))?;
+                let newest = newest.into_iter().next().map(|row| row.artifact.id);
+                newest.ok_or_else(|| {
+                    Refusal::new(RefusalKind::NotFound, "no_last", "your session has no artifact yet")
+                        .hint("give an id")
+                })
+            }
+            caller => self.resolve_seen(given, |id| match self.artifact(caller, *id) {
+                Ok(_) => Ok(true),
+                Err(refusal) if matches!(refusal.kind, RefusalKind::Forbidden | RefusalKind::NotFound) => {
+                    Ok(false)
+                }
+                Err(refusal) => Err(refusal),
+            }),
+        }
     }
 
     /// What is of no session is the user's.
@@ -200,4 +220,67 @@ fn check(new: &NewArtifact) -> Result<String, Refusal> {
         Refusal::invalid("artifact_name", message)
             .hint(format!("call it something of 1 to {ARTIFACT_NAME_MAX} printable characters"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::Stage;
+    use std::sync::Arc;
+
+    /// With ids that differ in their last character alone.
+    fn kept(stage: &Stage, last: char, name: &str, session: Option<SessionId>) -> ArtifactId {
+        let id: ArtifactId = format!("art_018f00000000700080000000000000a{last}").parse().unwrap();
+        stage.commit(vec![Event::ArtifactCreated(Artifact {
+            id,
+            name: name.to_owned(),
+            kind: ArtifactKind::Document,
+            bytes: 1,
+            hash: blake3::hash(name.as_bytes()).to_hex().to_string(),
+            session,
+            participant: None,
+            agent: None,
+            path: None,
+            commit: None,
+            created_at: stage.shared.now(),
+        })]);
+        id
+    }
+
+    #[test]
+    fn what_an_agent_may_not_see_is_no_candidate_and_is_not_named() {
+        let stage = Stage::new();
+        let engine = Engine { shared: Arc::clone(&stage.shared) };
+        let (own, seats) = stage.session(&["claude"]);
+        let (other, _) = stage.session(&["claude"]);
+        let run = Caller::Run {
+            run: stage.shared.new_id(),
+            registration: stage.shared.user,
+            participant: seats[0].id,
+            session: own.id,
+            agent: seats[0].agent.clone(),
+        };
+        let foreign = kept(&stage, '0', "salaries.md", Some(other.id));
+        kept(&stage, '1', "passwords.md", None);
+        let short = foreign.short();
+        let start = &short[..short.len() - 2];
+        let terminal = Caller::Terminal { registration: stage.shared.user };
+        for caller in [&run, &terminal] {
+            let refused = engine.resolve_artifact(caller, start).unwrap_err();
+            assert_eq!(refused.code, "not_found", "{refused:?}");
+            assert!(engine.resolve_artifact(caller, store::LAST).is_err());
+        }
+        let mine = kept(&stage, '2', "report.md", Some(own.id));
+        kept(&stage, '3', "salaries-2.md", Some(other.id));
+        assert_eq!(engine.resolve_artifact(&run, start).unwrap(), mine, "the only one it may see");
+        assert_eq!(engine.resolve_artifact(&run, store::LAST).unwrap(), mine);
+        kept(&stage, '4', "report-2.md", Some(own.id));
+        let refused = engine.resolve_artifact(&run, start).unwrap_err();
+        assert_eq!(refused.code, "ambiguous_id");
+        let said = format!("{} {:?}", refused.message, refused.hint);
+        assert!(said.contains("report.md") && said.contains("report-2.md"), "{said}");
+        assert!(!said.contains("salaries") && !said.contains("passwords"), "{said}");
+        let said = engine.resolve_artifact(&Caller::User, start).unwrap_err().message;
+        assert!(said.contains("salaries.md") && said.contains("passwords.md"), "{said}");
+    }
 }

@@ -48,6 +48,7 @@ const SHOWN_PERCENT: u64 = 75;
 #[derive(Default)]
 pub(crate) struct Condensing(Mutex<HashSet<SessionId>>);
 
+/// The right to condense a session, while it lives.
 struct Place<'a>(&'a Condensing, SessionId);
 
 impl Condensing {
@@ -71,6 +72,8 @@ impl Engine {
         let (row, seats) = shared
             .store
             .read_or_refuse(|view| Ok((visible(view, session)?.session, view.participants(session)?)))?;
+        // Before anybody looks at what there is to do: who comes second would else do it again when the first is done.
+        let place = shared.condensing.begin(session).ok_or_else(being_condensed)?;
         // What this key has ordered before is done; nothing is ordered here.
         let before = shared.commit(call.actor(), call.key.clone(), |_| Ok(Vec::new())).await?;
         if let Some(made) = made(&before.records) {
@@ -84,7 +87,9 @@ impl Engine {
                 None => return Err(nothing_to_compact()),
             };
             match Condenser::of(shared, &seat) {
-                Ok(condenser) => return work.done(shared, &condenser, call.actor(), call.key.clone()).await,
+                Ok(condenser) => {
+                    return work.done(shared, &place, &condenser, call.actor(), call.key.clone()).await;
+                }
                 Err(refusal) => refused = refusal,
             }
         }
@@ -116,17 +121,22 @@ pub(crate) async fn before_turn(shared: &Arc<Shared>, session: &Session, seat: &
     }
     let keep = snapshot.config.limits.history_messages as usize;
     let condensed = async {
+        if Work::look(shared, session, seat, Some(task), keep, true)?.is_none() {
+            return Ok(());
+        }
+        // Somebody else is at it. What is to be done is looked at when nobody can do it meanwhile.
+        let Some(place) = shared.condensing.begin(session.id) else { return Ok(()) };
         let Some(work) = Work::look(shared, session, seat, Some(task), keep, true)? else { return Ok(()) };
         if shared.store.read(|view| tried_lately(view, session, &work))? {
             return Ok(());
         }
         let done = match budgeted(shared, seat, task).and_then(|()| Condenser::of(shared, seat)) {
-            Ok(condenser) => work.done(shared, &condenser, Actor::System, None).await.map(drop),
+            Ok(condenser) => work.done(shared, &place, &condenser, Actor::System, None).await.map(drop),
             Err(refusal) => Err(refusal),
         };
         match done {
-            Err(refusal) if refusal.code != BEING_CONDENSED => failed(shared, &work, &refusal).await,
-            _ => Ok(()),
+            Err(refusal) => failed(shared, &work, &refusal).await,
+            Ok(()) => Ok(()),
         }
     };
     let ended: Result<(), Refusal> = condensed.await;
@@ -253,15 +263,15 @@ impl Work {
         Ok(Some(work))
     }
 
-    /// Asks the model, and commits what it says.
+    /// Asks the model, and commits what it says. Whoever calls has looked at what there is to do from his place.
     async fn done(
         &self,
         shared: &Arc<Shared>,
+        _place: &Place<'_>,
         condenser: &Condenser,
         by: Actor,
         key: Option<Key>,
     ) -> Result<Compaction, Refusal> {
-        let _place = shared.condensing.begin(self.session.id).ok_or_else(being_condensed)?;
         let before = self.window.compaction.as_ref().map(|row| &row.compaction);
         let mut files = Files::of(before);
         let covered = &self.window.messages[..self.covered];
@@ -351,10 +361,8 @@ fn kept(seen: &[(usize, Turn)], wanted: usize, room: u64) -> usize {
     fits.count()
 }
 
-const BEING_CONDENSED: &str = "compaction_running";
-
 fn being_condensed() -> Refusal {
-    Refusal::new(RefusalKind::Busy, BEING_CONDENSED, "the session is being condensed already")
+    Refusal::new(RefusalKind::Busy, "compaction_running", "the session is being condensed already")
         .hint("wait until it is done: `coditect session messages ID` shows it")
 }
 

@@ -30,16 +30,26 @@ impl Engine {
         .await
     }
 
-    /// Folds the databases again from the journal and swaps them in.
+    /// Folds the databases again from the journal and swaps them in; those that follow behind, and the file index, too.
     pub async fn rebuild(&self, call: &Call) -> Result<DataReport, Refusal> {
         call.only_user()?;
-        self.timed(|shared| {
-            let report = shared.store.rebuild()?;
-            let problems: Vec<String> =
-                report.changed.iter().map(|table| format!("{table} differed and was mended")).collect();
-            Ok(DataReport { ok: true, events: report.records, problems, ..DataReport::default() })
-        })
-        .await
+        let report = self
+            .timed(|shared| {
+                let report = shared.store.rebuild()?;
+                let mut problems: Vec<String> =
+                    report.changed.iter().map(|table| format!("{table} differed and was mended")).collect();
+                // Nothing rests on these.
+                problems.extend(
+                    report.behind.map(|reason| format!("not all that follows was made anew: {reason}")),
+                );
+                Ok(DataReport { ok: true, events: report.records, problems, ..DataReport::default() })
+            })
+            .await?;
+        let mut problems = report.problems;
+        if let Err(refusal) = self.renew_index().await {
+            problems.push(format!("the file index was not made anew: {}", refusal.message));
+        }
+        Ok(DataReport { problems, ..report })
     }
 
     /// Writes the whole journal as one archive; into the workspace's backups when no place is given.

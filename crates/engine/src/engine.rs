@@ -15,6 +15,7 @@ use crate::credential::Credentials;
 use crate::doctor::Failures;
 use crate::due::{self, Dues};
 use crate::fragments::Fragments;
+use crate::index::Index;
 use crate::live::Live;
 use crate::lock::LockAnswers;
 use crate::merge_queue::Queues;
@@ -26,7 +27,7 @@ use crate::transcript::{Imports, Mirror};
 use crate::worktree::script::Scripts;
 use crate::worktree::usage::Usages;
 use crate::writer::Writers;
-use crate::{Caller, Status, checkpoint, database, merge_queue, outbox, radar, recovery, worktree};
+use crate::{Caller, Status, checkpoint, database, index, merge_queue, outbox, radar, recovery, worktree};
 use bus::{Bus, Contents, Janitor, Liveness, NewRegistration};
 use git::{Git, UserHome};
 use model::{
@@ -101,6 +102,7 @@ pub(crate) struct Shared {
     pub(crate) writers: Writers,
     pub(crate) strays: Strays,
     pub(crate) radar: Radar,
+    pub(crate) index: Index,
     pub(crate) merges: Queues,
     pub(crate) known: Contents,
     /// Worktrees that turns have.
@@ -160,6 +162,7 @@ impl Engine {
         shared.mirror.follow(&shared);
         shared.tasks.spawn(worktree::trash::keep(Arc::clone(&shared)));
         shared.tasks.spawn(radar::keep(Arc::clone(&shared)));
+        shared.tasks.spawn(index::keep(Arc::clone(&shared)));
         shared.tasks.spawn(checkpoint::bundle::keep(Arc::clone(&shared)));
         shared.tasks.spawn(merge_queue::keep(Arc::clone(&shared)));
         let engine = Self { shared };
@@ -415,6 +418,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
     let git = Git::new((options.environment)("PATH").unwrap_or_default(), scratch);
     let user = bus.register(own_registration()).map_err(|error| error.refusal())?;
     let (bell, failed) = bells(&store);
+    let index = Index::new(&workspace.databases());
     let config = Arc::new(config);
     let limits = Arc::clone(&config);
     let places = Places::new(move || limits.snapshot().config.limits.capacity());
@@ -438,6 +442,7 @@ pub(crate) fn assemble(options: EngineOptions) -> Result<(Shared, OpenReport), R
         writers: Writers::default(),
         strays: Strays::default(),
         radar: Radar::default(),
+        index,
         merges: Queues::default(),
         known,
         claims: crate::worktree::Claims::default(),

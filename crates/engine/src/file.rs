@@ -95,7 +95,7 @@ fn restore(
     }
     let change = written?;
     shared.strays.wrote(root, path, Some(&change.after));
-    shared.radar.edited(root, Some(path));
+    shared.edited(root, Some(path), None);
     if let Err(error) = shared.known.edited(root, path.as_str()) {
         tracing::warn!(%error, %path, "what was restored is not known");
     }

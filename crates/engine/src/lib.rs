@@ -35,6 +35,7 @@ mod fence;
 mod file;
 mod fork;
 mod fragments;
+mod index;
 mod instructions;
 mod kin;
 mod live;
@@ -101,6 +102,7 @@ pub use engine::{Engine, EngineOptions, Environment, StartReport};
 pub use event::{EventEntry, EventsPage};
 pub use file::{NewRestore, RestorePoint};
 pub use fork::NewFork;
+pub use index::{FileQuery, FilesFound, FoundLine, FoundView, INDEXED_WORKTREES_MAX, QUERY_MAX};
 pub use kin::{FamilyView, KIN_MAX, KinQuery};
 pub use live::{Delta, DeltaKind, LiveTurn};
 pub use lock::NewLock;
@@ -116,8 +118,8 @@ pub use repo::{CLONES_MAX, NewClone, NewRepo, RepoChange};
 pub use session::{CallbackWish, NewSession, RemovedSession, SessionChange, SessionsPage};
 pub use spawn::{NewSpawn, SpawnedSession};
 pub use store::{
-    AgentFigures, Archived, BoardCounts, CloneRow, CommentRow, FiringRow, FollowerStatus, Kin, MergeRow,
-    MessageRange, ScriptRow, SessionFilter, SessionSort,
+    AgentFigures, Archived, BoardCounts, CloneRow, CommentRow, FOUND_MAX, FiringRow, FollowerStatus,
+    GitStatus, IndexCounts, Kin, MergeRow, MessageRange, ScriptRow, SessionFilter, SessionSort,
 };
 pub use task::TaskPage;
 pub use terms::{NewTerms, TermsChange};

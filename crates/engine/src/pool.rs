@@ -17,7 +17,7 @@ use store::{TaskRow, View};
 
 /// How long a claim holds when nothing is said.
 const CLAIM_SECONDS_USUAL: u64 = 600;
-/// Tasks of the pool that are listed, and looked at for one whose wishes are met.
+/// Tasks of the pool that are listed, and looked at at once for one whose wishes are met.
 pub const POOL_LISTED: usize = 200;
 /// Longest text a claimed task ends with, in bytes.
 pub const CLAIM_TEXT_MAX: usize = 32 * 1024;
@@ -47,7 +47,7 @@ impl Engine {
     pub fn pool(&self) -> Result<Vec<TaskView>, Refusal> {
         self.shared.store.read_or_refuse(|view| {
             let mut shown = Vec::new();
-            for row in open(view)? {
+            for row in open(view, 0)?.rows {
                 shown.push(task_view(view, row)?);
             }
             Ok(shown)
@@ -63,7 +63,7 @@ impl Engine {
         let command = move |view: &View<'_>| {
             let row = match wished {
                 Some(task) => claimable(view, task, &can)?,
-                None => open(view)?.into_iter().find(|row| assign::meets(&can, row)).ok_or_else(no_work)?,
+                None => first(view, |row| assign::meets(&can, row))?.ok_or_else(no_work)?,
             };
             let (session, task, token) = (row.task.session, row.task.id, row.claims + 1);
             Ok(vec![Event::TaskClaimed(TaskClaim { session, task, token, holder, expires_at: until })])
@@ -182,15 +182,36 @@ fn own_name(call: &Call) -> Option<String> {
     }
 }
 
-/// What can be claimed, but for sessions that are away.
-fn open(view: &View<'_>) -> Result<Vec<TaskRow>, Refusal> {
-    let mut rows = Vec::new();
-    for row in view.pool(POOL_LISTED)?.into_iter().filter(|row| row.state == TaskState::Submitted) {
+/// A part of the pool.
+struct Part {
+    rows: Vec<TaskRow>,
+    /// There may be more behind it.
+    more: bool,
+}
+
+/// What can be claimed behind so many tasks, but for sessions that are away.
+fn open(view: &View<'_>, passed: usize) -> Result<Part, Refusal> {
+    let all = view.pool(POOL_LISTED, passed)?;
+    let mut part = Part { rows: Vec::new(), more: all.len() == POOL_LISTED };
+    for row in all.into_iter().filter(|row| row.state == TaskState::Submitted) {
         if visible(view, row.task.session).is_ok_and(|session| session.archived_at.is_none()) {
-            rows.push(row);
+            part.rows.push(row);
         }
     }
-    Ok(rows)
+    Ok(part)
+}
+
+/// The most urgent task that will do, however many are before it.
+fn first(view: &View<'_>, will_do: impl Fn(&TaskRow) -> bool) -> Result<Option<TaskRow>, Refusal> {
+    let mut passed = 0;
+    loop {
+        let Part { rows, more } = open(view, passed)?;
+        let found = rows.into_iter().find(&will_do);
+        if found.is_some() || !more {
+            return Ok(found);
+        }
+        passed += POOL_LISTED;
+    }
 }
 
 fn no_work() -> Refusal {
@@ -254,5 +275,39 @@ fn held(
             Err(Refusal::conflict("claim_lost", message)
                 .hint("stop this work; claim the task again if it is still open"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::Stage;
+    use model::{TaskKind, TaskTerms};
+    use std::sync::Arc;
+
+    /// A task of the pool that wants this.
+    fn pooled(stage: &Stage, wants: &str) -> TaskId {
+        let (session, seats) = stage.session(&["claude"]);
+        let task = stage.task(session.id, TaskKind::Prompt, seats[0].id);
+        let terms = TaskTerms { pool: true, wants: vec![wants.to_owned()], ..task.terms.clone() };
+        let id = task.id;
+        stage.commit(vec![Event::TaskSubmitted(model::Task { terms, targets: Vec::new(), ..task })]);
+        id
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn whoever_can_do_one_thing_finds_it_behind_all_that_he_cannot_do() {
+        let stage = Stage::new();
+        for _ in 0..=POOL_LISTED {
+            pooled(&stage, "rust");
+        }
+        let last = pooled(&stage, "python");
+        let engine = Engine { shared: Arc::clone(&stage.shared) };
+        let claim = |can: &str| NewClaim { can: vec![can.to_owned()], ..NewClaim::default() };
+        let call = Call::user("test");
+        assert_eq!(engine.claim_task(&call, claim("python")).await.unwrap().task.id, last);
+        assert_eq!(engine.claim_task(&call, claim("python")).await.unwrap_err().code, "no_work");
+        assert_ne!(engine.claim_task(&call, claim("rust")).await.unwrap().task.id, last);
+        assert_eq!(engine.pool().unwrap().len(), POOL_LISTED);
     }
 }

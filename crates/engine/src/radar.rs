@@ -127,8 +127,8 @@ impl Radar {
         }
     }
 
-    /// Looks at the files that others have locked.
-    fn look_at_hands(&self) {
+    /// The files that others have locked and that are not as they were at the last look.
+    fn changed_by_hand(&self) -> Vec<(PathBuf, RepoPath)> {
         let mut wanted = self.wanted();
         let mut changed = Vec::new();
         for ((worktree, path), before) in &mut wanted.hands {
@@ -138,10 +138,7 @@ impl Radar {
                 changed.push((worktree.clone(), path.clone()));
             }
         }
-        drop(wanted);
-        for (worktree, path) in changed {
-            self.edited(&worktree, Some(&path));
-        }
+        changed
     }
 
     fn has_hands(&self) -> bool {
@@ -259,7 +256,11 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
             () = shared.stopping.cancelled() => return,
             () = shared.radar.bell.notified() => {}
             () = tokio::time::sleep_until(next) => shared.radar.want_sweep(None),
-            () = tokio::time::sleep(HANDS_EVERY), if shared.radar.has_hands() => shared.radar.look_at_hands(),
+            () = tokio::time::sleep(HANDS_EVERY), if shared.radar.has_hands() => {
+                for (worktree, path) in shared.radar.changed_by_hand() {
+                    shared.edited(&worktree, Some(&path), None);
+                }
+            }
         }
         let mut wanted = shared.radar.take();
         if !wanted.sweep && !wanted.came && wanted.edits.is_empty() {

@@ -159,6 +159,14 @@ impl Engine {
                 Ok(newest.session.id)
             }
             PARENT => self.parent_of(caller),
+            // An agent is not told what others are called, not even by a refusal.
+            given if *caller != Caller::User && given.parse::<SessionId>().is_err() => {
+                self.resolve_seen(given, |id| match self.may_see(caller, *id) {
+                    Ok(()) => Ok(true),
+                    Err(refusal) if refusal.kind == RefusalKind::Forbidden => Ok(false),
+                    Err(refusal) => Err(refusal),
+                })
+            }
             given => self.resolve(given),
         }
     }

@@ -5,6 +5,7 @@ mod board;
 mod checkpoint;
 mod conflict;
 mod context;
+mod file;
 mod lineage;
 mod lock;
 mod merge;
@@ -136,6 +137,7 @@ pub fn tools() -> &'static [Tool] {
             task::tools(),
             context::tools(),
             artifact::tools(),
+            file::tools(),
             who::tools(),
             session::tools(),
             lineage::tools(),
@@ -257,7 +259,7 @@ mod tests {
             assert!(tool.idempotent, "{}", tool.name);
             let name = tool.name;
             assert!(
-                ["_list", "_get", "_read", "who", "_wait"].iter().any(|end| name.ends_with(end)),
+                ["_list", "_get", "_read", "_search", "who", "_wait"].iter().any(|end| name.ends_with(end)),
                 "{name}"
             );
         }

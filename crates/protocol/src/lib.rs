@@ -77,7 +77,10 @@ pub use daemon::{
 pub use data::{DataReport, NewExport};
 pub use error::{DRAINING, ErrorBody, ErrorDetail, ExitClass, INTERNAL_MESSAGE, status};
 pub use event::{EventPage, EventQuery, EventRecord};
-pub use file::{NewRestore, RestorePoint, RestoredFile};
+pub use file::{
+    FileQuery, FilesFound, FoundFile, FoundLine, GitStatus, IndexOrder, IndexReport, NewRestore,
+    RestorePoint, RestoredFile,
+};
 pub use import::{Import, ImportState, ImportTrouble, NewImport};
 pub use lineage::{
     Aside, CallbackWish, Family, FamilyQuery, NewFork, NewQuestion, NewSpawn, Relative, SpawnedSession,

@@ -9,6 +9,8 @@ pub const BODY_MAX: usize = 1024 * 1024;
 pub const ARTIFACT_MAX: usize = model::ARTIFACT_BYTES_MAX;
 /// An artifact that takes longer than this is refused.
 pub const ARTIFACT_TIMEOUT: Duration = Duration::from_secs(120);
+/// Artifacts that are taken in at once; each may be in memory whole.
+pub const UPLOADS_MAX: usize = 8;
 /// Longest request head (request line and headers together), in bytes.
 pub const HEAD_MAX: usize = 32 * 1024;
 /// Headers in one request.

@@ -9,8 +9,9 @@ use model::{RegistrationId, Timestamp};
 use protocol::limits;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -35,6 +36,8 @@ pub(crate) struct App {
     pub(crate) tasks: TaskTracker,
     /// Made when the first call comes.
     pub(crate) tools: OnceLock<mcp::Http>,
+    /// Places for artifacts that are taken in.
+    pub(crate) uploads: Arc<Semaphore>,
     guesses: Mutex<Bucket>,
     requests: Mutex<Requests>,
 }
@@ -63,6 +66,7 @@ impl App {
                 user: Bucket::new(bounds.requests_burst, limits::REQUESTS_PER_SECOND, now),
                 agents: HashMap::new(),
             }),
+            uploads: Arc::new(Semaphore::new(bounds.uploads)),
             started_at: options.clock.now(),
             engine,
             options,

@@ -13,6 +13,10 @@ use model::{Refusal, SessionId};
 use protocol::{IDEMPOTENCY_HEADER, limits};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// After which a place for an artifact may be free, in seconds.
+const UPLOAD_RETRY_SECONDS: u64 = 1;
 
 /// Who asks.
 pub(crate) struct Who(pub(crate) Caller);
@@ -96,12 +100,16 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Command<T> {
 pub(crate) struct Bytes {
     pub(crate) call: Call,
     pub(crate) body: axum::body::Bytes,
+    /// Kept until the answer, while the bytes are in memory.
+    pub(crate) place: OwnedSemaphorePermit,
 }
 
 impl FromRequest<Arc<App>> for Bytes {
     type Rejection = Failure;
 
-    async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, Failure> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Failure> {
+        // Before any of it is read.
+        let place = Arc::clone(&app.uploads).try_acquire_owned().map_err(|_| too_many_uploads())?;
         let (parts, body) = request.into_parts();
         let reading = axum::body::to_bytes(body, limits::ARTIFACT_MAX);
         let body = match tokio::time::timeout(limits::ARTIFACT_TIMEOUT, reading).await {
@@ -110,7 +118,7 @@ impl FromRequest<Arc<App>> for Bytes {
             Err(_) => return Err(too_slow()),
         };
         let call = call(&parts, &body)?;
-        Ok(Self { call, body })
+        Ok(Self { call, body, place })
     }
 }
 
@@ -169,6 +177,13 @@ pub(crate) async fn read(body: Body, app: &App) -> Result<axum::body::Bytes, Fai
         Ok(Err(_)) => Err(too_large()),
         Err(_) => Err(too_slow()),
     }
+}
+
+fn too_many_uploads() -> Failure {
+    let message = "as many artifacts are taken in as may be at once";
+    Failure::new(StatusCode::SERVICE_UNAVAILABLE, "uploads_busy", message)
+        .hint("put it again as late as `retry-after` says")
+        .retry_after(UPLOAD_RETRY_SECONDS)
 }
 
 fn too_slow() -> Failure {

@@ -1,15 +1,17 @@
 //! From the engine's views to what travels. Names only: nothing is decided here.
 
 mod board;
+mod file;
 
 pub(crate) use board::{board_copy, board_summary, card, comment, document, of_both, whole_board};
+pub(crate) use file::{found_files, restored_file};
 
 use crate::app::App;
 use engine::{
     AgentView, CloneRow, DataReport, Delta, DeltaKind, EventEntry, Finding, ImportState, ImportView,
     LandedView, LiveTurn, MergedView, ParticipantView, PermissionView, PlanView, Receipt, RemovedView,
-    RepoView, RestoredView, Script, ScriptRow, SessionView, Severity, Status, TargetView, TaskView, TurnView,
-    WaitView, WorktreeKind, WorktreeState, WorktreeView,
+    RepoView, Script, ScriptRow, SessionView, Severity, Status, TargetView, TaskView, TurnView, WaitView,
+    WorktreeKind, WorktreeState, WorktreeView,
 };
 use model::Refusal;
 use std::sync::atomic::Ordering;
@@ -432,10 +434,6 @@ pub(crate) fn bundle_import(view: engine::BundleImportView) -> protocol::BundleI
     }
 }
 
-pub(crate) fn restored_file(view: RestoredView) -> protocol::RestoredFile {
-    let RestoredView { path, restored, overwritten, kept_at, holder } = view;
-    protocol::RestoredFile { path, restored, overwritten, kept_at, holder }
-}
 pub(crate) fn import(view: ImportView) -> protocol::Import {
     let tally = view.tally;
     let trouble = |trouble: engine::ImportTrouble| protocol::ImportTrouble {

@@ -65,7 +65,7 @@ impl StoreError {
     }
 
     /// True when the file's content is not what SQLite wrote.
-    pub(crate) fn is_damage(&self) -> bool {
+    pub fn is_damage(&self) -> bool {
         match self {
             Self::Database(error) => {
                 matches!(
@@ -80,7 +80,7 @@ impl StoreError {
     }
 
     /// True when there was no room to write.
-    pub(crate) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         match self {
             Self::Database(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
             Self::Journal(error) => matches!(error, journal::JournalError::Full),

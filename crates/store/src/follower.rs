@@ -33,6 +33,11 @@ struct State {
     durable: Cursor,
     reached: Cursor,
     stopped: Option<String>,
+    /// Orders to make all of it anew, and how many of them are done.
+    ordered: u64,
+    made: u64,
+    /// Why the last of them was not carried out.
+    refused: Option<String>,
     /// Set when the store closes: by when to be done.
     closing: Option<Instant>,
     finished: bool,
@@ -75,9 +80,27 @@ impl Follower {
 
     /// Waits until it has come so far, at most so long. Says how far it is.
     pub(crate) fn await_position(&self, wanted: Cursor, patience: Duration) -> FollowerStatus {
-        let behind = |state: &mut State| state.reached < wanted && !state.finished;
+        let behind = |state: &mut State| state.reached < wanted && !state.finished && state.stopped.is_none();
         drop(self.shared.changed.wait_timeout_while(self.shared.lock(), patience, behind));
         self.status()
+    }
+
+    /// Has it made anew from the first record, and waits for that; one order at a time. The reason when it cannot be.
+    pub(crate) fn make_anew(&self) -> Result<(), String> {
+        let mut state = self.shared.lock();
+        state.ordered += 1;
+        state.refused = None;
+        // Whatever kept it from going on may be gone by now.
+        state.stopped = state.stopped.take().filter(|_| state.finished);
+        self.shared.changed.notify_all();
+        let under_way =
+            |state: &mut State| state.made < state.ordered && !state.finished && state.closing.is_none();
+        let state = self.shared.changed.wait_while(state, under_way).unwrap_or_else(PoisonError::into_inner);
+        match state.refused.as_ref().or(state.stopped.as_ref()) {
+            Some(reason) => Err(reason.clone()),
+            None if state.made == state.ordered => Ok(()),
+            None => Err("the store was closed".to_owned()),
+        }
     }
 
     /// Tells it to take in what is durable, if that is soon done, and to end.
@@ -110,7 +133,7 @@ impl Waiting {
         let mut state = self.lock();
         state.reached = reached;
         loop {
-            let behind = state.durable > reached;
+            let behind = state.durable > reached || state.made < state.ordered;
             if let Some(deadline) = state.closing {
                 return behind && Instant::now() < deadline;
             }
@@ -124,6 +147,42 @@ impl Waiting {
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
+    }
+
+    /// The newest order to make all of it anew that is not carried out.
+    pub(crate) fn order(&self) -> Option<u64> {
+        let state = self.lock();
+        (state.made < state.ordered).then_some(state.ordered)
+    }
+
+    /// This order and those before it are carried out.
+    pub(crate) fn carried_out(&self, order: u64) {
+        self.lock().made = order;
+        self.changed.notify_all();
+    }
+
+    /// What is ordered cannot be done. It is not tried again by itself.
+    pub(crate) fn refuse_order(&self, reason: &StoreError) {
+        let mut state = self.lock();
+        if state.made < state.ordered {
+            state.made = state.ordered;
+            state.refused = Some(reason.to_string());
+            self.changed.notify_all();
+        }
+    }
+
+    /// Says why it cannot go on, and waits for an order to make it anew. False when the store closes.
+    pub(crate) fn wait_for_order(&self, reason: &StoreError) -> bool {
+        self.refuse_order(reason);
+        let mut state = self.lock();
+        // An order that has come meanwhile is to be carried out.
+        if state.made == state.ordered {
+            state.stopped = Some(reason.to_string());
+            self.changed.notify_all();
+        }
+        let idle = |state: &mut State| state.made == state.ordered && state.closing.is_none();
+        let state = self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
+        state.closing.is_none()
     }
 
     /// Waits for room on the disk. False when the store closes meanwhile.

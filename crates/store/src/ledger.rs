@@ -135,7 +135,7 @@ impl FilesLedger {
                 }
             }
         }
-        Ok(RebuildReport { records: 0, position: journal.newest().cursor, changed })
+        Ok(RebuildReport { records: 0, position: journal.newest().cursor, changed, behind: None })
     }
 
     fn exchange(&mut self, besides: Vec<Beside>) -> Result<u64, StoreError> {

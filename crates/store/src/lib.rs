@@ -28,6 +28,7 @@ mod error;
 mod fold;
 mod follower;
 mod idempotency;
+mod index;
 mod ledger;
 mod lock;
 mod merge_queue;
@@ -70,6 +71,10 @@ pub use doctor::Counts;
 pub use due::DueTask;
 pub use error::StoreError;
 pub use idempotency::OUTBOX_WINDOW;
+pub use index::{
+    FOUND_MAX, FileFilter, FileIndex, FoundFile, GitStatus, INDEX_FILE, IndexCounts, IndexedWorktree,
+    KnownFile, QUERY_WORDS_MAX, SeenFile, Wanted,
+};
 pub use lock::LockChangeRow;
 pub use merge_queue::MergeRow;
 pub use message::MessageRange;

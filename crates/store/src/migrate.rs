@@ -186,6 +186,7 @@ mod tests {
             .map(|migration| (migration.name, migration.sql))
             .chain(crate::postgresql::HAND_WRITTEN)
             .chain(crate::side::schemas())
+            .chain([crate::index::schema()])
             .map(|(name, sql)| format!("{}  {name}", checksum(sql)))
             .collect();
         let released: Vec<&str> = RELEASED.lines().filter(|line| !line.starts_with('#')).collect();

@@ -128,6 +128,11 @@ impl View<'_> {
     /// (`o` for `0`, `i` and `l` for `1`) do not matter; or [`LAST`], where a noun has a newest one. What does not exist is
     /// `None`.
     pub fn resolve<I: ShortId>(&self, given: &str) -> Result<Resolved<I>, StoreError> {
+        self.resolve_among(given, RESOLVE_MAX)
+    }
+
+    /// As [`View::resolve`], but so many candidates are named.
+    pub fn resolve_among<I: ShortId>(&self, given: &str, most: usize) -> Result<Resolved<I>, StoreError> {
         if given == LAST {
             let Some(newest) = I::NEWEST else { return Ok(Resolved::None) };
             let found = self.row(&newest.0, [], |row| column::parsed(row, "id"))?;
@@ -142,7 +147,7 @@ impl View<'_> {
         };
         // No short id has a character after `z`, so this ends the range of everything that starts with the prefix.
         let end = format!("{prefix}{{");
-        let mut found = self.rows(&I::BY_PREFIX.0, params![prefix, end, limit(RESOLVE_MAX)], |row| {
+        let mut found = self.rows(&I::BY_PREFIX.0, params![prefix, end, limit(most)], |row| {
             Ok(Candidate { id: column::parsed(row, "id")?, title: row.get("title")? })
         })?;
         Ok(match found.len() {

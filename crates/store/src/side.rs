@@ -87,18 +87,38 @@ pub(crate) fn follow(waiting: &Waiting, folder: &Path, journal: &Reader) -> Resu
     loop {
         match follow_on(waiting, folder, journal) {
             // What a full disk kept out is taken in when there is room again.
-            Err(error) if error.is_full() && waiting.wait_for_room() => {}
-            ended => return ended,
+            Err(error) if error.is_full() => {
+                waiting.refuse_order(&error);
+                if !waiting.wait_for_room() {
+                    return Err(error);
+                }
+            }
+            Err(error) => {
+                if !waiting.wait_for_order(&error) {
+                    return Err(error);
+                }
+            }
+            Ok(()) => return Ok(()),
         }
     }
 }
 
 fn follow_on(waiting: &Waiting, folder: &Path, journal: &Reader) -> Result<(), StoreError> {
     let mut open = Vec::with_capacity(Side::ALL.len());
-    for side in Side::ALL {
-        open.push(bring_up(folder, side, journal)?);
+    if waiting.order().is_none() {
+        for side in Side::ALL {
+            open.push(bring_up(folder, side, journal)?);
+        }
     }
     loop {
+        if let Some(order) = waiting.order() {
+            // Nobody may have a file open that is put away.
+            open.clear();
+            for side in Side::ALL {
+                open.push(make_again(folder, side, journal)?);
+            }
+            waiting.carried_out(order);
+        }
         let mut reached = journal.newest().cursor;
         for one in &mut open {
             fold(one, journal)?;
@@ -125,6 +145,15 @@ fn bring_up(folder: &Path, side: Side, journal: &Reader) -> Result<Open, StoreEr
             Err(error) if error.is_damage() => make(&path, side, journal),
             Err(error) => Err(error),
         },
+    }
+}
+
+/// Makes a database anew, whatever it holds. A file that is not ours is left alone.
+fn make_again(folder: &Path, side: Side, journal: &Reader) -> Result<Open, StoreError> {
+    let path = folder.join(side.file_name());
+    match connection::recognize(&path)? {
+        Found::Foreign => Err(StoreError::Foreign { path }),
+        Found::Nothing | Found::Ours => make(&path, side, journal),
     }
 }
 

@@ -75,6 +75,8 @@ pub struct RebuildReport {
     pub position: Cursor,
     /// Tables whose rows differ from before, as `database.table`; empty when all was well.
     pub changed: Vec<String>,
+    /// Why the databases that follow behind are as they were; none when they were made anew, too.
+    pub behind: Option<String>,
 }
 
 /// What `verify` found. All is well when `problems` is empty and the journal has none.
@@ -271,8 +273,9 @@ impl Store {
         }
     }
 
-    /// Folds both databases again beside the present ones and swaps them in. Commits go on during the fold and wait
-    /// during the swap, for its tail and for the comparison with what was there before. Not from inside a read.
+    /// Folds both databases again beside the present ones and swaps them in; then those that follow behind. Commits go on
+    /// during the fold and wait during the swap, for its tail and for the comparison with what was there before. Not from
+    /// inside a read.
     pub fn rebuild(&self) -> Result<RebuildReport, StoreError> {
         let _one = self.inner.rebuilding.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = match &self.inner.home {
@@ -294,7 +297,8 @@ impl Store {
         let (reply, answer) = sync_channel(1);
         let closed = || StoreError::Stopped("it was closed".to_owned());
         self.inner.jobs.send(Job::Swap(fresh, reply)).map_err(|_| closed())?;
-        answer.recv().map_err(|_| closed())?
+        let report = answer.recv().map_err(|_| closed())??;
+        Ok(RebuildReport { behind: self.inner.shared.sides.make_anew().err(), ..report })
     }
 
     /// Writes every table of both databases as ordered text, at one position.

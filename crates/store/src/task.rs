@@ -95,7 +95,7 @@ statements! { QUERIES in Sessions {
            AND NOT EXISTS (
                SELECT 1 FROM task_dependencies d LEFT JOIN tasks n ON n.task_id = d.depends_on
                WHERE d.task_id = t.task_id AND n.state IS DISTINCT FROM 'completed')
-         ORDER BY t.priority DESC, t.queue_rank LIMIT ?1"
+         ORDER BY t.priority DESC, t.queue_rank LIMIT ?1 OFFSET ?2"
     );
     UNASSIGNED = concat!(
         "SELECT ", task_columns!(), " FROM tasks t
@@ -194,9 +194,9 @@ impl View<'_> {
         self.rows(&DEPENDENTS, [task.to_string()], read_task)
     }
 
-    /// Tasks of all sessions that can be claimed now, the most urgent first.
-    pub fn pool(&self, most: usize) -> Result<Vec<TaskRow>, StoreError> {
-        self.rows(&POOL, params![limit(most)], read_task)
+    /// Tasks of all sessions that can be claimed now, the most urgent first: so many after the first ones that are passed by.
+    pub fn pool(&self, most: usize, passed: usize) -> Result<Vec<TaskRow>, StoreError> {
+        self.rows(&POOL, params![limit(most), limit(passed)], read_task)
     }
 
     /// Tasks of the session that could begin if it were known who is to do them.

@@ -1887,6 +1887,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Finds files of the worktrees by their names and the words in them. */
+        get: operations["search_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/files/index": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Looks at the files of the worktrees now, and says what the file index holds. */
+        post: operations["index_files"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/repos/{id}/restore": {
         parameters: {
             query?: never;
@@ -4444,6 +4478,84 @@ export interface components {
              * @description Higher goes first; among equals its place stays.
              */
             priority?: number | null;
+        };
+        /** @description What a search found. */
+        FilesFound: {
+            /** @description The worktrees are still being looked at: what was changed lately may be missing. */
+            behind: boolean;
+            /** @description The best first. */
+            items: components["schemas"]["FoundFile"][];
+            /** @description There are more than that. */
+            more: boolean;
+        };
+        /** @description A file that was found. */
+        FoundFile: {
+            /** @description The agent that has it locked for writing. */
+            agent_lock: string | null;
+            /**
+             * Format: int64
+             * @description How many more worktrees have it with this content.
+             */
+            also_in: number;
+            /** Format: int64 */
+            bytes: number;
+            /** @description BLAKE3 (hex); none of what is too long to be read. */
+            content_hash: string | null;
+            git_status: components["schemas"]["GitStatus"];
+            language: string | null;
+            /** @description At most 5, of the file as it is now; empty when only the path has the words. */
+            lines: components["schemas"]["FoundLine"][];
+            /** Format: date-time */
+            modified_at: string;
+            /** @description Relative to the worktree's root. */
+            path: string;
+            /** @description Name of the repository. */
+            repo: string;
+            /** @description The session that left it so, if that is known. */
+            session: string | null;
+            /** @description Where the worktree is. Of several that have the file with this content, the repository's own checkout. */
+            worktree: string;
+        };
+        /**
+         * @description How a file differs from what is committed.
+         * @enum {string}
+         */
+        GitStatus: "clean" | "modified" | "staged" | "untracked";
+        /** @description A line of a file that has some of the words. */
+        FoundLine: {
+            /** @description From 1. */
+            number: number;
+            /** @description Without the blanks around it; at most 200 characters. */
+            text: string;
+        };
+        /** @description Body of `POST /files/index`. */
+        IndexOrder: {
+            /** @description From nothing. */
+            anew?: boolean;
+            /** @description Name, id or short id of a repository; without it, all. */
+            repo?: string | null;
+        };
+        /** @description What is in the file index. */
+        IndexReport: {
+            /**
+             * Format: int64
+             * @description That workspace_idx.db takes.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description The same content at the same path counts once, in however many worktrees it is.
+             */
+            documents: number;
+            /** Format: int64 */
+            files: number;
+            /**
+             * Format: int64
+             * @description Files that cannot be named, and those beyond 100,000 of one worktree.
+             */
+            left_out: number;
+            /** Format: int64 */
+            worktrees: number;
         };
         /** @description Body of `POST /repos/{id}/restore`. */
         NewRestore: {
@@ -10911,6 +11023,89 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MergePage"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    search_files: {
+        parameters: {
+            query: {
+                /**
+                 * @description Words that must all be in a file's path or text, each whole or as the beginning of one; case does not matter. A name is
+                 *     found by its parts, too: `checkRoom` and `check_room` by `room`. At most 16 words and 512 bytes.
+                 */
+                query: string;
+                /** @description Name, id or short id of a repository; without it, all. Agents leave it out. */
+                repo?: string;
+                /** @description Path of a folder in a worktree, `repo/name`, name or id; without it, all. An agent finds files of its own. */
+                worktree?: string;
+                /** @description As in `rust`, `typescript`, `markdown`. */
+                language?: string;
+                /** @description This file, or what is in this folder; relative to the worktree's root. */
+                under?: string;
+                /** @description `true`: only files that differ from what is committed. */
+                changed?: boolean;
+                /** @description At most 99; 20 without it. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilesFound"];
+                };
+            };
+            /** @description It was not done. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    index_files: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is carried out once and answered alike. */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IndexOrder"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IndexReport"];
                 };
             };
             /** @description It was not done. */

@@ -1,4 +1,6 @@
-//! `coditect file`: what agents' files held.
+//! `coditect file`: files of the worktrees, found, and brought back.
+
+mod search;
 
 use super::Outcome;
 use super::repo::{absolute, found};
@@ -11,6 +13,14 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum File {
+    /// Find files by their names and the words in them
+    #[command(
+        after_help = "Examples:\n  coditect file search lock table\n  coditect file search checkRoom --worktree . --language rust --json"
+    )]
+    Search(search::Search),
+    /// Look at the files of the worktrees now, and say what the index holds
+    #[command(after_help = "Examples:\n  coditect file index\n  coditect file index --anew --json")]
+    Index(search::Index),
     /// Bring back what a locked file held before something wrote over it without the lock
     #[command(
         after_help = "Examples:\n  coditect file restore src/lock.rs\n  coditect file restore src/lock.rs --to before-lock"
@@ -35,9 +45,18 @@ enum To {
 
 impl File {
     pub(crate) fn run(self, context: &Context) -> Outcome {
-        let Self::Restore(restore) = self;
-        let path = absolute(context, &restore.path)?;
-        let to = match restore.to {
+        match self {
+            Self::Search(search) => search.run(context),
+            Self::Index(index) => index.run(context),
+            Self::Restore(restore) => restore.run(context),
+        }
+    }
+}
+
+impl Restore {
+    fn run(self, context: &Context) -> Outcome {
+        let path = absolute(context, &self.path)?;
+        let to = match self.to {
             To::LastKnown => RestorePoint::LastKnown,
             To::BeforeLock => RestorePoint::BeforeLock,
         };

@@ -9,6 +9,7 @@
 mod artifact;
 mod board;
 mod checkpoint;
+mod file;
 mod lineage;
 mod session;
 mod task;
@@ -28,9 +29,12 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use testkit::TempRepo;
 
 const KEY: &str = "no-secret-of-anybody";
+/// How long a watcher may take to hear of what is in the journal already. Only a failing test waits that long.
+const HEARD_WITHIN: Duration = Duration::from_secs(30);
 
 /// Operations that are in no row, and why.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -199,6 +203,7 @@ fn rows() -> Vec<Row> {
         checkpoint::rows(),
         board::rows(),
         artifact::rows(),
+        file::rows(),
     ]
     .into_iter()
     .flatten()
@@ -348,7 +353,10 @@ impl Place {
             let mut stream = client.watch(wish, None);
             let mut heard = Vec::new();
             while heard.len() < count {
-                let StreamItem::Message(message) = stream.next().await.unwrap() else { continue };
+                let Ok(item) = tokio::time::timeout(HEARD_WITHIN, stream.next()).await else {
+                    panic!("the watcher heard {} of {count} events after {after}: {heard:?}", heard.len());
+                };
+                let StreamItem::Message(message) = item.unwrap() else { continue };
                 let ServerMessage::Event(event) = *message else { continue };
                 if event.actor == protocol::Actor::User {
                     heard.push(json!({ "kind": event.kind, "payload": plain(&event.payload) }));

@@ -9,8 +9,8 @@ use super::{CardView, card_view, check_place, check_room, present};
 use crate::message::clean_text;
 use crate::{Call, Engine};
 use model::{
-    BoardId, CARDS_MAX, Card, CardEdit, CardId, CardMove, CardRemoved, CardSubject, Event, NOTE_MAX, Place,
-    Refusal, SessionId, Zone,
+    BOARD_EDGE, BoardId, CARDS_MAX, Card, CardEdit, CardId, CardMove, CardRemoved, CardSubject, Event,
+    NOTE_MAX, Place, Refusal, SIZE_MAX, SessionId, Zone,
 };
 use store::View;
 
@@ -66,7 +66,8 @@ impl Engine {
             let card =
                 Card { id, board: board.id, subject: new.subject, place, note, revision: 1, created_at };
             let mut events = vec![Event::CardPlaced(card.clone())];
-            if let Some(zone) = Zone::around(&zones, &place) {
+            // Who did not say where has dropped it nowhere.
+            if let Some(zone) = Zone::around(&zones, &place).filter(|_| new.place.is_some()) {
                 events.extend(fuse.lit(view, &board, &card, zone)?);
             }
             Ok(events)
@@ -246,15 +247,16 @@ pub(super) fn free_place(
             height,
         })
     });
-    let is_free = |place: &Place| {
-        let lit = Zone::around(zones, place).is_some_and(|zone| zone.trigger.is_some());
-        !lit && !cards.iter().any(|card| overlap(card, place))
-    };
-    // Zones may cover all of it; then there is room below everything.
+    let is_lit = |place: &Place| Zone::around(zones, place).is_some_and(|zone| zone.trigger.is_some());
+    let is_free = |place: &Place| !is_lit(place) && !cards.iter().any(|card| overlap(card, place));
+    // Zones may cover all of it; then there is room below everything, or as far away as no zones reach.
     let below = zones.iter().map(|zone| zone.place).chain(cards.iter().copied());
-    let below = below.map(|place| place.y + place.height).max().unwrap_or(0);
-    let last = Place { x: 0, y: (below + GAP).min(model::BOARD_EDGE), width, height };
-    Ok(spots.into_iter().find(is_free).unwrap_or(last))
+    let below = below.map(|place| place.y.saturating_add(place.height)).max().unwrap_or(0);
+    let below = Place { x: 0, y: below.saturating_add(GAP).min(BOARD_EDGE), width, height };
+    let far = || (-BOARD_EDGE..=BOARD_EDGE).step_by(SIZE_MAX as usize);
+    let away = far().flat_map(|y| far().map(move |x| Place { x, y, width, height }));
+    let apart = [below].into_iter().chain(away).find(|place| !is_lit(place));
+    Ok(spots.into_iter().find(is_free).or(apart).unwrap_or(below))
 }
 
 fn overlap(one: &Place, other: &Place) -> bool {

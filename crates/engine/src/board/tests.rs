@@ -4,8 +4,8 @@ use super::*;
 use crate::stage::Stage;
 use crate::{Key, NewPrompt};
 use model::{
-    Actor, CARDS_MAX, COMMENT_MAX, COMMENTS_MAX, Firing, FiringState, NOTE_MAX, SessionId, SessionRemoved,
-    Trigger, TriggerAction, ZONES_MAX, ZoneColour,
+    Actor, BOARD_EDGE, CARDS_MAX, COMMENT_MAX, COMMENTS_MAX, Firing, FiringState, NOTE_MAX, SIZE_MAX,
+    SessionId, SessionRemoved, Trigger, TriggerAction, ZONES_MAX, ZoneColour,
 };
 use std::sync::Arc;
 
@@ -137,6 +137,32 @@ async fn a_zone_made_or_moved_under_a_card_sets_nothing_off_and_a_card_put_in_on
     assert_eq!((placed.firing, scene.tasks(other.id).len()), (None, 0));
     let again = scene.engine.place_card(&user(), scene.board, new).await.unwrap_err();
     assert_eq!(again.code, "card_exists");
+}
+
+/// Triggers cover every place a card is put by itself, and what is below them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_nobody_gave_a_place_sets_nothing_off_and_is_set_off_once_when_it_gets_one() {
+    let scene = Scene::new().await;
+    for (number, y) in [0, SIZE_MAX, 2 * SIZE_MAX, 3 * SIZE_MAX, BOARD_EDGE].into_iter().enumerate() {
+        let new = NewZone {
+            name: format!("Zone {number}"),
+            colour: ZoneColour::Blue,
+            place: Place { x: -500, y, width: SIZE_MAX, height: SIZE_MAX },
+            trigger: Some(trigger(TriggerAction::Prompt, "Go", false)),
+        };
+        scene.engine.place_zone(&user(), scene.board, new).await.unwrap();
+    }
+    let (session, _) = scene.stage.session(&["claude"]);
+    let subject = CardSubject::Session { session: session.id };
+    let new = NewCard { subject, note: String::new(), place: None };
+    let placed = scene.engine.place_card(&user(), scene.board, new).await.unwrap();
+    assert!(placed.zone.is_none() && placed.card.place.fits(), "{placed:?}");
+    assert_eq!((placed.firing, scene.count("trigger.fired")), (None, 0));
+    let into = CardChange { x: Some(0), y: Some(0), ..CardChange::default() };
+    scene.engine.change_card(&user(), placed.card.id, into).await.unwrap();
+    let inside = CardChange { x: Some(300), y: Some(300), ..CardChange::default() };
+    scene.engine.change_card(&user(), placed.card.id, inside).await.unwrap();
+    assert_eq!((scene.tasks(session.id), scene.count("trigger.fired")), (vec!["Go".to_owned()], 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

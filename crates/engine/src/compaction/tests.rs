@@ -198,3 +198,18 @@ fn blocks_other_than_text_do_not_count() {
     let turn = Turn::new(Role::Assistant, vec![Block::Text { text: "abcd".into() }, call]);
     assert_eq!((bytes(&turn), tokens([&turn, &turn])), (4, 2));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_second_is_refused_before_anybody_looks_at_what_there_is_to_do() {
+    let stage = Stage::new();
+    let (session, _) = said(&stage, 1, 10);
+    let engine = Engine { shared: Arc::clone(&stage.shared) };
+    let call = Call::user("test");
+    let order = || engine.compact_session(&call, session.id);
+    let place = stage.shared.condensing.begin(session.id).unwrap();
+    let refused = order().await.unwrap_err();
+    assert_eq!((refused.code.as_ref(), refused.kind), ("compaction_running", RefusalKind::Busy));
+    drop(place);
+    assert_eq!(order().await.unwrap_err().code, "nothing_to_compact");
+    assert!(stage.shared.condensing.begin(session.id).is_some(), "a refused order leaves the place free");
+}

@@ -11,6 +11,12 @@ use testkit::TempRepo;
 const PATIENCE: Duration = Duration::from_secs(60);
 const LINES: &str = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
 
+fn look_at_hands(radar: &Radar) {
+    for (worktree, path) in radar.changed_by_hand() {
+        radar.edited(&worktree, Some(&path));
+    }
+}
+
 struct Scene {
     stage: Stage,
     engine: Engine,
@@ -293,12 +299,12 @@ async fn a_file_locked_by_hand_is_looked_at_until_its_lock_goes() {
         other: None,
     };
     radar.hear(&Event::LockChanged(change(LockPhase::Acquired)));
-    radar.look_at_hands();
+    look_at_hands(radar);
     assert!(radar.has_hands() && radar.take().edits.is_empty(), "nothing changed yet");
     radar.hear(&Event::LockChanged(change(LockPhase::Waiting)));
     assert!(radar.has_hands(), "who waits takes nothing from the holder");
     scene.change(&scene.repo.path, "a.txt", "2", "longer");
-    radar.look_at_hands();
+    look_at_hands(radar);
     let edits = radar.take().edits.remove(Path::new(&scene.repo.path)).unwrap();
     assert_eq!(edits.unwrap().len(), 1);
     radar.hear(&Event::LockChanged(change(LockPhase::Released)));

@@ -77,7 +77,7 @@ impl TurnDriver {
         let committed = self.shared.conclude(self.actor(), move |view| ending.clone().events(view)).await;
         if let Some(repo) = &self.repo {
             // What it did is a commit now.
-            self.shared.radar.edited(repo.path.as_ref(), None);
+            self.shared.edited(repo.path.as_ref(), None, None);
         }
         self.give_back(exit.is_some()).await;
         let left = match exit {

@@ -211,7 +211,7 @@ impl TurnDriver {
     async fn announce_change(&self, change: FileChange) -> Result<(), Refusal> {
         let FileChange { path, after, token, .. } = change;
         if let Some(repo) = &self.repo {
-            self.shared.radar.edited(repo.path.as_ref(), Some(&path));
+            self.shared.edited(repo.path.as_ref(), Some(&path), Some(self.participant.session));
         }
         let payload = serde_json::json!({
             "type": FILE_MODIFIED, "file": path, "agent": self.agent(), "hash": after, "token": token,
@@ -246,7 +246,7 @@ impl TurnDriver {
             return Ok(());
         }
         if let Some(repo) = &self.repo {
-            self.shared.radar.edited(repo.path.as_ref(), None);
+            self.shared.edited(repo.path.as_ref(), None, None);
         }
         let named: Vec<&model::StrayFile> = found.files.iter().take(CONFLICT_NAMED).collect();
         let payload = serde_json::json!({

@@ -82,7 +82,7 @@ fn land(
     nobody_holds(shared, &found.repo.path, &main.would_change(&landing)?)?;
     let landed = main.land(&landing)?;
     shared.strays.account(Path::new(&found.repo.path), &landed.changed);
-    shared.radar.edited(Path::new(&found.repo.path), None);
+    shared.edited(Path::new(&found.repo.path), None, None);
     let git_ref = format!("{REF_PREFIX}landed/{}/{}", found.lent.session, found.agent);
     main.update_ref(&git_ref, &head)?;
     let view = LandedView {

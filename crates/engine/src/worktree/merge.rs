@@ -134,7 +134,7 @@ pub(crate) fn bring(
     nobody_holds(shared, &path.display().to_string(), &open.would_change(landing)?)?;
     let landed = open.land(landing)?;
     shared.strays.account(&path, &landed.changed);
-    shared.radar.edited(&path, None);
+    shared.edited(&path, None, None);
     Ok((landed, open.branch()?))
 }
 

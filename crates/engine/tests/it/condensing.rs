@@ -180,3 +180,23 @@ async fn reading_condenses_nothing() {
     assert_eq!(scene.kinds()[before..].iter().filter(|kind| kind.starts_with("session.")).count(), 0);
     assert_eq!(made(&scene), []);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_orders_at_once_one_is_paid_for() {
+    let scene = scene(json!({"limits": {"history_messages": 2}, "compaction": {"by": "nobody"}})).await;
+    let session = scene.session(None, &["claude"]).await;
+    for text in ["[[say first]]", "[[say second]]", "[[say third]]"] {
+        done(&scene, session, text).await;
+    }
+    let requests = scene.model.requests().len();
+    let engine = scene.engine();
+    let (user, other) = (call(), call());
+    let both = tokio::join!(engine.compact_session(&user, session), engine.compact_session(&other, session));
+    let (made, refused) = match both {
+        (Ok(made), Err(refused)) | (Err(refused), Ok(made)) => (made, refused),
+        other => panic!("{other:?}"),
+    };
+    assert!(["compaction_running", "nothing_to_compact"].contains(&refused.code.as_ref()), "{refused:?}");
+    assert_eq!(made.generation, 1);
+    assert_eq!(scene.model.requests().len(), requests + 1);
+}

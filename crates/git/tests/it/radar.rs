@@ -175,3 +175,19 @@ fn histories_without_a_common_beginning_are_merged_from_nothing() {
     let found = look.aside.dry_merges(&[(main, other)]).unwrap();
     assert_eq!(names(&found[0].conflicts), ["b.txt"]);
 }
+
+#[test]
+fn the_files_of_a_work_tree_are_its_own_and_nothing_that_git_ignores() {
+    let look = Look::new();
+    let repo = &look.world.repo;
+    repo.write(".gitignore", "target/\n");
+    repo.write("target/out.txt", "x\n");
+    repo.write("new/deep.txt", "x\n");
+    repo.write("bad\\name.txt", "x\n");
+    repo.write(".coditect-unfinished-1", "x\n");
+    repo.remove("gone.txt");
+    let files = look.world.open.files().unwrap();
+    let names: Vec<&str> = files.paths.iter().map(RepoPath::as_str).collect();
+    assert_eq!(names, [".gitignore", "a.txt", "b.txt", "gone.txt", "new/deep.txt"]);
+    assert_eq!(files.unnamable, 1);
+}

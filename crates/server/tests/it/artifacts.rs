@@ -6,6 +6,7 @@ use crate::runs::Run;
 use crate::wire::{Ask, Reply};
 use protocol::limits::ARTIFACT_MAX;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 async fn put(house: &House, token: &str, query: &str, content: impl Into<Vec<u8>>) -> Reply {
     Ask::new("POST", &format!("/api/v1/artifacts?{query}"))
@@ -148,4 +149,31 @@ async fn artifacts_are_listed_in_pages_until_they_are_removed() {
     assert_eq!(names(&house.get("/artifacts").await.json()).len(), 4);
     let again = put(&house, &house.token, "name=4.txt", "4").await.json();
     assert_ne!(again["id"], json!(gone), "what was removed is not found again by its content");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_many_artifacts_are_taken_in_at_once_and_the_next_is_told_when_to_come_again() {
+    let house = House::with(|bounds| bounds.uploads = 1).await;
+    let head = format!(
+        "POST /api/v1/artifacts?name=slow HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\
+         content-type: application/octet-stream\r\ncontent-length: 4\r\nconnection: close\r\n\r\nab",
+        house.address, house.token
+    );
+    let mut slow = tokio::net::TcpStream::connect(house.address).await.unwrap();
+    slow.write_all(head.as_bytes()).await.unwrap();
+    // The first is let in once its head was read; until then the other may be.
+    let refused = loop {
+        let other = put(&house, &house.token, "name=other", "x").await;
+        if other.status != 201 {
+            break other;
+        }
+    };
+    assert_eq!((refused.status, refused.code().as_str()), (503, "uploads_busy"));
+    assert_eq!(refused.headers["retry-after"], "1");
+    assert!(refused.json()["error"]["hint"].is_string(), "{refused:?}");
+    slow.write_all(b"cd").await.unwrap();
+    let mut answer = Vec::new();
+    slow.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(Reply::parse(&answer).status, 201);
+    assert_eq!(put(&house, &house.token, "name=next", "y").await.status, 201, "its place is free again");
 }

@@ -395,6 +395,9 @@ async fn worktrees_and_imports(house: &House, contract: &mut Contract, session: 
     contract.refused("remove_worktree", &house.post("/worktrees/remove", gone).await);
     let landing = json!({ "agent": "nobody" });
     contract.refused("land_session", &house.post(&format!("/sessions/{session}/land"), landing).await);
+    let found = contract.check("search_files", &house.get("/files?query=textkit&language=markdown").await);
+    assert!(found["items"].is_array() && found["more"] == json!(false), "{found}");
+    contract.check("index_files", &house.post("/files/index", json!({ "anew": true })).await);
     let restore = json!({ "path": "never-seen.txt", "to": "last_known" });
     contract.refused("restore_file", &house.post("/repos/textkit/restore", restore).await);
     let import = json!({ "vendor": "nobody" });

@@ -130,7 +130,7 @@ impl Writer {
         // The next batch begins on a new connection, which knows nothing of the old tables.
         self.connection = None;
         let records = readers.exchange(|| swap(beside))?;
-        Ok(RebuildReport { records, position: journal.newest().cursor, changed })
+        Ok(RebuildReport { records, position: journal.newest().cursor, changed, behind: None })
     }
 
     /// Leaves in order. Who cannot say so is waited for by the next one.

@@ -11,6 +11,7 @@ mod disk_full;
 mod dump;
 mod fixtures;
 mod imported;
+mod index;
 mod kill;
 mod moving;
 mod on_server;

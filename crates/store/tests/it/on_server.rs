@@ -46,6 +46,7 @@ on_a_server! {
     dump: replay_from_zero_gives_the_same_rows, reopening_changes_nothing,
         rebuild_and_swap_gives_the_same_rows_while_the_store_is_in_use,
         commits_and_reads_go_on_while_files_are_exchanged_and_never_see_half;
+    sides: an_order_makes_them_anew_while_the_store_works;
     total: figures_no_model_can_mean_still_apply_and_add_up;
     recovery: the_archive_follows_to_the_end_before_the_store_is_closed;
 }

@@ -163,3 +163,46 @@ fn a_file_that_is_not_ours_is_left_alone_and_the_store_goes_on() {
     assert!(kept.starts_with(b"my own notes"));
     assert_eq!(store.stopped(), None);
 }
+#[test]
+pub(crate) fn an_order_makes_them_anew_while_the_store_works() {
+    let workspace = Workspace::new();
+    let history = World::new().history();
+    let (store, _) = workspace.open();
+    let half = history.commits.len() / 2;
+    history.commit(&store, 0..half);
+    settled(&store);
+    let before = SIDES.map(|name| dump(&workspace, name));
+    for name in SIDES {
+        std::fs::remove_file(workspace.database(name)).unwrap();
+    }
+    assert_eq!(store.rebuild().unwrap().behind, None);
+    assert_eq!(SIDES.map(|name| dump(&workspace, name)), before, "they were deleted under it");
+    // They go on to follow.
+    history.commit(&store, half..history.commits.len());
+    settled(&store);
+    let whole = SIDES.map(|name| dump(&workspace, name));
+    assert_ne!(whole, before);
+    for (name, table) in SIDES.iter().zip(["artifacts", "agent_metrics", "parsed_sessions"]) {
+        let file = Connection::open(workspace.database(name)).unwrap();
+        assert!(file.execute(&format!("DELETE FROM {table}"), []).unwrap() > 0, "{name} held something");
+    }
+    assert_eq!(store.rebuild().unwrap().behind, None);
+    assert_eq!(SIDES.map(|name| dump(&workspace, name)), whole, "they had lost their rows");
+}
+
+#[test]
+fn what_was_in_the_way_is_told_and_followed_again_once_it_is_gone() {
+    let workspace = Workspace::new();
+    let (store, _) = workspace.open();
+    store.close();
+    workspace
+        .replace_database("artifacts.db", b"my own notes, longer than a header of a database".as_slice());
+    let (store, _) = workspace.open();
+    World::new().history().commit_all(&store);
+    let behind = store.rebuild().unwrap().behind.unwrap();
+    assert!(behind.contains("artifacts.db"), "{behind}");
+    assert!(std::fs::read(workspace.database("artifacts.db")).unwrap().starts_with(b"my own notes"));
+    std::fs::rename(workspace.database("artifacts.db"), workspace.database("notes.txt")).unwrap();
+    assert_eq!(store.rebuild().unwrap().behind, None);
+    assert!(!figures(&store).is_empty());
+}

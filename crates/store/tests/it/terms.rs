@@ -99,7 +99,7 @@ pub(crate) fn a_claim_is_fenced_by_its_token_and_given_back_by_a_resubmission() 
     let task = pooled(&scene.world, scene.session);
     let waiting = Task { depends_on: vec![task.id], ..pooled(&scene.world, scene.session) };
     scene.commit([Event::TaskSubmitted(task.clone()), Event::TaskSubmitted(waiting.clone())]);
-    let pool = || scene.store.read(|view| view.pool(9)).unwrap();
+    let pool = || scene.store.read(|view| view.pool(9, 0)).unwrap();
     assert_eq!(pool().iter().map(|row| row.task.id).collect::<Vec<_>>(), [task.id], "the other waits for it");
     assert_eq!(scene.store.read(|view| view.ready_tasks(scene.session)).unwrap(), []);
     scene.commit([Event::TaskClaimed(claim(&task, 1, 100))]);

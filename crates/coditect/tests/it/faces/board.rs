@@ -41,83 +41,81 @@ fn document() -> Value {
     })
 }
 
-fn row(
-    operation: &'static str,
-    http: (&'static str, &'static str, Value),
-    cli: &'static [&'static str],
-    mcp: Result<(&'static str, Value), &'static str>,
-    at: [&'static str; 3],
-    fields: &'static [&'static str],
-) -> Row {
-    Row { operation, stage: Stage::Board, http, cli, mcp, at, fields, refused: "" }
-}
-
 pub(super) fn rows() -> Vec<Row> {
     [boards(), cards(), zones(), comments()].into_iter().flatten().collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "a table is as long as what is in it")]
 fn boards() -> Vec<Row> {
     let none = || Value::Null;
     let made = ["", "", "/board"];
     vec![
-        row(
+        Row::new(
             "list_boards",
+            Stage::Board,
             ("GET", "/boards", none()),
             &["board", "list"],
             Ok(("board_get", json!({}))),
             made,
             &[],
         ),
-        row(
+        Row::new(
             "create_board",
+            Stage::Board,
             ("POST", "/boards", json!({ "name": "New" })),
             &["board", "new", "New"],
             Ok(("board_change", json!({ "name": "New" }))),
             made,
             &["name"],
         ),
-        row(
+        Row::new(
             "get_board",
+            Stage::Board,
             ("GET", "/boards/{board}", none()),
             &["board", "show", "{board}"],
             Ok(("board_get", json!({ "board": "{board}" }))),
             ["/cards", "/cards", "/cards"],
             &["title", "note", "revision"],
         ),
-        row(
+        Row::new(
             "change_board",
+            Stage::Board,
             ("PATCH", "/boards/{board}", json!({ "name": "Other" })),
             &["board", "rename", "{board}", "Other"],
             Ok(("board_change", json!({ "board": "{board}", "name": "Other" }))),
             made,
             &["name"],
         ),
-        row(
+        Row::new(
             "clone_board",
+            Stage::Board,
             ("POST", "/boards/{board}/clone", json!({ "name": "Copy" })),
             &["board", "clone", "{board}", "Copy"],
             Ok(("board_change", json!({ "board": "{board}", "name": "Copy", "copy": true }))),
             made,
             &["name"],
         ),
-        row(
+        Row::new(
             "export_board",
+            Stage::Board,
             ("GET", "/boards/{board}/export", none()),
             &["board", "export", "{board}"],
             Err("a document is for a file; board_get shows what is on a board"),
             ["", "", ""],
             &["format", "version", "name", "cards", "zones", "comments"],
         ),
-        row(
+        Row::new(
             "import_board",
+            Stage::Board,
             ("POST", "/boards/import", json!({ "document": document() })),
             &["board", "import", "{file}"],
             Err("a document is in a file; board_change copies a board"),
             ["", "", ""],
             &["name"],
         ),
-        row(
+        Row::new(
             "remove_board",
+            Stage::Board,
             ("DELETE", "/boards/{board}", none()),
             &["board", "rm", "{board}"],
             Ok(("board_change", json!({ "board": "{board}", "remove": true }))),
@@ -132,8 +130,9 @@ fn cards() -> Vec<Row> {
     let changed = ["", "", "/card"];
     let fired = ["/firing", "/firing", "/card/firing"];
     vec![
-        row(
+        Row::new(
             "place_card",
+            Stage::Board,
             ("POST", "/boards/{board}/cards", json!({ "note": "# Ask Ann" })),
             &["board", "card", "add", "{board}", "--note", "# Ask Ann"],
             Ok(("board_card", json!({ "board": "{board}", "note": "# Ask Ann" }))),
@@ -141,51 +140,55 @@ fn cards() -> Vec<Row> {
             CARD,
         ),
         // A drag into a zone.
-        row(
+        Row::new(
             "change_card",
+            Stage::Board,
             ("PATCH", "/cards/{card}", json!({ "x": 100, "y": 100 })),
             &["board", "card", "move", "{card}", "100,100"],
             Ok(("board_card", json!({ "card": "{card}", "x": 100, "y": 100 }))),
             fired,
             &["state", "prompt", "text"],
         ),
-        row(
+        Row::new(
             "change_card",
+            Stage::Board,
             ("PATCH", "/cards/{card}", json!({ "note": "Done" })),
             &["board", "card", "note", "{card}", "Done"],
             Ok(("board_card", json!({ "card": "{card}", "note": "Done" }))),
             changed,
             CARD,
         ),
-        Row {
-            refused: "card_changed",
-            ..row(
-                "change_card",
-                ("PATCH", "/cards/{card}", json!({ "x": 9, "y": 9, "revision": 7 })),
-                &["board", "card", "move", "{card}", "9,9", "--revision", "7"],
-                Ok(("board_card", json!({ "card": "{card}", "x": 9, "y": 9, "revision": 7 }))),
-                ["", "", ""],
-                &[],
-            )
-        },
-        row(
+        Row::new(
+            "change_card",
+            Stage::Board,
+            ("PATCH", "/cards/{card}", json!({ "x": 9, "y": 9, "revision": 7 })),
+            &["board", "card", "move", "{card}", "9,9", "--revision", "7"],
+            Ok(("board_card", json!({ "card": "{card}", "x": 9, "y": 9, "revision": 7 }))),
+            ["", "", ""],
+            &[],
+        )
+        .refused("card_changed"),
+        Row::new(
             "answer_card",
+            Stage::Board,
             ("POST", "/cards/{waiting}/answer", json!({ "confirm": true })),
             &["board", "card", "confirm", "{waiting}"],
             Ok(("board_card", json!({ "card": "{waiting}", "confirm": true }))),
             fired,
             &["state", "prompt", "text"],
         ),
-        row(
+        Row::new(
             "answer_card",
+            Stage::Board,
             ("POST", "/cards/{waiting}/answer", json!({ "confirm": false })),
             &["board", "card", "dismiss", "{waiting}"],
             Ok(("board_card", json!({ "card": "{waiting}", "confirm": false }))),
             fired,
             &["state", "prompt", "text"],
         ),
-        row(
+        Row::new(
             "remove_card",
+            Stage::Board,
             ("DELETE", "/cards/{card}", Value::Null),
             &["board", "card", "rm", "{card}"],
             Ok(("board_card", json!({ "card": "{card}", "remove": true }))),
@@ -207,8 +210,9 @@ fn zones() -> Vec<Row> {
         wish
     };
     vec![
-        row(
+        Row::new(
             "place_zone",
+            Stage::Board,
             (
                 "POST",
                 "/boards/{board}/zones",
@@ -242,46 +246,47 @@ fn zones() -> Vec<Row> {
             drawn,
             ZONE,
         ),
-        Row {
-            refused: "template_name_unknown",
-            ..row(
-                "place_zone",
-                (
-                    "POST",
-                    "/boards/{board}/zones",
-                    json!({
-                        "name": "Test", "place": place(),
-                        "trigger": { "action": "prompt", "template": "{{password}}" },
-                    }),
-                ),
-                &[
-                    "board",
-                    "zone",
-                    "add",
-                    "{board}",
-                    "Test",
-                    "--at",
-                    "900,0",
-                    "--size",
-                    "400x600",
-                    "--prompt",
-                    "{{password}}",
-                ],
-                Ok(("board_zone", wish(json!({ "action": "prompt", "template": "{{password}}" })))),
-                ["", "", ""],
-                &[],
-            )
-        },
-        row(
+        Row::new(
+            "place_zone",
+            Stage::Board,
+            (
+                "POST",
+                "/boards/{board}/zones",
+                json!({
+                    "name": "Test", "place": place(),
+                    "trigger": { "action": "prompt", "template": "{{password}}" },
+                }),
+            ),
+            &[
+                "board",
+                "zone",
+                "add",
+                "{board}",
+                "Test",
+                "--at",
+                "900,0",
+                "--size",
+                "400x600",
+                "--prompt",
+                "{{password}}",
+            ],
+            Ok(("board_zone", wish(json!({ "action": "prompt", "template": "{{password}}" })))),
+            ["", "", ""],
+            &[],
+        )
+        .refused("template_name_unknown"),
+        Row::new(
             "change_zone",
+            Stage::Board,
             ("PATCH", "/zones/{zone}", json!({ "colour": "red", "trigger": null })),
             &["board", "zone", "change", "{zone}", "--colour", "red", "--no-trigger"],
             Ok(("board_zone", json!({ "zone": "{zone}", "colour": "red", "action": "none" }))),
             drawn,
             ZONE,
         ),
-        row(
+        Row::new(
             "remove_zone",
+            Stage::Board,
             ("DELETE", "/zones/{zone}", Value::Null),
             &["board", "zone", "rm", "{zone}"],
             Ok(("board_zone", json!({ "zone": "{zone}", "remove": true }))),
@@ -295,24 +300,27 @@ fn comments() -> Vec<Row> {
     const COMMENT: &[&str] = &["author", "text", "resolved"];
     let said = ["", "", "/comment"];
     vec![
-        row(
+        Row::new(
             "add_comment",
+            Stage::Board,
             ("POST", "/boards/{board}/comments", json!({ "text": "So", "reply_to": "{comment}" })),
             &["board", "comment", "add", "{board}", "So", "--reply-to", "{comment}"],
             Ok(("board_comment", json!({ "board": "{board}", "text": "So", "reply_to": "{comment}" }))),
             said,
             COMMENT,
         ),
-        row(
+        Row::new(
             "resolve_comment",
+            Stage::Board,
             ("PATCH", "/comments/{comment}", json!({ "resolved": true })),
             &["board", "comment", "resolve", "{comment}"],
             Ok(("board_comment", json!({ "comment": "{comment}" }))),
             said,
             COMMENT,
         ),
-        row(
+        Row::new(
             "remove_comment",
+            Stage::Board,
             ("DELETE", "/comments/{comment}", Value::Null),
             &["board", "comment", "rm", "{comment}"],
             Ok(("board_comment", json!({ "comment": "{comment}", "remove": true }))),

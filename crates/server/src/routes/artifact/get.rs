@@ -11,6 +11,6 @@ pub(super) async fn handle(
     who: Who,
     Id(id): Id,
 ) -> Result<Json<Artifact>, Failure> {
-    let id = app.engine.resolve_artifact(&id)?;
+    let id = app.engine.resolve_artifact(&who.0, &id)?;
     Ok(Json(app.engine.artifact(&who.0, id)?.into()))
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Query(query): Query<NewArtifact>,
-    Bytes { call, body }: Bytes,
+    Bytes { call, body, place }: Bytes,
 ) -> Result<(StatusCode, Json<Artifact>), Failure> {
     let session = query.session.as_deref().map(|given| app.engine.resolve_session_for(&call.caller, given));
     let path = query.path.as_deref().map(str::parse).transpose().map_err(|error: model::RepoPathError| {
@@ -25,5 +25,7 @@ pub(super) async fn handle(
         commit: query.commit,
         content: body.into(),
     };
-    Ok((StatusCode::CREATED, Json(app.engine.put_artifact(&call, new).await?.into())))
+    let kept = app.engine.put_artifact(&call, new).await?;
+    drop(place);
+    Ok((StatusCode::CREATED, Json(kept.into())))
 }

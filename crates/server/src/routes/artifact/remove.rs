@@ -11,6 +11,6 @@ pub(super) async fn handle(
     Id(id): Id,
     Bare { call }: Bare,
 ) -> Result<Json<Artifact>, Failure> {
-    let id = app.engine.resolve_artifact(&id)?;
+    let id = app.engine.resolve_artifact(&call.caller, &id)?;
     Ok(Json(app.engine.remove_artifact(&call, id).await?.into()))
 }
