@@ -21,6 +21,7 @@ mod error;
 mod holding;
 mod hunk;
 mod land;
+mod lay;
 mod listed;
 mod log;
 mod oid;

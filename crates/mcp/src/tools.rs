@@ -9,6 +9,7 @@ mod lineage;
 mod lock;
 mod merge;
 mod notice;
+mod plan;
 mod pool;
 mod queue;
 mod repo;
@@ -139,6 +140,7 @@ pub fn tools() -> &'static [Tool] {
             who::tools(),
             session::tools(),
             lineage::tools(),
+            plan::tools(),
             queue::tools(),
             board::tools(),
             pool::tools(),

@@ -100,6 +100,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0017_merge_queue",
         sql: include_str!("../migrations/sessions/0017_merge_queue.sql"),
     },
+    Migration {
+        number: 18,
+        name: "sessions/0018_plan_worktrees",
+        sql: include_str!("../migrations/sessions/0018_plan_worktrees.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[

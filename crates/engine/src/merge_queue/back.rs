@@ -161,7 +161,8 @@ async fn over(shared: &Arc<Shared>, said: MergeChange, attempt: u32) -> Result<(
     shared.conclude(Actor::System, still).await.map(drop)
 }
 
-fn named(paths: &[RepoPath]) -> String {
+/// The first of them, and how many more there are.
+pub(crate) fn named(paths: &[RepoPath]) -> String {
     let names: Vec<&str> = paths.iter().take(NAMED_MAX).map(RepoPath::as_str).collect();
     match paths.len().saturating_sub(NAMED_MAX) {
         0 if names.is_empty() => "files without a name for us".to_owned(),

@@ -7,14 +7,14 @@ use super::{DEADLINE_GRACE, Order, TurnDriver, standing};
 use crate::budget::{self, Account};
 use crate::checkpoint::point;
 use crate::engine::Shared;
-use crate::{AgentConfig, Caller, LiveTurn, compaction, fork, instructions, worktree};
+use crate::{AgentConfig, Caller, LiveTurn, compaction, fork, instructions};
 use agent::{BashPolicy, Begin, Launch, LaunchError, McpServer, Program, RunHandle, RunLimits, Start};
 use bus::{Liveness, NewRegistration};
 use llm::{Endpoint, Thinking};
 use model::{
-    Actor, AgentName, Checkpoint, Driver, Event, GitState, HistoryBy, Participant, ParticipantStatus,
-    Refusal, RefusalKind, RegistrationId, Replay, Repo, Run, RunId, Session, StatusChange, Task, TaskKind,
-    TaskRef, TaskState, Turn, TurnId, Usage, Vendor, VendorPause,
+    Actor, AgentName, Checkpoint, Driver, Event, GitState, HistoryBy, Isolation, Participant,
+    ParticipantStatus, Refusal, RefusalKind, RegistrationId, Replay, Repo, Run, RunId, Session, StatusChange,
+    Task, TaskKind, TaskRef, TaskState, Turn, TurnId, Usage, Vendor, VendorPause,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -57,8 +57,9 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
     let (fence, unsandboxed) = apart.fence(shared, &scene.participant, &scratch, &worktree).await?;
     let token = minted(shared, caller(&scene, run, registration), run, &scratch)?;
     let env = environment(shared, order, &scene, registration, &token);
-    let start =
-        instructed(shared, order, &scene, &env).await.inspect_err(|_| shared.credentials.revoke(run))?;
+    let start = instructed(shared, order, &scene, &env, apart.isolation)
+        .await
+        .inspect_err(|_| shared.credentials.revoke(run))?;
     let launch = Launch {
         run,
         executable: shared.options.executable.clone(),
@@ -191,6 +192,7 @@ async fn instructed(
     order: &Order,
     scene: &Scene,
     env: &[(String, String)],
+    isolation: Isolation,
 ) -> Result<Start, Refusal> {
     let snapshot = shared.config.snapshot();
     let limits = &snapshot.config.limits;
@@ -205,7 +207,7 @@ async fn instructed(
         driver: scene.participant.driver,
         begin: begin(order, scene),
         program: program(shared, &scene.participant),
-        isolation: worktree::isolation(shared, &scene.participant.agent, order),
+        isolation,
         mcp: mcp(shared, &scene.participant, env),
         endpoint,
         model: scene.participant.model.clone(),

@@ -7,6 +7,7 @@ mod bundle;
 mod clone;
 mod exec_vectors;
 mod history;
+mod lay;
 mod open;
 mod pile;
 mod point;
