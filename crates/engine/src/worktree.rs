@@ -24,6 +24,8 @@ pub(crate) use assign::{assigned_folder, shared_place};
 pub(crate) use claim::{Claim, Claims};
 pub(crate) use inside::{inside, nobody_works};
 pub(crate) use merge::bring;
+#[cfg(test)]
+pub(crate) use name::{NAME_MAX, check_name};
 pub use script::Script;
 pub use usage::DiskUse;
 

@@ -68,6 +68,11 @@ fn name(plan: &Plan, agent: &AgentName, number: usize) -> String {
     }
 }
 
+/// The branch of the worktree of that name.
+fn branch(plan: &Plan, name: &str) -> String {
+    name.replacen(&stem(plan), &format!("plan-{}/", plan.id.short()), 1)
+}
+
 /// Worktrees of the plan that are not in the trash, the oldest first.
 pub(crate) fn all(shared: &Shared, plan: &Plan) -> Result<Vec<Worktree>, Refusal> {
     let stem = stem(plan);
@@ -195,7 +200,7 @@ async fn make(
         if own.iter().any(|worktree| worktree.name == name) {
             continue;
         }
-        let branch = name.replacen(&stem(plan), &format!("plan-{}/", plan.id.short()), 1);
+        let branch = branch(plan, &name);
         let new = NewWorktree {
             repo: repo.id,
             name,
@@ -218,4 +223,64 @@ async fn make(
 
 fn is_taken(refusal: &Refusal) -> bool {
     ["worktree_exists", "worktree_registered", "branch_exists", "path_taken"].contains(&refusal.code.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::{Stage, agent};
+    use crate::worktree::{NAME_MAX, check_name};
+    use model::Event;
+
+    /// A plan of two agents whose names begin alike, with worktrees of these names.
+    fn plan_with(names: impl Fn(&Plan) -> Vec<String>) -> (Stage, Plan) {
+        let stage = Stage::new();
+        let (session, seats) = stage.session(&["claude", "claude-2"]);
+        let plan = stage.plan(&session, &seats);
+        let made = |name: String| {
+            Event::WorktreeCreated(Worktree {
+                id: stage.shared.new_id(),
+                repo: plan.repo,
+                path: format!("/worktrees/{name}"),
+                branch: None,
+                base: None,
+                git_id: name.clone(),
+                name,
+                made_branch: true,
+                adopted: false,
+                port_base: 0,
+                lent: None,
+                created_at: plan.created_at,
+            })
+        };
+        stage.commit(names(&plan).into_iter().map(made).collect());
+        (stage, plan)
+    }
+
+    #[test]
+    fn worktrees_of_agents_whose_names_begin_alike_are_not_mistaken() {
+        let (claude, second) = (agent("claude"), agent("claude-2"));
+        let (stage, plan) = plan_with(|plan| {
+            let ours =
+                [(&claude, 1), (&second, 1), (&claude, 2)].map(|(agent, number)| name(plan, agent, number));
+            ours.into_iter().chain(["plan-claude".to_owned()]).collect()
+        });
+        let of = |agent: &AgentName| -> Vec<String> {
+            of_agent(&stage.shared, &plan, agent).unwrap().into_iter().map(|one| one.name).collect()
+        };
+        assert_eq!(of(&claude), [name(&plan, &claude, 1), name(&plan, &claude, 2)]);
+        assert_eq!(of(&second), [name(&plan, &second, 1)]);
+        assert_eq!(all(&stage.shared, &plan).unwrap().len(), 3, "what is not of the plan is left alone");
+    }
+
+    #[test]
+    fn every_worktree_there_may_be_has_a_name_and_a_branch_that_are_taken() {
+        let (_stage, plan) = plan_with(|_| Vec::new());
+        let longest = agent(&format!("a{}", "-b".repeat(15)));
+        let name = name(&plan, &longest, WORKTREES_MAX);
+        assert!(name.len() <= NAME_MAX, "{name}");
+        check_name(&name).unwrap();
+        git::check_branch(&branch(&plan, &name)).unwrap();
+        assert_eq!(branch(&plan, &name).matches('/').count(), 1);
+    }
 }

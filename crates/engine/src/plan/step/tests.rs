@@ -192,6 +192,11 @@ fn a_plan_that_has_ended_needs_nothing_more() {
     for state in [PlanState::Completed, PlanState::Failed] {
         assert_eq!(next(&table.row(state), &work, true), Next::Wait);
         assert_eq!(next(&table.row(state), &[], false), Next::Wait);
+        let mut apart = table.row(state);
+        apart.plan.worktrees = true;
+        assert_eq!(next(&apart, &[], false), Next::Clear, "its worktrees are there still");
+        apart.kept = Some(Vec::new());
+        assert_eq!(next(&apart, &[], false), Next::Wait);
     }
 }
 
