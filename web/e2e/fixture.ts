@@ -30,6 +30,7 @@ function refactoring(b: Builder): Session {
     branch: 'main',
     created_at: b.ago(408),
     state: 'executing',
+    worktrees: false,
     proposals: [],
     merged: null,
     tests: null,

@@ -207,6 +207,7 @@ export class Play {
       branch: 'main',
       created_at: new Date().toISOString(),
       state: 'proposing',
+      worktrees: false,
       proposals: [],
       merged: null,
       tests: null,

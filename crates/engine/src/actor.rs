@@ -233,7 +233,12 @@ impl SessionActor {
 
     fn look_at_plans(&mut self) -> Result<(), Refusal> {
         let session = self.session;
-        let plans = self.shared.store.read(|view| view.open_plans())?;
+        let plans = self.shared.store.read(|view| {
+            let mut plans = view.open_plans()?;
+            // Ended, and their worktrees are there still.
+            plans.extend(view.uncleared_plans()?.into_iter().filter(|row| row.state.is_terminal()));
+            Ok(plans)
+        })?;
         for row in plans.into_iter().filter(|row| row.plan.session == session) {
             self.move_plan(row.plan.id);
         }

@@ -135,7 +135,7 @@ fn changed(shared: &Shared, task: &Task) -> Result<Vec<RepoPath>, Refusal> {
 }
 
 /// A task's checkpoint but for its commit, and the ref it is put on top of.
-fn draft(
+pub(crate) fn draft(
     shared: &Shared,
     repo: &Repo,
     task: &Task,
@@ -203,12 +203,37 @@ pub(crate) async fn of_plan(
 ) -> Result<Landed, Refusal> {
     let id = plan.id;
     let parts = parts(shared, id, plan.session)?;
-    let draft = Checkpoint {
+    let draft = draft_of_plan(shared, repo, plan, &parts, message);
+    let (shared_, path, branch) = (Arc::clone(shared), repo.path.clone(), plan.branch.clone());
+    let landed = shared.writers.run(Path::new(&repo.path), move || {
+        let repository = open(&shared_, &path)?;
+        let mut checkpoint = None;
+        if !parts.is_empty() {
+            on_branch(&repository, branch.as_deref())?;
+            still_wanted(&shared_, id)?;
+            let commits = parts.iter().map(|part| part.commit.parse::<Oid>()).collect::<Result<Vec<_>, _>>();
+            checkpoint = land(&repository, &commits.map_err(Refusal::internal)?, draft)?;
+        }
+        let commits = checkpoint.as_ref().map_or(0, |_| parts.len());
+        Ok(Landed { checkpoint, commits, left_out: LeftOut::of(&repository) })
+    });
+    landed.await
+}
+
+/// The checkpoint of all that a plan did, but for its commit.
+pub(crate) fn draft_of_plan(
+    shared: &Shared,
+    repo: &Repo,
+    plan: &Plan,
+    parts: &[Checkpoint],
+    message: String,
+) -> Checkpoint {
+    Checkpoint {
         id: shared.new_id(),
         session: plan.session,
-        plan: Some(id),
+        plan: Some(plan.id),
         repo: repo.id,
-        git_ref: plan_ref(id),
+        git_ref: plan_ref(plan.id),
         commit: String::new(),
         paths: parts
             .iter()
@@ -227,26 +252,16 @@ pub(crate) async fn of_plan(
         kind: CheckpointKind::Work,
         name: None,
         point: None,
-    };
-    let (shared_, path, branch) = (Arc::clone(shared), repo.path.clone(), plan.branch.clone());
-    let landed = shared.writers.run(Path::new(&repo.path), move || {
-        let repository = open(&shared_, &path)?;
-        let mut checkpoint = None;
-        if !parts.is_empty() {
-            on_branch(&repository, branch.as_deref())?;
-            still_wanted(&shared_, id)?;
-            let commits = parts.iter().map(|part| part.commit.parse::<Oid>()).collect::<Result<Vec<_>, _>>();
-            checkpoint = land(&repository, &commits.map_err(Refusal::internal)?, draft)?;
-        }
-        let commits = checkpoint.as_ref().map_or(0, |_| parts.len());
-        Ok(Landed { checkpoint, commits, left_out: LeftOut::of(&repository) })
-    });
-    landed.await
+    }
 }
 
 /// Takes back what was committed for a plan and not recorded before a crash: the task is done again, and
 /// its commit is made again on top of the recorded ones. Only while no turn of the plan runs.
 pub(crate) async fn rewind(shared: &Arc<Shared>, plan: &Plan) -> Result<(), Refusal> {
+    // There the tip is what has landed, recorded or not, and a task that is done again lands on top of it.
+    if plan.worktrees {
+        return Ok(());
+    }
     let (id, session) = (plan.id, plan.session);
     let repo = plan.repo;
     let Some(repo) = shared.store.read(|view| view.repo(repo))? else { return Ok(()) };
@@ -276,13 +291,17 @@ pub(crate) async fn rewind(shared: &Arc<Shared>, plan: &Plan) -> Result<(), Refu
 }
 
 /// The checkpoints of a plan's tasks, in the order in which they were recorded.
-fn parts(shared: &Shared, plan: model::PlanId, session: SessionId) -> Result<Vec<Checkpoint>, Refusal> {
+pub(crate) fn parts(
+    shared: &Shared,
+    plan: model::PlanId,
+    session: SessionId,
+) -> Result<Vec<Checkpoint>, Refusal> {
     let all = shared.store.read(|view| view.checkpoints(session))?;
     Ok(all.into_iter().filter(|part| part.plan == Some(plan) && part.git_ref != plan_ref(plan)).collect())
 }
 
 /// At the last moment before the branch moves: the user may have canceled the plan.
-fn still_wanted(shared: &Shared, plan: PlanId) -> Result<(), Refusal> {
+pub(crate) fn still_wanted(shared: &Shared, plan: PlanId) -> Result<(), Refusal> {
     let row = shared.store.read(|view| view.plan(plan))?;
     match row.filter(|row| matches!(row.state, PlanState::Executing | PlanState::Testing)) {
         Some(_) => Ok(()),
@@ -291,7 +310,7 @@ fn still_wanted(shared: &Shared, plan: PlanId) -> Result<(), Refusal> {
 }
 
 /// The user may have checked out another branch meanwhile; what was made for one is not put on another.
-fn on_branch(repository: &Repository, planned: Option<&str>) -> Result<(), Refusal> {
+pub(crate) fn on_branch(repository: &Repository, planned: Option<&str>) -> Result<(), Refusal> {
     let present = repository.branch()?;
     if present.as_deref() == planned {
         return Ok(());
@@ -322,7 +341,8 @@ fn land(repository: &Repository, commits: &[Oid], draft: Checkpoint) -> Result<O
     }
 }
 
-fn plan_ref(plan: model::PlanId) -> String {
+/// What the tasks of a plan have done so far.
+pub(crate) fn plan_ref(plan: model::PlanId) -> String {
     format!("{REF_PREFIX}plans/{plan}")
 }
 

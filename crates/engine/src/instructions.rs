@@ -4,6 +4,7 @@ use crate::checkpoint;
 use crate::config::Compactor;
 use crate::engine::Shared;
 use crate::fragments::Key;
+use crate::plan::land;
 use crate::turn::Order;
 use crate::turn::standing::Standing;
 use crate::window::{LOOKED_AT_MAX, Window, bytes, tokens};
@@ -128,8 +129,10 @@ pub(crate) async fn prompt(
 ) -> Result<String, Refusal> {
     let mut text = order.task.prompt.clone();
     if order.attempt > 1 && order.task.kind.may_edit() {
-        let done = half_done(shared, order)?;
-        if !done.is_empty() {
+        let (done, back) = (half_done(shared, order)?, handed_back(shared, order)?);
+        if let Some((message, times)) = back {
+            text.push_str(&land::told(&message, times));
+        } else if !done.is_empty() {
             text.push_str("\n\nAn earlier attempt at this task was interrupted. It had changed: ");
             text.push_str(&done.join(", "));
             text.push_str(". Look at what is there before you go on.");
@@ -141,6 +144,10 @@ pub(crate) async fn prompt(
     }
     tracing::debug!(task = %order.task.id, agent = %participant.agent, bytes = text.len(), "prompt made");
     Ok(text)
+}
+
+fn handed_back(shared: &Shared, order: &Order) -> Result<Option<(String, u32)>, Refusal> {
+    Ok(shared.store.read(|view| land::handed_back(view, order.task.id))?)
 }
 
 fn half_done(shared: &Shared, order: &Order) -> Result<Vec<String>, Refusal> {

@@ -9,7 +9,10 @@ mod gather;
 mod owner;
 #[cfg(test)]
 mod tests;
+pub(crate) mod trial;
 
+pub(crate) use attempt::is_in_the_way;
+pub(crate) use back::named;
 pub(crate) use owner::{Queues, keep, mend};
 
 use crate::engine::Shared;

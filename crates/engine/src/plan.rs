@@ -1,8 +1,13 @@
 //! Plans: several agents propose, the proposals are merged, the tasks are done under locks.
 
+mod clear;
+pub(crate) mod land;
 pub(crate) mod step;
+pub(crate) mod worktree;
 
 use crate::actor::Mail;
+use crate::checkpoint;
+use crate::engine::Shared;
 use crate::message::{check_queue, prompt_text, targets_of, user_message};
 use crate::task::{CANCELED, canceled};
 use crate::{Call, Engine, PlanView};
@@ -20,6 +25,8 @@ pub struct NewPlan {
     pub prompt: String,
     /// Empty: every participant.
     pub agents: Vec<AgentName>,
+    /// Each agent does its tasks in a worktree of its own.
+    pub worktrees: bool,
 }
 
 impl Engine {
@@ -32,11 +39,14 @@ impl Engine {
     ) -> Result<PlanView, Refusal> {
         call.only_user()?;
         let new = NewPlan { prompt: prompt_text(&new.prompt)?, ..new };
+        if new.worktrees {
+            self.may_have_worktrees(session).await?;
+        }
         let shared = &self.shared;
         let (plan_id, now) = (shared.new_id(), shared.now());
         let limit = shared.config.snapshot().config.limits.queue_depth;
         let message = user_message(shared, session, None, &new.prompt);
-        let (agents, prompt) = (new.agents, new.prompt);
+        let NewPlan { agents, prompt, worktrees } = new;
         let keys = self.key_check();
         let task_ids: Vec<_> = (0..MAX_PARTICIPANTS).map(|_| shared.new_id()).collect();
         let command = move |view: &View<'_>| {
@@ -60,6 +70,7 @@ impl Engine {
                 prompt: prompt.clone(),
                 participants: participants.iter().map(|one| one.id).collect(),
                 branch: view.repo(repo)?.and_then(|repo| git::branch_at(repo.path.as_ref())),
+                worktrees,
                 created_at: now,
             };
             let mut events = vec![Event::MessageAppended(message), Event::PlanCreated(plan)];
@@ -82,6 +93,22 @@ impl Engine {
         });
         shared.tell(session, Mail::Look).await;
         self.plan(plan.ok_or_else(|| Refusal::internal("the commit made no plan"))?)
+    }
+
+    /// Refuses where no worktree could be made.
+    async fn may_have_worktrees(&self, session: SessionId) -> Result<(), Refusal> {
+        let repo =
+            self.shared.store.read(|view| match view.session(session)?.and_then(|row| row.session.repo) {
+                Some(repo) => view.repo(repo),
+                None => Ok(None),
+            })?;
+        // That there is none is said by the command.
+        let Some(repo) = repo else { return Ok(()) };
+        let look = move |shared: &Shared| {
+            let head = checkpoint::open(shared, &repo.path)?.head()?;
+            head.map(drop).ok_or_else(worktree::no_commit)
+        };
+        self.shared.blocking(look).await
     }
 
     /// Ends a plan with all its tasks; tests that run are ended, and nothing is put on the branch any more. What its
@@ -145,6 +172,7 @@ impl Engine {
             merged: row.merged,
             tests: row.tests,
             text: row.text,
+            kept: row.kept,
             tasks,
         })
     }

@@ -9,12 +9,14 @@ use crate::actor::Mail;
 use crate::checkpoint;
 use crate::engine::Shared;
 use crate::permission;
+use crate::plan;
 use crate::turn::finish::Ending;
 use crate::{worktree, writer};
 use model::{
     Actor, Event, ParticipantStatus, Refusal, RunExit, StatusChange, TaskState, TurnEnd, TurnOutcome,
 };
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use store::TurnRow;
 
@@ -52,7 +54,8 @@ pub(crate) async fn resume(shared: &Arc<Shared>) -> Result<(), Refusal> {
     let open = [TaskState::Submitted, TaskState::Working, TaskState::InputRequired];
     let sessions: BTreeSet<_> = shared.store.read(|view| {
         let tasks = view.tasks_in_state(&open)?.into_iter().map(|row| row.task.session);
-        let plans = view.open_plans()?.into_iter().map(|row| row.plan.session);
+        let plans = view.open_plans()?.into_iter().chain(view.uncleared_plans()?);
+        let plans = plans.map(|row| row.plan.session);
         let waiting = view.waiting_for_callbacks()?;
         Ok(tasks.chain(plans).chain(waiting).collect())
     })?;
@@ -65,18 +68,24 @@ pub(crate) async fn resume(shared: &Arc<Shared>) -> Result<(), Refusal> {
 /// Records the edit that was done but not recorded when the daemon ended.
 async fn adopt_edit(shared: &Arc<Shared>, row: &TurnRow) -> Result<Option<String>, Refusal> {
     let (session, task) = (row.turn.session, row.turn.task);
-    let (repo, recorded) = shared.store.read_or_refuse(|view| {
+    let (repo, recorded, plan) = shared.store.read_or_refuse(|view| {
         let repo = view.session(session)?.and_then(|row| row.session.repo);
-        Ok((repo.map(|repo| view.repo(repo)).transpose()?.flatten(), view.file_changes(task)?))
+        let plan = view.task(task)?.and_then(|row| row.task.plan);
+        let plan = plan.map(|plan| view.plan(plan)).transpose()?.flatten().map(|row| row.plan);
+        Ok((repo.map(|repo| view.repo(repo)).transpose()?.flatten(), view.file_changes(task)?, plan))
     })?;
     let Some(repo) = repo else { return Ok(None) };
     let intent = shared.workspace.runs().join(row.turn.run.to_string()).join(writer::INTENT);
     // The edit may have been made in the participant's own worktree.
     let agent = shared.store.read(|view| view.participant(row.turn.participant))?;
-    let own = agent.map(|row| worktree::folder(shared, session, &row.participant.agent));
+    let agent = agent.map(|row| row.participant.agent);
+    let mut own: Vec<PathBuf> = agent.iter().map(|agent| worktree::folder(shared, session, agent)).collect();
+    if let (Some(plan), Some(agent)) = (plan.filter(|plan| plan.worktrees), &agent) {
+        own.extend(plan::worktree::of_agent(shared, &plan, agent)?.into_iter().map(|one| one.path.into()));
+    }
     let named = worktree::assigned_folder(shared, session);
     let looked = shared.blocking(move |_| {
-        let own = own.and_then(|own| writer::unrecorded(&intent, &own));
+        let own = own.iter().find_map(|own| writer::unrecorded(&intent, own));
         let own = own.or_else(|| writer::unrecorded(&intent, named?.as_ref()));
         Ok(own.or_else(|| writer::unrecorded(&intent, repo.path.as_ref())))
     });

@@ -162,6 +162,7 @@ impl Stage {
             prompt: "Make the tests pass".to_owned(),
             participants: participants.iter().map(|one| one.id).collect(),
             branch: Some("main".to_owned()),
+            worktrees: false,
             created_at: self.shared.now(),
         }
     }

@@ -97,6 +97,8 @@ pub struct PlanView {
     /// Summary or reason, once it has ended; until then, what stands in its way.
     pub text: Option<String>,
     pub tasks: Vec<TaskView>,
+    /// Worktrees that stay after the end of a plan in worktrees; none until it is known.
+    pub kept: Option<Vec<model::KeptWorktree>>,
 }
 
 #[derive(Debug, Clone)]

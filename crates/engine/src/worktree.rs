@@ -24,6 +24,8 @@ pub(crate) use assign::{assigned_folder, shared_place};
 pub(crate) use claim::{Claim, Claims};
 pub(crate) use inside::{inside, nobody_works};
 pub(crate) use merge::bring;
+#[cfg(test)]
+pub(crate) use name::{NAME_MAX, check_name};
 pub use script::Script;
 pub use usage::DiskUse;
 
@@ -45,8 +47,8 @@ struct Found {
     repo: Repo,
 }
 
-/// How the agent's turns are kept apart. Tasks of a plan are done in one checkout, because each builds on the files of
-/// those before it: there a worktree of one's own is none, and a sandbox is around the shared one.
+/// How the agent's turns are kept apart. Tasks of a plan are done in one checkout, unless the plan is one in worktrees
+/// ([`crate::plan::worktree`]): there a worktree of one's own is none, and a sandbox is around the shared one.
 pub(crate) fn isolation(shared: &Shared, agent: &AgentName, order: &Order) -> Isolation {
     let config = shared.config.snapshot();
     let wanted = config.config.agents.get(agent).map(|agent| agent.isolation).unwrap_or_default();
@@ -169,7 +171,7 @@ fn names(root: &Path) -> Vec<(String, String)> {
 }
 
 /// The worktree at a path, when it is one of that repo beside its checkout. Whoever forged a pointer there is refused.
-fn checkout(shared: &Shared, repo: &Repo, path: &Path) -> Result<Repository, Refusal> {
+pub(crate) fn checkout(shared: &Shared, repo: &Repo, path: &Path) -> Result<Repository, Refusal> {
     let main = checkpoint::open(shared, &repo.path)?;
     let worktree = shared.git.open(path)?;
     if worktree.common_dir() != main.common_dir() || worktree.git_dir() == worktree.common_dir() {

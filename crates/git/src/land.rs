@@ -50,32 +50,7 @@ impl Repository {
             let head = head.unwrap_or_else(|| landing.commit.clone());
             return Ok(Touchdown { head, merged: false, changed: Vec::new() });
         };
-        let base = self.tree_of(head.as_ref()).to_owned();
-        let differences = self.compare_trees(&base, target.as_str())?;
-        let changed = named(differences.keys());
-        self.refuse_what_is_in_the_way(&changed)?;
-        // What git remembers of the files' times may be old; it takes such a file for a changed one.
-        self.call("update-index").args(["-q", "--refresh"]).codes(&[0, 1]).run()?;
-        let step = ["-m", "-u", base.as_str(), target.as_str()];
-        self.call("read-tree").arg("-n").args(step).run().map_err(|error| in_the_way(error, &changed))?;
-        self.note_landing(head.as_ref(), &target)?;
-        let zero = self.zero();
-        let old = head.as_ref().map_or(zero.as_str(), Oid::as_str);
-        let moved =
-            self.call("update-ref").args(["-m", "coditect: land", "HEAD", target.as_str(), old]).run();
-        if let Err(error) = moved {
-            self.landing_is_over();
-            let found = self.head()?;
-            return Err(if found == head { error } else { GitError::Moved { expected: head, found } });
-        }
-        if let Err(error) = self.call("read-tree").args(step).run() {
-            // Somebody wrote in between; the branch goes back, and the files were not touched.
-            let back = ["-m", "coditect: land taken back", "HEAD", old, target.as_str()];
-            self.call("update-ref").args(back).run()?;
-            self.landing_is_over();
-            return Err(in_the_way(error, &changed));
-        }
-        self.landing_is_over();
+        let changed = self.step(head.as_ref(), &target, "coditect: land")?;
         Ok(Touchdown { head: target, merged, changed })
     }
 
@@ -97,6 +72,43 @@ impl Repository {
             });
         }
         Ok(Touchdown { head: target, merged, changed })
+    }
+
+    /// Moves the branch that is checked out, its index and its files from where they stand to a commit, wherever that is. All of it or
+    /// nothing; gives the paths that changed.
+    pub(crate) fn step(
+        &self,
+        head: Option<&Oid>,
+        target: &Oid,
+        why: &'static str,
+    ) -> Result<Vec<RepoPath>, GitError> {
+        let base = self.tree_of(head).to_owned();
+        let differences = self.compare_trees(&base, target.as_str())?;
+        let changed = named(differences.keys());
+        self.refuse_what_is_in_the_way(&changed)?;
+        // What git remembers of the files' times may be old; it takes such a file for a changed one.
+        self.call("update-index").args(["-q", "--refresh"]).codes(&[0, 1]).run()?;
+        let step = ["-m", "-u", base.as_str(), target.as_str()];
+        self.call("read-tree").arg("-n").args(step).run().map_err(|error| in_the_way(error, &changed))?;
+        self.note_landing(head, target)?;
+        let zero = self.zero();
+        let old = head.map_or(zero.as_str(), Oid::as_str);
+        let moved = self.call("update-ref").args(["-m", why, "HEAD", target.as_str(), old]).run();
+        if let Err(error) = moved {
+            self.landing_is_over();
+            let found = self.head()?;
+            let expected = head.cloned();
+            return Err(if found == expected { error } else { GitError::Moved { expected, found } });
+        }
+        if let Err(error) = self.call("read-tree").args(step).run() {
+            // Somebody wrote in between; the branch goes back, and the files were not touched.
+            let back = ["-m", "coditect: taken back", "HEAD", old, target.as_str()];
+            self.call("update-ref").args(back).run()?;
+            self.landing_is_over();
+            return Err(in_the_way(error, &changed));
+        }
+        self.landing_is_over();
+        Ok(changed)
     }
 
     /// Where the branch is to go, and whether that is a merge; none when it has the commit already.
@@ -136,7 +148,7 @@ impl Repository {
 
     /// A changed, staged, untracked or even ignored file at a path that would change, and files with a content filter,
     /// which is never run here.
-    fn refuse_what_is_in_the_way(&self, changed: &[RepoPath]) -> Result<(), GitError> {
+    pub(crate) fn refuse_what_is_in_the_way(&self, changed: &[RepoPath]) -> Result<(), GitError> {
         let mut paths: Vec<RepoPath> = Vec::new();
         for some in changed.chunks(crate::DIFF_PATHS_MAX) {
             let status = self.status(some)?;
@@ -160,7 +172,7 @@ impl Repository {
     }
 }
 
-fn in_the_way(error: GitError, changed: &[RepoPath]) -> GitError {
+pub(crate) fn in_the_way(error: GitError, changed: &[RepoPath]) -> GitError {
     match error {
         // Git names the file in a sentence; we name all that would have changed.
         GitError::Failed { stderr, .. } if !stderr.contains("index.lock") => {

@@ -23,6 +23,7 @@ mod half_landed;
 mod holding;
 mod hunk;
 mod land;
+mod lay;
 mod listed;
 mod log;
 mod oid;

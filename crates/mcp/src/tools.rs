@@ -10,6 +10,7 @@ mod lineage;
 mod lock;
 mod merge;
 mod notice;
+mod plan;
 mod pool;
 mod queue;
 mod repo;
@@ -141,6 +142,7 @@ pub fn tools() -> &'static [Tool] {
             who::tools(),
             session::tools(),
             lineage::tools(),
+            plan::tools(),
             queue::tools(),
             board::tools(),
             pool::tools(),

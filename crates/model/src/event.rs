@@ -7,12 +7,12 @@ use crate::{
     CompactionFailure, ConflictChange, ContextChange, FileChange, FileRestored, Firing, FiringConfirmed,
     FiringEnd, GitState, LockChange, MergeChange, MergeEntry, MergeOrder, MergedPlan, Message, MessageDraft,
     Namer, Notice, Opening, Outline, Participant, ParticipantId, ParticipantStatus, Permission,
-    PermissionDecision, PermissionRule, PermissionRuleRemoval, Plan, PlanId, Proposal, QueueOrder,
-    RefusedEdit, Registration, RegistrationId, Replay, Repo, RepoId, RestoreEnd, RestoreStart, Run, RunExit,
-    RunId, ScriptEnd, ScriptStart, Session, SessionId, SessionImport, SessionTags, StrayFiles, Task,
-    TaskAssignment, TaskChange, TaskClaim, TaskId, TestReport, Timestamp, TranscriptImport, TrashedWorktree,
-    Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorPause, VendorRecords, Worktree, WorktreeAssignment,
-    WorktreeMerged, WorktreePurged, WorktreeRestored, Zone, ZoneRemoved,
+    PermissionDecision, PermissionRule, PermissionRuleRemoval, Plan, PlanClearing, PlanId, Proposal,
+    QueueOrder, RefusedEdit, Registration, RegistrationId, Replay, Repo, RepoId, RestoreEnd, RestoreStart,
+    Run, RunExit, RunId, ScriptEnd, ScriptStart, Session, SessionId, SessionImport, SessionTags, StrayFiles,
+    Task, TaskAssignment, TaskChange, TaskClaim, TaskId, TestReport, Timestamp, TranscriptImport,
+    TrashedWorktree, Turn, TurnId, TurnOutcome, Usage, User, Vendor, VendorPause, VendorRecords, Worktree,
+    WorktreeAssignment, WorktreeMerged, WorktreePurged, WorktreeRestored, Zone, ZoneRemoved,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -220,6 +220,8 @@ events! {
     PlanStalled(PlanStall) "plan.stalled",
     PlanCompleted(PlanEnd) "plan.completed",
     PlanFailed(PlanEnd) "plan.failed",
+    /// A plan in worktrees has ended, and they were put away as far as nothing is lost with them.
+    PlanCleared(PlanClearing) "plan.cleared",
     FileModified(FileChange) "file.modified",
     /// Files changed without the worktree's writer, as far as is known through a shell.
     FileStrayed(StrayFiles) "file.strayed",
@@ -482,6 +484,7 @@ impl Event {
             Self::PlanTested(e) => Some(e.session),
             Self::PlanStalled(e) => Some(e.session),
             Self::PlanCompleted(e) | Self::PlanFailed(e) => Some(e.session),
+            Self::PlanCleared(e) => Some(e.session),
             Self::FileModified(e) => Some(e.session),
             Self::FileStrayed(e) => Some(e.session),
             Self::EditRefused(e) => Some(e.session),

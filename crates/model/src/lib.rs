@@ -92,9 +92,9 @@ pub use permission::{
     ToolCategory,
 };
 pub use plan::{
-    Claim, MergedPlan, MergedTask, PLANNED_DEPENDENCIES_MAX, PLANNED_FILES_MAX, PLANNED_INSTRUCTIONS_MAX,
-    PLANNED_NAME_MAX, PLANNED_TASKS_MAX, PLANNED_TITLE_MAX, Plan, PlanState, PlannedTask, Proposal,
-    RefusedEdit, TestReport,
+    Claim, KeptWorktree, MergedPlan, MergedTask, PLANNED_DEPENDENCIES_MAX, PLANNED_FILES_MAX,
+    PLANNED_INSTRUCTIONS_MAX, PLANNED_NAME_MAX, PLANNED_TASKS_MAX, PLANNED_TITLE_MAX, Plan, PlanClearing,
+    PlanState, PlannedTask, Proposal, RefusedEdit, TestReport,
 };
 pub use refusal::{Refusal, RefusalKind};
 pub use registration::{Presence, Registration, RegistrationPhase, Vitality};

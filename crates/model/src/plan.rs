@@ -1,6 +1,8 @@
 //! Plans: what several agents propose for one prompt, merged into tasks.
 
-use crate::{AgentName, ParticipantId, PlanId, RepoId, RepoPath, SessionId, TaskId, Timestamp, TurnId};
+use crate::{
+    AgentName, ParticipantId, PlanId, RepoId, RepoPath, SessionId, TaskId, Timestamp, TurnId, WorktreeId,
+};
 use serde::{Deserialize, Serialize};
 
 /// Most tasks one agent may propose; at least one.
@@ -27,7 +29,28 @@ pub struct Plan {
     pub participants: Vec<ParticipantId>,
     /// The branch that was checked out; none when it was none. The commits go there or nowhere.
     pub branch: Option<String>,
+    /// Each agent does its tasks in a worktree of its own.
+    #[serde(default)]
+    pub worktrees: bool,
     pub created_at: Timestamp,
+}
+
+/// What became of the worktrees of a plan that has ended. Those that are not named went into the trash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanClearing {
+    pub plan: PlanId,
+    pub session: SessionId,
+    pub kept: Vec<KeptWorktree>,
+}
+
+/// A worktree that stays when its plan has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptWorktree {
+    pub worktree: WorktreeId,
+    pub name: String,
+    pub path: String,
+    /// What is in it that is nowhere else, or who is in it.
+    pub reason: String,
 }
 
 /// Where a plan stands.
@@ -44,6 +67,10 @@ pub enum PlanState {
 impl PlanState {
     pub const ALL: [Self; 5] =
         [Self::Proposing, Self::Executing, Self::Testing, Self::Completed, Self::Failed];
+
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed)
+    }
 
     pub const fn as_str(self) -> &'static str {
         match self {

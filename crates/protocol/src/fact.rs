@@ -14,12 +14,14 @@ macro_rules! payloads {
 }
 
 mod board;
+mod plan;
 mod session;
 
 use self::board::{
     BoardRecord, BoardRemoved, CardEdit, CardMove, CardRecord, CardRemoved, CommentRecord, CommentRemoved,
     CommentResolved, FiringConfirmed, FiringEnd, FiringRecord, ZoneRecord, ZoneRemoved,
 };
+use self::plan::{PlanClearing, PlanEnd, PlanMerge, PlanRecord, PlanStall, PlanTest};
 use self::session::{
     ArtifactRecord, ArtifactRemoved, CallbackChange, CallbackDelivery, CompactionFailure, ParticipantRecord,
     QueueOrder, Replay, SessionArchived, SessionImportRecord, SessionRecord, SessionRemoved, SessionRenamed,
@@ -27,8 +29,8 @@ use self::session::{
 };
 use crate::words;
 use crate::{
-    Checkpoint, Compaction, Conflict, FileChange, GitState, KeptFile, LockChange, MergedPlan, Message,
-    Proposal, Question, RefusedEdit, Registration, RetryPolicy, Run, RunExit, TestReport, TurnOutcome, Usage,
+    Checkpoint, Compaction, Conflict, FileChange, GitState, KeptFile, LockChange, Message, Proposal,
+    Question, RefusedEdit, Registration, RetryPolicy, Run, RunExit, TestReport, TurnOutcome, Usage,
 };
 use utoipa::ToSchema;
 
@@ -206,6 +208,8 @@ pub enum Fact {
     PlanCompleted(PlanEnd),
     #[serde(rename = "plan.failed")]
     PlanFailed(PlanEnd),
+    #[serde(rename = "plan.cleared")]
+    PlanCleared(PlanClearing),
     #[serde(rename = "file.modified")]
     FileModified(FileChange),
     #[serde(rename = "file.strayed")]
@@ -617,26 +621,6 @@ payloads! {
         /// As `spent`.
         limit: u64,
     }
-    /// A plan as it was created.
-    PlanRecord {
-        id: String,
-        session: String,
-        repo: String,
-        prompt: String,
-        participants: Vec<String>,
-        branch: Option<String>,
-        #[schema(format = DateTime)]
-        created_at: String,
-    }
-    PlanMerge { plan: String, session: String, merged: MergedPlan }
-    PlanTest { plan: String, session: String, report: TestReport }
-    PlanStall {
-        plan: String,
-        session: String,
-        /// What stands in its way.
-        text: String,
-    }
-    PlanEnd { plan: String, session: String, text: String }
     /// Files that changed without the worktree's writer while a turn had a shell.
     StrayFiles {
         session: String,

@@ -109,7 +109,8 @@ pub use page::{Page, page_size};
 pub use participant::Participant;
 pub use permission::{Decision, NewDecision, Permission, PermissionQuery, PermissionRule};
 pub use plan::{
-    Claim, MergedPlan, MergedTask, NewPlan, Plan, PlannedTask, Proposal, RefusedEdit, TestReport,
+    Claim, KeptWorktree, MergedPlan, MergedTask, NewPlan, Plan, PlannedTask, Proposal, RefusedEdit,
+    TestReport,
 };
 pub use presence::{AttachedClient, Detachment, InputWish, NewAttachment, Presences};
 pub use proof::{CHALLENGE_HEADER, Challenge, Endpoint, PROOF_HEADER, Token, TokenError};

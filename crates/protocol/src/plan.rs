@@ -8,6 +8,7 @@ use crate::operation::{
 use crate::{Task, words};
 use model::{
     AgentName, ParticipantId, PlanId, PlanState, RepoId, RepoPath, SessionId, TaskId, Timestamp, TurnId,
+    WorktreeId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -27,6 +28,8 @@ pub struct Plan {
     pub participants: Vec<ParticipantId>,
     /// The branch that was checked out when it began; its commits go there or nowhere.
     pub branch: Option<String>,
+    /// Each agent does its tasks in a worktree of its own.
+    pub worktrees: bool,
     #[schema(value_type = words::PlanState)]
     pub state: PlanState,
     /// In the order they came.
@@ -37,6 +40,8 @@ pub struct Plan {
     /// Summary or reason, once it has ended; until then, what stands in its way.
     pub text: Option<String>,
     pub tasks: Vec<Task>,
+    /// Of a plan in worktrees that has ended: those that stay, and why. Absent until that is known.
+    pub kept: Option<Vec<KeptWorktree>>,
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }
@@ -52,14 +57,34 @@ impl From<model::Plan> for Plan {
             prompt: plan.prompt,
             participants: plan.participants,
             branch: plan.branch,
+            worktrees: plan.worktrees,
             state: PlanState::Proposing,
             proposals: Vec::new(),
             merged: None,
             tests: None,
             text: None,
             tasks: Vec::new(),
+            kept: None,
             created_at: plan.created_at,
         }
+    }
+}
+
+/// A worktree that stays when its plan has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeptWorktree {
+    #[schema(value_type = String)]
+    pub worktree: WorktreeId,
+    pub name: String,
+    pub path: String,
+    /// What is in it that is nowhere else, or who is in it.
+    pub reason: String,
+}
+
+impl From<model::KeptWorktree> for KeptWorktree {
+    fn from(kept: model::KeptWorktree) -> Self {
+        let model::KeptWorktree { worktree, name, path, reason } = kept;
+        Self { worktree, name, path, reason }
     }
 }
 
@@ -205,6 +230,10 @@ pub struct NewPlan {
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     pub agents: Vec<AgentName>,
+    /// Each agent does its tasks in a worktree of its own; what is done there lands on the plan's own line, is tested there as a
+    /// whole, and comes to the branch at the end.
+    #[serde(default)]
+    pub worktrees: bool,
 }
 
 /// What can be done with plans.

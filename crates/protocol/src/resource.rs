@@ -10,7 +10,7 @@
 
 use crate::{
     Artifact, Board, Card, Checkpoint, Comment, Compaction, Conflict, ContextEntry, Decision, FileChange,
-    Firing, GitState, LockChange, Merge, MergedPlan, Message, Notice, Participant, Permission,
+    Firing, GitState, KeptWorktree, LockChange, Merge, MergedPlan, Message, Notice, Participant, Permission,
     PermissionRule, Plan, Proposal, Question, RefusedEdit, Registration, Repo, RetryPolicy, Run, Session,
     SessionSource, Target, Task, TaskClaim, TestReport, Turn, TurnOutcome, Usage, WorktreeChange, Zone,
 };
@@ -147,7 +147,7 @@ pub fn resources(cursor: Cursor, ts: Timestamp, event: &Event) -> Vec<Resource> 
         }
         Event::PlanCreated(_) | Event::PlanProposed(_) | Event::PlanMerged(_) => changes.plan(event),
         Event::PlanTested(_) | Event::PlanStalled(_) | Event::PlanCompleted(_) => changes.plan(event),
-        Event::PlanFailed(_) => changes.plan(event),
+        Event::PlanFailed(_) | Event::PlanCleared(_) => changes.plan(event),
     }
     changes.out
 }
@@ -573,6 +573,10 @@ impl Changes {
             }
             Event::PlanCompleted(e) => self.plan_end(e, PlanState::Completed),
             Event::PlanFailed(e) => self.plan_end(e, PlanState::Failed),
+            Event::PlanCleared(e) => {
+                let kept: Vec<KeptWorktree> = e.kept.iter().cloned().map(KeptWorktree::from).collect();
+                self.patched(Noun::Plan, e.plan, json!({ "session": e.session, "kept": kept }));
+            }
             _ => {}
         }
     }

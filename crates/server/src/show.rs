@@ -211,6 +211,7 @@ pub(crate) fn plan(view: PlanView) -> protocol::Plan {
         tests: view.tests.map(protocol::TestReport::from),
         text: view.text,
         tasks: view.tasks.into_iter().map(task).collect(),
+        kept: view.kept.map(|kept| kept.into_iter().map(protocol::KeptWorktree::from).collect()),
         ..view.plan.into()
     }
 }

@@ -101,14 +101,19 @@ const SESSIONS: &[Migration] = &[
         sql: include_str!("../migrations/sessions/0017_merge_queue.sql"),
     },
     Migration {
-        number: 21,
-        name: "sessions/0021_listed_tasks",
-        sql: include_str!("../migrations/sessions/0021_listed_tasks.sql"),
+        number: 18,
+        name: "sessions/0018_plan_worktrees",
+        sql: include_str!("../migrations/sessions/0018_plan_worktrees.sql"),
     },
     Migration {
-        number: 22,
-        name: "sessions/0022_ended_merges",
-        sql: include_str!("../migrations/sessions/0022_ended_merges.sql"),
+        number: 19,
+        name: "sessions/0019_listed_tasks",
+        sql: include_str!("../migrations/sessions/0019_listed_tasks.sql"),
+    },
+    Migration {
+        number: 20,
+        name: "sessions/0020_ended_merges",
+        sql: include_str!("../migrations/sessions/0020_ended_merges.sql"),
     },
 ];
 

@@ -3,7 +3,9 @@
 use crate::sql::Row;
 use crate::statement::statements;
 use crate::{StoreError, View, column};
-use model::{MergedPlan, Plan, PlanId, PlanState, Proposal, SessionId, TaskId, TestReport, Timestamp};
+use model::{
+    KeptWorktree, MergedPlan, Plan, PlanId, PlanState, Proposal, SessionId, TaskId, TestReport, Timestamp,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanRow {
@@ -16,6 +18,8 @@ pub struct PlanRow {
     pub tests: Option<TestReport>,
     /// The summary or reason the plan ended with; until then, what stands in its way.
     pub text: Option<String>,
+    /// Worktrees that stay after the plan's end; none until it is known.
+    pub kept: Option<Vec<KeptWorktree>>,
     /// Every task of the plan, in the order of submission.
     pub tasks: Vec<TaskId>,
     pub created_at: Timestamp,
@@ -23,11 +27,13 @@ pub struct PlanRow {
 }
 
 statements! { QUERIES in Sessions {
-    PLAN = "SELECT data, state, merged, tests, text, created_at, updated_at FROM plans WHERE plan_id = ?1";
-    PLANS_OF_SESSION = "SELECT data, state, merged, tests, text, created_at, updated_at FROM plans
+    PLAN = "SELECT data, state, merged, tests, text, kept, created_at, updated_at FROM plans WHERE plan_id = ?1";
+    PLANS_OF_SESSION = "SELECT data, state, merged, tests, text, kept, created_at, updated_at FROM plans
         WHERE session_id = ?1 ORDER BY seq";
-    OPEN_PLANS = "SELECT data, state, merged, tests, text, created_at, updated_at FROM plans
+    OPEN_PLANS = "SELECT data, state, merged, tests, text, kept, created_at, updated_at FROM plans
         WHERE open = 1 ORDER BY seq";
+    UNCLEARED_PLANS = "SELECT data, state, merged, tests, text, kept, created_at, updated_at FROM plans
+        WHERE uncleared = 1 ORDER BY seq";
     PROPOSALS_OF_PLAN = "SELECT data FROM plan_proposals WHERE plan_id = ?1 ORDER BY seq";
     TASK_IDS_OF_PLAN = "SELECT task_id FROM tasks WHERE plan_id = ?1 ORDER BY seq";
 } }
@@ -49,6 +55,12 @@ impl View<'_> {
         plans.into_iter().map(|plan| self.complete(plan)).collect()
     }
 
+    /// Plans in worktrees, ended or not, of whose worktrees nobody has said yet what became of them, oldest first.
+    pub fn uncleared_plans(&self) -> Result<Vec<PlanRow>, StoreError> {
+        let plans = self.rows(&UNCLEARED_PLANS, [], read_plan)?;
+        plans.into_iter().map(|plan| self.complete(plan)).collect()
+    }
+
     fn complete(&self, mut plan: PlanRow) -> Result<PlanRow, StoreError> {
         let id = plan.plan.id.to_string();
         plan.proposals = self.rows(&PROPOSALS_OF_PLAN, [&id], |row| column::json(row, "data"))?;
@@ -65,6 +77,7 @@ fn read_plan(row: &Row<'_>) -> Result<PlanRow, StoreError> {
         merged: column::json_or_none(row, "merged")?,
         tests: column::json_or_none(row, "tests")?,
         text: row.get("text")?,
+        kept: column::json_or_none(row, "kept")?,
         tasks: Vec::new(),
         created_at: column::time(row, "created_at")?,
         updated_at: column::time(row, "updated_at")?,

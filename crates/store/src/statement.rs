@@ -148,7 +148,7 @@ pub(crate) mod tests {
     /// Read whole by purpose: they hold a handful of rows each, made by hand by a person, or one for each vendor.
     pub(crate) const SMALL_TABLES: [&str; 4] = ["users", "boards", "repos", "vendor_pauses"];
     /// Indexes over only the rows that are open now, which may be walked through.
-    pub(crate) const OPEN_ROWS: [&str; 13] = [
+    pub(crate) const OPEN_ROWS: [&str; 14] = [
         "callbacks_due_parent",
         "firings_due",
         "participants_live",
@@ -161,6 +161,7 @@ pub(crate) mod tests {
         "runs_running",
         "permissions_open",
         "plans_open",
+        "plans_uncleared",
         "registrations_open",
     ];
 

@@ -402,7 +402,7 @@ fn plan(kind: &str) -> Value {
     match kind {
         "plan.created" => json!({
             "id": id("pln"), "session": id("ses"), "repo": id("rep"), "prompt": "Add leases",
-            "participants": [id("par")], "created_at": AT,
+            "participants": [id("par")], "worktrees": true, "created_at": AT,
         }),
         "plan.proposed" => json!({
             "plan": id("pln"), "session": id("ses"), "participant": id("par"), "agent": "claude",
@@ -428,6 +428,13 @@ fn plan(kind: &str) -> Value {
                 "command": ["make", "test"], "exit_code": 0, "passed": 12, "failed": 1, "tail": "ok",
                 "elapsed_ms": 90,
             },
+        }),
+        "plan.cleared" => json!({
+            "plan": id("pln"), "session": id("ses"),
+            "kept": [{
+                "worktree": id("wtr"), "name": "plan-7k2mqs4hx0-claude", "path": "/data/worktrees/shop/plan-7k2mqs4hx0-claude",
+                "reason": "1 commit not landed",
+            }],
         }),
         _ => json!({ "plan": id("pln"), "session": id("ses"), "text": "12 tests pass" }),
     }

@@ -2947,6 +2947,8 @@ export interface components {
             /** Format: date-time */
             created_at: string;
             id: string;
+            /** @description Of a plan in worktrees that has ended: those that stay, and why. Absent until that is known. */
+            kept: components["schemas"]["KeptWorktree"][] | null;
             merged: components["schemas"]["MergedPlan"] | null;
             participants: string[];
             prompt: string;
@@ -2960,6 +2962,8 @@ export interface components {
             tests: components["schemas"]["TestReport"] | null;
             /** @description Summary or reason, once it has ended; until then, what stands in its way. */
             text: string | null;
+            /** @description Each agent does its tasks in a worktree of its own. */
+            worktrees: boolean;
         };
         /** @enum {string} */
         PlanState: "proposing" | "executing" | "testing" | "completed" | "failed";
@@ -2991,6 +2995,14 @@ export interface components {
             /** @description Last lines of the output. */
             tail: string;
         };
+        /** @description A worktree that stays when its plan has ended. */
+        KeptWorktree: {
+            name: string;
+            path: string;
+            /** @description What is in it that is nowhere else, or who is in it. */
+            reason: string;
+            worktree: string;
+        };
         /** @description A task as an agent proposes it; names are the agent's own. */
         PlannedTask: {
             depends_on: string[];
@@ -3020,6 +3032,11 @@ export interface components {
             agents?: string[];
             /** @description At most 256 KiB. */
             prompt: string;
+            /**
+             * @description Each agent does its tasks in a worktree of its own; what is done there lands on the plan's own line, is tested there as a
+             *     whole, and comes to the branch at the end.
+             */
+            worktrees?: boolean;
         };
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         PermissionPage: {
@@ -4960,6 +4977,10 @@ export interface components {
             payload: components["schemas"]["PlanEnd"];
         } | {
             /** @constant */
+            kind: "plan.cleared";
+            payload: components["schemas"]["PlanClearing"];
+        } | {
+            /** @constant */
             kind: "file.modified";
             payload: components["schemas"]["FileChange"];
         } | {
@@ -5715,6 +5736,8 @@ export interface components {
             prompt: string;
             repo: string;
             session: string;
+            /** @description Each agent does its tasks in a worktree of its own. */
+            worktrees: boolean;
         };
         PlanMerge: {
             merged: components["schemas"]["MergedPlan"];
@@ -5736,6 +5759,12 @@ export interface components {
             plan: string;
             session: string;
             text: string;
+        };
+        /** @description The worktrees of a plan that has ended were put away, but for those that are named. */
+        PlanClearing: {
+            kept: components["schemas"]["KeptWorktree"][];
+            plan: string;
+            session: string;
         };
         /** @description Files that changed without the worktree's writer while a turn had a shell. */
         StrayFiles: {

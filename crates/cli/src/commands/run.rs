@@ -11,7 +11,7 @@ use crate::follow::{Follower, Step};
 use crate::render::Paint;
 use clap::Args;
 use client::Client;
-use model::{AgentName, PlanState};
+use model::AgentName;
 use protocol::{NewPlan, NewSession, Plan, RepoPatch, Session};
 use question::{Asked, Desk};
 
@@ -22,7 +22,7 @@ const TITLE_MAX: usize = 60;
 /// tasks under locks. Says on stderr who does what, asks you what they ask, and ends with a summary.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  coditect run --agents claude,codex \"Make the tests pass\"\n  coditect run --repo ~/code/shop --no-input --json \"Add a dark mode\""
+    after_help = "Examples:\n  coditect run --agents claude,codex \"Make the tests pass\"\n  coditect run --worktrees --no-input --json \"Add a dark mode\""
 )]
 pub(crate) struct Run {
     /// What is wanted; `-` reads it from stdin
@@ -36,6 +36,9 @@ pub(crate) struct Run {
     /// Command that runs the repository's tests at the end; it is remembered for the repository
     #[arg(long, value_name = "COMMAND")]
     test: Option<String>,
+    /// Each agent does its tasks in a git worktree of its own; all of it comes to the branch at the end
+    #[arg(long)]
+    worktrees: bool,
     /// End as soon as the work has begun
     #[arg(long)]
     detach: bool,
@@ -48,7 +51,7 @@ impl Run {
         context.follow(async |client| {
             let (session, repo) = self.seat(context, client, &prompt).await?;
             let mut follower = Follower::of_session(context, client, &session.id.to_string(), None).await?;
-            let new = NewPlan { prompt, agents: Vec::new() };
+            let new = NewPlan { prompt, agents: Vec::new(), worktrees: self.worktrees };
             let plan = client.coordinate(&session.id.to_string(), &new, None).await?;
             context.screen.say_of("session   ", Paint::Note, &format!("{} in {repo}", session.short_id));
             if self.detach {
@@ -110,7 +113,8 @@ async fn attend(
     loop {
         if follower.is_worth_a_look() {
             let plan = client.plan(&id).await?.value;
-            if matches!(plan.state, PlanState::Completed | PlanState::Failed) {
+            // Which worktrees stay is known a moment after its end.
+            if plan.state.is_terminal() && (plan.kept.is_some() || !plan.worktrees) {
                 return Ok(Ended::Plan(Box::new(plan)));
             }
             let asked = question::all(client, &plan).await?;

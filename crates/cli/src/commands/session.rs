@@ -2,6 +2,7 @@
 
 mod attach;
 mod compact;
+mod coordinate;
 mod export;
 mod import;
 mod land;
@@ -51,6 +52,11 @@ pub(crate) enum Session {
         after_help = "Examples:\n  coditect session prompt 7k2m \"Add a dark mode\" --to claude,kimi\n  coditect session prompt 7k2m - --wait"
     )]
     Prompt(prompt::Prompt),
+    /// Let agents of a session plan and change its repository together
+    #[command(
+        after_help = "Examples:\n  coditect session coordinate 7k2m \"Make the tests pass\"\n  coditect session coordinate 7k2m \"Add a dark mode\" --agents claude,codex --worktrees"
+    )]
+    Coordinate(coordinate::Coordinate),
     /// Follow a session as it happens
     #[command(
         after_help = "Examples:\n  coditect session watch 7k2m\n  coditect session watch 7k2m --until-idle --json"
@@ -208,6 +214,7 @@ impl Session {
             Self::Prompt(command) => command.run(context),
             Self::Watch(command) => command.run(context),
             Self::Land(command) => command.run(context),
+            Self::Coordinate(command) => command.run(context),
             Self::Import(command) => command.run(context),
             Self::Export(command) => command.run(context),
             Self::Replay(command) => command.run(context),

@@ -14,7 +14,7 @@ use crate::render::{Cell, Paint, Sheet, Table};
 use clap::{Args, Subcommand};
 use client::Client;
 use model::{OnFailed, TaskState};
-use protocol::{GitState, NewAnswer, NewSteer, Plan, SessionTaskQuery, Task as Shown, TaskMove, TaskQuery};
+use protocol::{GitState, KeptWorktree, NewAnswer, NewSteer, Plan, SessionTaskQuery, Task as Shown, TaskMove, TaskQuery};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
@@ -234,7 +234,7 @@ async fn canceled(client: &Client, id: &str) -> Result<Canceled, Failure> {
     }
 }
 
-fn show_plan(context: &Context, plan: &Plan) -> Outcome {
+pub(crate) fn show_plan(context: &Context, plan: &Plan) -> Outcome {
     context.screen.show_sheet(plan, || {
         Sheet::new()
             .row("id", plan.id.to_string())
@@ -242,9 +242,18 @@ fn show_plan(context: &Context, plan: &Plan) -> Outcome {
             .row("state", plan.state.as_str())
             .row("session", plan.session.to_string())
             .row("tasks", plan.tasks.len().to_string())
+            .maybe("worktrees", plan.worktrees.then(|| "one for each agent".to_owned()))
+            .maybe("kept", kept(plan.kept.as_deref()))
             .maybe("result", plan.text.clone())
     })?;
     Ok(Exit::Done)
+}
+
+/// Worktrees that stay after a plan's end, and why, one in a line.
+pub(crate) fn kept(kept: Option<&[KeptWorktree]>) -> Option<String> {
+    let lines: Vec<String> =
+        kept?.iter().map(|one| format!("{} at {}: {}", one.name, one.path, one.reason)).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 pub(crate) fn show(context: &Context, task: &Shown) -> Outcome {

@@ -268,6 +268,11 @@ impl Narrator {
             }
             Event::PlanCompleted(end) => ("plan".to_owned(), Paint::Good, format!("completed: {}", end.text)),
             Event::PlanFailed(end) => ("plan".to_owned(), Paint::Bad, format!("failed: {}", end.text)),
+            Event::PlanCleared(cleared) if !cleared.kept.is_empty() => {
+                let kept: Vec<String> =
+                    cleared.kept.iter().map(|one| format!("{} ({})", one.name, one.reason)).collect();
+                ("plan".to_owned(), Paint::Warm, format!("worktrees that stay: {}", kept.join("; ")))
+            }
             _ => return None,
         };
         Some(Saying { who, paint, text })

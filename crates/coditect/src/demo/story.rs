@@ -45,7 +45,7 @@ pub(crate) async fn begin(stage: &mut Stage<'_>, sample: &Sample) -> Result<Plan
     let session =
         stage.steadily(async |client| client.create_session(&new, Some("demo-session")).await).await?;
     let id = session.id.to_string();
-    let new = NewPlan { prompt: PROMPT.to_owned(), agents: Vec::new() };
+    let new = NewPlan { prompt: PROMPT.to_owned(), agents: Vec::new(), worktrees: false };
     let plan = stage.steadily(async |client| client.coordinate(&id, &new, Some("demo-plan")).await).await?;
     Ok(plan.id)
 }

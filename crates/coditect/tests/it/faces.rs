@@ -11,6 +11,7 @@ mod board;
 mod checkpoint;
 mod file;
 mod lineage;
+mod plan;
 mod session;
 mod task;
 mod worktree;
@@ -69,10 +70,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("put_artifact", "takes bytes and no JSON: server/tests/it/artifacts.rs"),
     ("get_artifact_content", "gives bytes and no JSON: server/tests/it/artifacts.rs"),
     ("remove_artifact", "needs one that was put"),
-    ("coordinate", "needs a repository: coditect/tests/it/driven_plan.rs"),
-    ("list_plans", "as coordinate"),
-    ("get_plan", "as coordinate"),
-    ("cancel_plan", "as coordinate"),
+    ("list_plans", "shows what agents plan: coditect/tests/it/driven_plan.rs"),
+    ("get_plan", "as list_plans"),
+    ("cancel_plan", "as list_plans"),
     ("list_registrations", "is the bus's own: mcp_stdio.rs"),
     ("list_locks", "is the bus's own: mcp_stdio.rs"),
     ("acquire_locks", "is the bus's own: mcp_stdio.rs"),
@@ -199,6 +199,7 @@ fn rows() -> Vec<Row> {
         session::rows(),
         lineage::rows(),
         task::rows(),
+        plan::rows(),
         worktree::rows(),
         checkpoint::rows(),
         board::rows(),

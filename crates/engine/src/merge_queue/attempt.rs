@@ -2,17 +2,17 @@
 //! is tried by itself.
 
 use super::back::{Trouble, hand_back};
-use super::change;
 use super::gather::{Found, Ready, gather};
+use super::{change, trial};
+use crate::checkpoint;
 use crate::engine::Shared;
-use crate::worktree::{SCRATCH, bring, script};
-use crate::{checkpoint, checks};
+use crate::worktree::bring;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use git::{GitError, Landing, Lent, Oid, REF_PREFIX, Touchdown};
+use git::{GitError, Landing, Oid, REF_PREFIX, Touchdown};
 use model::{
-    Actor, Event, MergeChange, MergeId, MergeState, MergeStyle, Refusal, RefusalKind, Repo, RepoId, RepoPath,
-    ScriptKind, ScriptOutcome, TestReport, Worktree, WorktreeMerged,
+    Actor, Event, MergeChange, MergeId, MergeState, MergeStyle, Refusal, RefusalKind, Repo, RepoId,
+    RepoPath, TestReport, WorktreeMerged,
 };
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -280,22 +280,7 @@ impl Attempt<'_> {
         if pile.tip == pile.base || self.repo.test_command.is_none() {
             return Ok(Checked::Good(None));
         }
-        let place = self.scratch();
-        let (repo, lent, tip) = (self.repo.clone(), place.clone(), pile.tip.clone());
-        let lay = move |shared: &Shared| {
-            let main = checkpoint::open(shared, &repo.path)?;
-            Ok(main.lay_out(&lent, &tip)?.top().to_owned())
-        };
-        let dir = self.shared.blocking(lay).await?;
-        let report = self.say(&dir, pile).await;
-        let repo = self.repo.clone();
-        let clear = move |shared: &Shared| {
-            let main = checkpoint::open(shared, &repo.path)?;
-            Ok(main.clear_away(&place)?)
-        };
-        if let Err(refusal) = self.shared.blocking(clear).await {
-            tracing::warn!(%refusal, "where a merge was tried stays until the next one is");
-        }
+        let report = self.tried(pile).await?;
         Ok(match report {
             None => Checked::Stopped,
             Some(report) if report.exit_code == Some(0) => Checked::Good(Some(report)),
@@ -305,16 +290,9 @@ impl Attempt<'_> {
 
     /// What the setup and the checks say there. None when they were stopped: because the attempt was, or because one of those
     /// that are checked was canceled, so that nobody wants to know any more.
-    async fn say(&self, dir: &Path, pile: &Pile) -> Option<TestReport> {
-        let stop = self.cancel.child_token();
-        let work = async {
-            match self.set_up(dir, &stop).await {
-                Some(report) => Some(report),
-                None if stop.is_cancelled() => None,
-                None => checks::run(self.shared, &self.repo, dir, &stop).await,
-            }
-        };
-        let mut work = std::pin::pin!(work);
+    async fn tried(&self, pile: &Pile) -> Result<Option<TestReport>, Refusal> {
+        let (stop, place) = (self.cancel.child_token(), trial::place(self.shared, &self.repo.id.short()));
+        let mut work = std::pin::pin!(trial::run(self.shared, &self.repo, &place, &pile.tip, &stop));
         let mut canceled: FuturesUnordered<_> = pile
             .on_it
             .iter()
@@ -328,44 +306,6 @@ impl Attempt<'_> {
                 work.await
             }
         }
-    }
-
-    /// The trusted setup script, as in any worktree. What it says when it fails is what the checks say.
-    async fn set_up(&self, dir: &Path, stop: &CancellationToken) -> Option<TestReport> {
-        let script = script::read(dir, ScriptKind::Setup).ok().flatten()?;
-        if !self.repo.trusted.contains(&script.hash) {
-            return None;
-        }
-        let worktree = Worktree {
-            id: self.shared.new_id(),
-            repo: self.repo.id,
-            name: SCRATCH.to_owned(),
-            path: dir.display().to_string(),
-            branch: None,
-            base: None,
-            git_id: self.scratch().id(),
-            made_branch: true,
-            adopted: false,
-            port_base: 0,
-            lent: None,
-            created_at: self.shared.now(),
-        };
-        let end = script::run(self.shared, &worktree, &self.repo, &script, stop).await;
-        (end.end != ScriptOutcome::Done && !stop.is_cancelled()).then(|| TestReport {
-            command: vec![script::Script::file(ScriptKind::Setup)],
-            exit_code: end.code.filter(|code| *code != 0),
-            passed: 0,
-            failed: 0,
-            tail: end.tail,
-            elapsed_ms: end.elapsed_ms,
-        })
-    }
-
-    /// One place per repo: one attempt at a time.
-    fn scratch(&self) -> Lent {
-        let agent = self.repo.id.short();
-        let path = self.shared.workspace.runs().join(SCRATCH).join(&agent);
-        Lent { path, session: SCRATCH.to_owned(), agent }
     }
 
     /// Moves the branch to what was checked.
@@ -441,7 +381,7 @@ enum Checked {
 }
 
 /// Of the user's or of somebody at work, and to be waited for.
-fn is_in_the_way(refusal: &Refusal) -> bool {
+pub(crate) fn is_in_the_way(refusal: &Refusal) -> bool {
     matches!(refusal.code.as_ref(), "lock_held" | "checkout_in_the_way" | "worktree_in_use" | "branch_moved")
         || matches!(refusal.kind, RefusalKind::Full | RefusalKind::Busy)
 }

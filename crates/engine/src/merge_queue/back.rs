@@ -244,7 +244,8 @@ async fn conclude(shared: &Arc<Shared>, change: MergeChange) -> Result<(), Refus
     shared.conclude(Actor::System, still).await.map(drop)
 }
 
-fn named(paths: &[RepoPath]) -> String {
+/// The first of them, and how many more there are.
+pub(crate) fn named(paths: &[RepoPath]) -> String {
     let names: Vec<&str> = paths.iter().take(NAMED_MAX).map(RepoPath::as_str).collect();
     match paths.len().saturating_sub(NAMED_MAX) {
         0 if names.is_empty() => "files without a name for us".to_owned(),

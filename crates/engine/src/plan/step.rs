@@ -6,7 +6,9 @@
 #[cfg(test)]
 mod tests;
 
+use super::{clear, land};
 use crate::engine::Shared;
+use crate::merge_queue::is_in_the_way;
 use crate::{checkpoint, checks, merge};
 use model::{
     Actor, AgentName, Event, MergedPlan, MergedTask, ParticipantId, PlanEnd, PlanId, PlanMerge, PlanStall,
@@ -35,11 +37,14 @@ pub(crate) enum Next {
     Test,
     Land,
     Fail(String),
+    /// It has ended, and nobody has looked at its worktrees since.
+    Clear,
 }
 
 /// Decides from what is recorded.
 pub(crate) fn next(row: &PlanRow, tasks: &[TaskRow], has_tests: bool) -> Next {
     match row.state {
+        PlanState::Completed | PlanState::Failed if row.plan.worktrees && row.kept.is_none() => Next::Clear,
         PlanState::Completed | PlanState::Failed => Next::Wait,
         PlanState::Proposing => proposing(row, tasks),
         PlanState::Executing => executing(tasks, has_tests),
@@ -100,7 +105,7 @@ pub(crate) async fn go(
     failed_before: u32,
     canceled: &CancellationToken,
 ) -> bool {
-    let Err(refusal) = take(shared, plan, canceled).await else { return false };
+    let Err(refusal) = take(shared, plan, failed_before, canceled).await else { return false };
     tracing::error!(%plan, %refusal, "the plan's next step failed");
     if let Err(error) = stalled(shared, plan, failed_before + 1, &refusal).await {
         tracing::error!(%plan, %error, "nobody was told why the plan stands still");
@@ -115,14 +120,14 @@ pub(crate) async fn go(
 
 /// Says what stands in the plan's way, or ends it when that has been so for too long.
 async fn stalled(shared: &Arc<Shared>, plan: PlanId, tries: u32, refusal: &Refusal) -> Result<(), Refusal> {
-    let passes = matches!(refusal.kind, RefusalKind::Full | RefusalKind::Busy);
+    let passes = matches!(refusal.kind, RefusalKind::Full | RefusalKind::Busy) || is_in_the_way(refusal);
     let given_up = tries >= STEP_TRIES && !passes;
     let text = match &refusal.hint {
         Some(hint) => format!("{}; {hint}", refusal.message),
         None => refusal.message.clone(),
     };
     let say = move |view: &View<'_>| {
-        let open = |row: &PlanRow| !matches!(row.state, PlanState::Completed | PlanState::Failed);
+        let open = |row: &PlanRow| !row.state.is_terminal();
         let Some(row) = view.plan(plan)?.filter(open) else { return Ok(Vec::new()) };
         let session = row.plan.session;
         if given_up {
@@ -139,7 +144,12 @@ async fn stalled(shared: &Arc<Shared>, plan: PlanId, tries: u32, refusal: &Refus
 }
 
 /// Takes the plan's next step, and the one after it, as long as there is one to take now.
-async fn take(shared: &Arc<Shared>, plan: PlanId, canceled: &CancellationToken) -> Result<(), Refusal> {
+async fn take(
+    shared: &Arc<Shared>,
+    plan: PlanId,
+    failed_before: u32,
+    canceled: &CancellationToken,
+) -> Result<(), Refusal> {
     while !canceled.is_cancelled() {
         let (row, tasks, repo) = shared.store.read_or_refuse(|view| {
             let row = view.plan(plan)?.ok_or_else(|| Refusal::not_found("plan", plan))?;
@@ -149,8 +159,14 @@ async fn take(shared: &Arc<Shared>, plan: PlanId, canceled: &CancellationToken) 
         match next(&row, &tasks, repo.test_command.is_some()) {
             Next::Wait => return Ok(()),
             Next::Merge => merge_proposals(shared, &row).await?,
+            Next::Test if row.plan.worktrees => land::test(shared, &row, &repo, canceled).await?,
             Next::Test => test(shared, &row, &repo, canceled).await?,
-            Next::Land => land(shared, &row, &tasks, &repo).await?,
+            Next::Land if row.plan.worktrees => {
+                land::of_plan(shared, &row, &tasks, &repo, canceled).await?;
+            }
+            Next::Land => land_in_checkout(shared, &row, &tasks, &repo).await?,
+            Next::Clear if clear::is_at_work(shared, &tasks)? => return Ok(()),
+            Next::Clear => clear::clear(shared, &row, &repo, failed_before).await?,
             Next::Fail(reason) => fail(shared, &row, reason).await?,
         }
     }
@@ -158,7 +174,7 @@ async fn take(shared: &Arc<Shared>, plan: PlanId, canceled: &CancellationToken) 
 }
 
 /// Commits what a step came to, if the plan still stands where the step began.
-async fn record(shared: &Arc<Shared>, row: &PlanRow, events: Vec<Event>) -> Result<(), Refusal> {
+pub(super) async fn record(shared: &Arc<Shared>, row: &PlanRow, events: Vec<Event>) -> Result<(), Refusal> {
     let (plan, state) = (row.plan.id, row.state);
     let still = move |view: &View<'_>| {
         let stands = view.plan(plan)?.is_some_and(|now| now.state == state);
@@ -278,7 +294,12 @@ async fn test(
     record(shared, row, vec![Event::PlanTested(tested)]).await
 }
 
-async fn land(shared: &Arc<Shared>, row: &PlanRow, tasks: &[TaskRow], repo: &Repo) -> Result<(), Refusal> {
+async fn land_in_checkout(
+    shared: &Arc<Shared>,
+    row: &PlanRow,
+    tasks: &[TaskRow],
+    repo: &Repo,
+) -> Result<(), Refusal> {
     let (plan, session) = (row.plan.id, row.plan.session);
     let message = format!("Checkpoint of plan {}", plan.short());
     let landed = match checkpoint::of_plan(shared, repo, &row.plan, message).await {
@@ -313,7 +334,7 @@ async fn land(shared: &Arc<Shared>, row: &PlanRow, tasks: &[TaskRow], repo: &Rep
     shared.commit(Actor::System, None, events).await.map(drop)
 }
 
-async fn fail(shared: &Arc<Shared>, row: &PlanRow, text: String) -> Result<(), Refusal> {
+pub(super) async fn fail(shared: &Arc<Shared>, row: &PlanRow, text: String) -> Result<(), Refusal> {
     let end = PlanEnd { plan: row.plan.id, session: row.plan.session, text };
     record(shared, row, vec![Event::PlanFailed(end)]).await
 }

@@ -3,7 +3,8 @@
 //! Invariant: a task is not tried for ever. What the daemon itself cut off does not count; everything else has a bound.
 
 use super::finish::{CRASHED, Ending, INTERRUPTED};
-use model::{Refusal, RetryOn, Timestamp, TurnOutcome};
+use crate::plan::land::HANDED_BACK;
+use model::{MERGE_TRIES, Refusal, RetryOn, Timestamp, TurnOutcome};
 use store::{TaskRow, View};
 
 /// Failures of a task up to which it goes back to the queue when a vendor says when it takes calls again.
@@ -19,6 +20,11 @@ pub(super) enum Again {
 pub(super) fn again(view: &View<'_>, ending: &Ending, row: &TaskRow, code: &str) -> Result<Again, Refusal> {
     if INTERRUPTED.contains(&code) {
         return Ok(Again::At(None));
+    }
+    // It was done, and does not go together with what others have landed; whoever did it settles that.
+    if code == HANDED_BACK {
+        let again = made(view, ending, |code| code == HANDED_BACK)? < MERGE_TRIES;
+        return Ok(if again { Again::At(None) } else { Again::No });
     }
     // The vendor's pause holds it back, and says so.
     if ending.pause.is_some() && made(view, ending, |_| true)? < PAUSES_MAX {

@@ -5,15 +5,16 @@ use super::standing::Standing;
 use super::start::{Scene, agent_config, writes};
 use crate::engine::Shared;
 use crate::fence;
+use crate::plan;
 use crate::strays::{self, Sight};
 use crate::worktree::{self, Claim};
 use agent::Fence;
-use model::{Isolation, Participant, Refusal, TaskKind};
+use model::{Isolation, Participant, Refusal, Repo, TaskKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(super) struct Apart {
-    isolation: Isolation,
+    pub(super) isolation: Isolation,
     /// It works in a worktree of its own.
     pub(super) lent: bool,
     /// Keeps that worktree from being taken away.
@@ -32,6 +33,11 @@ impl Apart {
         let isolation = worktree::isolation(shared, &scene.participant.agent, order);
         let checkout = scene.repo.as_ref().map(|repo| PathBuf::from(&repo.path));
         let mut claim = None;
+        if let Some((own, taken)) = in_plan(shared, order, scene).await? {
+            scene.repo = Some(own);
+            let isolation = if isolation == Isolation::Shared { Isolation::Worktree } else { isolation };
+            return Ok(Self { isolation, lent: true, claim: Some(taken), checkout });
+        }
         // What the user said of the session goes before what the configuration says of the agent.
         if order.task.plan.is_none()
             && let Some(repo) = &scene.repo
@@ -94,4 +100,20 @@ impl Apart {
         let changed = standing.map(|standing| standing.changed.as_slice());
         Some(strays::watch(shared, repo.path.as_ref(), changed).await)
     }
+}
+
+/// The agent's worktree in a plan in worktrees. Proposals are read off the checkout, in which nobody works meanwhile.
+async fn in_plan(
+    shared: &Arc<Shared>,
+    order: &Order,
+    scene: &Scene,
+) -> Result<Option<(Repo, Claim)>, Refusal> {
+    let (Some(plan), TaskKind::Work | TaskKind::Review) = (order.task.plan, order.task.kind) else {
+        return Ok(None);
+    };
+    let Some(repo) = &scene.repo else { return Ok(None) };
+    let Some(row) = shared.store.read(|view| view.plan(plan))?.filter(|row| row.plan.worktrees) else {
+        return Ok(None);
+    };
+    plan::worktree::place(shared, &row.plan, order, &scene.participant.agent, repo).await.map(Some)
 }

@@ -6,11 +6,12 @@ use super::{Order, TurnDriver, detail, limited, standing, start};
 use crate::checkpoint::{self, point, point::Look};
 use crate::engine::Shared;
 use crate::permission;
+use crate::plan::land::{self, HANDED_BACK};
 use crate::task::canceled_dependents;
 use agent::{RunCommand, RunExitStatus};
 use model::{
-    Actor, Checkpoint, Event, ParticipantStatus, Refusal, Resubmission, RunExit, StatusChange, Task, TaskEnd,
-    TaskRef, TaskState, Timestamp, Turn, TurnEnd, TurnOutcome, Usage, VendorPause,
+    Actor, Checkpoint, Event, ParticipantStatus, Plan, Refusal, Resubmission, RunExit, StatusChange, Task,
+    TaskEnd, TaskRef, TaskState, Timestamp, Turn, TurnEnd, TurnOutcome, Usage, VendorPause,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,9 @@ impl TurnDriver {
         let (outcome, iterations, usage) = self.outcome(exit.unwrap_or_default());
         let (outcome, checkpoint) = match self.checkpoint(&outcome).await {
             Ok(checkpoint) => (outcome, checkpoint),
+            Err(refusal) if refusal.code == HANDED_BACK => {
+                (super::failed(HANDED_BACK, &refusal.message), None)
+            }
             Err(refusal) => (super::failed("checkpoint_failed", &refusal.message), None),
         };
         let after = self.kept_after().await;
@@ -100,13 +104,23 @@ impl TurnDriver {
             (TurnOutcome::Completed { .. }, Some(repo))
                 if self.lent && start::writes(self.order.task.kind) =>
             {
-                checkpoint::of_own_worktree(&self.shared, repo, &self.order.task, self.agent()).await
+                let task = &self.order.task;
+                match self.plan()? {
+                    Some(plan) => land::of_task(&self.shared, &plan, repo, task, self.agent()).await,
+                    None => checkpoint::of_own_worktree(&self.shared, repo, task, self.agent()).await,
+                }
             }
             (TurnOutcome::Completed { .. }, Some(repo)) if start::writes(self.order.task.kind) => {
                 checkpoint::of_task(&self.shared, repo, &self.order.task, self.agent()).await
             }
             _ => Ok(None),
         }
+    }
+
+    /// The plan that the task is of.
+    fn plan(&self) -> Result<Option<Plan>, Refusal> {
+        let Some(plan) = self.order.task.plan else { return Ok(None) };
+        Ok(self.shared.store.read(|view| view.plan(plan))?.map(|row| row.plan))
     }
 
     /// The files as they are after a turn that could edit, however it ended.

@@ -8,14 +8,14 @@ use super::{DEADLINE_GRACE, Order, TurnDriver};
 use crate::budget::{self, Account};
 use crate::checkpoint::point::{self, Look};
 use crate::engine::Shared;
-use crate::{AgentConfig, Caller, LiveTurn, compaction, fork, instructions, worktree};
+use crate::{AgentConfig, Caller, LiveTurn, compaction, fork, instructions};
 use agent::{BashPolicy, Begin, Launch, LaunchError, McpServer, Program, RunHandle, RunLimits, Start};
 use bus::{Liveness, NewRegistration};
 use llm::{Endpoint, Thinking};
 use model::{
-    Actor, AgentName, Checkpoint, Driver, Event, GitState, HistoryBy, Participant, ParticipantStatus,
-    Refusal, RefusalKind, RegistrationId, Replay, Repo, Run, RunId, Session, StatusChange, Task, TaskKind,
-    TaskRef, TaskState, Turn, TurnId, Usage, Vendor, VendorPause,
+    Actor, AgentName, Checkpoint, Driver, Event, GitState, HistoryBy, Isolation, Participant,
+    ParticipantStatus, Refusal, RefusalKind, RegistrationId, Replay, Repo, Run, RunId, Session, StatusChange,
+    Task, TaskKind, TaskRef, TaskState, Turn, TurnId, Usage, Vendor, VendorPause,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -58,7 +58,7 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
     let (fence, unsandboxed) = apart.fence(shared, &scene.participant, &scratch, &worktree).await?;
     let token = minted(shared, caller(&scene, run, registration), run, &scratch)?;
     let env = environment(shared, order, &scene, registration, &token);
-    let start = instructed(shared, order, &scene, &env, standing.as_ref())
+    let start = instructed(shared, order, &scene, &env, standing.as_ref(), apart.isolation)
         .await
         .inspect_err(|_| shared.credentials.revoke(run))?;
     let launch = Launch {
@@ -195,6 +195,7 @@ async fn instructed(
     scene: &Scene,
     env: &[(String, String)],
     standing: Option<&Standing>,
+    isolation: Isolation,
 ) -> Result<Start, Refusal> {
     let snapshot = shared.config.snapshot();
     let limits = &snapshot.config.limits;
@@ -216,7 +217,7 @@ async fn instructed(
         driver: scene.participant.driver,
         begin: begin(order, scene),
         program: program(shared, &scene.participant),
-        isolation: worktree::isolation(shared, &scene.participant.agent, order),
+        isolation,
         mcp: mcp(shared, &scene.participant, env),
         endpoint,
         model: scene.participant.model.clone(),

@@ -4,10 +4,11 @@
 
 use super::name::{check_name, name_of};
 use crate::engine::Shared;
-use crate::{Call, Engine, WorktreeView, checkpoint};
+use crate::{Call, Engine, Key, WorktreeView, checkpoint};
 use git::{Discard, Repository, Site, Start};
 use model::{
-    Event, PORT_BLOCKS, PORT_FIRST, PORT_SPAN, Refusal, RefusalKind, Repo, RepoId, Worktree, WorktreeId,
+    Actor, Event, PORT_BLOCKS, PORT_FIRST, PORT_SPAN, Refusal, RefusalKind, Repo, RepoId, Worktree,
+    WorktreeId,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -46,6 +47,16 @@ impl Engine {
         if let Some(before) = self.made_before(call).await? {
             return self.worktree(before).await;
         }
+        let id = self.make_worktree((call.actor(), call.key.clone()), new).await?;
+        self.worktree(id).await
+    }
+
+    /// The same for whoever may; everything that is asked for is well formed.
+    pub(crate) async fn make_worktree(
+        &self,
+        by: (Actor, Option<Key>),
+        new: NewWorktree,
+    ) -> Result<WorktreeId, Refusal> {
         let repo = self.repo(new.repo)?;
         let (id, created_at) = (self.shared.new_id(), self.shared.now());
         let made = {
@@ -66,12 +77,12 @@ impl Engine {
             lent: None,
             created_at,
         };
-        if let Err(refusal) = self.register(call, worktree.clone()).await {
+        if let Err(refusal) = self.register(by, worktree.clone()).await {
             self.shared.blocking(move |shared| take_apart(shared, &repo, &worktree)).await?;
             return Err(refusal);
         }
         self.begin_setup(id)?;
-        self.worktree(id).await
+        Ok(id)
     }
 
     /// Registers a worktree of a registered repo that somebody else made. It stays where it is.
@@ -106,7 +117,7 @@ impl Engine {
             lent: None,
             created_at,
         };
-        let registered = self.register(call, worktree).await?;
+        let registered = self.register((call.actor(), call.key.clone()), worktree).await?;
         self.worktree(registered).await
     }
 
@@ -128,7 +139,11 @@ impl Engine {
     }
 
     /// Commits it, with ports of its own.
-    async fn register(&self, call: &Call, worktree: Worktree) -> Result<WorktreeId, Refusal> {
+    async fn register(
+        &self,
+        (actor, key): (Actor, Option<Key>),
+        worktree: Worktree,
+    ) -> Result<WorktreeId, Refusal> {
         let path = worktree.path.clone();
         let command = move |view: &View<'_>| {
             view.repo(worktree.repo)?.ok_or_else(|| Refusal::not_found("repo", worktree.repo))?;
@@ -145,7 +160,7 @@ impl Engine {
             let port_base = free_ports(view, None)?;
             Ok(vec![Event::WorktreeCreated(Worktree { port_base, ..worktree })])
         };
-        let receipt = self.shared.commit(call.actor(), call.key.clone(), command).await?;
+        let receipt = self.shared.commit(actor, key, command).await?;
         let created = receipt.records.iter().find_map(|record| match &record.event {
             Event::WorktreeCreated(worktree) => Some(worktree.id),
             _ => None,

@@ -22,7 +22,7 @@ pub(crate) struct Claim {
 }
 
 impl Claims {
-    pub(super) fn take(&self, path: &Path, who: &str) -> Claim {
+    pub(crate) fn take(&self, path: &Path, who: &str) -> Claim {
         let (path, who) = (real(path), who.to_owned());
         locked(&self.0).entry(path.clone()).or_default().push(who.clone());
         Claim { held: Arc::clone(&self.0), path, who }

@@ -6,10 +6,10 @@
 use super::inside::nobody_inside;
 use super::{Found, checkout, script};
 use crate::engine::Shared;
-use crate::{Call, Engine, RemovedView, checkpoint};
+use crate::{Call, Engine, Key, RemovedView, checkpoint};
 use git::{Discard, Holding, Oid, REF_PREFIX, Repository, Snapshot};
 use model::{
-    AgentName, Checkpoint, CheckpointId, Event, Refusal, Repo, SessionId, Timestamp, TrashedWorktree,
+    Actor, AgentName, Checkpoint, CheckpointId, Event, Refusal, Repo, SessionId, Timestamp, TrashedWorktree,
     Worktree, WorktreeId, WorktreeRestored,
 };
 use std::os::unix::fs::MetadataExt;
@@ -60,7 +60,14 @@ impl Engine {
         let target = self.target(row.worktree)?;
         self.stop_scripts_of(id).await;
         self.tear_down(&target, force).await?;
-        self.put_into_trash(call, target, force).await
+        self.put_into_trash(by(call), target, force).await
+    }
+
+    /// The same without anybody's order, and so only with proof.
+    pub(crate) async fn retire_worktree(&self, worktree: Worktree) -> Result<RemovedView, Refusal> {
+        let target = self.target(worktree)?;
+        self.torn_down_for_prune(&target).await?;
+        self.put_into_trash((Actor::System, None), target, false).await
     }
 
     /// The same for an agent's own worktree.
@@ -74,7 +81,7 @@ impl Engine {
         call.only_user()?;
         let found = self.found_one(session, agent).await?;
         let target = self.lent_target(found)?;
-        self.put_into_trash(call, target, discard).await
+        self.put_into_trash(by(call), target, discard).await
     }
 
     /// Puts every worktree into the trash whose work is elsewhere; of the others it says why they stay. Those that
@@ -101,7 +108,7 @@ impl Engine {
                 kept_because: None,
             };
             let gone = match self.torn_down_for_prune(&target).await {
-                Ok(()) => self.put_into_trash(call, target, false).await,
+                Ok(()) => self.put_into_trash(by(call), target, false).await,
                 Err(refusal) => Err(refusal),
             };
             let stays = |refusal: Refusal| RemovedView { kept_because: Some(refusal.message), ..kept };
@@ -158,7 +165,12 @@ impl Engine {
         Ok(Target { worktree, label: format!("of {}", found.agent), repo: found.repo, hint })
     }
 
-    async fn put_into_trash(&self, call: &Call, target: Target, force: bool) -> Result<RemovedView, Refusal> {
+    async fn put_into_trash(
+        &self,
+        (actor, key): (Actor, Option<Key>),
+        target: Target,
+        force: bool,
+    ) -> Result<RemovedView, Refusal> {
         let at = self.shared.now();
         let repo = target.repo.path.clone();
         let proof = {
@@ -177,7 +189,7 @@ impl Engine {
             }
             Ok(events)
         };
-        self.shared.commit(call.actor(), call.key.clone(), command).await?;
+        self.shared.commit(actor, key, command).await?;
         let view = RemovedView {
             id: Some(id),
             name: name_of(&target),
@@ -224,6 +236,10 @@ impl Engine {
             _ => Ok(()),
         }
     }
+}
+
+fn by(call: &Call) -> (Actor, Option<Key>) {
+    (call.actor(), call.key.clone())
 }
 
 fn name_of(target: &Target) -> String {

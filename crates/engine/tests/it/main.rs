@@ -14,6 +14,8 @@ mod cloning;
 mod condensing;
 mod coordinating;
 #[cfg(test)]
+mod coordinating_apart;
+#[cfg(test)]
 mod driven;
 #[cfg(test)]
 mod ending;

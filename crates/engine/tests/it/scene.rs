@@ -262,7 +262,7 @@ impl Scene {
     }
 
     pub(crate) async fn coordinate(&self, session: SessionId, prompt: &str) -> PlanView {
-        let new = NewPlan { prompt: prompt.to_owned(), agents: Vec::new() };
+        let new = NewPlan { prompt: prompt.to_owned(), ..NewPlan::default() };
         self.engine().coordinate(&call(), session, new).await.unwrap()
     }
 

@@ -8,6 +8,7 @@ mod clone;
 mod exec_vectors;
 mod half_landed;
 mod history;
+mod lay;
 mod open;
 mod pile;
 mod point;

@@ -246,6 +246,7 @@ async fn tasks_and_plans(house: &House, contract: &mut Contract, session: &str) 
     let cancel = house.ask("POST", &format!("/plans/{}/cancel", text(&plan["id"]))).send(house.address).await;
     let canceled = contract.check("cancel_plan", &cancel);
     assert_eq!(canceled["state"], json!("failed"));
+    assert_eq!((&canceled["worktrees"], &canceled["kept"]), (&json!(false), &json!(null)));
     let states: Vec<_> = canceled["tasks"].as_array().unwrap().iter().map(|task| &task["state"]).collect();
     assert!(states.iter().all(|state| **state == json!("canceled")), "{states:?}");
 }

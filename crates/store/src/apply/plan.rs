@@ -5,12 +5,12 @@ use crate::sql::{Connection, params};
 use crate::statement::{run, statements, touched};
 use crate::{StoreError, column};
 use journal::Record;
-use model::{Event, Plan, PlanEnd, PlanMerge, PlanStall, PlanState, PlanTest, Proposal};
+use model::{Event, Plan, PlanClearing, PlanEnd, PlanMerge, PlanStall, PlanState, PlanTest, Proposal};
 
 statements! { STATEMENTS in Sessions {
     INSERT_PLAN = "INSERT INTO plans (plan_id, short_id, session_id, repo_id, state, open, seq, created_at,
-            updated_at, data)
-        VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9) ON CONFLICT (plan_id) DO NOTHING";
+            updated_at, data, uncleared)
+        VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (plan_id) DO NOTHING";
     // A participant that proposes again, after a crash, means the later proposal.
     UPSERT_PROPOSAL = "INSERT INTO plan_proposals (plan_id, participant_id, seq, data) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (plan_id, participant_id) DO UPDATE SET seq = excluded.seq, data = excluded.data";
@@ -21,6 +21,7 @@ statements! { STATEMENTS in Sessions {
     STALL_PLAN = "UPDATE plans SET text = ?2, updated_at = ?3 WHERE plan_id = ?1 AND open = 1";
     END_PLAN = "UPDATE plans SET state = ?2, open = 0, text = ?3, updated_at = ?4
         WHERE plan_id = ?1 AND open = 1";
+    CLEAR_PLAN = "UPDATE plans SET uncleared = 0, kept = ?2, updated_at = ?3 WHERE plan_id = ?1 AND uncleared = 1";
 } }
 
 pub(super) fn apply(db: &Connection, record: &Record) -> Result<(), StoreError> {
@@ -32,6 +33,7 @@ pub(super) fn apply(db: &Connection, record: &Record) -> Result<(), StoreError> 
         Event::PlanStalled(stall) => stalled(db, record, stall),
         Event::PlanCompleted(end) => completed(db, record, end),
         Event::PlanFailed(end) => failed(db, record, end),
+        Event::PlanCleared(cleared) => self::cleared(db, record, cleared),
         _ => Ok(()),
     }
 }
@@ -49,7 +51,8 @@ fn created(db: &Connection, record: &Record, plan: &Plan) -> Result<(), StoreErr
             seq(record),
             plan.created_at.as_millis(),
             at(record),
-            column::to_json(plan)?
+            column::to_json(plan)?,
+            i64::from(plan.worktrees)
         ],
     )?;
     Ok(())
@@ -89,6 +92,11 @@ fn completed(db: &Connection, record: &Record, end: &PlanEnd) -> Result<(), Stor
 
 fn failed(db: &Connection, record: &Record, end: &PlanEnd) -> Result<(), StoreError> {
     ended(db, record, end, PlanState::Failed)
+}
+
+fn cleared(db: &Connection, record: &Record, cleared: &PlanClearing) -> Result<(), StoreError> {
+    run(db, &CLEAR_PLAN, params![cleared.plan.to_string(), column::to_json(&cleared.kept)?, at(record)])?;
+    Ok(())
 }
 
 fn ended(db: &Connection, record: &Record, end: &PlanEnd, state: PlanState) -> Result<(), StoreError> {

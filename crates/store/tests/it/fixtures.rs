@@ -10,9 +10,9 @@ use model::{
     Actor, AgentName, Answer, Block, Board, BoardRemoved, Channel, Checkpoint, Claim, CostSource, Driver,
     Event, FileChange, GitState, JournalRepair, Lineage, LockChange, LockMode, LockPhase, MergedPlan,
     MergedTask, Message, MessageDraft, ModelAnswer, ModelCall, Namer, Notice, Participant, ParticipantId,
-    ParticipantStatus, Plan, PlanEnd, PlanId, PlanMerge, PlanStall, PlanTest, PlannedTask, Proposal,
-    Question, RefusedEdit, Registration, RegistrationEnd, RegistrationId, RegistrationPhase, Repo, RepoId,
-    RepoPath, RepoRemoved, Resubmission, Role, Run, RunExit, Session, SessionArchived, SessionId,
+    ParticipantStatus, Plan, PlanClearing, PlanEnd, PlanId, PlanMerge, PlanStall, PlanTest, PlannedTask,
+    Proposal, Question, RefusedEdit, Registration, RegistrationEnd, RegistrationId, RegistrationPhase, Repo,
+    RepoId, RepoPath, RepoRemoved, Resubmission, Role, Run, RunExit, Session, SessionArchived, SessionId,
     SessionRenamed, StatusChange, StrayFile, StrayFiles, Task, TaskEnd, TaskId, TaskKind, TaskRef, TaskTerms,
     TestReport, Timestamp, Turn, TurnEnd, TurnId, TurnOutcome, Usage, User, Vendor,
 };
@@ -234,6 +234,7 @@ impl World {
             prompt: "Make the tests pass".to_owned(),
             participants: vec![claude.id, kimi.id],
             branch: Some("main".to_owned()),
+            worktrees: false,
             created_at: self.now(),
         };
         self.propose(&mut commits, &claude_says, &plan, &claude);
@@ -598,7 +599,7 @@ impl World {
             text: text.to_owned(),
             code: Some("deadline".to_owned()),
         };
-        let broken = Plan { id: self.id_plan(), ..plan.clone() };
+        let broken = Plan { id: self.id_plan(), worktrees: true, ..plan.clone() };
         commits.push((
             Actor::User,
             vec![
@@ -615,6 +616,7 @@ impl World {
                     text: "the disk is full".to_owned(),
                 }),
                 Event::PlanFailed(PlanEnd { plan: broken.id, session, text: "nobody proposed".to_owned() }),
+                Event::PlanCleared(PlanClearing { plan: broken.id, session, kept: Vec::new() }),
             ],
         ));
     }

@@ -211,7 +211,7 @@ pub(crate) fn the_history_reads_back_noun_by_noun() {
             assert_eq!(plan.tests.as_ref().map(|tests| tests.passed), Some(12));
             assert_eq!(plan.merged.as_ref().map(|merged| merged.tasks.len()), Some(1));
             assert_eq!(view.plans(history.session)?.len(), 2);
-            assert_eq!(view.open_plans()?, []);
+            assert_eq!((view.open_plans()?, view.uncleared_plans()?), (Vec::new(), Vec::new()));
             assert_eq!(view.plan_tasks(history.plan)?.len(), 3);
 
             let changes = view.file_changes(history.work)?;

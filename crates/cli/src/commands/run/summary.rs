@@ -1,6 +1,6 @@
 //! What a run came to.
 
-use super::super::Outcome;
+use super::super::{Outcome, task};
 use super::question::Asked;
 use super::{Ended, unanswered};
 use crate::context::Context;
@@ -8,7 +8,9 @@ use crate::failure::{Exit, Failure};
 use crate::render::{Narrator, Paint, Sheet, money, report, tokens};
 use client::Client;
 use model::{PlanState, TaskState};
-use protocol::{Checkpoint, CheckpointQuery, Permission, Plan, Question, Session, TestReport, Usage};
+use protocol::{
+    Checkpoint, CheckpointQuery, KeptWorktree, Permission, Plan, Question, Session, TestReport, Usage,
+};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -27,6 +29,8 @@ struct Summary {
     /// Commits of this plan, oldest first.
     commits: Vec<String>,
     tests: Option<TestReport>,
+    /// Of a plan in worktrees: those that stay, and why.
+    kept: Option<Vec<KeptWorktree>>,
     /// Waits for locks and take-overs from the dead, as far as this command saw them.
     lock_waits: u64,
     lock_takeovers: u64,
@@ -75,6 +79,7 @@ pub(super) async fn show(
         files: files(plan),
         commits: commits(plan, &checkpoints),
         tests: plan.tests.clone(),
+        kept: plan.kept.clone(),
         lock_waits: narrator.lock_waits,
         lock_takeovers: narrator.lock_takeovers,
         usage,
@@ -145,6 +150,7 @@ fn sheet(summary: &Summary) -> Sheet {
         .maybe("files", (!summary.files.is_empty()).then(|| summary.files.join("\n")))
         .maybe("commits", (!summary.commits.is_empty()).then(|| summary.commits.join("\n")))
         .maybe("tests", tests)
+        .maybe("kept", task::kept(summary.kept.as_deref()))
         .row("locks", format!("{} waits, {} taken over", summary.lock_waits, summary.lock_takeovers))
         .row("used", format!("{} tokens, {}", tokens(used), money(summary.usage.cost_micros)))
         .row("took", format!("{}.{} s", summary.elapsed_ms / 1000, summary.elapsed_ms % 1000 / 100))

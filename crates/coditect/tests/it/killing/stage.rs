@@ -148,7 +148,7 @@ impl Stage {
         };
         let session = self.client.create_session(&new, None).await.unwrap();
         let prompt = std::fs::read_to_string(Path::new(EXAMPLES).join("stint.demo/prompt.md")).unwrap();
-        let new = NewPlan { prompt, agents: Vec::new() };
+        let new = NewPlan { prompt, agents: Vec::new(), worktrees: false };
         self.client.coordinate(&session.id.to_string(), &new, None).await.unwrap().id.to_string()
     }
 

@@ -29,6 +29,7 @@ impl Table {
             merged: None,
             tests: None,
             text: None,
+            kept: None,
             tasks: Vec::new(),
             created_at: self.plan.created_at,
             updated_at: self.plan.created_at,
@@ -191,6 +192,11 @@ fn a_plan_that_has_ended_needs_nothing_more() {
     for state in [PlanState::Completed, PlanState::Failed] {
         assert_eq!(next(&table.row(state), &work, true), Next::Wait);
         assert_eq!(next(&table.row(state), &[], false), Next::Wait);
+        let mut apart = table.row(state);
+        apart.plan.worktrees = true;
+        assert_eq!(next(&apart, &[], false), Next::Clear, "its worktrees are there still");
+        apart.kept = Some(Vec::new());
+        assert_eq!(next(&apart, &[], false), Next::Wait);
     }
 }
 
@@ -320,7 +326,7 @@ async fn steps_that_need_no_process_are_taken_once() {
     ]);
     // Nobody is to take turns here: the plan alone moves.
     stage.shared.stopping.cancel();
-    take(&stage.shared, plan.id, &CancellationToken::new()).await.unwrap();
+    take(&stage.shared, plan.id, 0, &CancellationToken::new()).await.unwrap();
     let moved = stage.events();
     let merges = moved.iter().filter(|event| matches!(event, Event::PlanMerged(_))).count();
     let mut tasks: Vec<&str> = moved
@@ -332,7 +338,7 @@ async fn steps_that_need_no_process_are_taken_once() {
         .collect();
     tasks.sort_unstable();
     assert_eq!((merges, tasks), (1, vec!["review", "work"]), "both wanted one file");
-    take(&stage.shared, plan.id, &CancellationToken::new()).await.unwrap();
+    take(&stage.shared, plan.id, 0, &CancellationToken::new()).await.unwrap();
     assert_eq!(stage.events(), moved, "nothing is done twice");
 
     // The work fails, and its review with it: the plan fails, once.
@@ -351,8 +357,8 @@ async fn steps_that_need_no_process_are_taken_once() {
         Event::TaskFailed(end(&work, "the model gave up")),
         Event::TaskCanceled(end(&review.unwrap(), "a task it depends on was not completed")),
     ]);
-    take(&stage.shared, plan.id, &CancellationToken::new()).await.unwrap();
-    take(&stage.shared, plan.id, &CancellationToken::new()).await.unwrap();
+    take(&stage.shared, plan.id, 0, &CancellationToken::new()).await.unwrap();
+    take(&stage.shared, plan.id, 0, &CancellationToken::new()).await.unwrap();
     let kinds: Vec<&str> = stage.events()[moved.len()..].iter().map(Event::kind).collect();
     assert_eq!(kinds, ["task.failed", "task.canceled", "plan.failed"]);
 }

@@ -14,7 +14,7 @@ pub(super) async fn handle(
     Command { call, body }: Command<NewPlan>,
 ) -> Result<(StatusCode, Json<Plan>), Failure> {
     let session = app.engine.resolve_session_for(&call.caller, &id)?;
-    let new = engine::NewPlan { prompt: body.prompt, agents: body.agents };
+    let new = engine::NewPlan { prompt: body.prompt, agents: body.agents, worktrees: body.worktrees };
     let plan = app.engine.coordinate(&call, session, new).await?;
     Ok((StatusCode::CREATED, Json(show::plan(plan))))
 }
