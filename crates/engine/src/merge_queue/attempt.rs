@@ -352,6 +352,7 @@ impl Attempt<'_> {
                     head: landed.head.to_string(),
                     merged: landed.head != one.head,
                     files: landed.changed.len() as u64,
+                    changed: Vec::new(),
                 }));
             }
         }

@@ -161,9 +161,12 @@ fn arguments(tool: &Value, session: &str) -> Value {
     let schema = &tool["inputSchema"];
     let required = schema["required"].as_array().cloned().unwrap_or_default();
     let fields = schema["properties"].as_object().unwrap().iter();
-    let meant = fields.filter(|(name, _)| required.contains(&json!(name)) || *name == "session");
+    let meant = fields.filter(|(name, _)| {
+        required.contains(&json!(name)) || ["session", "wait_seconds"].contains(&name.as_str())
+    });
     let value = |name: &str, field: &Value| match field["type"].as_str() {
         _ if name == "session" => json!(session),
+        _ if name == "wait_seconds" => json!(0),
         _ if field["enum"].is_array() => field["enum"][0].clone(),
         Some("array") => json!(["claude"]),
         Some("integer" | "number") => json!(1),
