@@ -160,7 +160,7 @@ async fn an_agent_keeps_and_brings_back_its_own_files_by_tool() {
 fn arguments(tool: &Value, session: &str) -> Value {
     let schema = &tool["inputSchema"];
     let required = schema["required"].as_array().cloned().unwrap_or_default();
-    let fields = schema["properties"].as_object().unwrap().iter();
+    let fields = schema["properties"].as_object().expect("a tool takes fields").iter();
     let meant = fields.filter(|(name, _)| {
         required.contains(&json!(name)) || ["session", "wait_seconds"].contains(&name.as_str())
     });

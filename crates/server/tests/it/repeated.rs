@@ -14,7 +14,7 @@ async fn ask(house: &House, key: &str, (method, path): (&str, &str), body: &Valu
 /// How often something was recorded so far.
 async fn count(house: &House, kind: &str) -> usize {
     let events = house.get("/events?after=0.0&limit=1000").await.json();
-    events["items"].as_array().unwrap().iter().filter(|event| event["kind"] == kind).count()
+    events["items"].as_array().expect("a list").iter().filter(|event| event["kind"] == kind).count()
 }
 
 /// Asks twice under one key; the answer, and that nothing was done the second time.
