@@ -54,6 +54,15 @@ impl Call {
         }
     }
 
+    /// One of several commits of the same request, under a key of its own, so each of them is done once.
+    pub(crate) fn part(&self, of: &str) -> Self {
+        let key = self.key.as_ref().map(|whole| {
+            let key = blake3::hash(format!("{}\0{of}", whole.key).as_bytes()).to_hex().to_string();
+            Key { key, request_hash: whole.request_hash.clone() }
+        });
+        Self { key, ..self.clone() }
+    }
+
     /// Most commands are the user's alone.
     pub(crate) fn only_user(&self) -> Result<(), model::Refusal> {
         match &self.caller {

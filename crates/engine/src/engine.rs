@@ -27,7 +27,9 @@ use crate::transcript::{Imports, Mirror};
 use crate::worktree::script::Scripts;
 use crate::worktree::usage::Usages;
 use crate::writer::Writers;
-use crate::{Caller, Status, checkpoint, database, index, merge_queue, outbox, radar, recovery, worktree};
+use crate::{
+    Call, Caller, Status, checkpoint, database, index, merge_queue, outbox, radar, recovery, worktree,
+};
 use bus::{Bus, Contents, Janitor, Liveness, NewRegistration};
 use git::{Git, UserHome};
 use model::{
@@ -49,6 +51,8 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 const CONCLUDE_PAUSE: Duration = Duration::from_millis(250);
 /// Attempts to write an end once the engine is to stop.
 const CONCLUDE_TRIES: u32 = 5;
+/// Says that nothing was done yet under a key.
+const FRESH: &str = "nothing was done under this key";
 /// Label of the user's own registration on the bus.
 const USER_LABEL: &str = "user";
 
@@ -289,6 +293,20 @@ impl Shared {
         self.hand_in(Commit::new(actor, command).key(key)).await
     }
 
+    /// What an earlier request under the same key committed. Asked before anything is done that shows outside the journal.
+    pub(crate) async fn done_before(&self, call: &Call) -> Result<Option<Vec<journal::Record>>, Refusal> {
+        if call.key.is_none() {
+            return Ok(None);
+        }
+        // A command that refuses leaves no trace; under a known key it is not asked.
+        let fresh = |_: &View<'_>| Err(Refusal::internal(FRESH));
+        match self.commit(call.actor(), call.key.clone(), fresh).await {
+            Ok(receipt) => Ok(Some(receipt.records)),
+            Err(refusal) if refusal.message == FRESH => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
     /// Commits how something ended that is over in any case. On a full disk it is let in at the
     /// reserve's expense, and waits for room when that is used up; it waits for a busy store, too. So no end is
     /// lost while the daemon lives; one that stops tries for a moment more.
@@ -297,10 +315,25 @@ impl Shared {
         actor: Actor,
         command: impl Fn(&View<'_>) -> Result<Vec<Event>, Refusal> + Clone + Send + 'static,
     ) -> Result<Receipt, Refusal> {
+        self.conclude_under(None, actor, command).await
+    }
+
+    /// The same of what a call ordered, under its key.
+    pub(crate) async fn conclude_for(&self, call: &Call, events: Vec<Event>) -> Result<Receipt, Refusal> {
+        self.conclude_under(call.key.clone(), call.actor(), move |_| Ok(events.clone())).await
+    }
+
+    async fn conclude_under(
+        &self,
+        key: Option<Key>,
+        actor: Actor,
+        command: impl Fn(&View<'_>) -> Result<Vec<Event>, Refusal> + Clone + Send + 'static,
+    ) -> Result<Receipt, Refusal> {
+        let key = key.map(|key| journal::IdempotencyKey { key: key.key, request_hash: key.request_hash });
         let mut tries_left = CONCLUDE_TRIES;
         loop {
             let command = command.clone();
-            let closing = Commit::new(actor.clone(), move |view| command(view)).closing();
+            let closing = Commit::new(actor.clone(), move |view| command(view)).key(key.clone()).closing();
             let refusal = match self.hand_in(closing).await {
                 Err(refusal) if matches!(refusal.kind, RefusalKind::Full | RefusalKind::Busy) => refusal,
                 concluded => return concluded,

@@ -6,6 +6,7 @@
 mod attempt;
 mod back;
 mod gather;
+mod own_work;
 mod owner;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,8 @@ pub enum MergeSource {
     Worktree(WorktreeId),
     /// An agent's own, in a session.
     Lent(SessionId, AgentName),
+    /// What the asking agent works in.
+    Own,
 }
 
 #[derive(Debug, Clone)]
@@ -75,7 +78,8 @@ impl Engine {
             let message = format!("a message has 1 to {MESSAGE_MAX} bytes, and this one {}", message.len());
             return Err(Refusal::invalid("message_invalid", message));
         }
-        let Place { repo, name, path, worktree, session, agent } = self.place(&new.source).await?;
+        let Place { repo, name, path, worktree, session, agent } =
+            self.place(&self.allowed(call, &new)?).await?;
         let into = self.target_branch(&repo, &path, new.into.clone()).await?;
         let entry = MergeEntry {
             id: self.shared.new_id(),
@@ -256,6 +260,7 @@ impl Engine {
                 let name = format!("{}/{}", repo.slug, row.worktree.name);
                 Ok(Place { repo, name, path: row.worktree.path, worktree: Some(*id), session, agent: None })
             }
+            MergeSource::Own => Err(own_work::unclear()),
             MergeSource::Lent(session, agent) => {
                 let (repo, path) = self.own_worktree(*session, agent).await?;
                 let name = format!("{}/{agent}", session.short());

@@ -42,6 +42,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<Vec<String>, Refusal
     tidy_runs(shared).await?;
     said.extend(crate::repo::clone::mend(shared).await?);
     said.extend(worktree::trash::mend(shared).await?);
+    said.extend(worktree::half_made::mend(shared).await?);
     worktree::script::mend(shared).await?;
     said.extend(checkpoint::restore::mend(shared).await?);
     said.extend(worktree::merge::mend(shared).await?);

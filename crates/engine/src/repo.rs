@@ -8,8 +8,8 @@ pub(crate) use clone::Clones;
 pub use clone::{CLONES_MAX, NewClone};
 
 use crate::engine::Shared;
-use crate::{Call, Engine, RepoView, checkpoint};
-use model::{Event, Refusal, Repo, RepoId, RepoRemoved, TaskId, TaskState};
+use crate::{Call, Caller, Engine, RepoView, checkpoint};
+use model::{Event, Refusal, RefusalKind, Repo, RepoId, RepoRemoved, TaskId, TaskState};
 use store::View;
 
 /// Longest slug, in characters.
@@ -33,6 +33,29 @@ pub struct RepoChange {
 }
 
 impl Engine {
+    /// The repo whose work a caller asks about; none means all. An agent asks about its session's.
+    pub fn repo_for(&self, caller: &Caller, asked: Option<RepoId>) -> Result<Option<RepoId>, Refusal> {
+        let session = match caller {
+            Caller::User => return Ok(asked),
+            Caller::Run { session, .. } => *session,
+            Caller::Terminal { .. } => {
+                let message = "a terminal's token opens no repository of the studio";
+                return Err(Refusal::new(RefusalKind::Forbidden, "not_for_agents", message)
+                    .hint("run `coditect mcp` on stdin and stdout: it acts for you"));
+            }
+        };
+        let own =
+            self.shared.store.read(|view| Ok(view.session(session)?.and_then(|row| row.session.repo)))?;
+        let own = own
+            .ok_or_else(|| Refusal::invalid("session_has_no_repo", "your session works in no repository"))?;
+        if asked.is_some_and(|asked| asked != own) {
+            let message = "an agent sees the repository of its own session";
+            return Err(Refusal::new(RefusalKind::Forbidden, "not_your_repo", message)
+                .hint("leave the repository out"));
+        }
+        Ok(Some(own))
+    }
+
     /// Registers the repository at a path. One that is registered already is returned as it is.
     pub async fn add_repo(&self, call: &Call, new: NewRepo) -> Result<Repo, Refusal> {
         call.only_user()?;

@@ -7,8 +7,10 @@
 //! a ref of ours by an explicit order. Landing changes no file in which the user has work.
 
 mod add;
+mod again;
 mod assign;
 mod claim;
+pub(crate) mod half_made;
 mod inside;
 mod land;
 mod list;

@@ -128,10 +128,7 @@ impl Server {
 
     async fn call(&self, context: RequestContext<RoleServer>) -> Result<Call, Failure> {
         let shared = Arc::clone(&self.shared);
-        let of_request = context
-            .extensions
-            .get::<hyper::http::request::Parts>()
-            .and_then(|parts| parts.extensions.get::<Seat>().cloned());
+        let of_request = of_request(&context);
         let program = context.client_info().map(|info| info.name);
         // Over HTTP one answer is one document: no word goes before it.
         let on_stdio = matches!(self.shared.origin, Origin::Parent);
@@ -155,6 +152,16 @@ impl Server {
         Ok(Call { shared: Arc::clone(&self.shared), bus, seat, canceled: context.ct, listener })
     }
 
+    /// Whether whoever asks acts as the user.
+    fn is_user(&self, context: &RequestContext<RoleServer>) -> bool {
+        match self.shared.origin {
+            Origin::Parent => !self.shared.place.in_run(),
+            Origin::Request => {
+                of_request(context).is_some_and(|seat| matches!(seat.credential, Credential::User))
+            }
+        }
+    }
+
     /// Whether a daemon would answer.
     async fn sees_daemon(&self) -> bool {
         let place = &self.shared.place;
@@ -169,6 +176,12 @@ impl Server {
         options.credential = place.credential();
         Client::new(options).version().await.is_ok()
     }
+}
+
+/// Who came with a request over HTTP.
+fn of_request(context: &RequestContext<RoleServer>) -> Option<Seat> {
+    let parts = context.extensions.get::<hyper::http::request::Parts>()?;
+    parts.extensions.get::<Seat>().cloned()
 }
 
 impl Shared {
@@ -208,10 +221,13 @@ impl ServerHandler for Server {
     async fn list_tools(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let daemon = self.sees_daemon().await;
-        let seen = tools::tools().iter().filter(|tool| daemon || tool.uses == Uses::Bus);
+        // What is always refused costs the agent's context nothing.
+        let user = self.is_user(&context);
+        let open = |tool: &&tools::Tool| daemon && (user || !tool.of_user);
+        let seen = tools::tools().iter().filter(|tool| tool.uses == Uses::Bus || open(tool));
         Ok(ListToolsResult::with_all_items(seen.map(tools::Tool::described).collect()))
     }
 

@@ -66,6 +66,8 @@ pub struct Tool {
     /// For the model: what it does and when to use it.
     pub description: &'static str,
     pub uses: Uses,
+    /// What it asks the daemon for is the user's: an agent's run is not shown it, and is refused it.
+    pub of_user: bool,
     effect: Effect,
     /// A second call with the same arguments changes nothing more.
     idempotent: bool,
@@ -91,6 +93,7 @@ impl Tool {
             title,
             description,
             uses: Uses::Bus,
+            of_user: false,
             effect: Effect::Adds,
             idempotent: false,
             input: schema::taken::<I>,
@@ -113,6 +116,10 @@ impl Tool {
 
     fn of_daemon(self) -> Self {
         Self { uses: Uses::Daemon, ..self }
+    }
+
+    fn of_user(self) -> Self {
+        Self { of_user: true, ..self.of_daemon() }
     }
 
     /// As the protocol has it.
@@ -248,7 +255,11 @@ mod tests {
         let expected: Vec<String> = tools()
             .iter()
             .map(|tool| {
-                let needs = if tool.uses == Uses::Daemon { "a daemon" } else { "nothing" };
+                let needs = match tool.uses {
+                    Uses::Daemon if tool.of_user => "a daemon, the user",
+                    Uses::Daemon => "a daemon",
+                    Uses::Bus => "nothing",
+                };
                 format!("| `{}` | {} | {needs} |", tool.name, tool.title)
             })
             .collect();

@@ -1,6 +1,6 @@
 //! Worktrees: checkouts of a repository that sessions work in, and what became of them.
 
-use crate::{AgentName, RepoId, SessionId, Timestamp, WorktreeId};
+use crate::{AgentName, RepoId, RepoPath, SessionId, Timestamp, WorktreeId};
 use serde::{Deserialize, Serialize};
 
 /// Ports a worktree may count on, beginning with its `port_base`.
@@ -74,6 +74,13 @@ pub struct WorktreeRestored {
 pub struct WorktreePurged {
     pub worktree: WorktreeId,
     pub repo: RepoId,
+    /// What it was called, where it had been, and the ref that keeps what was in it; none in what older versions wrote.
+    #[serde(default)]
+    pub name: Option<String>,
+    #[serde(default)]
+    pub path: Option<String>,
+    #[serde(default)]
+    pub kept_as: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,8 +93,11 @@ pub struct WorktreeMerged {
     pub head: String,
     /// Whether a merge commit was made.
     pub merged: bool,
-    /// Files that changed on that branch.
+    /// How many files changed on that branch.
     pub files: u64,
+    /// Which, when it was merged by an order; so the order that comes again is answered.
+    #[serde(default)]
+    pub changed: Vec<RepoPath>,
 }
 
 /// A session works in a named worktree from its next turn on, or in its repo's checkout again.

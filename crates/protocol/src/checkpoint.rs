@@ -134,7 +134,7 @@ pub struct CheckpointQuery {
 pub struct NewCheckpoint {
     /// What it is called: 1 to 100 characters.
     pub name: String,
-    /// The agent whose own worktree it is of; without it, where the session works.
+    /// The agent whose own worktree it is of; without it, where the session works, or the running agent that asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub agent: Option<AgentName>,
@@ -283,7 +283,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             Post,
             of_session,
             Run,
-            "Keeps the files of a session's worktree as they are now.",
+            "Keeps the files of a worktree as they are now, of the session's or of the asking agent's.",
         )
         .body::<NewCheckpoint>()
         .creates::<Checkpoint>(),

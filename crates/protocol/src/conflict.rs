@@ -1,7 +1,7 @@
 //! Conflicts between worktrees on the wire.
 
 use crate::operation::{
-    Access::User,
+    Access::{self, Run, User},
     Method::{Get, Post},
     Operation,
 };
@@ -54,17 +54,24 @@ pub struct ConflictQuery {
 
 /// What can be done about conflicts.
 pub(crate) fn operations() -> Vec<Operation> {
-    let op = |id, method, path, summary| {
-        Operation::new("conflicts", id, method, path, User, summary)
+    let op = |id, method, path, access: Access, summary| {
+        Operation::new("conflicts", id, method, path, access, summary)
             .query::<ConflictQuery>()
             .lists::<Conflict>()
     };
     vec![
-        op("list_conflicts", Get, "/conflicts", "Lists open conflicts between worktrees, the worst first."),
+        op(
+            "list_conflicts",
+            Get,
+            "/conflicts",
+            Run,
+            "Lists open conflicts between worktrees, the worst first.",
+        ),
         op(
             "sweep_conflicts",
             Post,
             "/conflicts/sweep",
+            User,
             "Looks at every worktree now, and lists what is open then.",
         ),
     ]

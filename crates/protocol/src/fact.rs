@@ -343,7 +343,7 @@ payloads! {
     }
     /// A session works in a worktree from its next turn on, or in its repository's checkout again.
     WorktreeAssignment { session: String, worktree: Option<String> }
-    WorktreePurged { worktree: String, repo: String }
+    WorktreePurged { worktree: String, repo: String, name: Option<String>, path: Option<String>, kept_as: Option<String> }
     WorktreeMerged {
         worktree: String,
         repo: String,
@@ -353,6 +353,8 @@ payloads! {
         /// Whether a merge commit was made.
         merged: bool,
         files: u64,
+        /// Which, when it was merged by an order.
+        changed: Vec<String>,
     }
     /// A worktree on its way to a branch, as it was put into the queue.
     MergeRecord {

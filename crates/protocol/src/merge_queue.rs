@@ -2,7 +2,7 @@
 
 use crate::TestReport;
 use crate::operation::{
-    Access::User,
+    Access::{Run, User},
     Method::{Get, Post},
     Operation,
 };
@@ -107,7 +107,7 @@ impl Merge {
     }
 }
 
-/// Body of `POST /merges`: a named worktree, or an agent's own in a session.
+/// Body of `POST /merges`: a named worktree, or an agent's own in a session. A running agent may leave both out: its own work is meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewMergeEntry {
@@ -184,21 +184,21 @@ pub struct MergeRun {
 
 /// What can be done with the merge queue.
 pub(crate) fn operations() -> Vec<Operation> {
-    let op = |id, method, path, summary| Operation::new("merges", id, method, path, User, summary);
+    let op = |id, method, path, access, summary| Operation::new("merges", id, method, path, access, summary);
     vec![
-        op("list_merges", Get, "/merges", "Lists the merge queue in the order in which it is tried.")
+        op("list_merges", Get, "/merges", Run, "Lists the merge queue in the order in which it is tried.")
             .query::<MergeQuery>()
             .lists::<Merge>(),
-        op("add_merge", Post, "/merges", "Puts a worktree into the merge queue.")
+        op("add_merge", Post, "/merges", Run, "Puts a worktree into the merge queue.")
             .body::<NewMergeEntry>()
             .creates::<Merge>(),
-        op("run_merges", Post, "/merges/run", "Tries now what is held or was handed back.")
+        op("run_merges", Post, "/merges/run", User, "Tries now what is held or was handed back.")
             .body::<MergeRun>()
             .lists::<Merge>(),
-        op("get_merge", Get, "/merges/{id}", "Shows an entry of the merge queue.").returns::<Merge>(),
-        op("cancel_merge", Post, "/merges/{id}/cancel", "Takes an entry out of the merge queue.")
+        op("get_merge", Get, "/merges/{id}", Run, "Shows an entry of the merge queue.").returns::<Merge>(),
+        op("cancel_merge", Post, "/merges/{id}/cancel", User, "Takes an entry out of the merge queue.")
             .returns::<Merge>(),
-        op("move_merge", Post, "/merges/{id}/move", "Gives an entry that waits another place.")
+        op("move_merge", Post, "/merges/{id}/move", User, "Gives an entry that waits another place.")
             .body::<MergeMove>()
             .lists::<Merge>(),
     ]

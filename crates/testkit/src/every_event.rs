@@ -172,6 +172,7 @@ fn worktree(kind: &str) -> Value {
         "worktree.assigned" => json!({ "session": id("ses"), "worktree": id("wtr") }),
         "worktree.merged" => json!({
             "worktree": id("wtr"), "repo": id("rep"), "into": "main", "head": "00ff", "merged": true, "files": 3,
+            "changed": ["a.rs", "b.rs", "c.rs"],
         }),
         "worktree.trashed" => json!({
             "worktree": record, "path": "/srv/trash/a", "head": "00ff", "branch": "feat-auth",
@@ -180,7 +181,10 @@ fn worktree(kind: &str) -> Value {
         "worktree.restored" => json!({
             "worktree": id("wtr"), "repo": id("rep"), "port_base": 20_020, "detached": true,
         }),
-        "worktree.purged" => json!({ "worktree": id("wtr"), "repo": id("rep") }),
+        "worktree.purged" => json!({
+            "worktree": id("wtr"), "repo": id("rep"), "name": "textkit/feat-auth", "path": "/srv/worktrees/textkit/feat-auth",
+            "kept_as": "refs/coditect/trash/a/work",
+        }),
         "worktree.script_started" => json!({
             "worktree": id("wtr"), "repo": id("rep"), "script": "setup", "hash": "00aa",
         }),

@@ -837,7 +837,7 @@ export interface paths {
         /** Lists the checkpoints of a session, oldest first. */
         get: operations["list_checkpoints"];
         put?: never;
-        /** Keeps the files of a session's worktree as they are now. */
+        /** Keeps the files of a worktree as they are now, of the session's or of the asking agent's. */
         post: operations["create_checkpoint"];
         delete?: never;
         options?: never;
@@ -3194,7 +3194,7 @@ export interface components {
         };
         /** @description A checkpoint of what is there now. */
         NewCheckpoint: {
-            /** @description The agent whose own worktree it is of; without it, where the session works. */
+            /** @description The agent whose own worktree it is of; without it, where the session works, or the running agent that asks. */
             agent?: string | null;
             /** @description What it is called: 1 to 100 characters. */
             name: string;
@@ -4474,7 +4474,7 @@ export interface components {
         MergeStyle: "merge" | "rebase";
         /** @enum {string} */
         MergeState: "held" | "queued" | "running" | "returned" | "landed" | "failed" | "canceled";
-        /** @description Body of `POST /merges`: a named worktree, or an agent's own in a session. */
+        /** @description Body of `POST /merges`: a named worktree, or an agent's own in a session. A running agent may leave both out: its own work is meant. */
         NewMergeEntry: {
             agent?: string | null;
             /** @description It waits for an order. */
@@ -5249,6 +5249,8 @@ export interface components {
             worktree: string | null;
         };
         WorktreeMerged: {
+            /** @description Which, when it was merged by an order. */
+            changed: string[];
             /** Format: int64 */
             files: number;
             head: string;
@@ -5328,6 +5330,9 @@ export interface components {
             worktree: string;
         };
         WorktreePurged: {
+            kept_as: string | null;
+            name: string | null;
+            path: string | null;
             repo: string;
             worktree: string;
         };

@@ -14,7 +14,9 @@ use crate::render::{Cell, Paint, Sheet, Table};
 use clap::{Args, Subcommand};
 use client::Client;
 use model::{OnFailed, TaskState};
-use protocol::{GitState, KeptWorktree, NewAnswer, NewSteer, Plan, SessionTaskQuery, Task as Shown, TaskMove, TaskQuery};
+use protocol::{
+    GitState, KeptWorktree, NewAnswer, NewSteer, Plan, SessionTaskQuery, Task as Shown, TaskMove, TaskQuery,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {

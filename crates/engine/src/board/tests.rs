@@ -4,7 +4,9 @@ use super::*;
 use crate::stage::Stage;
 use crate::{Key, NewPrompt};
 use model::{
-    Actor, BOARD_EDGE, CARDS_MAX, COMMENT_MAX, COMMENTS_MAX, ConflictChange, ConflictKind, ConflictPhase, Firing, FiringState, NOTE_MAX, SessionId, SessionRemoved, SIZE_MAX, Trigger, TriggerAction, ZoneColour, ZONES_MAX,
+    Actor, BOARD_EDGE, CARDS_MAX, COMMENT_MAX, COMMENTS_MAX, ConflictChange, ConflictKind, ConflictPhase,
+    Firing, FiringState, NOTE_MAX, SIZE_MAX, SessionId, SessionRemoved, Trigger, TriggerAction, ZONES_MAX,
+    ZoneColour,
 };
 use std::sync::Arc;
 

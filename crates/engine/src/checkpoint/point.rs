@@ -10,7 +10,7 @@ use crate::{Call, Caller, Engine, worktree};
 use git::{Keep, Oid, REF_PREFIX, Repository};
 use model::{
     AgentName, CHECKPOINT_NAME_MAX, CHECKPOINT_PATHS_NAMED, Checkpoint, CheckpointId, CheckpointKind, Event,
-    MessageId, Point, Refusal, RefusalKind, Repo, RepoId, SessionId, Task, TurnId,
+    MessageId, Point, Refusal, RefusalKind, RegistrationId, Repo, RepoId, SessionId, Task, TurnId,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const HOPELESS: [&str; 3] = ["git_missing", "git_too_old", "path_missing"];
 #[derive(Debug, Clone)]
 pub struct NewCheckpoint {
     pub name: String,
-    /// Whose own worktree it is of; none: where the session works.
+    /// Whose own worktree it is of; none: where the asking agent works, of anybody else where the session works.
     pub agent: Option<AgentName>,
 }
 
@@ -285,7 +285,7 @@ pub(super) fn folder_gone(path: &str) -> Refusal {
 }
 
 impl Engine {
-    /// Keeps the files of the session's worktree as they are now, under a name.
+    /// Keeps the files of a worktree as they are now, under a name: of the asking agent's, or of the session's.
     pub async fn create_checkpoint(
         &self,
         call: &Call,
@@ -299,6 +299,10 @@ impl Engine {
             Caller::Run { .. } | Caller::Terminal { .. } => return Err(not_yours()),
         };
         let (repo, place) = self.place_of(session, new.agent.as_ref())?;
+        let place = match (&new.agent, &call.caller) {
+            (None, Caller::Run { registration, .. }) => self.works_in(*registration)?.unwrap_or(place),
+            _ => place,
+        };
         let message = self.shared.store.read(|view| said_last(view, session))?;
         let occasion = Occasion {
             kind: CheckpointKind::Named,
@@ -320,6 +324,12 @@ impl Engine {
         });
         super::bundle::ring(&self.shared);
         recorded.ok_or_else(|| Refusal::internal("a checkpoint was recorded as something else"))
+    }
+
+    /// The worktree that a run works in, which may be its agent's own.
+    fn works_in(&self, registration: RegistrationId) -> Result<Option<String>, Refusal> {
+        let here = self.shared.bus.registration(registration).map_err(|error| error.refusal())?;
+        Ok(here.and_then(|one| one.worktree).filter(|worktree| Path::new(worktree).is_dir()))
     }
 
     /// The repo of a session, and the folder its files are in.

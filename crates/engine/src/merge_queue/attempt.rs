@@ -11,8 +11,8 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use git::{GitError, Landing, Oid, REF_PREFIX, Touchdown};
 use model::{
-    Actor, Event, MergeChange, MergeId, MergeState, MergeStyle, Refusal, RefusalKind, Repo, RepoId,
-    RepoPath, TestReport, WorktreeMerged,
+    Actor, Event, MergeChange, MergeId, MergeState, MergeStyle, Refusal, RefusalKind, Repo, RepoId, RepoPath,
+    TestReport, WorktreeMerged,
 };
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -356,6 +356,7 @@ impl Attempt<'_> {
                     head: landed.head.to_string(),
                     merged: landed.head != one.head,
                     files: landed.changed.len() as u64,
+                    changed: Vec::new(),
                 }));
             }
         }

@@ -55,7 +55,7 @@ impl TurnDriver {
             Err(refusal) => (super::failed("checkpoint_failed", &refusal.message), None),
         };
         let after = self.kept_after().await;
-        let kept_after = after.clone();
+        let kept_after = after.kept.clone();
         self.shared.failures.note(self.agent(), &outcome);
         let git = standing::of(&self.shared, self.repo.as_ref(), after.standing).await;
         let now = self.shared.now();

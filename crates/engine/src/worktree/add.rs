@@ -2,6 +2,8 @@
 //!
 //! Invariant: a worktree is registered when it is whole. One whose registration failed is taken apart again.
 
+use super::again;
+use super::half_made::{self, HalfMade};
 use super::name::{check_name, name_of};
 use crate::engine::Shared;
 use crate::{Call, Engine, Key, WorktreeView, checkpoint};
@@ -44,8 +46,8 @@ impl Engine {
             return Err(Refusal::invalid("checkout_and_branch", message)
                 .hint("give --checkout alone, or --branch and --from"));
         }
-        if let Some(before) = self.made_before(call).await? {
-            return self.worktree(before).await;
+        if let Some(records) = self.shared.done_before(call).await? {
+            return self.worktree(again::made(&records)?).await;
         }
         let id = self.make_worktree((call.actor(), call.key.clone()), new).await?;
         self.worktree(id).await
@@ -81,6 +83,11 @@ impl Engine {
             self.shared.blocking(move |shared| take_apart(shared, &repo, &worktree)).await?;
             return Err(refusal);
         }
+        let done = move |shared: &Shared| {
+            half_made::over(shared, id);
+            Ok(())
+        };
+        self.shared.blocking(done).await?;
         self.begin_setup(id)?;
         Ok(id)
     }
@@ -88,6 +95,9 @@ impl Engine {
     /// Registers a worktree of a registered repo that somebody else made. It stays where it is.
     pub async fn adopt_worktree(&self, call: &Call, new: NewAdoption) -> Result<WorktreeView, Refusal> {
         call.only_user()?;
+        if let Some(records) = self.shared.done_before(call).await? {
+            return self.worktree(again::made(&records)?).await;
+        }
         let repo = self.repo(new.repo)?;
         let (id, created_at) = (self.shared.new_id(), self.shared.now());
         let path = new.path.clone();
@@ -121,23 +131,6 @@ impl Engine {
         self.worktree(registered).await
     }
 
-    /// What an earlier request under the same key made.
-    async fn made_before(&self, call: &Call) -> Result<Option<WorktreeId>, Refusal> {
-        if call.key.is_none() {
-            return Ok(None);
-        }
-        // A command that refuses leaves no trace; under a known key it is not asked.
-        let fresh = |_: &View<'_>| Err(Refusal::internal(FRESH));
-        match self.shared.commit(call.actor(), call.key.clone(), fresh).await {
-            Ok(receipt) => Ok(receipt.records.iter().find_map(|record| match &record.event {
-                Event::WorktreeCreated(worktree) => Some(worktree.id),
-                _ => None,
-            })),
-            Err(refusal) if refusal.message == FRESH => Ok(None),
-            Err(refusal) => Err(refusal),
-        }
-    }
-
     /// Commits it, with ports of its own.
     async fn register(
         &self,
@@ -161,21 +154,15 @@ impl Engine {
             Ok(vec![Event::WorktreeCreated(Worktree { port_base, ..worktree })])
         };
         let receipt = self.shared.commit(actor, key, command).await?;
-        let created = receipt.records.iter().find_map(|record| match &record.event {
-            Event::WorktreeCreated(worktree) => Some(worktree.id),
-            _ => None,
-        });
+        let created = again::made(&receipt.records)?;
         self.shared
             .blocking(move |shared| {
                 bus::manage(&shared.workspace.bus(), &path).map(drop).map_err(|error| error.refusal())
             })
             .await?;
-        created.ok_or_else(|| Refusal::internal("the commit made no worktree"))
+        Ok(created)
     }
 }
-
-/// Says that nothing was done yet under a key.
-const FRESH: &str = "nothing was done under this key";
 
 /// The first ports that no live worktree has; `wanted` when nobody has those.
 pub(super) fn free_ports(view: &View<'_>, wanted: Option<u16>) -> Result<u16, Refusal> {
@@ -193,8 +180,8 @@ fn first_free(taken: &BTreeSet<u16>, wanted: Option<u16>) -> Option<u16> {
     wanted.into_iter().filter(|port| *port >= PORT_FIRST).chain(blocks).find(|port| !taken.contains(port))
 }
 
-struct Made {
-    path: String,
+pub(super) struct Made {
+    pub(super) path: String,
     branch: String,
     base: String,
 }
@@ -204,7 +191,8 @@ fn git_id(id: WorktreeId) -> String {
     format!("coditect-w-{}", id.short())
 }
 
-fn make(shared: &Shared, repo: &Repo, new: &NewWorktree, id: WorktreeId) -> Result<Made, Refusal> {
+/// What is begun is said first; see [`half_made`].
+pub(super) fn make(shared: &Shared, repo: &Repo, new: &NewWorktree, id: WorktreeId) -> Result<Made, Refusal> {
     let main = checkpoint::open(shared, &repo.path)?;
     let path = shared.workspace.worktrees().join(&repo.slug).join(&new.name);
     let branch = new.checkout.as_ref().or(new.branch.as_ref()).unwrap_or(&new.name).clone();
@@ -223,7 +211,16 @@ fn make(shared: &Shared, repo: &Repo, new: &NewWorktree, id: WorktreeId) -> Resu
             start = Start::New(&base);
         }
     }
-    let made = main.make_worktree(&site, start)?;
+    let half = HalfMade {
+        id,
+        repo: repo.path.clone(),
+        path: site.path.clone(),
+        git_id: site.id.clone(),
+        branch: site.branch.clone(),
+        base: half_made::base_of(&start),
+    };
+    half.say(shared)?;
+    let made = main.make_worktree(&site, start).inspect_err(|_| half_made::over(shared, id))?;
     let head = made.head()?.ok_or_else(|| Refusal::internal("a worktree without a commit"))?;
     let path = made.top().to_str().map(str::to_owned);
     let path = path.ok_or_else(|| Refusal::invalid("path_not_utf8", "the data root's path is not UTF-8"))?;
@@ -239,10 +236,13 @@ fn take_apart(shared: &Shared, repo: &Repo, worktree: &Worktree) -> Result<(), R
     let head = main.branch_tip(worktree.branch.as_deref().unwrap_or_default())?;
     main.put_aside(&discard)?;
     main.throw_away(&discard)?;
-    match (&worktree.branch, head) {
-        (Some(branch), Some(head)) if worktree.made_branch => Ok(main.drop_branch(branch, &head)?),
-        _ => Ok(()),
+    if let (Some(branch), Some(head)) = (&worktree.branch, head)
+        && worktree.made_branch
+    {
+        main.drop_branch(branch, &head)?;
     }
+    half_made::over(shared, worktree.id);
+    Ok(())
 }
 
 /// A worktree beside the main one, of this repository and of no other.

@@ -45,6 +45,10 @@ impl Engine {
     }
 
     async fn land_one(&self, call: &Call, found: Found) -> Result<LandedView, Refusal> {
+        let call = call.part(found.agent.as_str());
+        if let Some(records) = self.shared.done_before(&call).await? {
+            return self.landed_before(&records, &found.agent, &found.repo).await;
+        }
         let id = self.shared.new_id();
         let at = self.shared.now();
         let shared = Arc::clone(&self.shared);
@@ -52,8 +56,7 @@ impl Engine {
         let job = move || land(&shared, &found, id, at);
         let (view, checkpoint) = self.shared.writers.run(Path::new(&repo), job).await?;
         if let Some(checkpoint) = checkpoint {
-            let event = Event::CheckpointCreated(checkpoint);
-            self.shared.conclude(call.actor(), move |_| Ok(vec![event.clone()])).await?;
+            self.shared.conclude_for(&call, vec![Event::CheckpointCreated(checkpoint)]).await?;
         }
         Ok(view)
     }

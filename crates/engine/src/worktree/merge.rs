@@ -2,7 +2,7 @@
 
 use super::inside::nobody_works;
 use super::land::nobody_holds;
-use super::{checkout, remove::Target};
+use super::{again, checkout, remove::Target};
 use crate::engine::Shared;
 use crate::{Call, Engine, MergedView, checkpoint};
 use git::{HalfLanded, Landing, REF_PREFIX, Repository, Touchdown};
@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// Longest message of a merge commit, in bytes.
 const MESSAGE_MAX: usize = 16 * 1024;
+/// How a checkout that is on no branch is called.
+pub(super) const DETACHED: &str = "HEAD";
 
 impl Engine {
     /// Brings the commits of a worktree to a branch; without one, to the branch that the repo's checkout is on. Refused,
@@ -33,6 +35,9 @@ impl Engine {
         if let Some(into) = &into {
             git::check_branch(into)?;
         }
+        if let Some(records) = self.shared.done_before(call).await? {
+            return again::merged(&records);
+        }
         let row = self.worktree_row(id)?;
         if row.trashed.is_some() {
             return Err(Refusal::conflict("worktree_trashed", "it is in the trash")
@@ -46,14 +51,14 @@ impl Engine {
         let merged = WorktreeMerged {
             worktree: id,
             repo: view.repo,
-            into: view.into.clone().unwrap_or_else(|| "HEAD".to_owned()),
+            into: view.into.clone().unwrap_or_else(|| DETACHED.to_owned()),
             head: view.head.clone(),
             merged: view.merged,
             files: view.changed.len() as u64,
+            changed: view.changed.clone(),
         };
         if !view.changed.is_empty() {
-            let events = vec![Event::WorktreeMerged(merged)];
-            self.shared.conclude(call.actor(), move |_| Ok(events.clone())).await?;
+            self.shared.conclude_for(call, vec![Event::WorktreeMerged(merged)]).await?;
         }
         Ok(view)
     }

@@ -52,6 +52,9 @@ impl Engine {
         force: bool,
     ) -> Result<RemovedView, Refusal> {
         call.only_user()?;
+        if let Some(records) = self.shared.done_before(call).await? {
+            return self.trashed_before(&records);
+        }
         let row = self.worktree_row(id)?;
         if row.trashed.is_some() {
             return Err(Refusal::conflict("worktree_trashed", "it is in the trash already")
@@ -79,6 +82,9 @@ impl Engine {
         discard: bool,
     ) -> Result<RemovedView, Refusal> {
         call.only_user()?;
+        if let Some(records) = self.shared.done_before(call).await? {
+            return self.trashed_before(&records);
+        }
         let found = self.found_one(session, agent).await?;
         let target = self.lent_target(found)?;
         self.put_into_trash(by(call), target, discard).await
@@ -108,7 +114,10 @@ impl Engine {
                 kept_because: None,
             };
             let gone = match self.torn_down_for_prune(&target).await {
-                Ok(()) => self.put_into_trash(by(call), target, false).await,
+                Ok(()) => {
+                    let part = call.part(&target.worktree.id.to_string());
+                    self.put_into_trash(by(&part), target, false).await
+                }
                 Err(refusal) => Err(refusal),
             };
             let stays = |refusal: Refusal| RemovedView { kept_because: Some(refusal.message), ..kept };
@@ -190,14 +199,7 @@ impl Engine {
             Ok(events)
         };
         self.shared.commit(actor, key, command).await?;
-        let view = RemovedView {
-            id: Some(id),
-            name: name_of(&target),
-            path: target.worktree.path.clone(),
-            kept_as: proof.kept_as.clone(),
-            expires_at: trashed.expires_at,
-            kept_because: None,
-        };
+        let view = self.removed_view(&trashed)?;
         let shared = Arc::clone(&self.shared);
         let worktree = target.worktree.clone();
         let job = move || take_away(&shared, &target, &proof, &trashed);

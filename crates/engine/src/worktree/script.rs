@@ -7,7 +7,7 @@
 
 use super::remove::Target;
 use crate::engine::Shared;
-use crate::{Call, Engine, WorktreeView, writer};
+use crate::{Call, Engine, Key, WorktreeView, writer};
 use agent::{CommandLimits, CommandOutput, CommandSpec};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -30,6 +30,9 @@ const FOLDER: &str = ".coditect";
 pub(crate) const SCRIPT_MAX: u64 = 64 * 1024;
 /// How much of the end of a script's output is kept, in bytes.
 const TAIL_MAX: usize = 16 * 1024;
+
+/// Whose order it is when nobody gave one.
+const OURS: (Actor, Option<Key>) = (Actor::System, None);
 
 /// Longest that each may take.
 const fn deadline(kind: ScriptKind) -> Duration {
@@ -121,6 +124,9 @@ impl Engine {
     ) -> Result<WorktreeView, Refusal> {
         call.only_user()?;
         let row = self.worktree_row(id)?;
+        if self.shared.done_before(call).await?.is_some() {
+            return self.worktree(id).await;
+        }
         if row.trashed.is_some() {
             return Err(Refusal::conflict("worktree_trashed", "it is in the trash"));
         }
@@ -136,7 +142,7 @@ impl Engine {
         if !repo.trusted.contains(&script.hash) {
             return Err(untrusted(&script, &target.label));
         }
-        begin(&self.shared, call.actor(), worktree, repo, script).await?;
+        begin(&self.shared, (call.actor(), call.key.clone()), worktree, repo, script).await?;
         self.worktree(id).await
     }
 
@@ -203,7 +209,7 @@ impl Scripts {
 
 async fn set_up(shared: &Arc<Shared>, worktree: Worktree, repo: Repo) -> Result<(), Refusal> {
     let Some(script) = runnable(shared, &worktree, &repo, ScriptKind::Setup).await? else { return Ok(()) };
-    begin(shared, Actor::System, worktree, repo, script).await.map(drop)
+    begin(shared, OURS, worktree, repo, script).await.map(drop)
 }
 
 /// Runs the teardown script to its end. Says why when it did not do its work.
@@ -213,7 +219,7 @@ pub(super) async fn tear_down(
     repo: &Repo,
 ) -> Result<Option<String>, Refusal> {
     let Some(script) = runnable(shared, worktree, repo, ScriptKind::Teardown).await? else { return Ok(None) };
-    let mut over = begin(shared, Actor::System, worktree.clone(), repo.clone(), script).await?;
+    let mut over = begin(shared, OURS, worktree.clone(), repo.clone(), script).await?;
     while over.changed().await.is_ok() {}
     let id = worktree.id;
     let rows = shared.store.read(|view| view.worktree_scripts(id))?;
@@ -263,7 +269,7 @@ async fn runnable(
 /// Starts it; what is given is closed when its end is recorded.
 async fn begin(
     shared: &Arc<Shared>,
-    actor: Actor,
+    (actor, order): (Actor, Option<Key>),
     worktree: Worktree,
     repo: Repo,
     script: Script,
@@ -276,7 +282,8 @@ async fn begin(
         return Err(Refusal::conflict("script_running", message).hint("`coditect worktree stop` ends it"));
     }
     let start = ScriptStart { worktree: key.0, repo: repo.id, script: key.1, hash: script.hash.clone() };
-    if let Err(refusal) = shared.record(actor, vec![Event::WorktreeScriptStarted(start)]).await {
+    let started = vec![Event::WorktreeScriptStarted(start)];
+    if let Err(refusal) = shared.commit(actor, order, move |_| Ok(started)).await {
         shared.scripts.leave(key);
         return Err(refusal);
     }

@@ -3,6 +3,7 @@
 //! Invariant: only what the journal says is in the trash is deleted, from where the journal says that it is.
 
 use super::add::free_ports;
+use super::again;
 use super::remove::discard_of;
 use crate::engine::Shared;
 use crate::{Call, Engine, RemovedView, WorktreeView, checkpoint};
@@ -20,10 +21,18 @@ impl Engine {
     /// and on no branch.
     pub async fn restore_worktree(&self, call: &Call, id: WorktreeId) -> Result<WorktreeView, Refusal> {
         call.only_user()?;
+        if let Some(records) = self.shared.done_before(call).await? {
+            return self.came_back(again::restored(&records)?).await;
+        }
         let trashed = self.trashed(id)?;
         let repo = self.repo(trashed.worktree.repo)?;
         let lent = trashed.worktree.lent.is_some();
-        let (worktree, path) = (trashed.worktree.clone(), trashed.worktree.path.clone());
+        let worktree = trashed.worktree.clone();
+        // Whoever gets no ports is told before anything moves.
+        if !lent {
+            self.shared.store.read_or_refuse(|view| free_ports(view, Some(worktree.port_base)))?;
+        }
+        let put_aside = trashed.clone();
         let shared = Arc::clone(&self.shared);
         let opened = repo.path.clone();
         let job = move || {
@@ -46,25 +55,31 @@ impl Engine {
             let back = WorktreeRestored { worktree: worktree.id, repo: worktree.repo, port_base, detached };
             Ok(vec![Event::WorktreeRestored(back)])
         };
-        self.shared.commit(call.actor(), call.key.clone(), command).await?;
-        if lent { self.worktree_at(&path).await } else { self.worktree(id).await }
+        if let Err(refusal) = self.shared.commit(call.actor(), call.key.clone(), command).await {
+            let shared = Arc::clone(&self.shared);
+            let opened = repo.path.clone();
+            let again = move || put_aside_again(&shared, &opened, &put_aside);
+            if let Err(error) = self.shared.writers.run(Path::new(&repo.path), again).await {
+                tracing::error!(%error, worktree = %id, "it is back, and still counts as being in the trash");
+            }
+            return Err(refusal);
+        }
+        self.came_back(id).await
+    }
+
+    /// As it is shown: an agent's own has no id that lists know.
+    async fn came_back(&self, id: WorktreeId) -> Result<WorktreeView, Refusal> {
+        let worktree = self.worktree_row(id)?.worktree;
+        if worktree.lent.is_some() { self.worktree_at(&worktree.path).await } else { self.worktree(id).await }
     }
 
     /// Deletes a worktree that is in the trash, for good. The refs that keep its commits stay.
     pub async fn purge_worktree(&self, call: &Call, id: WorktreeId) -> Result<RemovedView, Refusal> {
         call.only_user()?;
         let trashed = self.trashed(id)?;
-        let repo = self.shared.store.read(|view| view.repo(trashed.worktree.repo))?;
-        let slug = repo.map_or_else(|| trashed.worktree.repo.to_string(), |repo| repo.slug);
-        let view = RemovedView {
-            id: Some(id),
-            name: format!("{slug}/{}", trashed.worktree.name),
-            path: trashed.worktree.path.clone(),
-            kept_as: trashed.kept_as.clone(),
-            expires_at: None,
-            kept_because: None,
-        };
-        throw_away(&self.shared, call.actor(), trashed).await?;
+        let view = RemovedView { expires_at: None, ..self.removed_view(&trashed)? };
+        let purged = throw_away(&self.shared, &trashed, view.name.clone()).await?;
+        self.shared.conclude_for(call, vec![Event::WorktreePurged(purged)]).await?;
         Ok(view)
     }
 
@@ -82,12 +97,17 @@ fn gone(trashed: &TrashedWorktree) -> Refusal {
         .hint("what was committed is on its branch, or under refs/coditect/trash/ in the repository")
 }
 
-async fn throw_away(shared: &Arc<Shared>, actor: Actor, trashed: TrashedWorktree) -> Result<(), Refusal> {
+/// Its folder and what git kept of it go; what is to be recorded of that.
+async fn throw_away(
+    shared: &Arc<Shared>,
+    trashed: &TrashedWorktree,
+    name: String,
+) -> Result<WorktreePurged, Refusal> {
     let (worktree, repo) = (trashed.worktree.id, trashed.worktree.repo);
+    let discard = discard_of(trashed);
     let path = shared.store.read(|view| view.repo(repo))?.map(|repo| repo.path);
     shared
         .blocking(move |shared| {
-            let discard = discard_of(&trashed);
             match path.map(|path| checkpoint::open(shared, &path)) {
                 Some(Ok(main)) => Ok(main.throw_away(&discard)?),
                 // The repository itself is away; what git kept of the worktree went with it.
@@ -96,8 +116,14 @@ async fn throw_away(shared: &Arc<Shared>, actor: Actor, trashed: TrashedWorktree
             }
         })
         .await?;
-    let events = vec![Event::WorktreePurged(WorktreePurged { worktree, repo })];
-    shared.conclude(actor, move |_| Ok(events.clone())).await.map(drop)
+    let (path, kept_as) = (Some(trashed.worktree.path.clone()), trashed.kept_as.clone());
+    Ok(WorktreePurged { worktree, repo, name: Some(name), path, kept_as })
+}
+
+/// A worktree that came out of the trash and must not is in it again.
+fn put_aside_again(shared: &Shared, repo: &str, trashed: &TrashedWorktree) -> Result<(), Refusal> {
+    checkpoint::open(shared, repo)?.put_aside(&discard_of(trashed))?;
+    bus::forget(&shared.workspace.bus(), &trashed.worktree.path).map(drop).map_err(|error| error.refusal())
 }
 
 /// Throws away what has expired, now and from time to time.
@@ -122,7 +148,15 @@ pub(crate) async fn expire(shared: &Arc<Shared>) -> Result<usize, Refusal> {
             continue;
         };
         let id = trashed.worktree.id;
-        match throw_away(shared, Actor::System, trashed).await {
+        let name = trashed.worktree.name.clone();
+        let purged = match throw_away(shared, &trashed, name).await {
+            Ok(purged) => {
+                let events = vec![Event::WorktreePurged(purged)];
+                shared.conclude(Actor::System, move |_| Ok(events.clone())).await.map(drop)
+            }
+            Err(refusal) => Err(refusal),
+        };
+        match purged {
             Ok(()) => gone += 1,
             Err(refusal) => tracing::warn!(%refusal, worktree = %id, "what expired stays in the trash"),
         }
@@ -216,5 +250,46 @@ mod tests {
         assert_eq!(engine.worktree_row(row.worktree.id).unwrap().trashed, None);
         assert!(Path::new(&view.path).join("a.txt").exists());
         assert!(mend(&stage.shared).await.unwrap().is_empty());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_that_gets_no_ports_stays_in_the_trash() {
+        let stage = Stage::with_path();
+        let (engine, view, _origin) = made(&stage).await;
+        let (id, user) = (view.id.unwrap(), Call::user("test"));
+        engine.trash_worktree(&user, id, false).await.unwrap();
+        let trashed = engine.trashed(id).unwrap();
+        let others = (0..model::PORT_BLOCKS).map(|n| {
+            Event::WorktreeCreated(model::Worktree {
+                id: stage.shared.new_id(),
+                name: format!("other-{n}"),
+                path: format!("/srv/{n}"),
+                port_base: model::PORT_FIRST + n * model::PORT_SPAN,
+                ..trashed.worktree.clone()
+            })
+        });
+        stage.commit(others.collect());
+        assert_eq!(engine.restore_worktree(&user, id).await.unwrap_err().code, "ports_exhausted");
+        assert!(Path::new(&trashed.path).join("a.txt").exists() && !Path::new(&view.path).exists());
+        assert_eq!(engine.trashed(id).unwrap(), trashed);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_that_came_back_and_must_not_goes_again_and_can_come_back() {
+        let stage = Stage::with_path();
+        let (engine, view, origin) = made(&stage).await;
+        let (id, user) = (view.id.unwrap(), Call::user("test"));
+        engine.trash_worktree(&user, id, false).await.unwrap();
+        let trashed = engine.trashed(id).unwrap();
+        let repo = engine.repo(trashed.worktree.repo).unwrap();
+        let main = checkpoint::open(&stage.shared, &repo.path).unwrap();
+        let head = trashed.head.as_deref().unwrap().parse().unwrap();
+        main.put_back(&discard_of(&trashed), &head, trashed.branch.as_deref()).unwrap();
+        assert!(Path::new(&view.path).join("a.txt").exists());
+        put_aside_again(&stage.shared, &repo.path, &trashed).unwrap();
+        assert!(Path::new(&trashed.path).join("a.txt").exists() && !Path::new(&view.path).exists());
+        assert_eq!(origin.git(&["-C", &repo.path, "worktree", "list"]).lines().count(), 1);
+        let back = engine.restore_worktree(&user, id).await.unwrap();
+        assert_eq!((back.path, back.branch), (view.path, view.branch));
     }
 }

@@ -1,8 +1,10 @@
 //! Checkpoints before and after turns, and the conversation that comes back with the files.
 
 use crate::scene::{Scene, call};
-use engine::NewCheckpointRestore;
+use engine::{Call, NewCheckpoint, NewCheckpointRestore};
 use model::{Checkpoint, CheckpointKind, Event, SessionId, TaskState};
+use serde_json::json;
+use std::path::Path;
 
 const BOTH: NewCheckpointRestore =
     NewCheckpointRestore { files: true, conversation: true, paths: Vec::new(), force: false };
@@ -108,4 +110,60 @@ async fn a_turn_asks_git_for_all_the_files_once_at_its_start_and_once_at_its_end
         assert_eq!((state.branch.as_deref(), state.dirty), (Some("main"), true));
         assert_eq!(state.commit.as_deref(), Some(head.as_str()));
     }
+}
+
+/// What the one run that lives asks for, by the credential in its folder.
+fn of_the_run(scene: &Scene) -> Call {
+    let runs = std::fs::read_dir(scene.root().workspace("default").runs()).unwrap().flatten();
+    let tokens = runs.filter_map(|run| std::fs::read_to_string(run.path().join("token")).ok());
+    let mut callers = tokens.filter_map(|token| scene.engine().authenticate_run(token.trim()));
+    Call { caller: callers.next().expect("one run lives"), ..call() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_keeps_and_brings_back_the_files_of_its_own_worktree() {
+    let scene = Scene::new(&[("a.txt", "one\n")]).await;
+    scene.configure_with(
+        json!({ "agent": { "isolation": "worktree" }, "permissions": { "default": { "admin": "allow" } } }),
+    );
+    scene.engine().reload_config().unwrap();
+    let repo = scene.add_repo(None).await;
+    let session = scene.session(Some(&repo), &["claude"]).await;
+    let (ready, go) = (scene.repo.beside("ready"), scene.repo.beside("go"));
+    let prompt = format!(
+        "[[bash echo mine > a.txt; touch '{}'; until [ -e '{}' ]; do sleep 0.02; done]] [[say done]]",
+        ready.display(),
+        go.display()
+    );
+    let task = scene.prompt(session, &prompt, &[]).await.unwrap();
+    scene.soon("the agent is at work", || ready.exists().then_some(())).await;
+    let run = of_the_run(&scene);
+    let new = |name: &str| NewCheckpoint { name: name.to_owned(), agent: None };
+    let users = scene.engine().create_checkpoint(&call(), session, new("the user's")).await.unwrap();
+    assert_eq!(users.point.unwrap().worktree, repo.path, "the session works in the checkout");
+    let kept = scene.engine().create_checkpoint(&run, session, new("before it")).await.unwrap();
+    assert_eq!(kept.co_authors, ["claude".parse().unwrap()]);
+    assert_eq!(scene.repo.git(&["show", &format!("{}:a.txt", kept.commit)]), "mine\n");
+    let own = kept.point.unwrap().worktree;
+    assert_ne!(own, repo.path);
+    let file = Path::new(&own).join("a.txt");
+    std::fs::write(&file, "lost\n").unwrap();
+    let wish = |paths: &[&str]| NewCheckpointRestore {
+        conversation: false,
+        paths: paths.iter().map(|path| path.parse().unwrap()).collect(),
+        ..BOTH
+    };
+    let restored = scene.engine().restore_checkpoint(&run, kept.id, wish(&["a.txt"])).await.unwrap();
+    assert_eq!((restored.files.len(), restored.kept.len()), (1, 0), "{restored:?}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine\n");
+    assert_eq!(scene.repo.read("a.txt"), "one\n", "the checkout is the user's");
+    let started = scene.events().into_iter().any(|event| {
+        matches!(event, Event::CheckpointCreated(one) if Some(one.id) == restored.before && one.co_authors == kept.co_authors)
+    });
+    assert!(started, "what was there is kept in the agent's name");
+    let refused = scene.engine().restore_checkpoint(&run, users.id, wish(&["a.txt"])).await.unwrap_err();
+    assert_eq!(refused.code, "read_only", "it works elsewhere");
+    std::fs::write(&go, "").unwrap();
+    let over = scene.task_over(task.task.id).await;
+    assert_eq!(over.state, TaskState::Completed, "{:?}", over.text);
 }

@@ -373,3 +373,61 @@ async fn a_teardown_that_fails_keeps_the_worktree_unless_ordered() {
     assert!(Path::new(&made.path).exists());
     assert!(trash(&scene, &made, true).await.is_ok());
 }
+
+fn keyed(key: &str) -> Call {
+    Call { key: Some(Key { key: key.to_owned(), request_hash: "same".to_owned() }), ..call() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_landing_and_a_removal_that_are_ordered_again_are_answered_and_not_done_again() {
+    let scene = Scene::new(&[("a", "1\n")]).await;
+    scene.configure_with(serde_json::json!({
+        "agent": { "isolation": "worktree" }, "permissions": { "default": { "admin": "allow" } },
+    }));
+    scene.engine().reload_config().unwrap();
+    let repo = scene.add_repo(None).await;
+    let session = scene.session(Some(&repo), &["claude", "kimi"]).await;
+    for (agent, file) in [("claude", "b"), ("kimi", "c")] {
+        let task = scene.prompt(session, &format!("[[bash echo 1 > {file}]] [[say done]]"), &[agent]).await;
+        let over = scene.task_over(task.unwrap().task.id).await;
+        assert_eq!(over.state, model::TaskState::Completed, "{:?}", over.text);
+    }
+    let told = |views: &[engine::LandedView]| -> Vec<_> {
+        let told = |view: &engine::LandedView| {
+            (view.agent.clone(), view.branch.clone(), view.head.clone(), view.merged, view.changed.clone())
+        };
+        views.iter().map(told).collect()
+    };
+    let first = scene.engine().land(&keyed("land"), session, None).await.unwrap();
+    assert_eq!(first.iter().map(|view| view.merged).collect::<Vec<_>>(), [false, true], "{first:?}");
+    let task = scene.prompt(session, "[[bash echo 2 > b]] [[say done]]", &["claude"]).await.unwrap();
+    scene.task_over(task.task.id).await;
+    let again = scene.engine().land(&keyed("land"), session, None).await.unwrap();
+    assert_eq!(told(&again), told(&first));
+    assert_eq!(scene.repo.read("b"), "1\n", "what was made since is not landed with it");
+    scene.engine().land(&keyed("more"), session, None).await.unwrap();
+    assert_eq!(scene.repo.read("b"), "2\n");
+
+    let claude = "claude".parse().unwrap();
+    let removed = scene.engine().remove_worktree(&keyed("rm"), session, &claude, false).await.unwrap();
+    let again = scene.engine().remove_worktree(&keyed("rm"), session, &claude, false).await.unwrap();
+    assert_eq!((again.id, again.name, again.path), (removed.id, removed.name, removed.path.clone()));
+    assert!(!Path::new(&removed.path).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_that_are_put_away_under_one_key_are_all_recorded() {
+    let scene = Scene::new(&[("a", "1\n")]).await;
+    let repo = scene.add_repo(None).await;
+    for name in ["one", "two", "three"] {
+        add(&scene, &repo, name).await;
+    }
+    let gone = scene.engine().prune_worktrees(&keyed("prune")).await.unwrap();
+    assert!(gone.len() == 3 && gone.iter().all(|one| one.kept_because.is_none()), "{gone:?}");
+    let trash = scene.engine().worktrees(Some(repo.id), true).await.unwrap();
+    assert_eq!(trash.iter().filter(|one| one.state == WorktreeState::Trashed).count(), 3);
+    for one in gone {
+        let back = scene.engine().restore_worktree(&keyed(&one.path), one.id.unwrap()).await.unwrap();
+        assert_eq!((back.state, back.path), (WorktreeState::Live, one.path));
+    }
+}

@@ -29,7 +29,7 @@ pub(super) fn tools() -> Vec<Tool> {
             get,
         )
         .reads()
-        .of_daemon(),
+        .of_user(),
         Tool::new::<_, Changed, _>(
             "board_change",
             "Change a board",
@@ -37,7 +37,7 @@ pub(super) fn tools() -> Vec<Tool> {
             change,
         )
         .replaces()
-        .of_daemon(),
+        .of_user(),
         Tool::new::<_, Dropped, _>(
             "board_card",
             "Put, move or take a card",
@@ -47,7 +47,7 @@ pub(super) fn tools() -> Vec<Tool> {
             card,
         )
         .replaces()
-        .of_daemon(),
+        .of_user(),
         Tool::new::<_, Drawn, _>(
             "board_zone",
             "Make or change a zone",
@@ -57,7 +57,7 @@ pub(super) fn tools() -> Vec<Tool> {
             zone,
         )
         .replaces()
-        .of_daemon(),
+        .of_user(),
         Tool::new::<_, Said, _>(
             "board_comment",
             "Comment on a board",
@@ -66,7 +66,7 @@ pub(super) fn tools() -> Vec<Tool> {
             comment,
         )
         .replaces()
-        .of_daemon(),
+        .of_user(),
     ]
 }
 

@@ -28,14 +28,15 @@ pub(super) fn tools() -> Vec<Tool> {
         Tool::new::<_, Checkpoint, _>(
             "checkpoint_create",
             "Keep the files as they are",
-            "Keeps all files of the session's worktree as they are now, under a name, before something risky.",
+            "Keeps all files of the worktree you work in as they are now, under a name, before something risky. Called by \
+             the user, of where the session works, or of an agent's own worktree.",
             create,
         )
         .of_daemon(),
         Tool::new::<_, Restored, _>(
             "checkpoint_restore",
             "Bring files back",
-            "Brings files of your session's worktree back to a checkpoint. Name the files: others may work there. What \
+            "Brings files of the worktree you work in back to a checkpoint of it. Name the files: others may work there. What \
              is there now is kept first, as the checkpoint in `before`. Refused while somebody else holds one of them.",
             restore,
         )
@@ -64,6 +65,9 @@ struct Create {
     session: String,
     /// What it is called, 1 to 100 characters.
     name: String,
+    /// Name of the agent of the session whose own worktree it is of.
+    #[serde(default)]
+    agent: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -146,7 +150,10 @@ async fn list(call: Call, wish: List) -> Result<Answer, Failure> {
 }
 
 async fn create(call: Call, wish: Create) -> Result<Answer, Failure> {
-    let new = NewCheckpoint { name: wish.name, agent: None };
+    let agent = wish.agent.map(|agent| agent.parse::<model::AgentName>()).transpose().map_err(|error| {
+        Failure::new("bad_agent", format!("{error}"), "call session_read to see who is in the session")
+    })?;
+    let new = NewCheckpoint { name: wish.name, agent };
     let made = Checkpoint::from(call.daemon().create_checkpoint(&wish.session, &new, None).await?);
     Answer::new(made.line(), made)
 }

@@ -31,7 +31,7 @@ pub(super) fn tools() -> Vec<Tool> {
             list,
         )
         .reads()
-        .of_daemon(),
+        .of_user(),
         Tool::new::<_, Short, _>(
             "session_change",
             "Change a session",
@@ -40,7 +40,7 @@ pub(super) fn tools() -> Vec<Tool> {
             change,
         )
         .idempotent()
-        .of_daemon(),
+        .of_user(),
         Tool::new::<_, Removed, _>(
             "session_remove",
             "Remove a session",
@@ -49,7 +49,7 @@ pub(super) fn tools() -> Vec<Tool> {
             remove,
         )
         .replaces()
-        .of_daemon(),
+        .of_user(),
         Tool::new::<_, Short, _>(
             "session_fork",
             "Fork a session",
@@ -57,7 +57,7 @@ pub(super) fn tools() -> Vec<Tool> {
              stays as it is.",
             fork,
         )
-        .of_daemon(),
+        .of_user(),
         Tool::new::<_, Asked, _>(
             "session_ask",
             "Ask a session",

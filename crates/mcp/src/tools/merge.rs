@@ -15,7 +15,7 @@ pub(super) fn tools() -> Vec<Tool> {
             "Queue work to land",
             "Puts a worktree into the merge queue of its repository, when the work in it is finished and committed. It is put on top \
              of its branch, the repository's checks run, and it lands. What does not go together or fails comes back as a task in \
-             the session that made it.",
+             the session that made it. As an agent of the studio name none: the worktree you work in is meant.",
             add,
         )
         .of_daemon(),

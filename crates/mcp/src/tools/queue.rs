@@ -29,7 +29,7 @@ pub(super) fn tools() -> Vec<Tool> {
         )
         .replaces()
         .idempotent()
-        .of_daemon(),
+        .of_user(),
         Tool::new::<_, There, _>(
             "client_attach",
             "Be at a session",
@@ -39,7 +39,7 @@ pub(super) fn tools() -> Vec<Tool> {
         )
         .replaces()
         .idempotent()
-        .of_daemon(),
+        .of_user(),
         Tool::new::<_, There, _>(
             "client_list",
             "See who is at a session",
@@ -47,7 +47,7 @@ pub(super) fn tools() -> Vec<Tool> {
             clients,
         )
         .reads()
-        .of_daemon(),
+        .of_user(),
     ]
 }
 

@@ -17,7 +17,7 @@ pub(super) fn tools() -> Vec<Tool> {
             list,
         )
         .reads()
-        .of_daemon(),
+        .of_user(),
         Tool::new::<_, Added, _>(
             "repo_add",
             "Register or clone a repository",
@@ -26,7 +26,7 @@ pub(super) fn tools() -> Vec<Tool> {
              until it is there.",
             add,
         )
-        .of_daemon(),
+        .of_user(),
         Tool::new::<_, Canceled, _>(
             "repo_cancel",
             "End a clone",
@@ -34,7 +34,7 @@ pub(super) fn tools() -> Vec<Tool> {
             cancel,
         )
         .replaces()
-        .of_daemon(),
+        .of_user(),
     ]
 }
 

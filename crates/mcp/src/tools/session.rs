@@ -5,8 +5,10 @@ use super::task::Task;
 use crate::answer::{Answer, clipped};
 use crate::call::Call;
 use crate::failure::Failure;
-use model::AgentName;
-use protocol::{Block, CallbackWish, Message, MessageQuery, NewPrompt, NewSession, NewSpawn, SessionQuery};
+use model::{AgentName, OnFailed, RetryOn};
+use protocol::{
+    Block, CallbackWish, Message, MessageQuery, NewPrompt, NewSession, NewSpawn, RetryPolicy, SessionQuery,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +20,8 @@ const MESSAGES_MAX: usize = 50;
 const MESSAGES_DEFAULT: usize = 20;
 /// How much of a message is given, in characters.
 const SHOWN_MAX: usize = 4000;
+/// Failures after which a task is tried again when its prompt says how often, as on the command line.
+const RETRIED: [RetryOn; 4] = [RetryOn::Crash, RetryOn::Stall, RetryOn::RateLimit, RetryOn::VendorError];
 
 pub(super) fn tools() -> Vec<Tool> {
     vec![
@@ -32,10 +36,11 @@ pub(super) fn tools() -> Vec<Tool> {
         Tool::new::<_, Task, _>(
             "session_prompt",
             "Prompt a session",
-            "Submits a prompt to a session of the studio, which becomes a task for all of its agents or those named.",
+            "Submits a prompt to a session of the studio, which becomes a task for all of its agents or those named. It may \
+             wait for other tasks (`after`), or for whoever claims it (`pool`).",
             prompt,
         )
-        .of_daemon(),
+        .of_user(),
         Tool::new::<_, Reading, _>(
             "session_read",
             "Read a session",
@@ -102,6 +107,41 @@ struct Prompt {
     /// Higher goes first; 0 without.
     #[serde(default)]
     priority: Option<i32>,
+    /// Ids or short ids of tasks that must be completed first.
+    #[serde(default)]
+    after: Vec<String>,
+    /// With `after`: what becomes of the task when one of them is not completed; cancel without.
+    #[serde(default)]
+    on_failed: Option<Broken>,
+    /// The task fails if it has not ended so many seconds from now.
+    #[serde(default)]
+    deadline_seconds: Option<u64>,
+    /// How often it may be tried when a run crashes or stalls or its vendor fails; as the studio's configuration says without.
+    #[serde(default)]
+    attempts: Option<u32>,
+    /// What whoever does it must be able to; without `to` one agent of the session who is able gets it.
+    #[serde(default)]
+    wants: Vec<String>,
+    /// No agent begins it by itself: it waits for whoever calls pool_claim. Not with `to`.
+    #[serde(default)]
+    pool: bool,
+}
+
+/// What becomes of a task that waits in vain.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Broken {
+    Cancel,
+    Wait,
+}
+
+impl From<Broken> for OnFailed {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Cancel => Self::Cancel,
+            Broken::Wait => Self::Wait,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -252,7 +292,17 @@ async fn spawn(call: Call, wish: Spawn) -> Result<Answer, Failure> {
 }
 
 async fn prompt(call: Call, wish: Prompt) -> Result<Answer, Failure> {
-    let new = new_prompt(wish.prompt, &wish.to, wish.priority.unwrap_or(0))?;
+    let plain = new_prompt(wish.prompt, &wish.to, wish.priority.unwrap_or(0))?;
+    let retry = |max_attempts| RetryPolicy { max_attempts, backoff_seconds: 0, on: RETRIED.to_vec() };
+    let new = NewPrompt {
+        depends_on: wish.after,
+        on_failed: wish.on_failed.map(OnFailed::from).unwrap_or_default(),
+        deadline_seconds: wish.deadline_seconds,
+        retry: wish.attempts.map(retry),
+        wants: wish.wants,
+        pool: wish.pool,
+        ..plain
+    };
     let task = Task::from(call.daemon().prompt(&wish.session, &new, None).await?);
     Answer::new(task.line(), task)
 }

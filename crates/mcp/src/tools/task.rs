@@ -65,7 +65,7 @@ pub(super) fn tools() -> Vec<Tool> {
         )
         .replaces()
         .idempotent()
-        .of_daemon(),
+        .of_user(),
     ]
 }
 

@@ -18,7 +18,7 @@ const LISTED_MAX: usize = 100;
 const TAIL_SHOWN: usize = 2000;
 
 pub(super) fn tools() -> Vec<Tool> {
-    making().into_iter().chain(ending()).map(Tool::of_daemon).collect()
+    making().into_iter().chain(ending()).map(Tool::of_user).collect()
 }
 
 fn making() -> Vec<Tool> {

@@ -19,6 +19,7 @@ mod house;
 mod mcp;
 #[cfg(test)]
 mod operations;
+mod repeated;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]

@@ -65,6 +65,7 @@ impl World {
                     head: "d".repeat(40),
                     merged: true,
                     files: 2,
+                    changed: vec!["a.rs".parse().unwrap(), "b.rs".parse().unwrap()],
                 }),
                 Event::WorktreeTrashed(trashed(&thrown)),
                 Event::WorktreeTrashed(trashed(&back)),
@@ -74,7 +75,7 @@ impl World {
                     port_base: 20_060,
                     detached: false,
                 }),
-                Event::WorktreePurged(WorktreePurged { worktree: thrown.id, repo: repo.id }),
+                Event::WorktreePurged(purged(&thrown)),
             ],
         ));
     }
@@ -98,6 +99,16 @@ fn ended(worktree: &Worktree) -> ScriptEnd {
         code: Some(0),
         tail: "ok".into(),
         elapsed_ms: 9,
+    }
+}
+
+fn purged(worktree: &Worktree) -> WorktreePurged {
+    WorktreePurged {
+        worktree: worktree.id,
+        repo: worktree.repo,
+        name: Some(worktree.name.clone()),
+        path: Some(worktree.path.clone()),
+        kept_as: None,
     }
 }
 
@@ -134,7 +145,7 @@ fn a_worktree_is_live_or_in_the_trash_or_gone() {
     let back = WorktreeRestored { worktree: one.id, repo: repo.id, port_base: 20_080, detached: false };
     say(Event::WorktreeRestored(back));
     assert_eq!((trash().len(), live()[0].worktree.port_base), (0, 20_080));
-    say(Event::WorktreePurged(WorktreePurged { worktree: one.id, repo: repo.id }));
+    say(Event::WorktreePurged(purged(&one)));
     assert_eq!(store.read(|view| view.worktree(one.id)).unwrap(), None);
 }
 

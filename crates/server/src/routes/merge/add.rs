@@ -16,7 +16,10 @@ pub(super) async fn handle(
 ) -> Result<(StatusCode, Json<Merge>), Failure> {
     let source = match (body.worktree, body.session, body.agent) {
         (Some(worktree), None, None) => MergeSource::Worktree(app.engine.resolve_worktree(&worktree)?),
-        (None, Some(session), Some(agent)) => MergeSource::Lent(app.engine.resolve_session(&session)?, agent),
+        (None, Some(session), Some(agent)) => {
+            MergeSource::Lent(app.engine.resolve_session_for(&call.caller, &session)?, agent)
+        }
+        (None, None, None) => MergeSource::Own,
         _ => {
             let message = "the queue takes a named worktree, or an agent's own in a session";
             return Err(Refusal::invalid("merge_unclear", message)

@@ -12,6 +12,9 @@ pub(super) async fn handle(
     Id(id): Id,
     Bare { call }: Bare,
 ) -> Result<Json<RemovedWorktree>, Failure> {
+    if let Some(gone) = app.engine.purged_before(&call).await? {
+        return Ok(Json(show::removed_worktree(gone)));
+    }
     let id = app.engine.resolve_worktree(&id)?;
     Ok(Json(show::removed_worktree(app.engine.purge_worktree(&call, id).await?)))
 }
