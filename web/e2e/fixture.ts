@@ -36,6 +36,7 @@ function refactoring(b: Builder): Session {
     tests: null,
     text: null,
     tasks: [],
+    kept: null,
   };
   b.world.plans.push(plan);
   for (const [index, seat] of session.participants.entries()) {

@@ -213,6 +213,7 @@ export class Play {
       tests: null,
       text: null,
       tasks: [],
+      kept: null,
     };
     this.world.plans.push(plan);
     this.stream.emit('plan.created', session.id, 'user', plan);
@@ -391,11 +392,7 @@ export class Play {
     this.world.messages.push(message);
     this.stream.emit('message.appended', one.session, 'agent', message);
     one.done();
-    this.stream.emit('turn.ended', one.session, 'agent', {
-      session: one.session,
-      task: one.task,
-      turn: one.turn,
-      participant: one.participant,
-    });
+    const { session, task, turn, participant } = one;
+    this.stream.emit('turn.ended', session, 'agent', { session, task, turn, participant });
   }
 }

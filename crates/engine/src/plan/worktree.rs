@@ -73,13 +73,13 @@ fn branch(plan: &Plan, name: &str) -> String {
     name.replacen(&stem(plan), &format!("plan-{}/", plan.id.short()), 1)
 }
 
-/// Worktrees of the plan that are not in the trash, the oldest first.
+/// Worktrees of the plan that are not in the trash, by their names.
 pub(crate) fn all(shared: &Shared, plan: &Plan) -> Result<Vec<Worktree>, Refusal> {
     let stem = stem(plan);
     let rows = shared.store.read(|view| view.live_worktrees())?;
     let mut own: Vec<Worktree> = rows.into_iter().map(|row| row.worktree).collect();
     own.retain(|worktree| worktree.repo == plan.repo && worktree.name.starts_with(&stem));
-    own.sort_by_key(|worktree| worktree.id);
+    own.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(own)
 }
 
