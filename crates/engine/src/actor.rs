@@ -170,7 +170,9 @@ impl SessionActor {
                 Some(Mail::Look) => {}
                 Some(Mail::TurnOver(participant)) => {
                     self.turns.remove(&participant);
-                    self.think_of_a_title();
+                    if let Err(refusal) = self.think_of_a_title() {
+                        tracing::warn!(session = %self.session, %refusal, "nobody knows whether it wants a title");
+                    }
                 }
                 Some(Mail::PlanMoved { plan, failed }) => news = self.plan_moved(plan, failed),
                 Some(Mail::CancelPlan(plan)) => {
@@ -215,12 +217,18 @@ impl SessionActor {
         self.look_at_tasks().await
     }
 
-    /// Once in the actor's life, when the first turn is over, and in nobody's way.
-    fn think_of_a_title(&mut self) {
-        if !std::mem::replace(&mut self.titled, true) {
-            let (shared, session) = (Arc::clone(&self.shared), self.session);
-            self.shared.tasks.spawn(async move { title::by_model(&shared, session).await });
+    /// Once in the actor's life, when a turn is over that says what the session is about, and in nobody's way.
+    fn think_of_a_title(&mut self) -> Result<(), Refusal> {
+        if self.titled {
+            return Ok(());
         }
+        let time = title::time(&self.shared, self.session)?;
+        self.titled = !matches!(time, title::Time::Later);
+        if let title::Time::Now(first) = time {
+            let (shared, session) = (Arc::clone(&self.shared), self.session);
+            self.shared.tasks.spawn(async move { title::by_model(&shared, session, &first).await });
+        }
+        Ok(())
     }
 
     fn look_at_plans(&mut self) -> Result<(), Refusal> {

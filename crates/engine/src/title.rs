@@ -10,7 +10,8 @@ use crate::session::TITLE_MAX;
 use crate::turn::start;
 use llm::{Request, Turn};
 use model::{
-    Actor, Event, Namer, Participant, Refusal, Role, SessionId, SessionKind, SessionRenamed, TurnOutcome,
+    Actor, Event, Namer, Participant, Refusal, Role, SessionId, SessionKind, SessionRenamed, Task,
+    TurnOutcome,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,8 @@ const SHOWN_MAX: usize = 2 * 1024;
 const TOKENS_MAX: u32 = 1_024;
 /// How long a title may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Tasks that are looked through for one that was answered. A session with more, all of them failed, keeps its first words.
+const TASKS_LOOKED: usize = 100;
 /// Longest title that is taken from a model, in characters.
 const MODEL_TITLE_MAX: usize = 80;
 
@@ -38,22 +41,54 @@ pub(crate) fn by_words(session: SessionId, named_by: Namer, prompt: &str) -> Opt
     }))
 }
 
-/// What is known of a first turn whose session has no name yet.
-struct First {
+/// The first turn that was completed, of a session that has no name yet.
+pub(crate) struct First {
     participant: Participant,
     turn: model::Turn,
     asked: String,
     answered: String,
 }
 
-/// Names the session, when its first turn is over and nobody has. What goes wrong leaves the first words.
-pub(crate) async fn by_model(shared: &Arc<Shared>, session: SessionId) {
+/// Whether the model is to be asked for a title.
+pub(crate) enum Time {
+    Now(Box<First>),
+    /// Nothing was done yet that it could be named for.
+    Later,
+    /// It has a name, or keeps its first words.
+    Never,
+}
+
+/// Whether it is time to name the session. However many prompts wait, and however many failed before, the first that was
+/// answered counts.
+pub(crate) fn time(shared: &Shared, session: SessionId) -> Result<Time, Refusal> {
     if shared.config.snapshot().config.titles != Titles::Model {
-        return;
+        return Ok(Time::Never);
     }
+    shared.store.read_or_refuse(|view| {
+        let row = view.session(session)?.map(|row| row.session);
+        let nameless = |row: &model::Session| {
+            row.named_by == Namer::Words && row.lineage.kind == SessionKind::Conversation
+        };
+        if !row.is_some_and(|row| nameless(&row)) {
+            return Ok(Time::Never);
+        }
+        let tasks = view.tasks_page(session, None, TASKS_LOOKED + 1)?;
+        if tasks.len() > TASKS_LOOKED {
+            return Ok(Time::Never);
+        }
+        for task in tasks {
+            if let Some(first) = first(view, task.task)? {
+                return Ok(Time::Now(Box::new(first)));
+            }
+        }
+        Ok(Time::Later)
+    })
+}
+
+/// Names the session for its first turn, if nobody has meanwhile. What goes wrong leaves the first words.
+pub(crate) async fn by_model(shared: &Arc<Shared>, session: SessionId, first: &First) {
     let named = async {
-        let Some(first) = shared.store.read_or_refuse(|view| first(view, session))? else { return Ok(()) };
-        let Some(title) = think(shared, session, &first).await? else { return Ok(()) };
+        let Some(title) = think(shared, session, first).await? else { return Ok(()) };
         let command = move |view: &store::View<'_>| {
             let named_by = view.session(session)?.map(|row| row.session.named_by);
             let free = named_by == Some(Namer::Words);
@@ -68,24 +103,17 @@ pub(crate) async fn by_model(shared: &Arc<Shared>, session: SessionId) {
     }
 }
 
-/// None when there is nothing to name, or it is not the time.
-fn first(view: &store::View<'_>, session: SessionId) -> Result<Option<First>, Refusal> {
-    let Some(row) = view.session(session)? else { return Ok(None) };
-    if row.session.named_by != Namer::Words || row.session.lineage.kind != SessionKind::Conversation {
-        return Ok(None);
-    }
-    let mut tasks = view.tasks_page(session, None, 2)?;
-    let (Some(task), true) = (tasks.pop(), tasks.is_empty()) else { return Ok(None) };
+/// The task's turn that was completed; none while there is none.
+fn first(view: &store::View<'_>, task: Task) -> Result<Option<First>, Refusal> {
     let said = |turn: &store::TurnRow| matches!(turn.outcome, Some(TurnOutcome::Completed { .. }));
-    let ended = view.turns(task.task.id)?.into_iter().find(said);
-    let Some(turn) = ended else { return Ok(None) };
+    let Some(turn) = view.turns(task.id)?.into_iter().find(said) else { return Ok(None) };
     let Some(seat) = view.participant(turn.turn.participant)? else { return Ok(None) };
-    let said = view.task_messages(task.task.id)?;
+    let said = view.task_messages(task.id)?;
     let answered = said.iter().rev().find(|message| message.role == Role::Assistant);
     Ok(Some(First {
         participant: seat.participant,
         turn: turn.turn,
-        asked: task.task.prompt,
+        asked: task.prompt,
         answered: answered.map(model::Message::text).unwrap_or_default(),
     }))
 }
