@@ -134,14 +134,17 @@ pub(crate) fn seat_of(seats: &[store::ParticipantRow], agent: &AgentName) -> Res
 
 /// Refuses a child where agents have spawned as deep as they may, or as many as may work at once.
 fn within(view: &View<'_>, parent: SessionId, depth: u32, children: u32) -> Result<(), Refusal> {
-    if view.ancestors(parent)?.len() >= depth as usize {
+    // A fork is the same generation: nobody spawned it.
+    let line = view.kin(parent)?.into_iter().chain(view.ancestors(parent)?);
+    if line.filter(|kin| kin.parent.is_some()).count() >= depth as usize {
         let message = format!("agents spawn {depth} generations deep at most");
         return Err(Refusal::new(RefusalKind::Forbidden, "spawn_depth", message)
             .hint("do it yourself, or ask the user; limits.spawn_depth in config.json says how deep"));
     }
     // More that have ended do not matter, and the newest are last: it is enough to know that there are too many that work.
     let kin = view.descendants(parent, 1, KIN_LOOKED)?;
-    let working = kin.iter().filter(|kin| kin.state == SessionState::Running).count();
+    let at_work = |kin: &&store::Kin| kin.parent.is_some() && kin.state == SessionState::Running;
+    let working = kin.iter().filter(at_work).count();
     if working >= children as usize {
         let message = format!("{working} children of your session are at work; the limit is {children}");
         return Err(Refusal::new(RefusalKind::Busy, "spawn_children", message).hint(
