@@ -123,15 +123,14 @@ impl Engine {
     /// Those that are open, in the order in which they will be tried; with `ended`, behind them those that are over, the newest
     /// first.
     pub fn merges(&self, repo: Option<RepoId>, ended: bool) -> Result<Vec<MergeRow>, Refusal> {
-        let mut found = self.shared.store.read(|view| {
+        let found = self.shared.store.read(|view| {
             let mut found = view.open_merges()?;
+            found.retain(|row| repo.is_none_or(|repo| repo == row.entry.repo));
             if ended {
-                let newest = view.newest_merges(ENDED_MAX)?.into_iter();
-                found.extend(newest.filter(|row| row.state.is_terminal()));
+                found.extend(view.ended_merges(repo, ENDED_MAX)?);
             }
             Ok(found)
         })?;
-        found.retain(|row| repo.is_none_or(|repo| repo == row.entry.repo));
         Ok(found)
     }
 

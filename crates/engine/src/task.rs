@@ -38,28 +38,21 @@ impl Engine {
         let limit = if limit == 0 { PAGE_MAX } else { limit.min(PAGE_MAX) };
         self.shared.store.read_or_refuse(|view| {
             visible(view, session)?;
-            let mut rows = view.tasks_page(session, before, limit + 1)?;
-            let more = rows.len() > limit;
-            if more {
-                rows.remove(0);
-            }
-            let earlier = rows.first().filter(|_| more).map(|row| row.task.id);
-            let tasks = rows.into_iter().map(|row| task_view(view, row)).collect::<Result<_, _>>()?;
-            Ok(TaskPage { tasks, earlier })
+            page(view, view.tasks_page(session, before, limit + 1)?, limit)
         })
     }
 
-    /// Tasks of all sessions in one of these states.
-    pub fn tasks_in_state(&self, states: &[TaskState]) -> Result<Vec<TaskView>, Refusal> {
-        self.shared.store.read_or_refuse(|view| {
-            let mut shown = Vec::new();
-            for row in view.tasks_in_state(states)? {
-                if view.session(row.task.session)?.is_some() {
-                    shown.push(task_view(view, row)?);
-                }
-            }
-            Ok(shown)
-        })
+    /// A page of the tasks of all sessions in one of these states: the newest ones before `before`, oldest of them first.
+    pub fn tasks_by_state(
+        &self,
+        states: &[TaskState],
+        before: Option<TaskId>,
+        limit: usize,
+    ) -> Result<TaskPage, Refusal> {
+        let limit = if limit == 0 { PAGE_MAX } else { limit.min(PAGE_MAX) };
+        self.shared
+            .store
+            .read_or_refuse(|view| page(view, view.tasks_by_state(states, before, limit + 1)?, limit))
     }
 
     pub fn task(&self, task: TaskId) -> Result<TaskView, Refusal> {
@@ -134,6 +127,17 @@ impl Engine {
     pub fn resolve_task(&self, given: &str) -> Result<TaskId, Refusal> {
         self.resolve(given)
     }
+}
+
+/// A page of these, of which one more was asked for than fits.
+fn page(view: &View<'_>, mut rows: Vec<TaskRow>, limit: usize) -> Result<TaskPage, Refusal> {
+    let more = rows.len() > limit;
+    if more {
+        rows.remove(0);
+    }
+    let earlier = rows.first().filter(|_| more).map(|row| row.task.id);
+    let tasks = rows.into_iter().map(|row| task_view(view, row)).collect::<Result<_, _>>()?;
+    Ok(TaskPage { tasks, earlier })
 }
 
 /// What waits for a task that will not be completed, directly or through others, ends with it.

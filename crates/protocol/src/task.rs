@@ -271,7 +271,7 @@ pub struct SessionTaskQuery {
     pub limit: Option<usize>,
 }
 
-/// Which tasks of the workspace to list.
+/// Which tasks of the workspace to list: the newest page, or the newest before one. Oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
@@ -279,6 +279,13 @@ pub struct TaskQuery {
     /// One state, or several with commas between; without it the ones that have not ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// `next` of the page after: tasks older than this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>)]
+    pub before: Option<TaskId>,
+    /// 1 to 200; 200 without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
 }
 
 impl TaskQuery {
@@ -325,7 +332,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         )
         .body::<TaskMove>()
         .lists::<Task>(),
-        op("list_tasks", Get, "/tasks", User, "Lists tasks of the workspace by state.")
+        op("list_tasks", Get, "/tasks", User, "Lists the newest tasks of the workspace by state, oldest of them first.")
             .query::<TaskQuery>()
             .lists::<Task>(),
         op("get_task", Get, "/tasks/{id}", Run, "Shows a task.").returns::<Task>(),
@@ -351,7 +358,9 @@ mod tests {
     use super::*;
 
     fn states(given: &str) -> Result<Vec<TaskState>, String> {
-        TaskQuery { state: Some(given.to_owned()) }.states().map_err(|refusal| refusal.code.into_owned())
+        TaskQuery { state: Some(given.to_owned()), ..TaskQuery::default() }
+            .states()
+            .map_err(|refusal| refusal.code.into_owned())
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::sql::{Row, params};
 use crate::statement::statements;
 use crate::view::limit;
 use crate::{StoreError, View, column};
-use model::{MergeChange, MergeEntry, MergeId, MergeMode, MergeState, Timestamp};
+use model::{MergeChange, MergeEntry, MergeId, MergeMode, MergeState, RepoId, Timestamp};
 
 /// An entry as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +25,10 @@ statements! { QUERIES in Sessions {
     MERGE = "SELECT data, state, priority, rank, attempt, mode, updated_at, change FROM merges WHERE merge_id = ?1";
     OPEN_MERGES = "SELECT data, state, priority, rank, attempt, mode, updated_at, change FROM merges
         WHERE is_open = 1 ORDER BY priority DESC, rank";
-    NEWEST_MERGES = "SELECT data, state, priority, rank, attempt, mode, updated_at, change FROM merges
-        WHERE seq > 0 ORDER BY seq DESC LIMIT ?1";
+    ENDED_MERGES = "SELECT data, state, priority, rank, attempt, mode, updated_at, change FROM merges
+        WHERE is_open = 0 ORDER BY seq DESC LIMIT ?1";
+    ENDED_MERGES_OF = "SELECT data, state, priority, rank, attempt, mode, updated_at, change FROM merges
+        WHERE repo_id = ?1 AND is_open = 0 ORDER BY seq DESC LIMIT ?2";
 } }
 
 impl View<'_> {
@@ -39,9 +41,12 @@ impl View<'_> {
         self.rows(&OPEN_MERGES, [], read)
     }
 
-    /// The newest first, whatever became of them.
-    pub fn newest_merges(&self, most: usize) -> Result<Vec<MergeRow>, StoreError> {
-        self.rows(&NEWEST_MERGES, params![limit(most)], read)
+    /// Those that are over, of one repo or of all, the one that was added last first.
+    pub fn ended_merges(&self, repo: Option<RepoId>, most: usize) -> Result<Vec<MergeRow>, StoreError> {
+        match repo {
+            None => self.rows(&ENDED_MERGES, params![limit(most)], read),
+            Some(repo) => self.rows(&ENDED_MERGES_OF, params![repo.to_string(), limit(most)], read),
+        }
     }
 }
 

@@ -100,6 +100,16 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0017_merge_queue",
         sql: include_str!("../migrations/sessions/0017_merge_queue.sql"),
     },
+    Migration {
+        number: 21,
+        name: "sessions/0021_listed_tasks",
+        sql: include_str!("../migrations/sessions/0021_listed_tasks.sql"),
+    },
+    Migration {
+        number: 22,
+        name: "sessions/0022_ended_merges",
+        sql: include_str!("../migrations/sessions/0022_ended_merges.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[
@@ -207,10 +217,13 @@ mod tests {
                 .map(|entry| entry.unwrap().file_name().into_string().unwrap())
                 .collect();
             files.sort();
-            let embedded: Vec<String> = (1u32..)
-                .zip(migrations(database))
-                .map(|(number, migration)| {
-                    assert_eq!(migration.number, number);
+            let all = migrations(database);
+            // A number may be left out, and is never used twice.
+            assert!(all.is_sorted_by(|before, after| before.number < after.number));
+            let embedded: Vec<String> = all
+                .iter()
+                .map(|migration| {
+                    let number = migration.number;
                     let file = migration.name.strip_prefix(database.as_str()).unwrap();
                     assert!(file.starts_with(&format!("/{number:04}_")), "{file}");
                     format!("{}.sql", &file[1..])

@@ -57,8 +57,9 @@ mod sealed {
 }
 
 macro_rules! short_ids {
-    ($($id:ident $noun:literal $database:ident $table:literal $column:literal $title:literal $visible:literal
-        $exact:ident $prefix:ident $($newest:ident)?;)+) => {
+    // What each of the ways finds is said behind it: a condition on the row.
+    ($($id:ident $noun:literal $database:ident $table:literal $column:literal $title:literal:
+        $exact:ident $known:literal, $prefix:ident $listed:literal $(, $newest:ident $there:literal)?;)+) => {
         $(
             impl sealed::Stored for model::$id {
                 const EXACT: sealed::Lookup = sealed::Lookup($exact);
@@ -72,7 +73,7 @@ macro_rules! short_ids {
                 #[cfg(test)]
                 name: stringify!($exact),
                 database: crate::statement::Database::$database,
-                sql: concat!("SELECT ", $column, " AS id FROM ", $table, " WHERE ", $column, " = ?1", $visible),
+                sql: concat!("SELECT ", $column, " AS id FROM ", $table, " WHERE ", $column, " = ?1", $known),
                 postgresql: None,
             };
             const $prefix: Statement = Statement {
@@ -81,7 +82,7 @@ macro_rules! short_ids {
                 database: crate::statement::Database::$database,
                 sql: concat!(
                     "SELECT ", $column, " AS id, ", $title, " AS title FROM ", $table,
-                    " WHERE short_id >= ?1 AND short_id < ?2", $visible, " ORDER BY seq DESC LIMIT ?3"
+                    " WHERE short_id >= ?1 AND short_id < ?2", $listed, " ORDER BY seq DESC LIMIT ?3"
                 ),
                 postgresql: None,
             };
@@ -89,7 +90,7 @@ macro_rules! short_ids {
                 #[cfg(test)]
                 name: stringify!($newest),
                 database: crate::statement::Database::$database,
-                sql: concat!("SELECT ", $column, " AS id FROM ", $table, " WHERE seq > 0", $visible, " ORDER BY seq DESC LIMIT 1"),
+                sql: concat!("SELECT ", $column, " AS id FROM ", $table, " WHERE seq > 0", $there, " ORDER BY seq DESC LIMIT 1"),
                 postgresql: None,
             };)?
         )+
@@ -101,32 +102,38 @@ macro_rules! short_ids {
 }
 
 short_ids! {
-    SessionId "session" Sessions "sessions" "session_id" "title" " AND removed_at IS NULL" SESSION_ID SESSION_PREFIX;
-    ParticipantId "participant" Sessions "participants" "participant_id" "agent" "" PARTICIPANT_ID PARTICIPANT_PREFIX;
-    TaskId "task" Sessions "tasks" "task_id" "title" "" TASK_ID TASK_PREFIX TASK_NEWEST;
-    TurnId "turn" Sessions "turns" "turn_id" "''" "" TURN_ID TURN_PREFIX;
-    PermissionId "permission" Sessions "permissions" "permission_id" "''" ""
-        PERMISSION_ID PERMISSION_PREFIX PERMISSION_NEWEST;
-    PermissionRuleId "permission rule" Sessions "permission_rules" "rule_id" "''" "" RULE_ID RULE_PREFIX RULE_NEWEST;
-    PlanId "plan" Sessions "plans" "plan_id" "''" "" PLAN_ID PLAN_PREFIX PLAN_NEWEST;
-    CheckpointId "checkpoint" Sessions "checkpoints" "checkpoint_id" "git_ref" ""
-        CHECKPOINT_ID CHECKPOINT_PREFIX CHECKPOINT_NEWEST;
-    ArtifactId "artifact" Sessions "artifacts" "artifact_id" "file_path" " AND listed = 1"
-        ARTIFACT_ID ARTIFACT_PREFIX ARTIFACT_NEWEST;
-    RepoId "repo" Sessions "repos" "repo_id" "slug" "" REPO_ID REPO_PREFIX REPO_NEWEST;
-    WorktreeId "worktree" Sessions "worktrees" "worktree_id" "name" "" WORKTREE_ID WORKTREE_PREFIX;
-    MergeId "merge" Sessions "merges" "merge_id" "name" "" MERGE_ID MERGE_PREFIX MERGE_NEWEST;
-    BoardId "board" Sessions "boards" "board_id" "name" "" BOARD_ID BOARD_PREFIX BOARD_NEWEST;
-    CardId "card" Sessions "board_cards" "card_id" "substr(note, 1, 60)" "" CARD_ID CARD_PREFIX;
-    ZoneId "zone" Sessions "board_zones" "zone_id" "name" "" ZONE_ID ZONE_PREFIX;
-    CommentId "comment" Sessions "board_comments" "comment_id" "''" "" COMMENT_ID COMMENT_PREFIX;
-    MessageId "message" Messages "agent_messages" "message_id" "substr(content, 1, 60)" "" MESSAGE_ID MESSAGE_PREFIX;
+    SessionId "session" Sessions "sessions" "session_id" "title":
+        SESSION_ID " AND removed_at IS NULL", SESSION_PREFIX " AND removed_at IS NULL";
+    ParticipantId "participant" Sessions "participants" "participant_id" "agent":
+        PARTICIPANT_ID "", PARTICIPANT_PREFIX "";
+    TaskId "task" Sessions "tasks" "task_id" "title":
+        TASK_ID "", TASK_PREFIX " AND listed = 1", TASK_NEWEST " AND listed = 1";
+    TurnId "turn" Sessions "turns" "turn_id" "''": TURN_ID "", TURN_PREFIX "";
+    PermissionId "permission" Sessions "permissions" "permission_id" "''":
+        PERMISSION_ID "", PERMISSION_PREFIX "", PERMISSION_NEWEST "";
+    PermissionRuleId "permission rule" Sessions "permission_rules" "rule_id" "''":
+        RULE_ID "", RULE_PREFIX "", RULE_NEWEST "";
+    PlanId "plan" Sessions "plans" "plan_id" "''": PLAN_ID "", PLAN_PREFIX "", PLAN_NEWEST "";
+    CheckpointId "checkpoint" Sessions "checkpoints" "checkpoint_id" "git_ref":
+        CHECKPOINT_ID "", CHECKPOINT_PREFIX " AND removed IS NULL", CHECKPOINT_NEWEST " AND removed IS NULL";
+    ArtifactId "artifact" Sessions "artifacts" "artifact_id" "file_path":
+        ARTIFACT_ID " AND listed = 1", ARTIFACT_PREFIX " AND listed = 1", ARTIFACT_NEWEST " AND listed = 1";
+    RepoId "repo" Sessions "repos" "repo_id" "slug": REPO_ID "", REPO_PREFIX "", REPO_NEWEST "";
+    WorktreeId "worktree" Sessions "worktrees" "worktree_id" "name":
+        WORKTREE_ID "", WORKTREE_PREFIX "", WORKTREE_NEWEST " AND state = 'live'";
+    MergeId "merge" Sessions "merges" "merge_id" "name": MERGE_ID "", MERGE_PREFIX "", MERGE_NEWEST "";
+    BoardId "board" Sessions "boards" "board_id" "name": BOARD_ID "", BOARD_PREFIX "", BOARD_NEWEST "";
+    CardId "card" Sessions "board_cards" "card_id" "substr(note, 1, 60)": CARD_ID "", CARD_PREFIX "";
+    ZoneId "zone" Sessions "board_zones" "zone_id" "name": ZONE_ID "", ZONE_PREFIX "";
+    CommentId "comment" Sessions "board_comments" "comment_id" "''": COMMENT_ID "", COMMENT_PREFIX "";
+    MessageId "message" Messages "agent_messages" "message_id" "substr(content, 1, 60)":
+        MESSAGE_ID "", MESSAGE_PREFIX "";
 }
 
 impl View<'_> {
     /// Takes a full id, or at least [`SHORT_ID_MIN`] characters of a short one; case and the usual slips of the eye
     /// (`o` for `0`, `i` and `l` for `1`) do not matter; or [`LAST`], where a noun has a newest one. What does not exist is
-    /// `None`.
+    /// `None`; of what was removed, or is hidden, only the full id may still be known.
     pub fn resolve<I: ShortId>(&self, given: &str) -> Result<Resolved<I>, StoreError> {
         self.resolve_among(given, RESOLVE_MAX)
     }

@@ -73,7 +73,17 @@ statements! { QUERIES in Sessions {
          WHERE t.session_id = ?1 AND t.open = 1 AND t.state = 'submitted' ORDER BY t.priority DESC, t.queue_rank"
     );
     TASKS_OF_PLAN = concat!("SELECT ", task_columns!(), " FROM tasks t WHERE t.plan_id = ?1 ORDER BY t.seq");
-    TASKS_IN_STATE = concat!("SELECT ", task_columns!(), " FROM tasks t WHERE t.state = ?1 ORDER BY t.seq");
+    TASKS_IN_STATE = concat!(
+        "SELECT ", task_columns!(), " FROM tasks t WHERE t.state = ?1 AND t.listed IS NOT NULL ORDER BY t.seq"
+    );
+    NEWEST_IN_STATE = concat!(
+        "SELECT ", task_columns!(), " FROM tasks t WHERE t.state = ?1 AND t.listed IS NOT NULL
+            ORDER BY t.seq DESC LIMIT ?2"
+    );
+    IN_STATE_BEFORE = concat!(
+        "SELECT ", task_columns!(), " FROM tasks t WHERE t.state = ?1 AND t.listed IS NOT NULL
+            AND t.seq < (SELECT b.seq FROM tasks b WHERE b.task_id = ?2) ORDER BY t.seq DESC LIMIT ?3"
+    );
     READY_TASKS = concat!(
         "SELECT ", task_columns!(), " FROM tasks t
          WHERE t.session_id = ?1 AND t.open = 1 AND t.state IN ('submitted', 'working')
@@ -153,16 +163,38 @@ impl View<'_> {
         self.rows(&WAITING_TASKS, [session.to_string()], read_task)
     }
 
-    /// Of all sessions, in the order of submission.
+    /// Of all sessions that are there, in the order of submission. Only of states that few tasks are in.
     pub fn tasks_in_state(&self, states: &[TaskState]) -> Result<Vec<TaskRow>, StoreError> {
         let mut found = Vec::new();
         for state in TaskState::ALL.into_iter().filter(|state| states.contains(state)) {
-            found.extend(self.rows(&TASKS_IN_STATE, [state.as_str()], |row| {
-                Ok((row.get::<_, i64>("seq")?, read_task(row)?))
-            })?);
+            found.extend(self.rows(&TASKS_IN_STATE, [state.as_str()], read_numbered)?);
         }
         found.sort_by_key(|(seq, _)| *seq);
         Ok(found.into_iter().map(|(_, task)| task).collect())
+    }
+
+    /// The newest `most` tasks in one of these states of all sessions that are there, or the newest before `before`; oldest
+    /// of them first. Nothing is before a task that does not exist.
+    pub fn tasks_by_state(
+        &self,
+        states: &[TaskState],
+        before: Option<TaskId>,
+        most: usize,
+    ) -> Result<Vec<TaskRow>, StoreError> {
+        let mut found = Vec::new();
+        for state in TaskState::ALL.into_iter().filter(|state| states.contains(state)) {
+            let state = state.as_str();
+            found.extend(match before {
+                None => self.rows(&NEWEST_IN_STATE, params![state, limit(most)], read_numbered),
+                Some(before) => {
+                    let before = before.to_string();
+                    self.rows(&IN_STATE_BEFORE, params![state, before, limit(most)], read_numbered)
+                }
+            }?);
+        }
+        found.sort_by_key(|(seq, _)| *seq);
+        let older = found.len().saturating_sub(most);
+        Ok(found.into_iter().skip(older).map(|(_, task)| task).collect())
     }
 
     /// In the order of submission.
@@ -218,6 +250,11 @@ impl View<'_> {
     pub fn queue_depth(&self, session: SessionId) -> Result<u64, StoreError> {
         self.count(&QUEUE_DEPTH, [session.to_string()])
     }
+}
+
+/// With the number of its event.
+fn read_numbered(row: &Row<'_>) -> Result<(i64, TaskRow), StoreError> {
+    Ok((row.get("seq")?, read_task(row)?))
 }
 
 fn read_task(row: &Row<'_>) -> Result<TaskRow, StoreError> {

@@ -2,6 +2,7 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { client, take } from './client';
 import { useLive } from './live';
+import type { Page, Task } from './nouns';
 
 /** Messages per page of history; the daemon gives no more at once. */
 export const MESSAGE_PAGE = 200;
@@ -55,10 +56,28 @@ export const tasksQuery = (session: string) =>
     select: (page) => page.items,
   });
 
+/** Pages of open tasks that are asked for; of more the newest are shown. */
+const OPEN_TASK_PAGES = 10;
+
+/** Page after page, from the newest to the oldest. */
+async function openTasks(signal: AbortSignal): Promise<Page<Task>> {
+  let items: Task[] = [];
+  let before: string | null = null;
+  for (let pages = 0; pages < OPEN_TASK_PAGES; pages += 1) {
+    const params = before === null ? {} : { query: { before } };
+    // Each page says where the one before it begins.
+    const page: Page<Task> = await take(client.GET('/api/v1/tasks', { signal, params }));
+    items = [...page.items, ...items];
+    before = page.next;
+    if (before === null) break;
+  }
+  return { items, next: before };
+}
+
 /** Tasks of all sessions that are not over. */
 export const openTasksQuery = queryOptions({
   queryKey: keys.openTasks,
-  queryFn: ({ signal }) => take(client.GET('/api/v1/tasks', { signal })),
+  queryFn: ({ signal }) => openTasks(signal),
   select: (page) => page.items,
 });
 

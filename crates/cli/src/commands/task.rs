@@ -14,7 +14,7 @@ use crate::render::{Cell, Paint, Sheet, Table};
 use clap::{Args, Subcommand};
 use client::Client;
 use model::{OnFailed, TaskState};
-use protocol::{GitState, NewAnswer, NewSteer, Plan, Task as Shown, TaskMove, TaskQuery};
+use protocol::{GitState, NewAnswer, NewSteer, Plan, SessionTaskQuery, Task as Shown, TaskMove, TaskQuery};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
@@ -100,6 +100,12 @@ pub(crate) struct List {
     /// Only the tasks of this session, ended ones too
     #[arg(long, conflicts_with = "state")]
     session: Option<String>,
+    /// The newest so many, 200 at most
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Those that are older than this task: `next` of a page with --json
+    #[arg(long, value_name = "TASK")]
+    before: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -144,14 +150,7 @@ pub(crate) struct Wait {
 impl Task {
     pub(crate) fn run(self, context: &Context) -> Outcome {
         match self {
-            Self::List(List { state, session }) => {
-                let tasks = context.talk("asking the daemon", async |client| match &session {
-                    Some(session) => Ok(client.session_tasks(session).await?.value),
-                    None => Ok(client.tasks(&TaskQuery { state }).await?),
-                })?;
-                context.screen.show(&tasks, || table(context, &tasks.items))?;
-                Ok(Exit::Done)
-            }
+            Self::List(wish) => list(context, wish),
             Self::Show(one) => {
                 let task = context
                     .talk("asking the daemon", async |client| Ok(client.task(&one.task).await?.value))?;
@@ -192,6 +191,28 @@ impl Task {
             Self::Wait(wait) => wait_for(context, wait.tasks),
         }
     }
+}
+
+fn list(context: &Context, wish: List) -> Outcome {
+    let List { state, session, limit, before } = wish;
+    let tasks = context.talk("asking the daemon", async |client| {
+        let before = match &before {
+            Some(before) => Some(client.task(before).await?.value.id),
+            None => None,
+        };
+        match &session {
+            Some(session) => {
+                let query = SessionTaskQuery { before, limit };
+                Ok(client.session_tasks_page(session, &query).await?.value)
+            }
+            None => Ok(client.tasks(&TaskQuery { state, before, limit }).await?),
+        }
+    })?;
+    context.screen.show(&tasks, || table(context, &tasks.items))?;
+    if let Some(next) = tasks.next.as_ref().filter(|_| !context.screen.json) {
+        context.screen.say(&format!("there are older ones: `--before {next}`"));
+    }
+    Ok(Exit::Done)
 }
 
 enum Canceled {

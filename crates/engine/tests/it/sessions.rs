@@ -272,6 +272,27 @@ async fn a_session_nobody_named_is_named_by_its_words_and_then_by_the_model() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn it_is_named_for_its_first_answer_whatever_waits_behind_it_or_failed_before() {
+    let scene = Scene::new(&[]).await;
+    scene.titled_by("model");
+    let by_model = async |session| {
+        let named = || scene.engine().session(session).unwrap().session.named_by == Namer::Model;
+        scene.until("the model names it", || named().then_some(())).await;
+    };
+    let queued = scene.session(None, &["claude"]).await;
+    let first = busy(&scene, queued).await;
+    let second = scene.prompt(queued, "[[say second]]", &[]).await.unwrap().task.id;
+    scene.engine().answer_task(&call(), first, "yes".to_owned()).await.unwrap();
+    scene.task_over(second).await;
+    by_model(queued).await;
+    let failing = scene.session(None, &["claude"]).await;
+    let failed = scene.prompt(failing, "Paint it [[error 400]]", &[]).await.unwrap().task.id;
+    assert_eq!(scene.task_over(failed).await.state, TaskState::Failed);
+    done(&scene, failing, "[[say painted]]").await;
+    by_model(failing).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_removed_when_it_rests_and_nothing_hangs_on_it() {
     let scene = Scene::new(&[]).await;
     let session = scene.session(None, &["claude"]).await;
@@ -313,6 +334,16 @@ async fn names_for_the_last_one_and_for_the_parent() {
     assert_eq!(engine.resolve_session("@last").unwrap(), first, "an archived one is not meant");
     let task = done(&scene, first, "[[say x]]").await.task.id;
     assert_eq!(engine.resolve_task("@last").unwrap(), task);
+    // What an aside does, and what was of a removed session, is meant by nobody.
+    let question = NewQuestion { question: "x".to_owned(), ..NewQuestion::default() };
+    let aside = engine.ask_session(&call(), first, question).await.unwrap().task.task.id;
+    assert_eq!(engine.resolve_task("@last").unwrap(), task);
+    assert_eq!(engine.resolve_task(&aside.to_string()).unwrap(), aside);
+    scene.task_over(aside).await;
+    let gone = scene.session(None, &["claude"]).await;
+    done(&scene, gone, "[[say z]]").await;
+    engine.remove_session(&call(), gone, false).await.unwrap();
+    assert_eq!(engine.resolve_task("@last").unwrap(), task);
     assert_eq!(engine.resolve_session("@parent").unwrap_err().code, "no_calling_session");
     let child = NewSpawn { prompt: "[[say y]]".to_owned(), ..NewSpawn::default() };
     let child = engine.spawn_session(&call(), first, child).await.unwrap().session;
@@ -343,7 +374,15 @@ async fn agents_spawn_so_deep_and_so_many_and_no_more() {
     scene.configure(serde_json::json!({ "spawn_depth": 2, "spawn_children": 1 }));
     scene.engine().reload_config().unwrap();
     let engine = scene.engine();
-    let root = engine.session(scene.session(None, &["claude"]).await).unwrap();
+    // However often the user forks: a fork is no generation of spawning, and no child at work.
+    let mut root = scene.session(None, &["claude"]).await;
+    for _ in 0..3 {
+        done(&scene, root, "[[say known]]").await;
+        root = engine.fork_session(&call(), root, NewFork::default()).await.unwrap().session.id;
+    }
+    let root = engine.session(root).unwrap();
+    let fork = engine.fork_session(&call(), root.session.id, NewFork::default()).await.unwrap().session.id;
+    busy(&scene, fork).await;
     let spawn = async |from: &engine::SessionView, text: &str| {
         let seat = from.participants[0].participant.id;
         let caller = Caller::Run {

@@ -337,11 +337,13 @@ async fn list(call: Call, _: List) -> Result<Answer, Failure> {
     let asks =
         matches!(call.seat.credential, Credential::User) && call.shared.place.root.daemon_info().exists();
     let tasks = match asks {
-        true => call.daemon().tasks(&protocol::TaskQuery::default()).await.ok(),
+        true => {
+            let newest = protocol::TaskQuery { limit: Some(LISTED_MAX), ..protocol::TaskQuery::default() };
+            call.daemon().tasks(&newest).await.ok()
+        }
         false => None,
     };
-    let tasks: Option<Vec<Task>> =
-        tasks.map(|page| page.items.into_iter().take(LISTED_MAX).map(Task::from).collect());
+    let tasks: Option<Vec<Task>> = tasks.map(|page| page.items.into_iter().map(Task::from).collect());
     let mut lines: Vec<String> = offers
         .iter()
         .map(|offer| {

@@ -101,6 +101,9 @@ async fn lists_and_queries_have_bounds() {
         "/events?after=42",
         "/events?after=1.2.3",
         "/tasks?state=done",
+        "/tasks?limit=0",
+        "/tasks?limit=201",
+        "/tasks?before=ses_1",
     ] {
         let reply = house.get(path).await;
         assert_eq!(reply.status, 400, "{path}: {}", reply.body);
@@ -109,7 +112,7 @@ async fn lists_and_queries_have_bounds() {
         "/sessions?limit=200",
         "/notices?limit=1&after=0",
         "/events?limit=1000&after=0.0",
-        "/tasks?state=failed",
+        "/tasks?state=failed&limit=200",
     ] {
         assert_eq!(house.get(path).await.status, 200, "{path}");
     }

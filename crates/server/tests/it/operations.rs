@@ -220,6 +220,14 @@ async fn tasks_and_plans(house: &House, contract: &mut Contract, session: &str) 
     assert_eq!((again.status, again.code().as_str()), (409, "no_question"), "nobody asks any more");
     let next = json!({ "text": "Then this", "targets": ["claude"] });
     let next = house.post(&format!("/sessions/{session}/messages"), next).await.json();
+    // Page after page, each with the newest that are older.
+    let of_all = "/tasks?state=submitted,working,input_required,completed,failed,canceled&limit=1";
+    let newest = house.get(of_all).await.json();
+    let before = house.get(&format!("{of_all}&before={}", text(&newest["next"]))).await.json();
+    let only = |page: &Value| page["items"].as_array().map(Vec::len);
+    assert_eq!((only(&newest), only(&before)), (Some(1), Some(1)));
+    assert!(newest["items"][0]["created_at"].as_str() >= before["items"][0]["created_at"].as_str());
+    assert_ne!(newest["items"][0]["id"], before["items"][0]["id"]);
     let moved = house.post(&format!("/tasks/{}/move", text(&next["id"])), json!({ "priority": 4 })).await;
     match moved.status {
         // It may have begun by now.

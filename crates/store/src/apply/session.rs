@@ -33,6 +33,7 @@ statements! { STATEMENTS in Sessions {
         WHERE session_id = ?1 AND listed IS NOT NULL";
     REMOVE_SESSION = "UPDATE sessions SET removed_at = coalesce(removed_at, ?2), listed = NULL, callback = NULL
         WHERE session_id = ?1";
+    REMOVE_TASKS = "UPDATE tasks SET listed = NULL WHERE session_id = ?1";
     SET_TAGS = "UPDATE sessions SET tags = ?2 WHERE session_id = ?1";
     NUMBER_OF_SESSION = "SELECT seq FROM sessions WHERE session_id = ?1";
     DELETE_TAGS = "DELETE FROM session_tags WHERE session_id = ?1";
@@ -111,6 +112,7 @@ pub(super) fn unarchived(db: &Connection, unarchived: &SessionArchived) -> Resul
 pub(super) fn removed(db: &Connection, record: &Record, removed: &SessionRemoved) -> Result<(), StoreError> {
     let session = removed.session.to_string();
     run(db, &REMOVE_SESSION, params![session, at(record)])?;
+    run(db, &REMOVE_TASKS, [&session])?;
     run(db, &DELETE_TAGS, [&session])?;
     board::subject_gone(db, &session)
 }

@@ -17,8 +17,10 @@ use model::{
 
 statements! { STATEMENTS in Sessions {
     INSERT_TASK = "INSERT INTO tasks (task_id, short_id, session_id, plan_id, kind, title, state, open, attempt,
-            priority, seq, queue_rank, created_at, updated_at, data, deadline, pool)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, 1, ?8, ?9, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT (task_id) DO NOTHING";
+            priority, seq, queue_rank, created_at, updated_at, data, deadline, pool, listed)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, 1, ?8, ?9, ?9, ?10, ?11, ?12, ?13, ?14,
+            (SELECT CASE WHEN s.removed_at IS NOT NULL THEN NULL WHEN s.kind = 'aside' THEN 0 ELSE 1 END
+             FROM sessions s WHERE s.session_id = ?3)) ON CONFLICT (task_id) DO NOTHING";
     INSERT_TARGET = "INSERT INTO task_targets (task_id, position, participant_id, state, attempt)
         VALUES (?1, ?2, ?3, 'submitted', 1) ON CONFLICT (task_id, participant_id) DO NOTHING";
     INSERT_DEPENDENCY = "INSERT INTO task_dependencies (task_id, depends_on) VALUES (?1, ?2)

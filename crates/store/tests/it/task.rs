@@ -3,10 +3,10 @@
 use crate::fixtures::World;
 use crate::workspace::{Workspace, commit};
 use model::{
-    Actor, Answer, Event, Participant, ParticipantId, Question, Resubmission, SessionState, Task, TaskEnd,
-    TaskId, TaskRef, TaskState, Turn, TurnId, TurnOutcome,
+    Actor, Answer, Event, Participant, ParticipantId, Question, Resubmission, SessionRemoved, SessionState,
+    Task, TaskEnd, TaskId, TaskRef, TaskState, Turn, TurnId, TurnOutcome,
 };
-use store::{Store, TargetRow, TaskRow};
+use store::{Resolved, Store, TargetRow, TaskRow};
 
 /// A session with two participants in an open store.
 struct Scene {
@@ -238,4 +238,34 @@ pub(crate) fn ready_tasks_come_by_priority_then_age_and_wait_for_their_dependenc
     let states = [TaskState::Completed, TaskState::Failed];
     let ended = scene.store.read(|view| view.tasks_in_state(&states)).unwrap();
     assert_eq!(ended.iter().map(|row| row.task.id).collect::<Vec<_>>(), [old.id, young.id, broken.id]);
+}
+
+#[test]
+fn tasks_by_state_come_in_pages_and_those_of_a_removed_session_in_none() {
+    let scene = Scene::new();
+    let session = scene.claude.session;
+    let all: Vec<Task> = (0..5).map(|_| scene.both()).collect();
+    all.iter().for_each(|task| scene.submit(task));
+    scene.start(&all[1], scene.claude.id, 1);
+    scene.commit([Event::TaskCompleted(end(&all[0], "done"))]);
+    let open = [TaskState::Submitted, TaskState::Working];
+    let page = |states: &[TaskState], before: Option<TaskId>, most: usize| {
+        let rows = scene.store.read(|view| view.tasks_by_state(states, before, most)).unwrap();
+        let place = |row: TaskRow| all.iter().position(|task| task.id == row.task.id).unwrap();
+        rows.into_iter().map(place).collect::<Vec<_>>()
+    };
+    assert_eq!(page(&open, None, 3), [2, 3, 4], "the newest, oldest of them first");
+    assert_eq!(page(&open, Some(all[2].id), 3), [1], "of both states");
+    assert_eq!(page(&[TaskState::Completed], None, 3), [0]);
+    assert_eq!(
+        page(&open, Some(scene.both().id), 3),
+        [0usize; 0],
+        "nothing is before a task that does not exist"
+    );
+    let newest = || scene.store.read(|view| view.resolve::<TaskId>("@last")).unwrap();
+    assert_eq!(newest(), Resolved::One(all[4].id));
+    scene.commit([Event::SessionRemoved(SessionRemoved { session })]);
+    assert_eq!((page(&open, None, 9), newest()), (vec![], Resolved::None));
+    let short = |id: TaskId| scene.store.read(|view| view.resolve::<TaskId>(&id.short())).unwrap();
+    assert_eq!(short(all[4].id), Resolved::None);
 }

@@ -155,7 +155,7 @@ impl Stage {
     /// Answers what is asked until the plan is over.
     pub(super) async fn plan_over(&self, plan: &str) -> Plan {
         self.until("the plan is over", || async {
-            let query = TaskQuery { state: Some("input_required".to_owned()) };
+            let query = TaskQuery { state: Some("input_required".to_owned()), ..TaskQuery::default() };
             for task in self.client.tasks(&query).await.unwrap().items {
                 // The turn that asked may just have ended.
                 let _ = self
