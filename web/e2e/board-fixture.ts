@@ -17,6 +17,7 @@ function card(number: number, session: Session | null, place: Place, note = ''):
     note,
     revision: 1,
     firing: null,
+    conflicts: [],
     created_at: AT,
   };
 }

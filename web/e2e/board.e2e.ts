@@ -130,6 +130,20 @@ describe.skipIf(chromiumPath === null || REAL !== null)('a board', () => {
     await page.getByRole('button', { name: 'Open again' }).waitFor();
   });
 
+  it('shows what is in the way of a session, once the daemon knows', async () => {
+    const { page } = seat;
+    const cards = page.getByRole('list', { name: 'Cards' });
+    const { mock } = place;
+    const card = mock?.world.boards[0]?.cards[0];
+    if (!mock || !card) throw new Error('there is no card');
+    expect(await cards.getByText('Merge conflict').count()).toBe(0);
+    const found = { id: 'cfl_1', kind: 'merge_conflict' as const, paths: ['src/parse.rs'], more: 0 };
+    card.conflicts = [{ ...found, with: ['/w/other'] }];
+    mock.stream.emit('conflict.changed', null, 'system', { phase: 'found', conflict: found });
+    await cards.getByText('Merge conflict: src/parse.rs').waitFor();
+    expect(await violations(page)).toEqual([]);
+  });
+
   it('is made, and reached by a key', async () => {
     const { page } = seat;
     await visit(page, place.origin);

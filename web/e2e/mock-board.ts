@@ -64,6 +64,7 @@ export class Boards {
       note: String(body.note ?? ''),
       revision: 1,
       firing: null,
+      conflicts: [],
     };
     board.cards.push(card);
     this.told('card.placed', 'card', card.id);

@@ -21,8 +21,8 @@ pub use zone::{NewZone, ZoneChange};
 use crate::repo::{check_slug, slug_of};
 use crate::{Call, Engine};
 use model::{
-    BOARD_NAME_MAX, BOARDS_MAX, Board, BoardId, BoardRemoved, Card, CardId, CardSubject, CommentId, Event,
-    Place, Refusal, Zone, ZoneId,
+    BOARD_NAME_MAX, BOARDS_MAX, Board, BoardId, BoardRemoved, Card, CardId, CardSubject, CommentId, Conflict,
+    Event, Place, Refusal, Zone, ZoneId,
 };
 use store::{BoardCounts, CommentRow, FiringRow, View};
 
@@ -45,6 +45,16 @@ pub struct CardView {
     pub zone: Option<ZoneId>,
     /// What its last drop in a zone has set off.
     pub firing: Option<FiringRow>,
+    /// Open conflicts of its worktree, or that its session was seen in; the worst first.
+    pub conflicts: Vec<CardConflict>,
+}
+
+/// A conflict as one of the cards in it shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardConflict {
+    pub conflict: Conflict,
+    /// The worktrees but the card's own; none: it is with the branch of the repo's checkout.
+    pub with: Vec<String>,
 }
 
 /// A board with all that is on it.
@@ -72,10 +82,11 @@ impl Engine {
             let mut firings = view.firings(board.id)?;
             // Of several of one card the last one counts.
             firings.reverse();
+            let conflicts = worst_first(view)?;
             let mut cards = Vec::new();
             for row in view.cards(board.id)? {
                 let firing = firings.iter().find(|firing| firing.firing.card == row.card.id).cloned();
-                cards.push(card_view(view, row.card, &zones, firing)?);
+                cards.push(card_view(view, row.card, &zones, firing, &conflicts)?);
             }
             Ok(WholeBoard { cards, zones, comments: view.comments(board.id)?, board })
         })
@@ -171,9 +182,48 @@ fn card_view(
     card: Card,
     zones: &[Zone],
     firing: Option<FiringRow>,
+    conflicts: &[Conflict],
 ) -> Result<CardView, Refusal> {
     let zone = Zone::around(zones, &card.place).map(|zone| zone.id);
-    Ok(CardView { title: title_of(view, &card)?, zone, firing, card })
+    let conflicts = conflicts_of(view, card.subject, conflicts)?;
+    Ok(CardView { title: title_of(view, &card)?, zone, firing, conflicts, card })
+}
+
+/// Open conflicts in the order in which cards show them.
+fn worst_first(view: &View<'_>) -> Result<Vec<Conflict>, Refusal> {
+    let mut open = view.conflicts()?;
+    open.sort_by_key(|conflict| std::cmp::Reverse(conflict.kind));
+    Ok(open)
+}
+
+/// The conflicts that what the card stands for is in.
+fn conflicts_of(
+    view: &View<'_>,
+    subject: CardSubject,
+    open: &[Conflict],
+) -> Result<Vec<CardConflict>, Refusal> {
+    let (session, worktree) = match subject {
+        CardSubject::Note => return Ok(Vec::new()),
+        CardSubject::Session { session } => (Some(session), view.worktree_of(session)?),
+        CardSubject::Worktree { worktree } => (None, Some(worktree)),
+    };
+    let own = match worktree {
+        Some(worktree) => view.worktree(worktree)?.map(|row| row.worktree.path),
+        None => None,
+    };
+    let is_in = |conflict: &&Conflict| {
+        let seen = session.is_some_and(|session| conflict.sessions.contains(&session));
+        seen || own.as_ref().is_some_and(|own| conflict.worktrees.contains(own))
+    };
+    let shown = open.iter().filter(is_in).map(|conflict| CardConflict {
+        with: match &conflict.worktrees[..] {
+            // With the branch of the repo's checkout.
+            [_] => Vec::new(),
+            both => both.iter().filter(|at| own.as_ref() != Some(*at)).cloned().collect(),
+        },
+        conflict: conflict.clone(),
+    });
+    Ok(shown.collect())
 }
 
 /// What a card is called.

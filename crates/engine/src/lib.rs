@@ -75,8 +75,8 @@ pub use archive::{ARCHIVE_SESSIONS_MAX, ArchiveTally, ImportedSession, SessionAr
 pub use artifact::{ArtifactsPage, NewArtifact};
 pub use ask::{AsideView, NewQuestion};
 pub use board::{
-    BoardCopy, BoardView, CardChange, CardCopy, CardView, CommentCopy, MissingWish, NewCard, NewComment,
-    NewZone, TEMPLATE_NAMES, WholeBoard, ZoneChange, ZoneCopy,
+    BoardCopy, BoardView, CardChange, CardConflict, CardCopy, CardView, CommentCopy, MissingWish, NewCard,
+    NewComment, NewZone, TEMPLATE_NAMES, WholeBoard, ZoneChange, ZoneCopy,
 };
 pub use bus::{AckRule, Durability, Receipt};
 pub use call::{Call, Caller, Key};

@@ -10,8 +10,8 @@ pub(crate) use operations::operations;
 
 use crate::words;
 use model::{
-    Actor, AgentName, BoardId, CardId, CommentId, FiringId, FiringState, SessionId, TaskId, Timestamp,
-    TriggerAction, WorktreeId, ZoneColour, ZoneId,
+    Actor, AgentName, BoardId, CardId, CommentId, ConflictId, ConflictKind, FiringId, FiringState, RepoPath,
+    SessionId, TaskId, Timestamp, TriggerAction, WorktreeId, ZoneColour, ZoneId,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -132,8 +132,26 @@ pub struct Card {
     pub revision: u64,
     /// What its last drop in a zone has set off.
     pub firing: Option<Firing>,
+    /// Open conflicts of its worktree, or that its session was seen in, the worst first; empty in a resource event.
+    pub conflicts: Vec<CardConflict>,
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+}
+
+/// An open conflict as one of the cards in it shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CardConflict {
+    #[schema(value_type = String)]
+    pub id: ConflictId,
+    #[schema(value_type = words::ConflictKind)]
+    pub kind: ConflictKind,
+    /// Files it is about.
+    #[schema(value_type = Vec<String>)]
+    pub paths: Vec<RepoPath>,
+    /// How many more there are.
+    pub more: u32,
+    /// Where the other worktrees are; none when it is with the checkout's branch.
+    pub with: Vec<String>,
 }
 
 impl From<model::Card> for Card {
@@ -150,6 +168,7 @@ impl From<model::Card> for Card {
             note,
             revision,
             firing: None,
+            conflicts: Vec::new(),
             created_at,
         }
     }

@@ -56,9 +56,9 @@ pub use agent::{Agent, AgentFigures, AgentStats, AgentStatsQuery, NewResumption,
 pub use archive::{NewSessionImport, SessionExportQuery, SessionImport, SessionSource};
 pub use artifact::{ARTIFACTS_PATH, Artifact, ArtifactQuery, NewArtifact};
 pub use board::{
-    Board, BoardDocument, BoardPatch, BoardSummary, Card, CardAnswer, CardPatch, CardSubject, Comment,
-    CommentPatch, DocumentCard, DocumentComment, DocumentZone, Firing, MissingWish, NewBoard, NewCard,
-    NewComment, NewImportedBoard, NewZone, Place, Trigger, WholeBoard, Zone, ZonePatch,
+    Board, BoardDocument, BoardPatch, BoardSummary, Card, CardAnswer, CardConflict, CardPatch, CardSubject,
+    Comment, CommentPatch, DocumentCard, DocumentComment, DocumentZone, Firing, MissingWish, NewBoard,
+    NewCard, NewComment, NewImportedBoard, NewZone, Place, Trigger, WholeBoard, Zone, ZonePatch,
 };
 pub use checkpoint::{
     BundleImport, Checkpoint, CheckpointComparison, CheckpointQuery, CheckpointRestore, ComparedChange,

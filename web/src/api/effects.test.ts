@@ -203,6 +203,13 @@ describe('events', () => {
     expect(stale(keys.locks)).toBe(true);
   });
 
+  it('make a board be read again when a conflict comes, gets worse or goes', async () => {
+    cache.setQueryData(keys.board('release'), {});
+    effects.apply([event('conflict.changed', { phase: 'found' })]);
+    await later();
+    expect(stale(keys.board('release'))).toBe(true);
+  });
+
   it('become activity, newest first and each once', () => {
     effects.apply([event('task.started', {}, '1.51'), event('task.started', {}, '1.52')]);
     effects.apply([event('task.started', {}, '1.52')]);

@@ -81,6 +81,8 @@ export class Effects {
         events.push(frame);
         // A wait for a lock is an event without a resource.
         if (frame.kind === 'lock.changed') this.refresh(keys.locks);
+        // Cards show the conflicts of what they stand for.
+        if (frame.kind === 'conflict.changed') this.refreshBoards();
       }
     }
     settle();

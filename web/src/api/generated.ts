@@ -526,7 +526,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists tasks of the workspace by state. */
+        /** Lists the newest tasks of the workspace by state, oldest of them first. */
         get: operations["list_tasks"];
         put?: never;
         post?: never;
@@ -3310,6 +3310,8 @@ export interface components {
         /** @description A card on a board. */
         Card: {
             board: string;
+            /** @description Open conflicts of its worktree, or that its session was seen in, the worst first; empty in a resource event. */
+            conflicts: components["schemas"]["CardConflict"][];
             /** Format: date-time */
             created_at: string;
             firing: components["schemas"]["Firing"] | null;
@@ -3409,10 +3411,26 @@ export interface components {
             text: string | null;
             zone: string;
         };
+        /** @description An open conflict as one of the cards in it shows it. */
+        CardConflict: {
+            id: string;
+            kind: components["schemas"]["ConflictKind"];
+            /**
+             * Format: int32
+             * @description How many more there are.
+             */
+            more: number;
+            /** @description Files it is about. */
+            paths: string[];
+            /** @description Where the other worktrees are; none when it is with the checkout's branch. */
+            with: string[];
+        };
         /** @enum {string} */
         TriggerAction: "prompt" | "spawn" | "fork";
         /** @enum {string} */
         FiringState: "asked" | "due" | "done" | "refused" | "dismissed";
+        /** @enum {string} */
+        ConflictKind: "same_file" | "same_hunk" | "merge_conflict" | "base_conflict";
         /** @enum {string} */
         ZoneColour: "grey" | "blue" | "green" | "yellow" | "red" | "purple";
         /** @description What happens when a card is dropped in a zone. */
@@ -4386,8 +4404,6 @@ export interface components {
             /** @description Where the worktrees are; one when it is with the checkout's branch. */
             worktrees: string[];
         };
-        /** @enum {string} */
-        ConflictKind: "same_file" | "same_hunk" | "merge_conflict" | "base_conflict";
         /** @description One page of a list; `next`, given back as its cursor parameter, continues it. */
         MergePage: {
             items: components["schemas"]["Merge"][];
@@ -7448,6 +7464,10 @@ export interface operations {
             query?: {
                 /** @description One state, or several with commas between; without it the ones that have not ended. */
                 state?: string;
+                /** @description `next` of the page after: tasks older than this one. */
+                before?: string;
+                /** @description 1 to 200; 200 without. */
+                limit?: number;
             };
             header?: never;
             path?: never;

@@ -10,6 +10,7 @@ export type Agent = Schemas['Agent'];
 export type Block = Schemas['Block'];
 export type BoardSummary = Schemas['BoardSummary'];
 export type Card = Schemas['Card'];
+export type CardConflict = Schemas['CardConflict'];
 export type Checkpoint = Schemas['Checkpoint'];
 export type Comment = Schemas['Comment'];
 export type Compaction = Schemas['Compaction'];

@@ -11,7 +11,7 @@ use crate::failure::{Exit, Failure};
 use crate::render::{Cell, Paint, Sheet, Table};
 use clap::{Args, Subcommand};
 use model::FiringState;
-use protocol::{Board as Made, BoardPatch, CardSubject, NewBoard, Place, WholeBoard};
+use protocol::{Board as Made, BoardPatch, CardConflict, CardSubject, NewBoard, Place, WholeBoard};
 use std::str::FromStr;
 
 #[derive(Debug, Subcommand)]
@@ -235,6 +235,9 @@ fn brief(context: &Context, board: &Made) -> Outcome {
     Ok(Exit::Done)
 }
 
+/// What is told of all that is on a board.
+const SHOWN: [&str; 6] = ["WHAT", "ID", "NAME", "WHERE", "SAYS", "CONFLICTS"];
+
 /// A board as a table: its zones, its cards and its comments.
 fn show(context: &Context, whole: &WholeBoard) -> Outcome {
     if context.screen.json {
@@ -255,6 +258,7 @@ fn show(context: &Context, whole: &WholeBoard) -> Outcome {
             Cell::new(&zone.name).paint(Paint::Strong),
             Cell::new(spot(&zone.place)),
             Cell::new(does),
+            Cell::new(""),
         ]);
     }
     for card in &whole.cards {
@@ -278,6 +282,7 @@ fn show(context: &Context, whole: &WholeBoard) -> Outcome {
             Cell::new(card.title.as_deref().unwrap_or_default()).paint(Paint::Strong),
             Cell::new(spot(&card.place)),
             Cell::new(fired).paint(paint),
+            Cell::new(in_the_way(&card.conflicts)).paint(Paint::Warm),
         ]);
     }
     for comment in &whole.comments {
@@ -292,16 +297,26 @@ fn show(context: &Context, whole: &WholeBoard) -> Outcome {
             } else {
                 comment.text.clone()
             }),
+            Cell::new(""),
         ]);
     }
-    let table = Table::of(&["WHAT", "ID", "NAME", "WHERE", "SAYS"], &rows, std::clone::Clone::clone);
+    let table = Table::of(&SHOWN, &rows, std::clone::Clone::clone);
     context.screen.table(&table)?;
     Ok(Exit::Done)
+}
+
+/// The conflicts that what a card stands for is in, the worst first.
+fn in_the_way(conflicts: &[CardConflict]) -> String {
+    let line = |one: &CardConflict| {
+        format!("{}: {}", super::conflict::word(one.kind), super::conflict::files(&one.paths, one.more))
+    };
+    conflicts.iter().map(line).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::ConflictKind;
 
     #[test]
     fn places_and_sizes_are_pairs_of_numbers() {
@@ -311,5 +326,19 @@ mod tests {
             assert!(bad.parse::<At>().is_err(), "{bad}");
         }
         assert!("1,2".parse::<Size>().is_err());
+    }
+
+    #[test]
+    fn a_card_says_what_it_is_in_conflict_with() {
+        let one = |kind, paths: &[&str], more| CardConflict {
+            id: "cfl_018f000000007000800000000000000a".parse().unwrap(),
+            kind,
+            paths: paths.iter().map(|path| path.parse().unwrap()).collect(),
+            more,
+            with: Vec::new(),
+        };
+        assert_eq!(in_the_way(&[]), "");
+        let two = [one(ConflictKind::MergeConflict, &["a.rs"], 2), one(ConflictKind::SameFile, &["b.rs"], 0)];
+        assert_eq!(in_the_way(&two), "merge conflict: a.rs, 2 more; same file: b.rs");
     }
 }

@@ -7,7 +7,7 @@ use crate::failure::{Exit, Failure};
 use crate::render::{Cell, Paint, Table};
 use clap::{Args, Subcommand};
 use client::{Client, StreamItem};
-use model::{ConflictChange, ConflictKind, ConflictPhase, Event};
+use model::{ConflictChange, ConflictKind, ConflictPhase, Event, RepoPath};
 use protocol::ws::{Feed, ServerMessage, Subscription};
 use protocol::{ConflictQuery, Page};
 use std::time::Duration;
@@ -82,7 +82,7 @@ fn show(context: &Context, open: &Page<protocol::Conflict>) -> Outcome {
                     ConflictKind::MergeConflict | ConflictKind::BaseConflict => kind.paint(Paint::Warm),
                     ConflictKind::SameFile | ConflictKind::SameHunk => kind.paint(Paint::Note),
                 },
-                Cell::new(files(one)).paint(Paint::Strong),
+                Cell::new(files(&one.paths, one.more)).paint(Paint::Strong),
                 Cell::new(between(one)),
                 Cell::new(one.agents.join(", ")),
                 Cell::time(context.now(), one.since),
@@ -95,7 +95,7 @@ fn show(context: &Context, open: &Page<protocol::Conflict>) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn word(kind: ConflictKind) -> &'static str {
+pub(super) fn word(kind: ConflictKind) -> &'static str {
     match kind {
         ConflictKind::SameFile => "same file",
         ConflictKind::SameHunk => "same lines",
@@ -104,10 +104,10 @@ fn word(kind: ConflictKind) -> &'static str {
     }
 }
 
-fn files(one: &protocol::Conflict) -> String {
-    let mut names: Vec<String> = one.paths.iter().map(ToString::to_string).collect();
-    if one.more > 0 {
-        names.push(format!("{} more", one.more));
+pub(super) fn files(paths: &[RepoPath], more: u32) -> String {
+    let mut names: Vec<String> = paths.iter().map(ToString::to_string).collect();
+    if more > 0 {
+        names.push(format!("{more} more"));
     }
     names.join(", ")
 }
@@ -163,7 +163,7 @@ fn line(change: ConflictChange) -> String {
         ConflictPhase::Gone => "over",
     };
     let one = protocol::Conflict::from(change.conflict);
-    format!("{phase}: {} in {} between {}", word(one.kind), files(&one), between(&one))
+    format!("{phase}: {} in {} between {}", word(one.kind), files(&one.paths, one.more), between(&one))
 }
 
 #[cfg(test)]

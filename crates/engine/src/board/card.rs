@@ -5,7 +5,7 @@
 //! that is in a zone already enters nothing.
 
 use super::trigger::{Fuse, dismissed};
-use super::{CardView, card_view, check_place, check_room, present};
+use super::{CardView, card_view, check_place, check_room, present, worst_first};
 use crate::message::clean_text;
 use crate::{Call, Engine};
 use model::{
@@ -146,7 +146,7 @@ impl Engine {
         self.shared.store.read_or_refuse(|view| {
             let card = there(view, card)?;
             let (zones, firing) = (view.zones(card.board)?, view.last_firing(card.id)?);
-            card_view(view, card, &zones, firing)
+            card_view(view, card, &zones, firing, &worst_first(view)?)
         })
     }
 }

@@ -4,8 +4,9 @@ use super::*;
 use crate::stage::Stage;
 use crate::{Key, NewPrompt};
 use model::{
-    Actor, BOARD_EDGE, CARDS_MAX, COMMENT_MAX, COMMENTS_MAX, Firing, FiringState, NOTE_MAX, SIZE_MAX,
-    SessionId, SessionRemoved, Trigger, TriggerAction, ZONES_MAX, ZoneColour,
+    Actor, BOARD_EDGE, CARDS_MAX, COMMENT_MAX, COMMENTS_MAX, ConflictChange, ConflictKind, ConflictPhase,
+    Firing, FiringState, NOTE_MAX, SIZE_MAX, SessionId, SessionRemoved, Trigger, TriggerAction, ZONES_MAX,
+    ZoneColour,
 };
 use std::sync::Arc;
 
@@ -482,6 +483,66 @@ async fn everything_on_a_board_has_a_limit() {
         scene.engine.create_board(&user(), &format!("b{n}")).await.unwrap();
     }
     assert_eq!(scene.engine.create_board(&user(), "more").await.unwrap_err().code, "too_many_boards");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_shows_the_conflicts_of_what_it_stands_for_while_they_are_open() {
+    let scene = Scene::new().await;
+    let (session, by_session) = scene.session_card().await;
+    let (_, apart) = scene.session_card().await;
+    let shared = &scene.stage.shared;
+    let repo = shared.store.read(|view| view.session(session)).unwrap().unwrap().session.repo.unwrap();
+    let worktree = model::Worktree {
+        id: shared.new_id(),
+        repo,
+        name: "fix".to_owned(),
+        path: "/w/fix".to_owned(),
+        branch: None,
+        base: None,
+        git_id: "fix".to_owned(),
+        made_branch: false,
+        adopted: true,
+        port_base: 0,
+        lent: None,
+        created_at: shared.now(),
+    };
+    scene.stage.commit(vec![Event::WorktreeCreated(worktree.clone())]);
+    let by_worktree = scene.card(CardSubject::Worktree { worktree: worktree.id }, at(-900, 0)).await;
+    let conflict = |kind, worktrees: &[&str], sessions: &[SessionId]| Conflict {
+        id: shared.new_id(),
+        repo,
+        kind,
+        paths: vec!["a.rs".parse().unwrap()],
+        more: 0,
+        worktrees: worktrees.iter().map(|at| (*at).to_owned()).collect(),
+        sessions: sessions.to_vec(),
+        agents: Vec::new(),
+        since: shared.now(),
+    };
+    let file = conflict(ConflictKind::SameFile, &["/w/fix", "/w/other"], &[session]);
+    let base = conflict(ConflictKind::BaseConflict, &["/w/fix"], &[]);
+    let say = |phase, conflict: &Conflict| {
+        let conflict = conflict.clone();
+        scene.stage.commit(vec![Event::ConflictChanged(ConflictChange { phase, conflict })]);
+    };
+    let shown = |card| {
+        let whole = scene.engine.board(scene.board).unwrap();
+        let found = whole.cards.into_iter().find(|one| one.card.id == card).unwrap();
+        assert_eq!(found, scene.engine.card(card).unwrap(), "alone it is as on its board");
+        let of = |one: CardConflict| (one.conflict.kind, one.with);
+        found.conflicts.into_iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(by_worktree), []);
+    say(ConflictPhase::Found, &file);
+    say(ConflictPhase::Found, &base);
+    let other = vec!["/w/other".to_owned()];
+    let worst_first = [(ConflictKind::BaseConflict, vec![]), (ConflictKind::SameFile, other)];
+    assert_eq!(shown(by_worktree), worst_first);
+    // Where a session was seen is both of them, as far as is known.
+    assert_eq!(shown(by_session), [(ConflictKind::SameFile, file.worktrees.clone())]);
+    assert_eq!(shown(apart), []);
+    say(ConflictPhase::Gone, &file);
+    assert_eq!((shown(by_session), shown(by_worktree).len()), (vec![], 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,8 @@ use crate::answer::{Answer, clipped};
 use crate::call::Call;
 use crate::failure::Failure;
 use protocol::{
-    Board, BoardPatch, Card, CardAnswer, CardPatch, CardSubject, Comment, CommentPatch, NewBoard, NewCard,
-    NewComment, NewZone, Place, Trigger, TriggerAction, Zone, ZoneColour, ZonePatch,
+    Board, BoardPatch, Card, CardAnswer, CardConflict, CardPatch, CardSubject, Comment, CommentPatch,
+    NewBoard, NewCard, NewComment, NewZone, Place, Trigger, TriggerAction, Zone, ZoneColour, ZonePatch,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -245,6 +245,26 @@ struct Shown {
     height: i32,
     revision: u64,
     firing: Option<Fired>,
+    /// Open conflicts of its worktree, or that its session was seen in, the worst first.
+    conflicts: Vec<InTheWay>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct InTheWay {
+    /// `same_file`, `same_hunk`, `merge_conflict`, or `base_conflict` when it is with the checkout's branch.
+    kind: String,
+    files: Vec<String>,
+    /// How many more files there are.
+    more: u32,
+    /// Where the other worktrees are.
+    with: Vec<String>,
+}
+
+impl From<CardConflict> for InTheWay {
+    fn from(one: CardConflict) -> Self {
+        let files = one.paths.iter().map(ToString::to_string).collect();
+        Self { kind: one.kind.as_str().to_owned(), files, more: one.more, with: one.with }
+    }
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -328,7 +348,22 @@ impl From<Card> for Shown {
         let zone = card.zone.map(|zone| zone.short());
         let (title, note, revision) = (card.title.unwrap_or_default(), card.note, card.revision);
         let short_id = card.short_id;
-        Self { short_id, title, session, worktree, note, zone, x, y, width, height, revision, firing }
+        let conflicts = card.conflicts.into_iter().map(InTheWay::from).collect();
+        Self {
+            short_id,
+            title,
+            session,
+            worktree,
+            note,
+            zone,
+            x,
+            y,
+            width,
+            height,
+            revision,
+            firing,
+            conflicts,
+        }
     }
 }
 
@@ -338,7 +373,11 @@ impl Shown {
             format!("; its trigger: {} {}", firing.state, firing.text.as_deref().unwrap_or_default())
         });
         let title = clipped(&self.title, SHOWN_MAX);
-        format!("card {} “{title}” at {},{}{fired}", self.short_id, self.x, self.y).trim_end().to_owned()
+        let ways = self.conflicts.iter().map(|one| format!("; {} in {}", one.kind, one.files.join(", ")));
+        let ways: String = ways.collect();
+        format!("card {} “{title}” at {},{}{fired}{ways}", self.short_id, self.x, self.y)
+            .trim_end()
+            .to_owned()
     }
 }
 

@@ -29,7 +29,14 @@ pub(crate) fn card(view: engine::CardView) -> protocol::Card {
         text: row.text,
         ..row.firing.into()
     });
-    protocol::Card { title: Some(view.title), zone: view.zone, firing, ..view.card.into() }
+    let conflicts = view.conflicts.into_iter().map(card_conflict).collect();
+    protocol::Card { title: Some(view.title), zone: view.zone, firing, conflicts, ..view.card.into() }
+}
+
+fn card_conflict(shown: engine::CardConflict) -> protocol::CardConflict {
+    let engine::CardConflict { conflict, with } = shown;
+    let model::Conflict { id, kind, paths, more, .. } = conflict;
+    protocol::CardConflict { id, kind, paths, more, with }
 }
 
 pub(crate) fn comment(row: engine::CommentRow) -> protocol::Comment {

@@ -8,6 +8,7 @@ import type { Card, Place, Session } from '@/api/nouns';
 import { Glyph } from '@/features/agent/identity';
 import { StatusWord } from '@/features/agent/status';
 import { Prose } from '@/features/message/prose';
+import { Conflicts } from './conflicts';
 import { stepOf } from './geometry';
 
 /** A pointer that moved less than this has clicked. */
@@ -155,6 +156,7 @@ export function CardView({
         )}
         {kind === 'worktree' && <span className="text-2xs text-faint">worktree</span>}
       </div>
+      <Conflicts conflicts={card.conflicts} />
       {session && <Agents session={session} />}
       {note !== '' && <Prose text={note} className="text-xs" />}
       {kind !== 'note' && card.note !== '' && <p className="truncate text-xs text-muted">{card.note}</p>}

@@ -75,7 +75,7 @@ fn boards() -> Vec<Row> {
             &["board", "show", "{board}"],
             Ok(("board_get", json!({ "board": "{board}" }))),
             ["/cards", "/cards", "/cards"],
-            &["title", "note", "revision"],
+            &["title", "note", "revision", "conflicts"],
         ),
         Row::new(
             "change_board",
