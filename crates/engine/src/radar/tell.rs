@@ -28,6 +28,8 @@ pub(super) struct Known {
     open: BTreeMap<Key, Conflict>,
     now: BTreeMap<Key, Found>,
     told: HashSet<(ConflictId, ConflictKind, RegistrationId)>,
+    /// Word of what is over that could not be published yet.
+    owed: Vec<Word>,
     /// Worktrees of each repo, for who is where.
     tops: BTreeMap<RepoId, Vec<PathBuf>>,
 }
@@ -45,7 +47,7 @@ impl Known {
             open.into_iter().map(|one| ((one.repo, one.worktrees.clone()), one)).collect();
         // Until somebody has looked, nothing is over.
         let now = open.keys().map(|key| (key.clone(), Found::Unknown)).collect();
-        Self { open, now, told: HashSet::new(), tops: BTreeMap::new() }
+        Self { open, now, told: HashSet::new(), owed: Vec::new(), tops: BTreeMap::new() }
     }
 
     /// What was seen in a repo.
@@ -93,7 +95,8 @@ impl Known {
             let events = changes.iter().cloned().map(Event::ConflictChanged).collect();
             shared.record(Actor::System, events).await?;
         }
-        let mut notices = Vec::new();
+        let mut notices = std::mem::take(&mut self.owed);
+        notices.retain(|word| live.iter().any(|one| one.id == word.to));
         for ConflictChange { conflict, phase } in changes {
             let key = (conflict.repo, conflict.worktrees.clone());
             if phase == ConflictPhase::Gone {
@@ -166,21 +169,29 @@ impl Known {
         live.iter().filter(|one| heard(one.id)).map(word).collect()
     }
 
+    /// What could not be published is told at the next look.
     async fn tell(&mut self, shared: &Arc<Shared>, words: Vec<Word>) -> Result<(), Refusal> {
         if words.is_empty() {
             return Ok(());
         }
-        shared
-            .blocking(move |shared| {
-                for word in words {
-                    // Who has left meanwhile is told nothing.
-                    if let Err(error) = shared.bus.publish(word.notice(shared)) {
-                        tracing::debug!(%error, "nobody was told of a conflict between worktrees");
-                    }
+        let publish = move |shared: &Shared| {
+            let mut untold = Vec::new();
+            for word in words {
+                if let Err(error) = shared.bus.publish(word.notice(shared)) {
+                    tracing::debug!(%error, "nobody was told of a conflict between worktrees");
+                    untold.push(word);
                 }
-                Ok(())
-            })
-            .await
+            }
+            Ok(untold)
+        };
+        for word in shared.blocking(publish).await? {
+            if word.phase == ConflictPhase::Gone {
+                self.owed.push(word);
+            } else {
+                self.told.remove(&(word.conflict.id, word.conflict.kind, word.to));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -193,7 +204,7 @@ struct Word {
 }
 
 impl Word {
-    fn notice(self, shared: &Shared) -> bus::NewNotice {
+    fn notice(&self, shared: &Shared) -> bus::NewNotice {
         let Self { to, text, conflict, phase } = self;
         let key = format!("conflict:{}:{}:{}:{to}", conflict.id, conflict.kind.as_str(), phase.as_str());
         let payload = serde_json::json!({
@@ -203,7 +214,7 @@ impl Word {
         });
         // From the daemon, which saw it: nobody gets what it said itself.
         bus::NewNotice {
-            recipient: Some(to),
+            recipient: Some(*to),
             ttl_seconds: Some(NOTICE_TTL),
             key: Some(key),
             ..bus::NewNotice::new(shared.user, Channel::file_conflict(), payload)

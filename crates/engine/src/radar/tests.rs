@@ -225,6 +225,39 @@ async fn those_in_it_are_told_once_and_again_when_it_gets_worse_and_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_told_is_told_at_the_next_look() {
+    let mut scene = Scene::new();
+    let (one, two) = (scene.worktree("one").await.path, scene.worktree("two").await.path);
+    scene.change(&one, "a.txt", "2", "one");
+    scene.change(&two, "a.txt", "8", "two");
+    let found = scene.sweep().await.remove(0);
+    let here = scene.somebody(&one);
+    // The bus refuses what comes under a key that something else was said under, until that is forgotten.
+    let shared = Arc::clone(&scene.stage.shared);
+    let occupy = |phase: &str| {
+        let key = format!("conflict:{}:{}:{phase}:{here}", found.id, found.kind.as_str());
+        let other = bus::NewNotice::new(shared.user, model::Channel::file_conflict(), serde_json::json!({}));
+        shared.bus.publish(bus::NewNotice { ttl_seconds: Some(10), key: Some(key), ..other }).unwrap();
+    };
+    let came = || Wanted { came: true, ..Wanted::default() };
+    occupy("found");
+    scene.look(came()).await;
+    assert_eq!(scene.told(here), [] as [&str; 0]);
+    scene.stage.clock.advance(Duration::from_secs(11));
+    scene.look(came()).await;
+    scene.look(came()).await;
+    assert_eq!(scene.told(here), ["found"]);
+    occupy("gone");
+    scene.git(&one, &["checkout", "-q", "a.txt"]);
+    assert_eq!(scene.edited(&one, None).await, []);
+    assert_eq!(scene.told(here), ["found"]);
+    scene.stage.clock.advance(Duration::from_secs(11));
+    scene.look(came()).await;
+    scene.look(came()).await;
+    assert_eq!(scene.told(here), ["found", "gone"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_restart_nothing_is_said_twice_and_nothing_is_over_unseen() {
     let mut scene = Scene::new();
     let (one, two) = (scene.worktree("one").await.path, scene.worktree("two").await.path);
