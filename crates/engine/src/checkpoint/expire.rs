@@ -1,7 +1,7 @@
 //! The end of checkpoints: by an order, or because their session has long been over.
 //!
-//! Invariant: what somebody asked for goes by an order alone. Of what nobody asked for, the newest of each session stays, and
-//! another one goes only when its files can still be reached: from one that stays, or in a bundle.
+//! Invariant: what somebody asked for goes by an order alone. Of what nobody asked for, the newest of each session and
+//! worktree stays, and another one goes only when its files can still be reached: from one that stays, or in a bundle.
 
 use super::{bundle, open};
 use crate::engine::Shared;

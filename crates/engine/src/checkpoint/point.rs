@@ -10,7 +10,7 @@ use crate::{Call, Caller, Engine, worktree};
 use git::{Keep, Oid, REF_PREFIX, Repository};
 use model::{
     AgentName, CHECKPOINT_NAME_MAX, CHECKPOINT_PATHS_NAMED, Checkpoint, CheckpointId, CheckpointKind, Event,
-    MessageId, Point, Refusal, Repo, RepoId, SessionId, Task, TurnId,
+    MessageId, Point, Refusal, RefusalKind, Repo, RepoId, SessionId, Task, TurnId,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -158,6 +158,32 @@ pub(super) fn keep(
     }))
 }
 
+/// Lets go of a point whose event was not committed. Of one of which nobody knows whether it was, the ref stays.
+pub(crate) async fn settle(
+    shared: &Arc<Shared>,
+    worktree: &str,
+    made: &Checkpoint,
+    committed: &Result<store::Receipt, Refusal>,
+) {
+    let of_it = |event: &Event| matches!(event, Event::CheckpointCreated(one) if one.id == made.id);
+    let kept = match committed {
+        Ok(receipt) => receipt.records.iter().any(|record| of_it(&record.event)),
+        Err(refusal) => refusal.kind == RefusalKind::Unavailable,
+    };
+    if kept {
+        return;
+    }
+    let (shared_, path, commit, name) =
+        (Arc::clone(shared), worktree.to_owned(), made.commit.clone(), made.git_ref.clone());
+    let job = move || {
+        let at: Oid = commit.parse().map_err(Refusal::internal)?;
+        Ok(open(&shared_, &path)?.drop_ref(&name, &at)?)
+    };
+    if let Err(refusal) = shared.writers.run(Path::new(worktree), job).await {
+        tracing::warn!(%refusal, checkpoint = %made.id, "the ref of a checkpoint that was not recorded stays");
+    }
+}
+
 /// What the worktree holds before a turn that may edit. Without a git that works, and without the folder, there is no turn;
 /// anything else that keeps the point from being made keeps no work from being done.
 pub(crate) async fn before_turn(
@@ -285,9 +311,10 @@ impl Engine {
         };
         let made = take(&self.shared, &place, occasion).await?;
         let made = made.ok_or_else(|| Refusal::internal("a named checkpoint was not made"))?;
-        let event = Event::CheckpointCreated(made);
-        let receipt = self.shared.commit(call.actor(), call.key.clone(), move |_| Ok(vec![event])).await?;
-        let recorded = receipt.records.into_iter().find_map(|record| match record.event {
+        let event = Event::CheckpointCreated(made.clone());
+        let committed = self.shared.commit(call.actor(), call.key.clone(), move |_| Ok(vec![event])).await;
+        settle(&self.shared, &place, &made, &committed).await;
+        let recorded = committed?.records.into_iter().find_map(|record| match record.event {
             Event::CheckpointCreated(checkpoint) => Some(checkpoint),
             _ => None,
         });
@@ -317,7 +344,7 @@ impl Engine {
                 folder.canonicalize().map(|path| path.display().to_string()).map_err(|_| {
                     let message =
                         format!("{agent} has no worktree of its own in session {}", session.short());
-                    Refusal::new(model::RefusalKind::NotFound, "worktree_not_found", message)
+                    Refusal::new(RefusalKind::NotFound, "worktree_not_found", message)
                         .hint("leave the agent out, and it is of where the session works")
                 })?
             }
@@ -329,7 +356,7 @@ impl Engine {
 
 pub(super) fn not_yours() -> Refusal {
     Refusal::new(
-        model::RefusalKind::Forbidden,
+        RefusalKind::Forbidden,
         "not_for_agents",
         "an agent may keep and bring back files of its own session only",
     )

@@ -636,3 +636,24 @@ async fn a_restore_that_cannot_be_finished_after_a_crash_keeps_no_lock() {
     assert!(said[0].contains("cannot be finished"), "{said:?}");
     place.nothing_is_left();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_that_is_not_recorded_leaves_no_ref() {
+    let place = Place::new();
+    let call = |hash: &str| {
+        let key = crate::Key { key: "once".to_owned(), request_hash: hash.to_owned() };
+        Call { key: Some(key), ..user() }
+    };
+    let create = async |hash: &str| {
+        let new = NewCheckpoint { name: "mine".to_owned(), agent: None };
+        place.engine.create_checkpoint(&call(hash), place.session.id, new).await
+    };
+    let refs = || place.git(&["for-each-ref", "--format=%(refname)", "refs/coditect/checkpoints/"]);
+    let first = create("a").await.unwrap();
+    assert_eq!(refs().trim(), first.git_ref);
+    place.write("a", "two\n");
+    assert_eq!(create("a").await.unwrap().id, first.id, "the same request once more");
+    assert_eq!(refs().trim(), first.git_ref);
+    assert_eq!(create("b").await.unwrap_err().code, "idempotency_conflict");
+    assert_eq!(refs().trim(), first.git_ref);
+}

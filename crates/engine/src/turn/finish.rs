@@ -51,6 +51,7 @@ impl TurnDriver {
             Err(refusal) => (super::failed("checkpoint_failed", &refusal.message), None),
         };
         let after = self.kept_after().await;
+        let kept_after = after.clone();
         self.shared.failures.note(self.agent(), &outcome);
         let git = standing::of(&self.shared, self.repo.as_ref(), after.standing).await;
         let now = self.shared.now();
@@ -76,6 +77,9 @@ impl TurnDriver {
         };
         let committed = self.shared.conclude(self.actor(), move |view| ending.clone().events(view)).await;
         if let Some(repo) = &self.repo {
+            if let Some(after) = kept_after {
+                point::settle(&self.shared, &repo.path, &after, &committed).await;
+            }
             // What it did is a commit now.
             self.shared.edited(repo.path.as_ref(), None, None);
         }

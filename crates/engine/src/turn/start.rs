@@ -300,6 +300,7 @@ impl TurnDriver {
         };
         let detail = self.told(None);
         let status = StatusChange { session, participant, status: ParticipantStatus::Starting, detail };
+        let kept = before.clone();
         let committed = self
             .shared
             .commit(Actor::System, None, move |view| {
@@ -312,7 +313,7 @@ impl TurnDriver {
                     events.push(Event::TaskStarted(TaskRef { session, task }));
                 }
                 let turn_id = turn.id;
-                events.extend(before.map(Event::CheckpointCreated));
+                events.extend(kept.map(Event::CheckpointCreated));
                 events.push(Event::TurnStarted(turn));
                 if replayed {
                     let reason = "the session it was forked from has gone on meanwhile".to_owned();
@@ -327,17 +328,13 @@ impl TurnDriver {
                 Ok(events)
             })
             .await;
+        if let (Some(before), Some(repo)) = (before, &self.repo) {
+            point::settle(&self.shared, &repo.path, &before, &committed).await;
+        }
         match committed {
             Ok(receipt) if !receipt.records.is_empty() => {
                 tracing::info!(%session, %task, turn = %self.turn, run = %self.run, "a turn has begun");
-                self.shared.live.begin(LiveTurn {
-                    session,
-                    turn: self.turn,
-                    task,
-                    participant,
-                    text: String::new(),
-                    thinking: String::new(),
-                });
+                self.show();
                 Ok(true)
             }
             not_begun => {
@@ -348,6 +345,18 @@ impl TurnDriver {
                 not_begun.map(|_| false)
             }
         }
+    }
+
+    /// Lets those who watch see it, with nothing said yet.
+    fn show(&self) {
+        self.shared.live.begin(LiveTurn {
+            session: self.participant.session,
+            turn: self.turn,
+            task: self.order.task.id,
+            participant: self.participant.id,
+            text: String::new(),
+            thinking: String::new(),
+        });
     }
 }
 
