@@ -92,9 +92,9 @@ impl Attempt<'_> {
                         ready.push(one);
                     }
                 }
-                Found::Back(mut row, trouble) => {
-                    row.attempt += 1;
-                    hand_back(self.shared, &row, trouble).await?;
+                Found::Back(row, trouble) => {
+                    let tried = MergeRow { attempt: row.attempt + 1, ..row.clone() };
+                    self.returned(&tried, &row, trouble).await?;
                 }
                 Found::Later(row, why) => self.put_off(&row, why).await?,
                 Found::Over(row, why) => {
@@ -116,6 +116,16 @@ impl Attempt<'_> {
         // It was not tried, or not to its end, through nobody's fault.
         let attempt = row.attempt.saturating_sub(u32::from(row.state == MergeState::Running));
         end(self.shared, MergeChange { attempt, ..change(row, MergeState::Queued, why) }).await.map(drop)
+    }
+
+    /// Gives it back to whoever made it. Where they have no room for it now it waits, as it `stands`, and keeps nobody else.
+    async fn returned(&self, tried: &MergeRow, stands: &MergeRow, trouble: Trouble) -> Result<(), Refusal> {
+        match hand_back(self.shared, tried, trouble).await {
+            Err(refusal) if matches!(refusal.kind, RefusalKind::Full | RefusalKind::Busy) => {
+                self.put_off(stands, refusal.message).await
+            }
+            given => given,
+        }
     }
 
     async fn land_all(&self, ready: Vec<Ready>) -> Result<(), Refusal> {
@@ -160,8 +170,7 @@ impl Attempt<'_> {
                 }
                 Err(refusal) if is_in_the_way(&refusal) => {
                     for one in &pile.on_it {
-                        let row = MergeRow { state: MergeState::Running, ..one.row.clone() };
-                        self.put_off(&row, refusal.message.clone()).await?;
+                        self.put_off(&one.running(), refusal.message.clone()).await?;
                     }
                 }
                 Err(refusal) => {
@@ -182,7 +191,7 @@ impl Attempt<'_> {
         groups: &mut VecDeque<Vec<Ready>>,
     ) -> Result<(), Refusal> {
         if let [one] = &failed[..] {
-            return hand_back(self.shared, &one.row, Trouble::Failed(report)).await;
+            return self.returned(&one.row, &one.running(), Trouble::Failed(report)).await;
         }
         let behind = failed.split_off(failed.len() / 2);
         groups.push_front(behind);
@@ -252,15 +261,14 @@ impl Attempt<'_> {
         for (one, why) in off {
             match why {
                 Off::Conflict(paths) => {
-                    hand_back(self.shared, &one.row, Trouble::Conflict(paths)).await?;
+                    self.returned(&one.row, &one.running(), Trouble::Conflict(paths)).await?;
                 }
                 Off::TooMuch(error) => {
                     let text = too_much(&one.row, &error);
                     end(self.shared, change(&one.row, MergeState::Failed, text)).await?;
                 }
                 Off::Later(error) => {
-                    let row = MergeRow { state: MergeState::Running, ..one.row };
-                    self.put_off(&row, error.to_string()).await?;
+                    self.put_off(&one.running(), error.to_string()).await?;
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! Handing back: whoever made what does not land is told what is wrong, as a task in its own session.
+//! Handing back: whoever made what does not land is told what is wrong: as a task in its own session, or by a notice when it was
+//! started by hand.
 
 use super::change;
 use crate::actor::Mail;
@@ -7,14 +8,19 @@ use crate::message::{check_queue, new_task, user_message};
 use crate::plan::title_of;
 use crate::session::visible;
 use model::{
-    Actor, Block, Event, MERGE_PATHS_MAX, MERGE_TRIES, MergeChange, MergeState, Message, ParticipantId,
-    Refusal, RefusalKind, RepoPath, SessionId, Task, TestReport,
+    Actor, Block, Channel, Event, MERGE_PATHS_MAX, MERGE_TRIES, MergeChange, MergeState, Message,
+    ParticipantId, Refusal, RefusalKind, RegistrationId, RepoPath, SessionId, Task, TestReport,
 };
+use std::path::Path;
 use std::sync::Arc;
 use store::{MergeRow, View};
 
 /// Files named in a sentence.
 const NAMED_MAX: usize = 10;
+/// How long word of what does not land waits for whoever it is for, in seconds: a turn may be long.
+const NOTICE_TTL: u32 = 3600;
+/// Kind of the notices, in their payload.
+const MERGE_RETURNED: &str = "merge_returned";
 
 /// Why an entry does not land.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +96,7 @@ pub(super) async fn hand_back(shared: &Arc<Shared>, row: &MergeRow, trouble: Tro
         ..change(row, MergeState::Returned, trouble.text(row))
     };
     let session = row.entry.session.filter(|_| row.attempt < MERGE_TRIES);
-    let Some(session) = session else { return over(shared, said, row.attempt).await };
+    let Some(session) = session else { return tell(shared, row, said).await };
     let limit = shared.config.snapshot().config.limits.queue_depth;
     // Made beforehand: a command has neither clock nor dice.
     let task = Task { title: title_of(&said.text), ..new_task(shared, session, &prompt, Vec::new()) };
@@ -112,7 +118,7 @@ pub(super) async fn hand_back(shared: &Arc<Shared>, row: &MergeRow, trouble: Tro
         // Its session is gone.
         Err(refusal) => {
             tracing::info!(%refusal, "what did not land could not be handed back");
-            over(shared, ended, row.attempt).await
+            tell(shared, row, ended).await
         }
     }
 }
@@ -147,13 +153,90 @@ fn given(
     Ok(vec![Event::MessageAppended(message), Event::TaskSubmitted(task), Event::MergeChanged(said)])
 }
 
+/// Tells those who were started by hand in its worktree; it waits for their word that it is to be tried again. Where there is
+/// nobody, or it was tried often enough, it is over.
+async fn tell(shared: &Arc<Shared>, row: &MergeRow, said: MergeChange) -> Result<(), Refusal> {
+    if row.attempt >= MERGE_TRIES {
+        return over(shared, said, row.attempt).await;
+    }
+    let (row_, text) = (row.clone(), said.text.clone());
+    let told = shared.blocking(move |shared| publish(shared, &row_, &text)).await?;
+    if told == 0 {
+        return over(shared, said, row.attempt).await;
+    }
+    conclude(shared, said).await
+}
+
+/// Says it to everybody who lives in the worktree. How many were told.
+fn publish(shared: &Shared, row: &MergeRow, text: &str) -> Result<usize, Refusal> {
+    let entry = &row.entry;
+    let (id, left) = (entry.id.short(), MERGE_TRIES.saturating_sub(row.attempt));
+    let words = format!(
+        "your work in {} was to land on {} and did not: {text}. Mend and commit it there, then have it tried again, {left} \
+         more times, with `coditect merge run {id}`",
+        entry.path, entry.into
+    );
+    let mut told = 0;
+    for one in people(shared, row)? {
+        let payload = serde_json::json!({
+            "type": MERGE_RETURNED, "merge": entry.id, "worktree": entry.path, "into": entry.into, "text": words,
+        });
+        let notice = bus::NewNotice {
+            recipient: Some(one),
+            ttl_seconds: Some(NOTICE_TTL),
+            key: Some(format!("merge:{}:{}:{one}", entry.id, row.attempt)),
+            ..bus::NewNotice::new(shared.user, Channel::state(), payload)
+        };
+        match shared.bus.publish(notice) {
+            Ok(_) => told += 1,
+            Err(error) => tracing::debug!(%error, "somebody was not told of what does not land"),
+        }
+    }
+    Ok(told)
+}
+
+/// Those who were started by hand in the worktree of an entry and live.
+fn people(shared: &Shared, row: &MergeRow) -> Result<Vec<RegistrationId>, Refusal> {
+    let all = shared.bus.registrations().map_err(|error| error.refusal())?;
+    let there = all.into_iter().filter(|one| {
+        let by_hand = one.session.is_none() && one.id != shared.user;
+        by_hand && one.worktree.as_ref().is_some_and(|at| Path::new(at).starts_with(&row.entry.path))
+    });
+    Ok(there.filter(|one| shared.bus.is_alive(one.id).unwrap_or(true)).map(|one| one.id).collect())
+}
+
+/// Those of which everybody who was told has left: nobody will say that they are to be tried again.
+pub(super) async fn left(shared: &Arc<Shared>, open: &[MergeRow]) -> Result<Vec<MergeRow>, Refusal> {
+    let told = |row: &&MergeRow| {
+        row.state == MergeState::Returned && row.change.as_ref().is_some_and(|said| said.task.is_none())
+    };
+    let told: Vec<MergeRow> = open.iter().filter(told).cloned().collect();
+    if told.is_empty() {
+        return Ok(told);
+    }
+    let look = move |shared: &Shared| {
+        let mut left = Vec::new();
+        for row in told {
+            if people(shared, &row)?.is_empty() {
+                left.push(row);
+            }
+        }
+        Ok(left)
+    };
+    shared.blocking(look).await
+}
+
 /// Nobody repairs it.
-async fn over(shared: &Arc<Shared>, said: MergeChange, attempt: u32) -> Result<(), Refusal> {
+pub(super) async fn over(shared: &Arc<Shared>, said: MergeChange, attempt: u32) -> Result<(), Refusal> {
     let text = match attempt >= MERGE_TRIES {
         true => format!("given up after {attempt} tries: {}", said.text),
         false => said.text,
     };
-    let change = MergeChange { state: MergeState::Failed, text, ..said };
+    conclude(shared, MergeChange { state: MergeState::Failed, text, ..said }).await
+}
+
+/// While it is open.
+async fn conclude(shared: &Arc<Shared>, change: MergeChange) -> Result<(), Refusal> {
     let still = move |view: &View<'_>| {
         let open = view.merge(change.merge)?.is_some_and(|row| !row.state.is_terminal());
         Ok(if open { vec![Event::MergeChanged(change.clone())] } else { Vec::new() })

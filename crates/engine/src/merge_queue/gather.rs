@@ -5,7 +5,7 @@ use crate::checkpoint;
 use crate::engine::Shared;
 use crate::worktree::nobody_works;
 use git::Oid;
-use model::{Refusal, RefusalKind, Repo};
+use model::{MergeState, Refusal, RefusalKind, Repo};
 use std::path::Path;
 use store::MergeRow;
 
@@ -14,6 +14,13 @@ use store::MergeRow;
 pub(super) struct Ready {
     pub(super) row: MergeRow,
     pub(super) head: Oid,
+}
+
+impl Ready {
+    /// As it stands while it is tried.
+    pub(super) fn running(&self) -> MergeRow {
+        MergeRow { state: MergeState::Running, ..self.row.clone() }
+    }
 }
 
 /// What is to become of an entry.

@@ -2,8 +2,8 @@
 //!
 //! What is to be done follows from the store alone, so a queue goes on after a restart as if nothing had been.
 
-use super::attempt;
 use super::change;
+use super::{attempt, back};
 use crate::engine::Shared;
 use model::{Actor, Event, MergeId, MergeMode, MergeState, Refusal, RepoId};
 use std::collections::{HashMap, HashSet};
@@ -102,6 +102,11 @@ async fn step(
     if !repaired.is_empty() {
         take_back(shared, repaired).await?;
         open = shared.store.read(|view| view.open_merges())?;
+    }
+    for row in back::left(shared, &open).await? {
+        let said = row.change.as_ref().map_or("it did not land", |said| said.text.as_str());
+        let text = format!("{said}; those who were told have left");
+        back::over(shared, change(&row, MergeState::Failed, text), row.attempt).await?;
     }
     let waiting = open.iter().any(|row| row.state == MergeState::Returned);
     let later = {

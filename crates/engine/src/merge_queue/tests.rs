@@ -111,3 +111,69 @@ async fn what_ran_when_the_daemon_died_waits_again_and_its_end_counts_for_nothin
     let canceled = engine.cancel_merge(&Call::user("test"), ids[0]).await.unwrap();
     assert_eq!(canceled.state, MergeState::Canceled);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_started_by_hand_is_told_what_does_not_land_and_may_have_it_tried_again() {
+    let (stage, ids, _) = waiting(2);
+    let shared = &stage.shared;
+    let row = |id| shared.store.read(|view| view.merge(id)).unwrap().unwrap();
+    let pid = std::process::id();
+    let new = bus::NewRegistration {
+        id: None,
+        agent: "claude".to_owned(),
+        vendor: "anthropic".to_owned(),
+        model: None,
+        session: None,
+        worktree: Some("/w0/src".to_owned()),
+        liveness: bus::Liveness::Process { pid, starttime: bus::system::process_start(pid).unwrap() },
+    };
+    let hand = shared.bus.register(new).unwrap().id;
+    let conflict = || back::Trouble::Conflict(vec!["a.rs".parse().unwrap()]);
+    for id in &ids {
+        let tried = MergeRow { attempt: 1, ..row(*id) };
+        back::hand_back(shared, &tried, conflict()).await.unwrap();
+    }
+    assert_eq!((row(ids[0]).state, row(ids[1]).state), (MergeState::Returned, MergeState::Failed));
+    let query = bus::NoticeQuery { recipient: Some(hand), limit: 100, ..bus::NoticeQuery::default() };
+    let told = || shared.bus.notices(&query).unwrap().notices;
+    let notice = told().into_iter().find(|one| one.recipient == Some(hand)).unwrap();
+    let words = notice.payload["text"].as_str().unwrap().to_owned();
+    for word in
+        ["/w0", "does not go together with main: a.rs", &format!("coditect merge run {}", ids[0].short())]
+    {
+        assert!(words.contains(word), "{words}");
+    }
+    let open = || shared.store.read(|view| view.open_merges()).unwrap();
+    assert_eq!(order(&back::left(shared, &open()).await.unwrap()), []);
+    let engine = Engine { shared: Arc::clone(shared) };
+    engine.run_merges(&Call::user("test"), None, Some(ids[0]), None).await.unwrap();
+    assert_eq!(row(ids[0]).state, MergeState::Queued);
+    // Once more it is not mended, and whoever could say so leaves.
+    back::hand_back(shared, &MergeRow { attempt: 2, ..row(ids[0]) }, conflict()).await.unwrap();
+    assert_eq!((row(ids[0]).state, told().len()), (MergeState::Returned, 2));
+    shared.bus.end(hand, "exit").unwrap();
+    assert_eq!(order(&back::left(shared, &open()).await.unwrap()), [ids[0]]);
+    let last = MergeRow { attempt: model::MERGE_TRIES, ..row(ids[0]) };
+    back::hand_back(shared, &last, conflict()).await.unwrap();
+    assert_eq!(row(ids[0]).state, MergeState::Failed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_is_listed_of_its_repo_however_much_is_over_elsewhere() {
+    let (stage, ids, repo) = waiting(2);
+    let landed = |id| {
+        let row = stage.shared.store.read(|view| view.merge(id)).unwrap().unwrap();
+        Event::MergeChanged(change(&row, MergeState::Landed, String::new()))
+    };
+    stage.commit(vec![landed(ids[0])]);
+    let busy = stage.session(&["kimi"]).0.repo.unwrap();
+    let others: Vec<MergeEntry> = (2..ENDED_MAX + 3).map(|n| entry(&stage, busy, n)).collect();
+    stage.commit(others.iter().cloned().map(Event::MergeAdded).collect());
+    stage.commit(others.iter().map(|entry| landed(entry.id)).collect());
+    let engine = Engine { shared: Arc::clone(&stage.shared) };
+    let listed = engine.merges(Some(repo), true).unwrap();
+    assert_eq!(order(&listed), [ids[1], ids[0]], "what is open, and what is over");
+    assert_eq!(engine.merges(Some(busy), true).unwrap().len(), ENDED_MAX);
+    let newest = others.last().map(|entry| entry.id);
+    assert_eq!(engine.merges(None, true).unwrap().get(1).map(|row| row.entry.id), newest);
+}

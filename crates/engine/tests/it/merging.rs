@@ -1,7 +1,7 @@
 //! The merge queue with real git: what is good lands in order, what is not goes back to whoever made it.
 
 use crate::scene::{Scene, call, names};
-use engine::{MergeRow, MergeSource, NewMerge, NewSession, NewWorktree};
+use engine::{MergeRow, MergeSource, NewMerge, NewPrompt, NewSession, NewWorktree};
 use model::{MergeId, MergeMode, MergeState, MergeStyle, Repo, SessionId, TaskState, WorktreeId};
 use serde_json::json;
 use std::path::Path;
@@ -349,4 +349,33 @@ async fn what_is_canceled_while_its_batch_is_checked_does_not_land_and_the_other
         batches,
         [vec!["a.txt", "one.txt", "three.txt", "two.txt"], vec!["a.txt", "one.txt", "three.txt"]]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_without_room_keeps_nobody_elses_work_from_landing() {
+    let scene = scene_apart(&[("a.txt", "one\n")]).await;
+    let repo = checked(&scene).await;
+    let session = apart(&scene, &repo, "[[bash echo claude > a.txt]]\n[[say done]]").await;
+    scene.repo.write("a.txt", "main\n");
+    scene.repo.commit_all("main moves");
+    scene.configure_with(json!({ "agent": { "isolation": "worktree" }, "limits": { "queue_depth": 1 } }));
+    scene.engine().reload_config().unwrap();
+    let elsewhere = scene.session(None, &["claude"]).await;
+    let asks = scene.prompt(elsewhere, "[[ask Go on?]]\n[[say went on]]", &[]).await.unwrap().task.id;
+    scene.task_in(asks, &[TaskState::InputRequired]).await;
+    let waits =
+        NewPrompt { text: "[[say later]]".to_owned(), depends_on: vec![asks], ..NewPrompt::default() };
+    scene.engine().prompt(&call(), session, waits).await.unwrap();
+    let (good, _) = work(&scene, &repo, "good", "b.txt", "good\n").await;
+    let mut ids = Vec::new();
+    for source in [MergeSource::Lent(session, names(&["claude"]).remove(0)), MergeSource::Worktree(good)] {
+        let held = NewMerge { hold: true, ..new(source) };
+        ids.push(scene.engine().add_merge(&call(), held).await.unwrap().entry.id);
+    }
+    scene.engine().run_merges(&call(), Some(repo.id), None, Some(MergeMode::Bisect)).await.unwrap();
+    assert_eq!(over(&scene, ids[1]).await.state, MergeState::Landed);
+    let waits = || Some(scene.engine().merge(ids[0]).unwrap()).filter(|row| row.state == MergeState::Queued);
+    let row = scene.until("the other waits for room", waits).await;
+    assert!(row.attempt == 0 && text(&row).contains("wait"), "{row:#?}");
+    assert_eq!(scene.repo.read("b.txt"), "good\n");
 }
