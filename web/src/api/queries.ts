@@ -61,13 +61,13 @@ const OPEN_TASK_PAGES = 10;
 
 /** Page after page, from the newest to the oldest. */
 async function openTasks(signal: AbortSignal): Promise<Page<Task>> {
-  let items: Task[] = [];
+  const items: Task[] = [];
   let before: string | null = null;
   for (let pages = 0; pages < OPEN_TASK_PAGES; pages += 1) {
     const params = before === null ? {} : { query: { before } };
     // Each page says where the one before it begins.
     const page: Page<Task> = await take(client.GET('/api/v1/tasks', { signal, params }));
-    items = [...page.items, ...items];
+    items.unshift(...page.items);
     before = page.next;
     if (before === null) break;
   }
