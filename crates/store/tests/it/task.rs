@@ -247,7 +247,7 @@ fn tasks_by_state_come_in_pages_and_those_of_a_removed_session_in_none() {
     let all: Vec<Task> = (0..5).map(|_| scene.both()).collect();
     all.iter().for_each(|task| scene.submit(task));
     scene.start(&all[1], scene.claude.id, 1);
-    scene.commit([Event::TaskCompleted(end(&all[0], "done"))]);
+    scene.commit([Event::TaskStarted(reference(&all[0])), Event::TaskCompleted(end(&all[0], "done"))]);
     let open = [TaskState::Submitted, TaskState::Working];
     let page = |states: &[TaskState], before: Option<TaskId>, most: usize| {
         let rows = scene.store.read(|view| view.tasks_by_state(states, before, most)).unwrap();
