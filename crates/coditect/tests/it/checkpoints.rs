@@ -93,18 +93,14 @@ fn a_restore_that_was_killed_is_whole_after_the_next_start() {
 }
 
 #[test]
-fn an_agents_tools_keep_and_bring_back_its_own_files() {
+fn the_users_tools_keep_files_and_bring_them_back() {
     let place = Workplace::new();
     let _daemon = place.daemon();
     let session = place.session("claude");
     done(&place, &session, "[[write a|one]] [[say done]]");
     let after = words(&listed(&place.house, &session)[1]["id"]).to_owned();
     done(&place, &session, "[[write a|two]] [[say done]]");
-    let home = crate::command::Home::new();
-    let mut agent = crate::mcp_client::Agent::start(
-        &home,
-        &[("CODITECT_DATA_ROOT", place.house.root.path().to_str().unwrap())],
-    );
+    let (mut agent, _home) = crate::mcp_client::Agent::of_user(&place.house.root);
     let listed = agent.call("checkpoint_list", json!({ "session": session }));
     assert!(listed.data()["checkpoints"].as_array().unwrap().iter().any(|one| one["id"] == json!(after)));
     let made = agent.call("checkpoint_create", json!({ "session": session, "name": "by tool" }));

@@ -37,6 +37,11 @@ fn two_agents_that_change_the_same_lines_hear_of_it_while_they_work() {
     });
     assert_ne!(told[0]["recipient"], told[1]["recipient"]);
     assert!(told[0]["payload"]["text"].as_str().unwrap().contains("a merge would conflict in README.md"));
+    let (mut agent, _home) = crate::mcp_client::Agent::of_user(&place.house.root);
+    let listed = agent.call("conflict_list", json!({}));
+    let one = &listed.data()["conflicts"][0];
+    assert_eq!((&one["id"], &one["files"]), (&found["id"], &found["paths"]), "{listed:?}");
+    assert_eq!((&one["kind"], &one["agents"]), (&found["kind"], &found["agents"]), "{listed:?}");
     std::fs::write(go, "").unwrap();
     place.over(&first);
     place.over(&second);

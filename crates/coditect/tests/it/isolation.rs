@@ -67,8 +67,15 @@ fn work_in_a_worktree_of_ones_own_comes_home_when_it_is_landed() {
     done_in(&place, &session, "[[bash cat note.txt > again.txt]] [[say done]]");
     assert_eq!(std::fs::read_to_string(own.join("again.txt")).unwrap(), "mine", "it is the same worktree");
     place.house.json(&["session", "land", &session, "--agent", "claude", "--json"]);
-    let pruned = place.house.json(&["worktree", "prune", "--json"]);
-    assert_eq!(pruned["items"][0]["kept_because"], Value::Null);
+    let (mut agent, _home) = crate::mcp_client::Agent::of_user(&place.house.root);
+    std::fs::write(own.join("unfinished"), "x").unwrap();
+    let kept = agent.call("worktree_prune", json!({}));
+    assert_ne!(kept.data()["worktrees"][0]["kept_because"], Value::Null, "{kept:?}");
+    std::fs::remove_file(own.join("unfinished")).unwrap();
+    let pruned = agent.call("worktree_prune", json!({}));
+    assert_eq!(pruned.data()["worktrees"][0]["kept_because"], Value::Null, "{pruned:?}");
+    let again = place.house.json(&["worktree", "prune", "--json"]);
+    assert_eq!(again["items"], json!([]));
     assert!(!own.exists() && worktrees(&place).is_empty());
     assert_eq!(place.repo.read("again.txt"), "mine");
 }

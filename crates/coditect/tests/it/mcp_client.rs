@@ -93,6 +93,13 @@ impl Agent {
         (Self::start(home, &[("CODITECT_HOLDER", &id)]), life)
     }
 
+    /// One that acts as the user of this data root.
+    pub(crate) fn of_user(root: &model::DataRoot) -> (Self, Home) {
+        let home = Home::new();
+        let agent = Self::start(&home, &[("CODITECT_DATA_ROOT", root.path().to_str().unwrap())]);
+        (agent, home)
+    }
+
     pub(crate) fn shake_hands(&mut self, program: &str) -> Value {
         let hello = json!({
             "protocolVersion": "2025-06-18", "capabilities": {},

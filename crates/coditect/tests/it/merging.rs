@@ -1,4 +1,4 @@
-//! The merge queue as its users have it: commands, and the tools of agents.
+//! The merge queue as its users have it: commands, and the tools of the user's own agents.
 
 use crate::house::Daemon;
 use crate::kill::Workplace;
@@ -70,4 +70,29 @@ fn finished_worktrees_are_queued_ordered_and_landed_by_commands() {
     assert_eq!(merge(&place, &["add", "one", "--wait"])["state"], "landed");
     let failed = place.house.run(&["merge", "add", "two", "--wait", "--json"]);
     assert!(!failed.status.success());
+}
+
+#[test]
+fn an_agent_of_the_users_queues_work_by_tool_and_sees_it_land() {
+    let (place, _daemon) = place();
+    work(&place, "one", "good\n");
+    work(&place, "two", "bad\n");
+    let (mut agent, _home) = crate::mcp_client::Agent::of_user(&place.house.root);
+    for name in ["one", "two"] {
+        let added = agent.call("merge_add", json!({ "worktree": name, "bisect": true }));
+        assert_eq!(added.data()["worktree"], format!("shop/{name}"), "{added:?}");
+    }
+    let unclear = agent.call("merge_add", json!({}));
+    assert_eq!(unclear.code(), "merge_unclear", "the user works in no worktree");
+    let ended = crate::house::until("both are over", || {
+        let listed = agent.call("merge_list", json!({ "repo": "shop", "ended": true }));
+        let all = listed.data()["merges"].as_array().unwrap().clone();
+        let over = |one: &Value| one["state"] == "landed" || one["state"] == "failed";
+        (all.len() == 2 && all.iter().all(over)).then_some(all)
+    });
+    let mut states: Vec<(&str, &str)> =
+        ended.iter().map(|one| (one["worktree"].as_str().unwrap(), one["state"].as_str().unwrap())).collect();
+    states.sort_unstable();
+    assert_eq!(states, [("shop/one", "landed"), ("shop/two", "failed")]);
+    assert_eq!(place.repo.read("one.txt"), "good\n");
 }

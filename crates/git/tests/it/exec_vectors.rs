@@ -233,7 +233,7 @@ fn marks(mark: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(mark).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-/// Every public verb; errors count, but the canary is what is looked at.
+/// Every public verb of a repository; errors count, but the canary is what is looked at.
 fn all_verbs(repo: &TempRepo) {
     let git = installation(repo);
     let open = git.open(repo.path()).unwrap();
@@ -266,7 +266,98 @@ fn all_verbs(repo: &TempRepo) {
     open.log(10).unwrap();
     open.status(&[]).unwrap();
     radar_verbs(repo, &open);
+    point_verbs(repo, &open);
+    pile_verbs(repo, &open);
     worktree_verbs(repo, &open);
+}
+
+/// A point is made of everything, compared, laid out, put into a bundle and read from it.
+fn point_verbs(repo: &TempRepo, open: &git::Repository) {
+    let head = open.head().unwrap().unwrap();
+    let survey = open.survey().unwrap();
+    let point = git::Keep { survey: &survey, last: None, message: "m", at: crate::world::AT };
+    let kept = open.keep(&point).unwrap().commit;
+    let name = "refs/coditect/checkpoints/one".to_owned();
+    open.update_ref(&name, &kept).unwrap();
+    let tree = open.tree_at(&kept).unwrap();
+    open.compare(&head, &tree).unwrap();
+    open.paths_of(&tree).unwrap();
+    open.unpack(&tree, &paths(&["new", "b"])).ok();
+    open.with_filter(&paths(&["a", "new"])).unwrap();
+    open.facts(std::slice::from_ref(&kept)).unwrap();
+    open.missing(std::slice::from_ref(&kept)).unwrap();
+    open.refs_below("refs/coditect/checkpoints").unwrap();
+    let file = repo.beside("point.bundle");
+    open.bundle(&file, std::slice::from_ref(&name), &[]).unwrap();
+    open.verify_bundle(&file).unwrap();
+    open.unbundle(&file).unwrap();
+    open.drop_ref(&name, &kept).unwrap();
+    let blob = open.keep_blob("refs/coditect/lost/x", b"x").unwrap();
+    open.kept_blob(&blob).unwrap();
+}
+
+/// Work is put on top of a branch, and tried in a place of ours; an agent's own worktree comes and goes.
+fn pile_verbs(repo: &TempRepo, open: &git::Repository) {
+    let head = open.head().unwrap().unwrap();
+    let side = open.branch_tip("side").unwrap().unwrap();
+    let author = Author::new("Ann", "ann@example.com");
+    let landing = git::Landing {
+        commit: &side,
+        message: "m",
+        author: &author,
+        at: crate::world::AT,
+        forward_only: false,
+    };
+    open.merged_onto(&head, &landing).ok();
+    open.rebased_onto(&head, &landing).ok();
+    open.would_change(&landing).ok();
+    open.is_ancestor(&side, &head).unwrap();
+    open.count_between(&side, &head).unwrap();
+    open.reached_from(&side).unwrap();
+    let place = |name: &str| git::Lent {
+        path: repo.beside(name),
+        session: "merge-queue".to_owned(),
+        agent: name.to_owned(),
+    };
+    let tried = place("tried");
+    open.lay_out(&tried, &head).unwrap();
+    open.clear_away(&tried).unwrap();
+    let own = place("own");
+    open.lend(&own, &head).unwrap();
+    assert!(open.lent(&own).unwrap().is_some_and(|own| own.git_dir() != open.common_dir()));
+    open.take_away(&own, Some(&head)).unwrap();
+}
+
+/// What is public of a repository, as the sources have it.
+fn public_verbs() -> Vec<String> {
+    let mut verbs = Vec::new();
+    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap().flatten() {
+        // A folder has no verbs of a repository.
+        let Ok(text) = std::fs::read_to_string(file.path()) else { continue };
+        let mut inside = false;
+        for line in text.lines() {
+            match line {
+                "impl Repository {" => inside = true,
+                "}" => inside = false,
+                line if inside => verbs.extend(
+                    line.strip_prefix("    pub fn ")
+                        .and_then(|rest| rest.split(['(', '<']).next())
+                        .map(str::to_owned),
+                ),
+                _ => {}
+            }
+        }
+    }
+    verbs
+}
+
+#[test]
+fn no_verb_is_forgotten_here() {
+    const HERE: &str = include_str!("exec_vectors.rs");
+    let verbs = public_verbs();
+    assert!(verbs.len() > 50, "{verbs:?}");
+    let forgotten: Vec<&String> = verbs.iter().filter(|verb| !HERE.contains(&format!(".{verb}("))).collect();
+    assert_eq!(forgotten, Vec::<&String>::new(), "call it in all_verbs, or in what that calls");
 }
 
 /// A worktree is looked at, and merged without anything coming of it.

@@ -94,7 +94,7 @@ fn repositories() -> Vec<Row> {
             WHOLE,
             &[],
         )
-        .refused("repo_url_invalid"),
+        .refused("bad_url"),
     ]
 }
 
@@ -217,7 +217,7 @@ fn ending() -> Vec<Row> {
             WHOLE,
             &[],
         )
-        .refused("worktree_kept"),
+        .refused("worktree_holds_work"),
         Row::new(
             "merge_worktree",
             Stage::Unlanded,
