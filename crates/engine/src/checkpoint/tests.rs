@@ -587,8 +587,9 @@ async fn a_restore_that_has_begun_waits_for_a_busy_writer() {
     let begun = restore::begun(&shared, &kept, &place.repo.path).await;
     let go = busy_writer(&place);
     let going = Arc::clone(&shared);
-    let restored =
-        tokio::spawn(async move { restore::go_on(&going, Actor::System, begun, PATIENCE).await.map(drop) });
+    let restored = shared
+        .tasks
+        .spawn(async move { restore::go_on(&going, Actor::System, begun, PATIENCE).await.map(drop) });
     while shared.writers.turned_away.load(Ordering::Relaxed) == 0 && !restored.is_finished() {
         tokio::task::yield_now().await;
     }

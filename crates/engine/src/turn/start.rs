@@ -48,9 +48,8 @@ pub(super) struct Scene {
 pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<TurnDriver>, Refusal> {
     let (mut scene, replayed) = set(shared, order).await?;
     let apart = Apart::settle(shared, order, &mut scene).await?;
-    let turn = shared.new_id();
+    let (turn, run, registration) = (shared.new_id(), shared.new_id(), shared.new_id());
     let Look { kept, standing } = kept_before(shared, order, &scene, turn).await?;
-    let (run, registration) = (shared.new_id(), shared.new_id());
     let scratch = shared.workspace.runs().join(RunId::to_string(&run));
     let worktree = scene.repo.as_ref().map_or_else(|| scratch.join("work"), |repo| PathBuf::from(&repo.path));
     prepare(&scratch, &worktree, scene.repo.is_some())?;
@@ -113,8 +112,8 @@ pub(super) async fn start(shared: &Arc<Shared>, order: &Order) -> Result<Option<
         calls: super::calls::Calls::default(),
         limited: None,
     };
-    let git = standing.map(|standing| standing.state);
-    driver.announce(replayed, git, kept).await.map(|begun| begun.then_some(driver))
+    let begun = driver.announce(replayed, standing.map(|standing| standing.state), kept).await?;
+    Ok(begun.then_some(driver))
 }
 
 /// The files as they are before a turn that may edit.

@@ -326,15 +326,13 @@ async fn what_is_canceled_while_its_batch_is_checked_does_not_land_and_the_other
     scene.engine().run_merges(&call(), Some(repo.id), None, Some(MergeMode::Bisect)).await.unwrap();
     let checked = || std::fs::read_to_string(&runs).unwrap_or_default().matches("\n\n").count();
     scene.soon("all three are checked together", || (checked() == 1).then_some(())).await;
-    let (engine, second) = (scene.engine().clone(), ids[1]);
-    let canceling = tokio::spawn(async move { engine.cancel_merge(&call(), second).await });
-    let row = scene
-        .until("it is canceled, and nobody waits for the checks", || {
-            Some(scene.engine().merge(second).unwrap()).filter(|row| row.state.is_terminal())
-        })
-        .await;
+    let (call, second) = (call(), ids[1]);
+    let over_at_once = scene.until("it is canceled, and nobody waits for the checks", || {
+        Some(scene.engine().merge(second).unwrap()).filter(|row| row.state.is_terminal())
+    });
+    let (canceled, row) = tokio::join!(scene.engine().cancel_merge(&call, second), over_at_once);
     assert_eq!(row.state, MergeState::Canceled);
-    assert_eq!(canceling.await.unwrap().unwrap().state, MergeState::Canceled);
+    assert_eq!(canceled.unwrap().state, MergeState::Canceled);
     std::fs::write(&go, "").unwrap();
     for id in [ids[0], ids[2]] {
         let row = over(&scene, id).await;

@@ -366,7 +366,6 @@ pub(crate) fn names(agents: &[&str]) -> Vec<AgentName> {
     agents.iter().map(|agent| agent.parse().unwrap()).collect()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the tests run what is on this machine's PATH")]
 /// The same, with the programs of a folder before all others when it is there.
 fn variables(programs: PathBuf) -> impl Fn(&str) -> Option<String> {
     move |name| {
@@ -378,6 +377,7 @@ fn variables(programs: PathBuf) -> impl Fn(&str) -> Option<String> {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the tests run what is on this machine's PATH")]
 fn environment(name: &str) -> Option<String> {
     match name {
         "PATH" => std::env::var(name).ok(),
