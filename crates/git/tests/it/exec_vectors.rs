@@ -378,11 +378,17 @@ fn worktree_verbs(repo: &TempRepo, open: &git::Repository) {
     let head = open.head().unwrap().unwrap();
     let site = git::Site { path: repo.beside("tree"), id: "coditect-w-1".into(), branch: "tree".into() };
     let tree = open.make_worktree(&site, git::Start::New(&head)).unwrap();
+    let side = open.branch_tip("side").unwrap().unwrap();
+    for to in [&side, &head] {
+        tree.move_to(to).ok();
+        tree.lay_on(to).ok();
+    }
+    open.marked(&side).unwrap();
+    open.files().unwrap();
     std::fs::write(tree.top().join("a"), "of the worktree\n").unwrap();
     tree.holding().unwrap();
     open.worktrees().unwrap();
     open.commit_at("side").unwrap();
-    let side = open.branch_tip("side").unwrap().unwrap();
     let author = Author::new("Ann", "ann@example.com");
     let landing = git::Landing {
         commit: &side,
@@ -393,6 +399,7 @@ fn worktree_verbs(repo: &TempRepo, open: &git::Repository) {
     };
     open.land_on("tree", &landing).ok();
     open.land(&landing).ok();
+    open.finish_landing().unwrap();
     open.keep_standing(&tree, "1", crate::world::AT).unwrap();
     let discard =
         git::Discard { key: "1".into(), id: site.id, path: tree.top().to_owned(), to: repo.beside("trash") };
