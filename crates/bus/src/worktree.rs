@@ -54,6 +54,12 @@ impl WorktreeError {
     }
 }
 
+/// Whether git itself would take it for a repository's. Sandboxes of agents' programs lay empty folders of that name into what
+/// they guard, and leave them there when they are killed.
+fn is_git(dot_git: &Path) -> bool {
+    dot_git.metadata().is_ok_and(|meta| meta.is_file() || dot_git.join("HEAD").symlink_metadata().is_ok())
+}
+
 /// A worktree, and where in it the user stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Worktree {
@@ -68,7 +74,7 @@ impl Worktree {
     pub fn around(place: &Path) -> Result<Self, WorktreeError> {
         let unreadable = |error| WorktreeError::Unreadable { path: place.to_owned(), error };
         let here = place.canonicalize().map_err(unreadable)?;
-        let found = here.ancestors().find(|dir| dir.join(".git").exists());
+        let found = here.ancestors().find(|dir| is_git(&dir.join(".git")));
         let top = found.ok_or_else(|| WorktreeError::NoWorktree(here.clone()))?;
         let inside = here.strip_prefix(top).unwrap_or(Path::new("")).to_owned();
         Ok(Self { top: top.to_owned(), inside })
@@ -134,6 +140,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("crates/cli")).unwrap();
         std::fs::create_dir(dir.path().join(".git")).unwrap();
+        std::fs::write(dir.path().join(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
         let worktree = Worktree::around(&dir.path().join("crates")).unwrap();
         (dir, worktree)
     }
@@ -188,6 +195,8 @@ mod tests {
     #[test]
     fn outside_of_a_repository_there_is_no_worktree() {
         let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Worktree::around(dir.path()).unwrap_err().refusal().code, "no_worktree");
+        std::fs::create_dir(dir.path().join(".git")).unwrap();
         assert_eq!(Worktree::around(dir.path()).unwrap_err().refusal().code, "no_worktree");
     }
 }

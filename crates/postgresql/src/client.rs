@@ -39,6 +39,10 @@ struct Turn(Option<Runtime>);
 
 impl Turn {
     fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        // Whoever unwinds lets go without a word: where that is a task, to wait would be a second panic, and the process's end.
+        if std::thread::panicking() {
+            return None;
+        }
         self.0.as_ref().map(|runtime| runtime.block_on(work))
     }
 

@@ -68,6 +68,8 @@ fn scene(folder: &Path) -> Result<Scene, String> {
     let (repo, other) = (folder.join("repo"), folder.join("other"));
     for repo in [&repo, &other] {
         std::fs::create_dir_all(repo.join(".git")).map_err(|error| error.to_string())?;
+        std::fs::write(repo.join(".git/HEAD"), "ref: refs/heads/main\n")
+            .map_err(|error| error.to_string())?;
     }
     let root = DataRoot::new(folder.join("data"));
     let top = repo.to_str().ok_or("the scratch folder is not UTF-8")?;

@@ -89,6 +89,7 @@ mod tests {
         for repo in [&repo, &other] {
             std::fs::create_dir_all(repo.join("src")).unwrap();
             std::fs::create_dir(repo.join(".git")).unwrap();
+            std::fs::write(repo.join(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
         }
         std::fs::write(repo.join("src/real.rs"), "x").unwrap();
         std::os::unix::fs::symlink(repo.join("src/real.rs"), repo.join("alias.rs")).unwrap();

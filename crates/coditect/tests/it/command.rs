@@ -48,6 +48,7 @@ impl Home {
         let home = Self { dir: tempfile::tempdir().unwrap(), variables: Vec::new() };
         std::fs::create_dir_all(home.repo().join("src")).unwrap();
         std::fs::create_dir(home.repo().join(".git")).unwrap();
+        std::fs::write(home.repo().join(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
         home
     }
 

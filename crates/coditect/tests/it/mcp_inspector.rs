@@ -170,8 +170,9 @@ fn the_inspector_does_everything_over_http() {
         words.map(str::to_owned).to_vec()
     });
     let Some(mut way) = way else { return };
-    // With a daemon all of them.
-    way.does_everything(&mcp::tools().iter().map(|tool| tool.name).collect::<Vec<_>>());
+    // With a daemon all of them but the user's own.
+    let shown = mcp::tools().iter().filter(|tool| !tool.of_user);
+    way.does_everything(&shown.map(|tool| tool.name).collect::<Vec<_>>());
     let token = std::fs::read_to_string(way.home.data_root().token()).unwrap();
     *way.server.last_mut().unwrap() = format!("Authorization: Bearer {}", token.trim());
     for (tool, what) in [("session_read", "sessions"), ("session_list", "sessions"), ("repo_list", "repos")] {

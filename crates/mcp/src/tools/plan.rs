@@ -18,7 +18,7 @@ pub(super) fn tools() -> Vec<Tool> {
              session_read shows its tasks. With worktrees=true each agent works in a git worktree of its own.",
             coordinate,
         )
-        .of_daemon(),
+        .of_user(),
     ]
 }
 

@@ -5,9 +5,9 @@ use super::{Place, PostgresqlOptions, dialect};
 use crate::statement::tests::{OPEN_ROWS, SMALL_TABLES};
 use crate::statement::{Statement, all};
 
-/// Indexes the planner may walk here and not in SQLite: one more over the rows that are open, and one it finds as good as the
-/// key while the table is empty.
-const ALSO: [&str; 2] = ["turns_running_participant", "sessions_current"];
+/// Indexes the planner may walk here and not in SQLite: one more over the rows that are open, one it finds as good as the
+/// key while the table is empty, and one of which only the newest few are read.
+const ALSO: [&str; 3] = ["turns_running_participant", "sessions_current", "merges_ended"];
 
 /// A schema of its own, dropped in the end; none, loudly, without a server.
 #[expect(clippy::disallowed_methods, reason = "the runner of the tests names the server")]

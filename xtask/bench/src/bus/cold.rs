@@ -33,6 +33,7 @@ fn acquire(order: &Order) -> Result<(), String> {
     let folder = scratch::folder(order, "bus-cold-")?;
     let tree = folder.path().join("tree");
     std::fs::create_dir_all(tree.join(".git")).map_err(|error| error.to_string())?;
+    std::fs::write(tree.join(".git/HEAD"), "ref: refs/heads/main\n").map_err(|error| error.to_string())?;
     let (mut samples, mut version) = (Samples::default(), Samples::default());
     for turn in 0..count {
         let coditect = |arguments: &[&str]| {
