@@ -44,6 +44,7 @@ mod merge;
 mod merge_queue;
 mod message;
 mod notice;
+mod order;
 mod outbox;
 mod permission;
 mod places;

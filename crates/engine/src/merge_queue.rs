@@ -18,6 +18,7 @@ pub(crate) use owner::{Queues, keep, mend};
 
 use crate::engine::Shared;
 use crate::message::check_priority;
+use crate::order::{self, Goal};
 use crate::{Call, Engine, checkpoint};
 use model::{
     AgentName, Event, MergeChange, MergeEntry, MergeId, MergeMode, MergeOrder, MergePlace, MergeState,
@@ -343,31 +344,15 @@ fn check_move(id: MergeId, to: &MergeMove) -> Result<(), Refusal> {
 /// The places that change when the entry goes where it is to go.
 fn moved(open: &[MergeRow], id: MergeId, to: &MergeMove) -> Result<Vec<MergePlace>, Refusal> {
     let place =
-        |row: &MergeRow| MergePlace { merge: row.entry.id, priority: row.entry.priority, rank: row.rank };
-    let before: Vec<MergePlace> = open.iter().map(place).collect();
-    let Some(own) = before.iter().find(|place| place.merge == id).copied() else { return Ok(Vec::new()) };
-    if let Some(priority) = to.priority {
-        let changed = MergePlace { priority, ..own };
-        return Ok(if changed == own { Vec::new() } else { vec![changed] });
-    }
-    let mut order: Vec<MergePlace> = before.iter().copied().filter(|place| place.merge != id).collect();
-    let at = match to.before {
-        Some(other) => order.iter().position(|place| place.merge == other).ok_or_else(|| {
-            let message = format!("{} does not wait in the same queue", other.short());
-            Refusal::conflict("merge_not_waiting", message).hint("`coditect merge list` shows what waits")
-        })?,
-        None => order.len(),
+        |row: &MergeRow| order::Place { one: row.entry.id, priority: row.entry.priority, rank: row.rank };
+    let before: Vec<order::Place<MergeId>> = open.iter().map(place).collect();
+    let absent = |other: MergeId| {
+        let message = format!("{} does not wait in the same queue", other.short());
+        Refusal::conflict("merge_not_waiting", message).hint("`coditect merge list` shows what waits")
     };
-    let neighbour = if to.before.is_some() { order.get(at) } else { order.last() };
-    let Some(priority) = neighbour.map(|place| place.priority) else { return Ok(Vec::new()) };
-    order.insert(at, MergePlace { priority, ..own });
-    // Within its new priority, the ranks that are there are given out anew, in the new order.
-    let mut ranks: Vec<u64> =
-        order.iter().filter(|place| place.priority == priority).map(|place| place.rank).collect();
-    ranks.sort_unstable();
-    let mut ranks = ranks.into_iter();
-    for place in order.iter_mut().filter(|place| place.priority == priority) {
-        place.rank = ranks.next().unwrap_or(place.rank);
-    }
-    Ok(order.into_iter().filter(|place| !before.contains(place)).collect())
+    let changed = order::moved(&before, id, Goal::of(to.priority, to.before), absent)?;
+    Ok(changed
+        .into_iter()
+        .map(|order::Place { one, priority, rank }| MergePlace { merge: one, priority, rank })
+        .collect())
 }

@@ -4,6 +4,7 @@
 //! the first has left.
 
 use crate::message::check_priority;
+use crate::order::{self, Goal, Place};
 use crate::session::visible;
 use crate::task::task_view;
 use crate::{Call, Engine, TaskView};
@@ -71,32 +72,15 @@ fn check(task: TaskId, to: &TaskMove) -> Result<(), Refusal> {
 
 /// The places that change when the task goes where it is to go.
 fn moved(waiting: &[TaskRow], task: TaskId, to: &TaskMove) -> Result<Vec<QueuePlace>, Refusal> {
-    let place = |row: &TaskRow| QueuePlace { task: row.task.id, priority: row.task.priority, rank: row.rank };
-    let before: Vec<QueuePlace> = waiting.iter().map(place).collect();
-    let Some(own) = before.iter().find(|place| place.task == task).copied() else { return Ok(Vec::new()) };
-    if let Some(priority) = to.priority {
-        let changed = QueuePlace { priority, ..own };
-        return Ok(if changed == own { Vec::new() } else { vec![changed] });
-    }
-    let mut order: Vec<QueuePlace> = before.iter().copied().filter(|place| place.task != task).collect();
-    let at = match to.before {
-        Some(other) => order.iter().position(|place| place.task == other).ok_or_else(|| {
-            let message = format!("task {} does not wait in this session", other.short());
-            Refusal::conflict("task_not_waiting", message)
-                .hint("`coditect session queue ID` shows what waits")
-        })?,
-        None => order.len(),
+    let place = |row: &TaskRow| Place { one: row.task.id, priority: row.task.priority, rank: row.rank };
+    let before: Vec<Place<TaskId>> = waiting.iter().map(place).collect();
+    let absent = |other: TaskId| {
+        let message = format!("task {} does not wait in this session", other.short());
+        Refusal::conflict("task_not_waiting", message).hint("`coditect session queue ID` shows what waits")
     };
-    let neighbour = if to.before.is_some() { order.get(at) } else { order.last() };
-    let Some(priority) = neighbour.map(|place| place.priority) else { return Ok(Vec::new()) };
-    order.insert(at, QueuePlace { priority, ..own });
-    // Within its new priority, the ranks that are there are given out anew, in the new order.
-    let mut ranks: Vec<u64> =
-        order.iter().filter(|place| place.priority == priority).map(|place| place.rank).collect();
-    ranks.sort_unstable();
-    let mut ranks = ranks.into_iter();
-    for place in order.iter_mut().filter(|place| place.priority == priority) {
-        place.rank = ranks.next().unwrap_or(place.rank);
-    }
-    Ok(order.into_iter().filter(|place| !before.contains(place)).collect())
+    let changed = order::moved(&before, task, Goal::of(to.priority, to.before), absent)?;
+    Ok(changed
+        .into_iter()
+        .map(|Place { one, priority, rank }| QueuePlace { task: one, priority, rank })
+        .collect())
 }
