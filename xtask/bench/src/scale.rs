@@ -55,6 +55,7 @@ pub(crate) fn bench(order: &Order) -> Result<(), String> {
             tell(&Row::missing("core", name, &format!("needs {needed} MB of disk, {free} MB are free")));
             continue;
         }
+        settled();
         // One case that cannot run does not keep the others from it.
         if let Err(why) = measure(order, folder.path()) {
             tell(&Row::missing("core", name, &why));
@@ -63,6 +64,12 @@ pub(crate) fn bench(order: &Order) -> Result<(), String> {
         }
     }
     if failed.is_empty() { Ok(()) } else { Err(format!("could not be measured: {}", failed.join(", "))) }
+}
+
+/// Waits until what was made is on the disk. To write back gigabytes keeps the kernel's threads busy for a minute, on the same
+/// processors that are measured.
+fn settled() {
+    rustix::fs::sync();
 }
 
 /// The middle and the tail, each against what it may be at most, and the tail against the middle.

@@ -2,7 +2,7 @@
 //! memory it then has.
 
 use super::corpus::{self, Reader};
-use super::told;
+use super::{settled, told};
 use super::wire::Wire;
 use crate::process::{Served, command, port};
 use crate::row::Row;
@@ -20,6 +20,8 @@ const SESSIONS: usize = 100_000;
 const SESSIONS_QUICK: usize = 5_000;
 const CLIENTS: usize = 16;
 const PAGE: usize = 50;
+/// Questions of each client before any is counted.
+const WARM: usize = 5;
 /// Between two questions of one client: together they stay below what one credential may ask in a second.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Milliseconds, milliseconds and megabytes.
@@ -35,6 +37,7 @@ pub(super) fn bench(order: &Order, folder: &Path) -> Result<(), String> {
     let corpus = corpus::sessions(folder, count, Reader::Daemon)?;
     say(&format!("core: {} records of {count} sessions written", corpus.records));
     prepared(folder)?;
+    settled();
     // Only what a person types, so that no model is asked for anything.
     std::fs::write(DataRoot::new(folder).config(), r#"{"titles":"words"}"#)
         .map_err(|error| error.to_string())?;
@@ -119,17 +122,21 @@ pub(super) fn connect(root: &Path) -> Result<Wire, String> {
     Wire::connect(port.ok_or("the daemon has no address")?, Some(read(root.token())?.trim()))
 }
 
-/// Each client asks, waits for the answer and a little more; how long the answers took.
+/// Each client asks, waits for the answer and a little more; how long the answers took. They begin one after the other, as clients
+/// that know nothing of each other, and their first answers are not counted: there the daemon opens what it reads with.
 fn listed(root: &Path, served: &Served, most: usize) -> Result<Samples, String> {
     say(&format!("core: {CLIENTS} clients list {PAGE} sessions {most} times (daemon {})", served.pid()));
     let clients: Vec<_> = (0..CLIENTS).map(|_| connect(root)).collect::<Result<_, _>>()?;
-    let asking = clients.into_iter().map(|mut wire| {
+    let asking = clients.into_iter().zip(0u32..).map(|(mut wire, number)| {
         std::thread::spawn(move || {
+            std::thread::sleep(PAUSE / CLIENTS as u32 * number);
             let mut took = Vec::new();
-            for _ in 0..most / CLIENTS {
+            for turn in 0..WARM + most / CLIENTS {
                 let begun = Instant::now();
                 let page = wire.ask("GET", &format!("/api/v1/sessions?limit={PAGE}"), None)?;
-                took.push(begun.elapsed());
+                if turn >= WARM {
+                    took.push(begun.elapsed());
+                }
                 let page: Value = serde_json::from_slice(&page).map_err(|error| error.to_string())?;
                 if page["items"].as_array().is_none_or(|items| items.len() != PAGE) {
                     return Err("that page is not full".to_owned());

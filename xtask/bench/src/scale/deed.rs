@@ -1,7 +1,7 @@
 //! What the store is asked, as the faces ask it: each with the snapshot it is read in, and each answer looked at.
 
 use super::corpus::{self, CHAIN, Corpus, FAMILY, Reader};
-use super::told;
+use super::{settled, told};
 use crate::row::Row;
 use crate::sample::{P99_MIN, Samples};
 use crate::{Order, say, scratch, tell};
@@ -161,8 +161,9 @@ pub(super) fn made(folder: &Path, count: usize) -> Result<(Corpus, Store), Strin
     Ok((corpus, store))
 }
 
-/// Waits until this process has nearly nothing left to do.
+/// Waits until this process has nearly nothing left to do, nor the disk.
 pub(super) fn rest() {
+    settled();
     let begun = Instant::now();
     while begun.elapsed() < REST_MOST {
         let before = scratch::worked(std::process::id());
