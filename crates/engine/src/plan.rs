@@ -47,10 +47,11 @@ impl Engine {
         let limit = shared.config.snapshot().config.limits.queue_depth;
         let message = user_message(shared, session, None, &new.prompt);
         let NewPlan { agents, prompt, worktrees } = new;
-        let keys = self.key_check();
+        let (keys, may_type) = (self.key_check(), self.input_check(call, session));
         let task_ids: Vec<_> = (0..MAX_PARTICIPANTS).map(|_| shared.new_id()).collect();
         let command = move |view: &View<'_>| {
             let row = view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?;
+            may_type()?;
             let repo = row.session.repo.ok_or_else(|| {
                 Refusal::invalid("no_repo", "the session works in no repository")
                     .hint("start a session with a repo: `coditect session start --repo PATH`")

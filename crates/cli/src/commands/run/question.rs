@@ -143,7 +143,7 @@ pub(super) async fn send(
 ) -> Result<(), Failure> {
     let sent = match asked {
         Asked::Question(question) => {
-            client.answer_task(&question.task.to_string(), &NewAnswer { answer }, None).await.map(drop)
+            client.answer_task(&question.task.to_string(), &NewAnswer { answer, client: None }, None).await.map(drop)
         }
         Asked::Permission(permission) => match decision(permission, &answer) {
             Some(new) => client.decide_permission(&permission.id.to_string(), &new, None).await.map(drop),
