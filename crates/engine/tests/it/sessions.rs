@@ -359,7 +359,8 @@ async fn names_for_the_last_one_and_for_the_parent() {
     // An agent sees its own session and what came out of it, and spawns from its own alone.
     assert_eq!(engine.may_see(&run(first), child.session.id), Ok(()));
     assert_eq!(engine.may_see(&run(child.session.id), first).unwrap_err().code, "not_your_session");
-    let call = engine::Call { caller: run(child.session.id), key: None, client: None, correlation: String::new() };
+    let call =
+        engine::Call { caller: run(child.session.id), key: None, client: None, correlation: String::new() };
     let new = NewSpawn { prompt: "x".to_owned(), ..NewSpawn::default() };
     assert_eq!(engine.spawn_session(&call, first, new.clone()).await.unwrap_err().code, "not_your_session");
     let grandchild = engine.spawn_session(&call, child.session.id, new).await.unwrap().session.session;

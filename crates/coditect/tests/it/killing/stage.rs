@@ -160,7 +160,11 @@ impl Stage {
                 // The turn that asked may just have ended.
                 let _ = self
                     .client
-                    .answer_task(&task.id.to_string(), &NewAnswer { answer: "yes".into(), client: None }, None)
+                    .answer_task(
+                        &task.id.to_string(),
+                        &NewAnswer { answer: "yes".into(), client: None },
+                        None,
+                    )
                     .await;
             }
             let plan = self.client.plan(plan).await.unwrap().value;
