@@ -195,7 +195,7 @@ export class Play {
     return task;
   }
 
-  coordinate(session: Session, prompt: string, agents: string[]): Plan {
+  coordinate(session: Session, prompt: string, agents: string[], worktrees = false): Plan {
     this.next += 1;
     const plan: Plan = {
       id: id('pln', this.next),
@@ -207,7 +207,7 @@ export class Play {
       branch: 'main',
       created_at: new Date().toISOString(),
       state: 'proposing',
-      worktrees: false,
+      worktrees,
       proposals: [],
       merged: null,
       tests: null,

@@ -3,6 +3,7 @@ import type { Message, Session, Task, WholeBoard } from '../src/api/nouns';
 import type { World } from './builder';
 import { Boards } from './mock-board';
 import type { Play } from './mock-play';
+import { Rooms } from './mock-presence';
 import type { MockStream } from './mock-stream';
 
 export interface Answer {
@@ -30,6 +31,7 @@ export function routes(world: World, play: Play, stream: MockStream) {
   const session = (id: string) => world.sessions.find((one) => one.id === id || one.short_id.startsWith(id));
   const task = (id: string) => world.tasks.find((one) => one.id === id || one.short_id.startsWith(id));
   const boards = new Boards(world, play, stream);
+  const rooms = new Rooms((frame) => stream.send(frame));
   const onBoard = (name: string, deed: (board: WholeBoard) => Answer): Answer | null => {
     const board = boards.get(name);
     return board ? deed(board) : null;
@@ -148,9 +150,29 @@ export function routes(world: World, play: Play, stream: MockStream) {
       /^\/sessions\/([^/]+)\/plans$/,
       ([id = ''], _, body) => {
         const found = session(id);
-        return found ? ok(play.coordinate(found, String(body.prompt), body.agents as string[])) : null;
+        if (!found) return null;
+        const apart = body.worktrees === true;
+        return ok(play.coordinate(found, String(body.prompt), body.agents as string[], apart));
       },
     ],
+    [
+      'POST',
+      /^\/plans\/([^/]+)\/cancel$/,
+      ([plan = '']) => {
+        const found = world.plans.find((one) => one.id === plan);
+        if (!found) return null;
+        const text = 'canceled by the user';
+        stream.emit('plan.failed', found.session, 'user', { plan, session: found.session, text });
+        return ok(Object.assign(found, { state: 'failed', text }));
+      },
+    ],
+    [
+      'POST',
+      /^\/sessions\/([^/]+)\/attach$/,
+      ([id = ''], _, body) => (session(id) ? rooms.attach(id, body as never) : null),
+    ],
+    ['POST', /^\/sessions\/([^/]+)\/detach$/, ([id = ''], _, body) => rooms.detach(id, String(body.client))],
+    ['GET', /^\/sessions\/([^/]+)\/clients$/, ([id = '']) => rooms.list(id)],
     [
       'GET',
       /^\/tasks$/,

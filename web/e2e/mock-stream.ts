@@ -80,6 +80,8 @@ function changesOf(kind: string, payload: Body, ts: string): Change[] {
       ];
     case 'plan.created':
       return [['created', 'plan', payload.id, payload]];
+    case 'plan.failed':
+      return [['patched', 'plan', payload.plan, { ...payload, state: 'failed' }]];
     case 'lock.changed':
       return payload.phase === 'broken' ? [['removed', 'lock', payload.token, null]] : [];
     case 'board.created':

@@ -47,7 +47,7 @@ export function listen(page: Page, origin: string, complaints: string[]): void {
   page.on('console', (message) => {
     const text = message.text();
     // What the tests break on purpose is not the page's fault.
-    if (message.type() === 'error' && !/ERR_|WebSocket|status of (401|404|429)/.test(text))
+    if (message.type() === 'error' && !/ERR_|WebSocket|status of (401|404|409|429)/.test(text))
       complaints.push(text);
   });
   page.on('pageerror', (error) => complaints.push(error.message));

@@ -8,6 +8,9 @@ pub struct Call {
     pub caller: Caller,
     /// Makes a repeated request harmless: the second one gets the first one's answer.
     pub key: Option<Key>,
+    /// The attached client somebody acts in; it must not be another one that has the session's input. None: nobody's typing, which
+    /// goes through.
+    pub client: Option<String>,
     /// Ties log lines to the request; made by the face when the client gave none. What a request makes is logged
     /// with it, and whatever happens to that later with the id of what was made.
     pub correlation: String,
@@ -42,7 +45,13 @@ pub enum Caller {
 
 impl Call {
     pub fn user(correlation: impl Into<String>) -> Self {
-        Self { caller: Caller::User, key: None, correlation: correlation.into() }
+        Self { caller: Caller::User, key: None, client: None, correlation: correlation.into() }
+    }
+
+    /// The same, done in this attached client.
+    #[must_use]
+    pub fn in_client(self, client: Option<String>) -> Self {
+        Self { client, ..self }
     }
 
     pub(crate) fn actor(&self) -> Actor {

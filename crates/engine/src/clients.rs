@@ -126,13 +126,25 @@ impl Engine {
     }
 
     /// A sign of life of a client that is attached already; its connection stands for it.
-    pub fn client_lives(&self, session: SessionId, client: &str) {
+    /// Without a session it is said of every one it is attached to.
+    pub fn client_lives(&self, session: Option<SessionId>, client: &str) {
         self.shared.clients.renew(session, client);
     }
 
     /// Who comes and goes, of all sessions.
     pub fn presence(&self) -> broadcast::Receiver<PresenceView> {
         self.shared.clients.changes.subscribe()
+    }
+
+    /// Whether the client of the call may give words to the session's agents or rearrange what waits for them. Asked where the order is
+    /// committed, so that what was done already is told again to whoever repeats it, whoever has the input by then.
+    pub(crate) fn input_check(
+        &self,
+        call: &Call,
+        session: SessionId,
+    ) -> impl Fn() -> Result<(), Refusal> + Send + use<> {
+        let (shared, client) = (std::sync::Arc::clone(&self.shared), call.client.clone());
+        move || shared.clients.may_type(session, client.as_deref())
     }
 
     /// Tells of leases that run out, for as long as somebody is there.
@@ -221,9 +233,12 @@ impl Clients {
         rooms.get(&session).map_or(empty, |room| room.shown(session, now))
     }
 
-    fn renew(&self, session: SessionId, client: &str) {
+    fn renew(&self, session: Option<SessionId>, client: &str) {
         let now = Instant::now();
-        if let Some(room) = self.rooms().get_mut(&session) {
+        for (at, room) in self.rooms().iter_mut() {
+            if session.is_some_and(|session| session != *at) {
+                continue;
+            }
             let there = room.clients.iter_mut().find(|seat| seat.client == client && seat.until > now);
             if let Some(seat) = there {
                 seat.until = now + ATTACH_TTL;
@@ -367,13 +382,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_connection_without_a_session_keeps_its_client_at_all_of_them_and_nobody_else() {
+        let (clients, at) = (Clients::default(), session());
+        let other: SessionId = "ses_018f000000007000800000000000000b".parse().unwrap();
+        for session in [at, other] {
+            clients.attach(session, says("page", InputWish::Claim)).unwrap();
+            clients.attach(session, says("phone", InputWish::Keep)).unwrap();
+        }
+        tokio::time::advance(ATTACH_TTL / 2).await;
+        clients.renew(None, "page");
+        tokio::time::advance(ATTACH_TTL / 2 + Duration::from_secs(1)).await;
+        for session in [at, other] {
+            let left = clients.of(session);
+            assert_eq!((left.clients.len(), owner(&left)), (1, Some("page")));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn whoever_dies_is_gone_with_his_lease_and_so_is_his_hold() {
         let (clients, at) = (Clients::default(), session());
         let mut changes = clients.changes.subscribe();
         clients.attach(at, says("page", InputWish::Claim)).unwrap();
         clients.attach(at, says("phone", InputWish::Keep)).unwrap();
         tokio::time::advance(ATTACH_TTL / 2).await;
-        clients.renew(at, "phone");
+        clients.renew(Some(at), "phone");
         tokio::time::advance(ATTACH_TTL / 2 + Duration::from_secs(1)).await;
         let left = clients.of(at);
         assert_eq!((left.clients.len(), owner(&left)), (1, None));

@@ -27,8 +27,6 @@ pub struct NewPrompt {
     pub priority: i32,
     pub depends_on: Vec<TaskId>,
     pub terms: NewTerms,
-    /// The attached client somebody types in; it must not be another one that has the input.
-    pub client: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -50,15 +48,15 @@ impl Engine {
         call.only_user()?;
         let prompt = NewPrompt { text: prompt_text(&prompt.text)?, ..prompt };
         check_priority(prompt.priority)?;
-        self.shared.clients.may_type(session, prompt.client.as_deref())?;
         let shared = &self.shared;
         let (id, now) = (shared.new_id(), shared.now());
         let terms = terms::checked(prompt.terms.clone(), now)?;
         let able = Arc::clone(shared);
         let limit = shared.config.snapshot().config.limits.queue_depth;
         let message = user_message(shared, session, Some(id), &prompt.text);
-        let keys = self.key_check();
+        let (keys, may_type) = (self.key_check(), self.input_check(call, session));
         let command = move |view: &View<'_>| {
+            may_type()?;
             let targets = hands(view, &able, session, &prompt.targets, &terms)?;
             keys(&targets)?;
             let depends_on = terms::unique(&prompt.depends_on);

@@ -10,7 +10,7 @@ use crate::checkpoint;
 use crate::engine::Shared;
 use crate::message::{check_queue, prompt_text, targets_of, user_message};
 use crate::task::{CANCELED, canceled};
-use crate::{Call, Engine, PlanView};
+use crate::{Call, Caller, Engine, PlanView};
 use model::{
     AgentName, Event, Participant, Plan, PlanEnd, PlanId, PlanState, Refusal, RefusalKind, SessionId, Task,
     TaskKind,
@@ -47,10 +47,11 @@ impl Engine {
         let limit = shared.config.snapshot().config.limits.queue_depth;
         let message = user_message(shared, session, None, &new.prompt);
         let NewPlan { agents, prompt, worktrees } = new;
-        let keys = self.key_check();
+        let (keys, may_type) = (self.key_check(), self.input_check(call, session));
         let task_ids: Vec<_> = (0..MAX_PARTICIPANTS).map(|_| shared.new_id()).collect();
         let command = move |view: &View<'_>| {
             let row = view.session(session)?.ok_or_else(|| Refusal::not_found("session", session))?;
+            may_type()?;
             let repo = row.session.repo.ok_or_else(|| {
                 Refusal::invalid("no_repo", "the session works in no repository")
                     .hint("start a session with a repo: `coditect session start --repo PATH`")
@@ -159,8 +160,25 @@ impl Engine {
         self.plan_view(row)
     }
 
-    pub fn resolve_plan(&self, given: &str) -> Result<PlanId, Refusal> {
-        self.resolve(given)
+    /// From an id, the beginning of a short one, or `@last`: the newest of all, and for an agent the newest of its own session.
+    pub fn resolve_plan(&self, caller: &Caller, given: &str) -> Result<PlanId, Refusal> {
+        let Caller::Run { session, .. } = caller else { return self.resolve(given) };
+        if given == store::LAST {
+            let newest = self.shared.store.read(|view| view.plans(*session))?.pop();
+            return newest.map(|row| row.plan.id).ok_or_else(|| {
+                Refusal::new(RefusalKind::NotFound, "no_last", "your session has no plan yet")
+                    .hint("give an id")
+            });
+        }
+        // A whole id is nobody's secret; what is at it is looked at by whoever asks for it.
+        if given.parse::<PlanId>().is_ok() {
+            return self.resolve(given);
+        }
+        self.resolve_seen(given, |id| match self.may_see(caller, self.plan(*id)?.plan.session) {
+            Ok(()) => Ok(true),
+            Err(refusal) if refusal.kind == RefusalKind::Forbidden => Ok(false),
+            Err(refusal) => Err(refusal),
+        })
     }
 
     fn plan_view(&self, row: PlanRow) -> Result<PlanView, Refusal> {

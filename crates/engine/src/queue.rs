@@ -39,7 +39,9 @@ impl Engine {
         call.only_user()?;
         check(task, &to)?;
         let session = self.task(task)?.task.session;
+        let may_type = self.input_check(call, session);
         let command = move |view: &View<'_>| {
+            may_type()?;
             let row = view.task(task)?.ok_or_else(|| Refusal::not_found("task", task))?;
             if row.state != TaskState::Submitted {
                 let message = format!("the task is {}; only one that waits is moved", row.state.as_str());

@@ -33,7 +33,9 @@ impl Engine {
         let text = prompt_text(text)?;
         let session = self.task(task)?.task.session;
         let message = user_message(&self.shared, session, Some(task), &text);
+        let may_type = self.input_check(call, session);
         let command = move |view: &View<'_>| {
+            may_type()?;
             steerable(view, task)?;
             Ok(vec![Event::MessageAppended(message)])
         };

@@ -65,7 +65,8 @@ impl Engine {
         })
     }
 
-    /// Ends a task: at once when it waits, through its turns when it runs.
+    /// Ends a task: at once when it waits, through its turns when it runs. It is the emergency brake: everybody may pull it, whoever has
+    /// the session's input.
     pub async fn cancel_task(&self, call: &Call, task: TaskId) -> Result<TaskView, Refusal> {
         call.only_user()?;
         let session = self.task(task)?.task.session;
@@ -98,7 +99,9 @@ impl Engine {
         }
         let session = self.task(task)?.task.session;
         let text = answer.clone();
+        let may_type = self.input_check(call, session);
         let command = move |view: &View<'_>| {
+            may_type()?;
             let row = view.task(task)?.ok_or_else(|| Refusal::not_found("task", task))?;
             let question = row.question.ok_or_else(|| {
                 Refusal::conflict(

@@ -195,7 +195,7 @@ pub struct NewPrompt {
     /// No agent begins it by itself: it waits for whoever claims it.
     #[serde(default)]
     pub pool: bool,
-    /// The attached client somebody types in; refused with `input_owned` while another one has the input.
+    /// The attached client somebody acts in; refused with `input_owned` while another one has the input.
     #[serde(default)]
     pub client: Option<String>,
 }

@@ -40,7 +40,7 @@ pub struct Plan {
     /// Summary or reason, once it has ended; until then, what stands in its way.
     pub text: Option<String>,
     pub tasks: Vec<Task>,
-    /// Of a plan in worktrees that has ended: those that stay, and why. Absent until that is known.
+    /// Of a plan in worktrees that has ended: those that stay, and why. None until that is known, and of other plans.
     pub kept: Option<Vec<KeptWorktree>>,
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -234,6 +234,9 @@ pub struct NewPlan {
     /// whole, and comes to the branch at the end.
     #[serde(default)]
     pub worktrees: bool,
+    /// The attached client somebody acts in; refused with `input_owned` while another one has the input.
+    #[serde(default)]
+    pub client: Option<String>,
 }
 
 /// What can be done with plans.

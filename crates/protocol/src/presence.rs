@@ -52,7 +52,7 @@ pub struct Detachment {
 pub struct AttachedClient {
     pub client: String,
     pub name: String,
-    /// Prompts of other attached clients are refused.
+    /// Other attached clients give no words to the session's agents, and move nothing in its queue.
     pub owns_input: bool,
     pub typing: bool,
 }

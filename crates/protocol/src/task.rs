@@ -235,6 +235,9 @@ impl From<model::Task> for Task {
 #[serde(deny_unknown_fields)]
 pub struct NewAnswer {
     pub answer: String,
+    /// The attached client somebody acts in; refused with `input_owned` while another one has the input.
+    #[serde(default)]
+    pub client: Option<String>,
 }
 
 /// Body of `POST /tasks/{id}/steer`.
@@ -243,9 +246,12 @@ pub struct NewAnswer {
 pub struct NewSteer {
     /// Words for the agents who work on the task, as long as a prompt may be.
     pub text: String,
+    /// The attached client somebody acts in; refused with `input_owned` while another one has the input.
+    #[serde(default)]
+    pub client: Option<String>,
 }
 
-/// Body of `POST /tasks/{id}/move`: one of the three.
+/// Body of `POST /tasks/{id}/move`: one of the three ways.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TaskMove {
@@ -255,6 +261,8 @@ pub struct TaskMove {
     pub before: Option<String>,
     /// Behind all others, with the priority of the last.
     pub last: bool,
+    /// The attached client somebody acts in; refused with `input_owned` while another one has the input.
+    pub client: Option<String>,
 }
 
 /// Which tasks of a session to list: the newest page, or the newest before one. Oldest first.
@@ -336,7 +344,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             .query::<TaskQuery>()
             .lists::<Task>(),
         op("get_task", Get, "/tasks/{id}", Run, "Shows a task.").returns::<Task>(),
-        op("cancel_task", Post, "/tasks/{id}/cancel", User, "Cancels a task and stops its turns.")
+        op("cancel_task", Post, "/tasks/{id}/cancel", User, "Cancels a task and stops its turns, whoever has the input.")
             .returns::<Task>(),
         op("answer_task", Post, "/tasks/{id}/answer", User, "Answers what a participant asked.")
             .body::<NewAnswer>()

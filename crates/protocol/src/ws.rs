@@ -30,7 +30,8 @@ pub struct Subscription {
     pub session: Option<String>,
     /// Which feeds; empty: all of them.
     pub feeds: Vec<Feed>,
-    /// The client attached to `session` that this connection stands for: it stays attached for as long as the connection lives.
+    /// The client that this connection stands for: it stays attached to `session`, or without one wherever it is attached, for as long
+    /// as the connection lives.
     pub client: Option<String>,
 }
 

@@ -194,7 +194,7 @@ fn call(parts: &Parts, body: &[u8]) -> Result<Call, Failure> {
     let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Failure::unauthorized)?;
     let correlation = parts.extensions.get::<Correlation>().map(|id| id.0.to_string()).unwrap_or_default();
     let key = key(parts, &caller, body)?;
-    Ok(Call { caller, key, correlation })
+    Ok(Call { caller, key, client: None, correlation })
 }
 
 fn key(parts: &Parts, caller: &Caller, body: &[u8]) -> Result<Option<Key>, Failure> {

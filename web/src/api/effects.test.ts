@@ -5,6 +5,7 @@ import { useActivity } from './activity';
 import { Effects } from './effects';
 import { useLive } from './live';
 import type { Frame, Locks, Message, Notice, Page, Plan, ResourceFrame, Session, Task } from './nouns';
+import { usePresence } from './presence';
 import { keys } from './queries';
 
 let world: World;
@@ -193,6 +194,18 @@ describe('resources', () => {
 
   it('leave what they do not know alone', () => {
     expect(() => effects.apply([resource('created', 'hologram' as never, 'x', null)])).not.toThrow();
+  });
+});
+
+describe('who is there', () => {
+  it('is what was said last of the session on the screen', () => {
+    const phone = { client: 'p', name: 'phone', owns_input: true, typing: false };
+    const say = (of: string, clients: (typeof phone)[]) =>
+      effects.apply([{ type: 'presence', session: of, clients }]);
+    usePresence.setState({ session: session.id, clients: [] });
+    say(session.id, [phone]);
+    say('ses_other', []);
+    expect(usePresence.getState().clients).toEqual([phone]);
   });
 });
 

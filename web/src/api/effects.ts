@@ -27,6 +27,7 @@ import type {
   Task,
   Turn,
 } from './nouns';
+import { usePresence } from './presence';
 import { keys } from './queries';
 
 /** Reads that follow events wait this long, so that a burst is one read. */
@@ -76,6 +77,7 @@ export class Effects {
       }
       settle();
       if (frame.type === 'hello') useConnection.getState().greet(frame.version);
+      if (frame.type === 'presence') usePresence.getState().hear(frame);
       if (frame.type === 'resource') this.resource(frame);
       if (frame.type === 'event') {
         events.push(frame);

@@ -563,7 +563,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Cancels a task and stops its turns. */
+        /** Cancels a task and stops its turns, whoever has the input. */
         post: operations["cancel_task"];
         delete?: never;
         options?: never;
@@ -2695,7 +2695,7 @@ export interface components {
         AttachedClient: {
             client: string;
             name: string;
-            /** @description Prompts of other attached clients are refused. */
+            /** @description Other attached clients give no words to the session's agents, and move nothing in its queue. */
             owns_input: boolean;
             typing: boolean;
         };
@@ -2789,7 +2789,7 @@ export interface components {
         };
         /** @description Body of `POST /sessions/{id}/messages`: a prompt, which becomes a task. */
         NewPrompt: {
-            /** @description The attached client somebody types in; refused with `input_owned` while another one has the input. */
+            /** @description The attached client somebody acts in; refused with `input_owned` while another one has the input. */
             client?: string | null;
             /**
              * Format: date-time
@@ -2825,13 +2825,18 @@ export interface components {
             items: components["schemas"]["Task"][];
             next: null | string;
         };
-        /** @description Body of `POST /tasks/{id}/move`: one of the three. */
+        /** @description Body of `POST /tasks/{id}/move`: one of the three ways. */
         TaskMove: {
             /**
              * @description Id or short id of a waiting task of the same session: just before it, with its priority.
              * @default null
              */
             before: string | null;
+            /**
+             * @description The attached client somebody acts in; refused with `input_owned` while another one has the input.
+             * @default null
+             */
+            client: string | null;
             /**
              * @description Behind all others, with the priority of the last.
              * @default false
@@ -2847,9 +2852,13 @@ export interface components {
         /** @description Body of `POST /tasks/{id}/answer`. */
         NewAnswer: {
             answer: string;
+            /** @description The attached client somebody acts in; refused with `input_owned` while another one has the input. */
+            client?: string | null;
         };
         /** @description Body of `POST /tasks/{id}/steer`. */
         NewSteer: {
+            /** @description The attached client somebody acts in; refused with `input_owned` while another one has the input. */
+            client?: string | null;
             /** @description Words for the agents who work on the task, as long as a prompt may be. */
             text: string;
         };
@@ -2947,7 +2956,7 @@ export interface components {
             /** Format: date-time */
             created_at: string;
             id: string;
-            /** @description Of a plan in worktrees that has ended: those that stay, and why. Absent until that is known. */
+            /** @description Of a plan in worktrees that has ended: those that stay, and why. None until that is known, and of other plans. */
             kept: components["schemas"]["KeptWorktree"][] | null;
             merged: components["schemas"]["MergedPlan"] | null;
             participants: string[];
@@ -3030,6 +3039,8 @@ export interface components {
         NewPlan: {
             /** @description Agents of the session; empty: all of them. */
             agents?: string[];
+            /** @description The attached client somebody acts in; refused with `input_owned` while another one has the input. */
+            client?: string | null;
             /** @description At most 256 KiB. */
             prompt: string;
             /**
@@ -6167,7 +6178,8 @@ export interface components {
              */
             after: string | null;
             /**
-             * @description The client attached to `session` that this connection stands for: it stays attached for as long as the connection lives.
+             * @description The client that this connection stands for: it stays attached to `session`, or without one wherever it is attached, for as long
+             *     as the connection lives.
              * @default null
              */
             client: string | null;

@@ -2,6 +2,7 @@
 import { useMutation, useQueryClient, type QueryKey } from '@tanstack/react-query';
 import { ApiError, client, once, take } from './client';
 import type { Permission, PermissionScope } from './nouns';
+import { inClient } from './presence';
 import { keys } from './queries';
 import { say } from '@/components/toast';
 
@@ -42,17 +43,28 @@ export interface PromptWish {
   session: string;
   text: string;
   targets: string[];
+  /** Of a plan: each agent works in a worktree of its own. */
+  worktrees?: boolean;
+  /** The session was just made: nobody else is at it. */
+  alone?: boolean;
+}
+
+/** An order in the name of this page, which the daemon refuses while somebody else has the input. */
+function typedBy<R>(wish: PromptWish, order: (client: string | null) => Promise<R>): Promise<R> {
+  return wish.alone ? order(null) : inClient(wish.session, order);
 }
 
 /** The caller shows the refusal itself and gives the text back, so this one is quiet. */
 export const usePrompt = () =>
   useOrder(
-    ({ session, text, targets }: PromptWish) =>
-      take(
-        client.POST('/api/v1/sessions/{id}/messages', {
-          params: { path: { id: session }, ...once() },
-          body: { text, targets },
-        }),
+    (wish: PromptWish) =>
+      typedBy(wish, (by) =>
+        take(
+          client.POST('/api/v1/sessions/{id}/messages', {
+            params: { path: { id: wish.session }, ...once() },
+            body: { text: wish.text, targets: wish.targets, client: by },
+          }),
+        ),
       ),
     ({ session }) => taskKeys(session),
     true,
@@ -60,12 +72,19 @@ export const usePrompt = () =>
 
 export const useCoordinate = () =>
   useOrder(
-    ({ session, text, targets }: PromptWish) =>
-      take(
-        client.POST('/api/v1/sessions/{id}/plans', {
-          params: { path: { id: session }, ...once() },
-          body: { prompt: text, agents: targets },
-        }),
+    (wish: PromptWish) =>
+      typedBy(wish, (by) =>
+        take(
+          client.POST('/api/v1/sessions/{id}/plans', {
+            params: { path: { id: wish.session }, ...once() },
+            body: {
+              prompt: wish.text,
+              agents: wish.targets,
+              worktrees: wish.worktrees === true,
+              client: by,
+            },
+          }),
+        ),
       ),
     ({ session }) => [keys.plans(session), ...taskKeys(session)],
     true,
@@ -100,12 +119,14 @@ export const useArchiveSession = () =>
 
 export const useAnswer = () =>
   useOrder(
-    ({ task, answer }: { task: string; session: string; answer: string }) =>
-      take(
-        client.POST('/api/v1/tasks/{id}/answer', {
-          params: { path: { id: task }, ...once() },
-          body: { answer },
-        }),
+    ({ task, session, answer }: { task: string; session: string; answer: string }) =>
+      inClient(session, (by) =>
+        take(
+          client.POST('/api/v1/tasks/{id}/answer', {
+            params: { path: { id: task }, ...once() },
+            body: { answer, client: by },
+          }),
+        ),
       ),
     ({ session }) => taskKeys(session),
   );
@@ -138,6 +159,13 @@ export const useCancelTask = () =>
     ({ task }: { task: string; session: string }) =>
       take(client.POST('/api/v1/tasks/{id}/cancel', { params: { path: { id: task }, ...once() } })),
     ({ session }) => taskKeys(session),
+  );
+
+export const useCancelPlan = () =>
+  useOrder(
+    ({ plan }: { plan: string; session: string }) =>
+      take(client.POST('/api/v1/plans/{id}/cancel', { params: { path: { id: plan }, ...once() } })),
+    ({ session }) => [keys.plans(session), ...taskKeys(session)],
   );
 
 export const useBreakLock = () =>

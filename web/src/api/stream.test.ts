@@ -3,7 +3,7 @@ import type { Frame } from './nouns';
 import { compareCursors, createStream, QUEUE_MAX, type Socket } from './stream';
 
 /** A daemon at the other end of the wire, a clock that stands still, and animation frames on demand. */
-function bench(random = 1) {
+function bench(random = 1, client?: () => string) {
   const sockets: (Socket & { sent: string[] })[] = [];
   const batches: Frame[][] = [];
   const phases: string[] = [];
@@ -33,6 +33,7 @@ function bench(random = 1) {
       return () => timers.splice(timers.indexOf(timer), 1);
     },
     random: () => random,
+    ...(client ? { client } : {}),
   });
   const socket = () => sockets.at(-1)!;
   return {
@@ -90,6 +91,21 @@ describe('the stream', () => {
     b.say(hello('1.10'));
     expect(b.asked()).toEqual([{ type: 'subscribe', after: '1.10' }]);
     expect(b.phases).toEqual(['connecting', 'live']);
+  });
+
+  it('says each time which client it stands for, and hears who is where', () => {
+    let name = 'one';
+    const b = bench(1, () => name);
+    b.stream.start();
+    b.say(hello());
+    expect(b.asked()).toEqual([{ type: 'subscribe', after: '1.10', client: 'one' }]);
+    name = 'other';
+    b.hangUp();
+    b.retry();
+    b.say(hello('1.11'), { type: 'presence', session: 's', clients: [] });
+    expect(b.asked()).toEqual([{ type: 'subscribe', after: '1.10', client: 'other' }]);
+    b.frame();
+    expect(b.batches.at(-1)?.map((one) => one.type)).toContain('presence');
   });
 
   it('gives one batch per animation frame, in order', () => {

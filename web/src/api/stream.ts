@@ -25,6 +25,8 @@ export interface Socket {
 
 export interface StreamOptions {
   connect(): Socket;
+  /** The client this page is; it stays attached wherever it is for as long as it is connected. */
+  client?(): string;
   onBatch(frames: Frame[]): void;
   /** What is on the page may be stale: look again. */
   onReset(): void;
@@ -127,7 +129,7 @@ export function createStream(options: StreamOptions): Stream {
         attempts = 0;
         // The first time, what is read after this is at least as new as `newest`.
         handled ??= frame.newest;
-        socket?.send(JSON.stringify({ type: 'subscribe', after: handled }));
+        socket?.send(JSON.stringify({ type: 'subscribe', after: handled, client: options.client?.() }));
         options.onPhase('live');
         enqueue(frame);
         break;
@@ -150,6 +152,7 @@ export function createStream(options: StreamOptions): Stream {
         if (handled === null || compareCursors(frame.cursor, handled) > 0) enqueue(frame);
         break;
       case 'delta':
+      case 'presence':
       case 'error':
         enqueue(frame);
         break;

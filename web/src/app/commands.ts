@@ -111,6 +111,14 @@ export const COMMANDS: readonly Command[] = [
     run: focusOn('permission'),
   },
   {
+    id: 'session.input',
+    title: 'Take over the input',
+    category: 'Session',
+    keys: 'Shift+I',
+    inSession: true,
+    run: (d) => d.takeInput(),
+  },
+  {
     id: 'session.stop',
     title: 'Stop running tasks',
     category: 'Session',

@@ -5,6 +5,7 @@
 import type { QueryClient } from '@tanstack/react-query';
 import { client, once, take } from '@/api/client';
 import { explain } from '@/api/mutations';
+import { takeOver } from '@/api/presence';
 import { keys } from '@/api/queries';
 import type { Page, Repo, Session, Task } from '@/api/nouns';
 import { say } from '@/components/toast';
@@ -42,6 +43,7 @@ export interface Deeds {
   nextNeedingYou(): void;
   stepSession(step: 1 | -1): void;
   stopTasks(): void;
+  takeInput(): void;
   archiveSession(): void;
   copy(what: 'path' | 'branch' | 'id'): void;
   toggleTarget(seat: number | 'all'): void;
@@ -169,6 +171,10 @@ export function createDeeds(cache: QueryClient): Deeds {
     stopTasks() {
       const session = current();
       if (session) void stop(session);
+    },
+    takeInput() {
+      const session = current();
+      if (session) void takeOver(session.id).catch((fault) => say(explain(fault), 'problem'));
     },
     archiveSession() {
       const session = current();

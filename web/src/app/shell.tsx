@@ -11,6 +11,7 @@ import { useConnection } from '@/api/connection';
 import { Effects } from '@/api/effects';
 import { goAhead, listening } from '@/api/first-look';
 import { fetchRecentActivity } from '@/api/recent';
+import { clientId, settleClient } from '@/api/presence';
 import { createStream, type Socket } from '@/api/stream';
 import { Dialog } from '@/components/dialog';
 import { Toasts } from '@/components/toast';
@@ -40,6 +41,7 @@ function useStream(): void {
     const effects = new Effects(cache);
     const stream = createStream({
       connect,
+      client: clientId,
       onBatch: effects.apply,
       onReset: effects.reset,
       onPhase(phase) {
@@ -53,11 +55,13 @@ function useStream(): void {
     const wake = () => {
       if (!document.hidden) stream.retryNow();
     };
-    stream.start();
+    let left = false;
+    void settleClient().then(() => left || stream.start());
     void fetchRecentActivity();
     window.addEventListener('online', wake);
     document.addEventListener('visibilitychange', wake);
     return () => {
+      left = true;
       window.removeEventListener('online', wake);
       document.removeEventListener('visibilitychange', wake);
       stream.stop();

@@ -51,7 +51,7 @@ impl Run {
         context.follow(async |client| {
             let (session, repo) = self.seat(context, client, &prompt).await?;
             let mut follower = Follower::of_session(context, client, &session.id.to_string(), None).await?;
-            let new = NewPlan { prompt, agents: Vec::new(), worktrees: self.worktrees };
+            let new = NewPlan { prompt, worktrees: self.worktrees, ..NewPlan::default() };
             let plan = client.coordinate(&session.id.to_string(), &new, None).await?;
             context.screen.say_of("session   ", Paint::Note, &format!("{} in {repo}", session.short_id));
             if self.detach {

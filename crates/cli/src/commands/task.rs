@@ -29,7 +29,7 @@ pub(crate) enum Task {
     /// Show a task, what it changed and what it came to
     #[command(after_help = "Examples:\n  coditect task show q4x9\n  coditect task show q4x9 --json")]
     Show(One),
-    /// Cancel a task, or a plan with all its tasks, and stop its turns
+    /// Cancel a task, or a plan with all its tasks, and stop its turns, whoever has the input
     #[command(after_help = "Examples:\n  coditect task cancel q4x9\n  coditect task cancel q4x9 --json")]
     Cancel(Cancel),
     /// Give a waiting task another place in its session's queue
@@ -124,6 +124,16 @@ pub(crate) struct Move {
     /// Higher goes first
     #[arg(long, allow_negative_numbers = true)]
     priority: Option<i32>,
+    #[command(flatten)]
+    seat: Seat,
+}
+
+/// Where somebody acts, for what only one at a time may do.
+#[derive(Debug, Args)]
+pub(crate) struct Seat {
+    /// The attached client you act in; refused while another one has the session's input
+    #[arg(long, value_name = "CLIENT")]
+    pub(crate) client: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -132,6 +142,8 @@ pub(crate) struct Answer {
     task: String,
     /// The answer; `-` reads it from stdin
     answer: String,
+    #[command(flatten)]
+    seat: Seat,
 }
 
 #[derive(Debug, Args)]
@@ -140,6 +152,8 @@ pub(crate) struct Steer {
     task: String,
     /// What to tell them; `-` reads it from stdin
     text: String,
+    #[command(flatten)]
+    seat: Seat,
 }
 
 #[derive(Debug, Args)]
@@ -164,21 +178,21 @@ impl Task {
                     Canceled::Plan(plan) => show_plan(context, &plan),
                 }
             }
-            Self::Move(Move { task, before, last, priority }) => {
-                let to = TaskMove { priority, before, last };
+            Self::Move(Move { task, before, last, priority, seat }) => {
+                let to = TaskMove { priority, before, last, client: seat.client };
                 let queue = context
                     .talk("moving the task", async |client| Ok(client.move_task(&task, &to, None).await?))?;
                 context.screen.show(&queue, || table(context, &queue.items))?;
                 Ok(Exit::Done)
             }
-            Self::Answer(Answer { task, answer }) => {
-                let answer = NewAnswer { answer: context.text(&answer)? };
+            Self::Answer(Answer { task, answer, seat }) => {
+                let answer = NewAnswer { answer: context.text(&answer)?, client: seat.client };
                 let task = context
                     .talk("answering", async |client| Ok(client.answer_task(&task, &answer, None).await?))?;
                 show(context, &task)
             }
-            Self::Steer(Steer { task, text }) => {
-                let words = NewSteer { text: context.text(&text)? };
+            Self::Steer(Steer { task, text, seat }) => {
+                let words = NewSteer { text: context.text(&text)?, client: seat.client };
                 let task = context.talk("telling the agents", async |client| {
                     Ok(client.steer_task(&task, &words, None).await?)
                 })?;

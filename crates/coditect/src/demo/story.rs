@@ -45,7 +45,7 @@ pub(crate) async fn begin(stage: &mut Stage<'_>, sample: &Sample) -> Result<Plan
     let session =
         stage.steadily(async |client| client.create_session(&new, Some("demo-session")).await).await?;
     let id = session.id.to_string();
-    let new = NewPlan { prompt: PROMPT.to_owned(), agents: Vec::new(), worktrees: false };
+    let new = NewPlan { prompt: PROMPT.to_owned(), ..NewPlan::default() };
     let plan = stage.steadily(async |client| client.coordinate(&id, &new, Some("demo-plan")).await).await?;
     Ok(plan.id)
 }
@@ -164,7 +164,7 @@ async fn look_again(stage: &mut Stage<'_>, plan: &PlanId) -> Result<bool, Compla
 
 /// One answer for each turn that asks. A question that has gone meanwhile needs none.
 async fn answer(stage: &mut Stage<'_>, task: &str, turn: &str) -> Result<(), Complaint> {
-    let new = NewAnswer { answer: ANSWER.to_owned() };
+    let new = NewAnswer { answer: ANSWER.to_owned(), client: None };
     stage
         .steadily(async |client| match client.answer_task(task, &new, Some(turn)).await {
             Ok(_) | Err(ClientError::Refused { status: 404 | 409, .. }) => Ok(()),

@@ -250,6 +250,7 @@ impl Engine {
         let call = |step: &str| Call {
             caller: Caller::User,
             key: Some(Key { key: format!("{}.{step}", firing.id), request_hash: firing.id.to_string() }),
+            client: None,
             correlation: correlation.to_owned(),
         };
         let prompt = |targets| NewPrompt { text: firing.prompt.clone(), targets, ..NewPrompt::default() };

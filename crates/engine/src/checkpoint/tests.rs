@@ -312,6 +312,7 @@ async fn an_agent_brings_back_named_files_of_its_own_session_and_no_others() {
             agent: seat.agent.clone(),
         },
         key: None,
+        client: None,
         correlation: "test".to_owned(),
     };
     let own = run(place.session.id);

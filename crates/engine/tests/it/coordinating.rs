@@ -1,7 +1,8 @@
 //! Plans from prompt to commit.
 
 use crate::scene::{Scene, call};
-use model::{Event, LockPhase, PlanState, TaskKind, TaskState};
+use engine::Caller;
+use model::{Event, LockPhase, PlanState, SessionId, SessionState, TaskKind, TaskState};
 
 const BOTH: &str = r#"Make it so.
 [[for claude]]
@@ -178,4 +179,41 @@ async fn what_a_shell_made_is_told_and_never_passes_for_committed() {
     let conflict = model::Channel::file_conflict();
     let notices = scene.engine().notices(Some(&conflict), None, 0).unwrap();
     assert!(notices.iter().any(|notice| notice.payload.to_string().contains("made.txt")), "{notices:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_plan_is_the_newest_of_all_to_the_user_and_of_its_own_session_to_an_agent() {
+    let scene = Scene::new(&[("a.txt", "one\n")]).await;
+    let repo = scene.add_repo(None).await;
+    let engine = scene.engine();
+    let user = Caller::User;
+    assert_eq!(engine.resolve_plan(&user, "@last").unwrap_err().code, "no_last");
+    let (mut sessions, mut plans) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let session = scene.session(Some(&repo), &["claude"]).await;
+        let plan = scene.coordinate(session, "[[say I have no idea.]]").await.plan.id;
+        scene.plan_over(plan).await;
+        sessions.push(session);
+        plans.push(plan);
+    }
+    let idle = scene.session(None, &["claude"]).await;
+    let run = |session: SessionId| Caller::Run {
+        run: "run_018f000000007000800000000000000a".parse().unwrap(),
+        registration: "reg_018f000000007000800000000000000a".parse().unwrap(),
+        participant: engine.participants(session).unwrap()[0].participant.id,
+        session,
+        agent: "claude".parse().unwrap(),
+    };
+    assert_eq!(engine.resolve_plan(&user, "@last").unwrap(), plans[1]);
+    assert_eq!(engine.resolve_plan(&run(sessions[0]), "@last").unwrap(), plans[0]);
+    assert_eq!(engine.resolve_plan(&run(idle), "@last").unwrap_err().code, "no_last");
+    assert_eq!(engine.resolve_plan(&run(idle), &plans[0].short()).unwrap_err().code, "not_found");
+    scene
+        .soon("it rests", || {
+            (engine.session(sessions[1]).unwrap().state != SessionState::Running).then_some(())
+        })
+        .await;
+    engine.remove_session(&call(), sessions[1], false).await.unwrap();
+    assert_eq!(engine.resolve_plan(&user, "@last").unwrap(), plans[0], "what was removed is not meant");
+    assert_eq!(engine.resolve_plan(&user, &plans[1].short()).unwrap_err().code, "not_found");
 }

@@ -36,4 +36,6 @@ mod sessions;
 #[cfg(test)]
 mod tasks;
 #[cfg(test)]
+mod typing;
+#[cfg(test)]
 mod worktrees;

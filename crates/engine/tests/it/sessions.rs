@@ -2,10 +2,10 @@
 
 use crate::scene::{Scene, call, names};
 use engine::{
-    CallbackWish, Caller, InputWish, KinQuery, NewAttachment, NewFork, NewQuestion, NewSpawn, SessionChange,
-    SessionFilter, TaskMove, TaskView,
+    CallbackWish, Caller, KinQuery, NewFork, NewQuestion, NewSpawn, SessionChange, SessionFilter, TaskMove,
+    TaskView,
 };
-use model::{Event, HistoryBy, MessageId, Namer, Role, SessionId, SessionState, TaskId, TaskState};
+use model::{HistoryBy, MessageId, Namer, Role, SessionId, SessionState, TaskId, TaskState};
 
 /// Occupies an agent until somebody answers, so that what comes next waits.
 const BUSY: &str = "[[ask Go on?]]\n[[say went on]]";
@@ -359,7 +359,8 @@ async fn names_for_the_last_one_and_for_the_parent() {
     // An agent sees its own session and what came out of it, and spawns from its own alone.
     assert_eq!(engine.may_see(&run(first), child.session.id), Ok(()));
     assert_eq!(engine.may_see(&run(child.session.id), first).unwrap_err().code, "not_your_session");
-    let call = engine::Call { caller: run(child.session.id), key: None, correlation: String::new() };
+    let call =
+        engine::Call { caller: run(child.session.id), key: None, client: None, correlation: String::new() };
     let new = NewSpawn { prompt: "x".to_owned(), ..NewSpawn::default() };
     assert_eq!(engine.spawn_session(&call, first, new.clone()).await.unwrap_err().code, "not_your_session");
     let grandchild = engine.spawn_session(&call, child.session.id, new).await.unwrap().session.session;
@@ -392,7 +393,7 @@ async fn agents_spawn_so_deep_and_so_many_and_no_more() {
             session: from.session.id,
             agent: "claude".parse().unwrap(),
         };
-        let call = engine::Call { caller, key: None, correlation: String::new() };
+        let call = engine::Call { caller, key: None, client: None, correlation: String::new() };
         let new = NewSpawn { prompt: text.to_owned(), ..NewSpawn::default() };
         engine.spawn_session(&call, from.session.id, new).await
     };
@@ -404,31 +405,4 @@ async fn agents_spawn_so_deep_and_so_many_and_no_more() {
     engine.answer_task(&call(), child.task.task.id, "yes".to_owned()).await.unwrap();
     scene.task_over(child.task.task.id).await;
     assert!(spawn(&root, "[[say next]]").await.is_ok(), "there is room again");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_the_input_types_and_the_others_wait() {
-    let scene = Scene::new(&[]).await;
-    let session = scene.session(None, &["claude"]).await;
-    let attach = |client: &str, input| {
-        let new = NewAttachment { client: client.to_owned(), name: client.to_owned(), typing: false, input };
-        scene.engine().attach(&call(), session, new)
-    };
-    attach("page", InputWish::Claim).unwrap();
-    attach("phone", InputWish::Keep).unwrap();
-    let typed = async |client: Option<&str>| {
-        let new = engine::NewPrompt {
-            text: "[[say ok]]".to_owned(),
-            client: client.map(str::to_owned),
-            ..engine::NewPrompt::default()
-        };
-        scene.engine().prompt(&call(), session, new).await
-    };
-    assert_eq!(typed(Some("phone")).await.unwrap_err().code, "input_owned");
-    assert!(typed(Some("page")).await.is_ok() && typed(None).await.is_ok());
-    attach("phone", InputWish::TakeOver).unwrap();
-    assert_eq!(typed(Some("page")).await.unwrap_err().code, "input_owned");
-    assert!(typed(Some("phone")).await.is_ok());
-    let kinds: Vec<&str> = scene.events().iter().map(Event::kind).collect();
-    assert!(kinds.iter().all(|kind| !kind.contains("client")), "it is about now, and not in the journal");
 }

@@ -35,6 +35,9 @@ struct Coordinate {
     /// Each agent does its tasks in a git worktree of its own; all of it comes to the branch at the end.
     #[serde(default)]
     worktrees: bool,
+    /// The client you act in, as client_attach was told; refused with input_owned while another one has the input.
+    #[serde(default)]
+    client: Option<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -50,7 +53,7 @@ struct Plan {
 
 async fn coordinate(call: Call, wish: Coordinate) -> Result<Answer, Failure> {
     let agents = agents(&wish.agents)?;
-    let new = NewPlan { prompt: wish.prompt, agents, worktrees: wish.worktrees };
+    let new = NewPlan { prompt: wish.prompt, agents, worktrees: wish.worktrees, client: wish.client };
     let plan = call.daemon().coordinate(&wish.session, &new, None).await?;
     let text = format!("plan {} is {}", plan.short_id, plan.state.as_str());
     let shown = Plan {

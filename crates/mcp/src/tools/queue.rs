@@ -65,6 +65,9 @@ struct Move {
     /// Behind all others.
     #[serde(default)]
     last: Option<bool>,
+    /// The client you act in, as client_attach was told; refused with input_owned while another one has the input.
+    #[serde(default)]
+    client: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -146,8 +149,9 @@ async fn list(call: Call, wish: One) -> Result<Answer, Failure> {
 }
 
 async fn move_to(call: Call, wish: Move) -> Result<Answer, Failure> {
-    let to = TaskMove { priority: wish.priority, before: wish.before, last: wish.last.unwrap_or(false) };
-    queue(call.daemon().move_task(&wish.task, &to, None).await?.items)
+    let Move { task, priority, before, last, client } = wish;
+    let to = TaskMove { priority, before, last: last.unwrap_or(false), client };
+    queue(call.daemon().move_task(&task, &to, None).await?.items)
 }
 
 async fn attach(call: Call, wish: Attach) -> Result<Answer, Failure> {

@@ -125,6 +125,9 @@ struct Prompt {
     /// No agent begins it by itself: it waits for whoever calls pool_claim. Not with `to`.
     #[serde(default)]
     pool: bool,
+    /// The client you act in, as client_attach was told; refused with input_owned while another one has the input.
+    #[serde(default)]
+    client: Option<String>,
 }
 
 /// What becomes of a task that waits in vain.
@@ -301,6 +304,7 @@ async fn prompt(call: Call, wish: Prompt) -> Result<Answer, Failure> {
         retry: wish.attempts.map(retry),
         wants: wish.wants,
         pool: wish.pool,
+        client: wish.client,
         ..plain
     };
     let task = Task::from(call.daemon().prompt(&wish.session, &new, None).await?);

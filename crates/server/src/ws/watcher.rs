@@ -48,7 +48,7 @@ struct Wish {
     deltas: bool,
     presence: bool,
     session: Option<SessionId>,
-    /// The client attached to the session that this connection is.
+    /// The client that this connection is: attached to the session, or without one to whichever sessions.
     client: Option<String>,
     /// Read up to here.
     cursor: Cursor,
@@ -150,7 +150,7 @@ impl<'a> Watcher<'a> {
             return Err(Some(Close::Silent));
         }
         self.outbox.ping();
-        if let Some(Wish { session: Some(session), client: Some(client), .. }) = &self.wish {
+        if let Some(Wish { session, client: Some(client), .. }) = &self.wish {
             self.app.engine.client_lives(*session, client);
         }
         self.tell_position(1);

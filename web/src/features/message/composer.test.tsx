@@ -2,6 +2,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { goAhead } from '@/api/first-look';
+import { clientId, usePresence } from '@/api/presence';
 import { Builder } from '../../../e2e/builder';
 import { AnswerBox } from '@/features/task/answer';
 import { Composer } from './composer';
@@ -23,8 +24,10 @@ const asked: { url: string; body: unknown; key: string | null }[] = [];
 function daemon(status: number, body: unknown) {
   vi.stubGlobal('fetch', async (request: Request) => {
     if (request.method === 'GET') return Response.json({ items: [], next: null });
+    const url = new URL(request.url).pathname;
+    if (url.endsWith('/attach')) return Response.json({ session: session.id, clients: [] });
     asked.push({
-      url: new URL(request.url).pathname,
+      url,
       body: await request.json(),
       key: request.headers.get('idempotency-key'),
     });
@@ -48,6 +51,8 @@ beforeEach(() => {
   flushDrafts();
   localStorage.clear();
   useTargets.setState({ of: {} });
+  // The page shows the session, as it does around a composer.
+  usePresence.setState({ session: session.id });
 });
 afterEach(() => {
   cleanup();
@@ -66,7 +71,7 @@ describe('the composer', () => {
     await waitFor(() => expect(asked).toHaveLength(1));
     expect(asked[0]).toMatchObject({
       url: `/api/v1/sessions/${session.id}/messages`,
-      body: { text: 'hello', targets: ['gemini'] },
+      body: { text: 'hello', targets: ['gemini'], client: clientId() },
       key: expect.stringMatching(/^[0-9a-f-]{36}$/),
     });
   });
@@ -80,6 +85,21 @@ describe('the composer', () => {
     expect(screen.getByRole('alert').textContent).toBe('The queue is full. Wait a little.');
     expect(field().value).toBe('hello');
     expect(readDraft(session.id)).toBe('hello');
+  });
+
+  it('begins a plan in one checkout, or in worktrees when that is ticked', async () => {
+    daemon(201, {});
+    show(<Composer session={{ ...session, repo: 'rep_1' }} />);
+    expect(screen.queryByLabelText('Worktrees')).toBeNull();
+    fireEvent.click(screen.getByLabelText('Coordinate'));
+    for (const worktrees of [false, true]) {
+      if (worktrees) fireEvent.click(screen.getByLabelText('Worktrees'));
+      type('paint it');
+      fireEvent.keyDown(field(), { key: 'Enter', ctrlKey: true });
+      await waitFor(() => expect(asked.at(-1)).toMatchObject({ body: { prompt: 'paint it', worktrees } }));
+      await waitFor(() => expect(screen.getByRole('button', { name: /^Send/ })).toBeDefined());
+    }
+    expect(asked.map(({ url }) => url)).toEqual(Array(2).fill(`/api/v1/sessions/${session.id}/plans`));
   });
 
   it('makes a new line on Enter alone and sends nothing', () => {
@@ -127,7 +147,9 @@ describe('the answer box', () => {
     expect(asked).toEqual([]);
     fireEvent.change(box, { target: { value: ' the left one ' } });
     fireEvent.keyDown(box, { key: 'Enter' });
-    await waitFor(() => expect(asked[0]).toMatchObject({ body: { answer: 'the left one' } }));
+    await waitFor(() =>
+      expect(asked[0]).toMatchObject({ body: { answer: 'the left one', client: clientId() } }),
+    );
     await waitFor(() => expect(box.value).toBe(''));
   });
 

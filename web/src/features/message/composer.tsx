@@ -5,9 +5,11 @@
 import { useEffect, useRef, useState } from 'react';
 import { explain, useCoordinate, usePrompt } from '@/api/mutations';
 import type { Session } from '@/api/nouns';
+import { typed } from '@/api/presence';
 import { Button } from '@/components/button';
 import { Keys } from '@/components/keys';
 import { AgentChip } from '@/features/agent/chip';
+import { WorktreesBox } from '@/features/plan/worktrees-box';
 import { keepDraft, readDraft, targetsOf, useTargets } from './drafts';
 
 /** How the composer is told to take text that somebody wants to write again. */
@@ -30,6 +32,7 @@ export function Composer({ session }: { session: Session }) {
   const { text, write } = useDraft(session.id);
   const [refusal, setRefusal] = useState<string | null>(null);
   const [coordinate, setCoordinate] = useState(false);
+  const [worktrees, setWorktrees] = useState(false);
   const of = useTargets((state) => state.of);
   const toggle = useTargets((state) => state.toggle);
   const targets = targetsOf(of, session);
@@ -53,13 +56,13 @@ export function Composer({ session }: { session: Session }) {
     if (wish === '' || busy || targets.length === 0) return;
     setRefusal(null);
     write('');
-    const order = { session: session.id, text: wish, targets };
+    const order = { session: session.id, text: wish, targets, worktrees };
     (coordinate ? plan : prompt).mutate(order, {
       onError: (fault) => {
         setRefusal(explain(fault));
         // Whatever was typed meanwhile comes after what was refused.
-        const typed = readDraft(session.id);
-        write(typed === '' ? wish : `${wish}\n\n${typed}`);
+        const since = readDraft(session.id);
+        write(since === '' ? wish : `${wish}\n\n${since}`);
       },
     });
   }
@@ -79,7 +82,10 @@ export function Composer({ session }: { session: Session }) {
           placeholder={coordinate ? 'What should be planned and done together?' : 'Message…'}
           rows={1}
           value={text}
-          onChange={(event) => write(event.target.value)}
+          onChange={(event) => {
+            write(event.target.value);
+            typed(session.id);
+          }}
           onKeyDown={(event) => {
             if (event.key === 'Enter' && (event.metaKey || event.ctrlKey)) {
               event.preventDefault();
@@ -115,6 +121,7 @@ export function Composer({ session }: { session: Session }) {
             </button>
           </span>
           <span className="ml-auto flex items-center gap-2">
+            {session.repo && coordinate && <WorktreesBox on={worktrees} onChange={setWorktrees} />}
             {session.repo && (
               <label
                 className="flex items-center gap-1.5 pr-1 text-xs text-muted"

@@ -13,6 +13,7 @@ import { Keys } from '@/components/keys';
 import { say } from '@/components/toast';
 import { AgentChip } from '@/features/agent/chip';
 import { keepDraft, readDraft } from '@/features/message/drafts';
+import { WorktreesBox } from '@/features/plan/worktrees-box';
 
 type Mode = 'coordinate' | 'prompt';
 
@@ -33,7 +34,7 @@ export function titleOf(wish: string): string {
   return line.length > TITLE_MAX ? `${line.slice(0, TITLE_MAX - 1).trimEnd()}…` : line;
 }
 
-function useStart(repo: Repo | undefined, agents: string[], mode: Mode) {
+function useStart(repo: Repo | undefined, agents: string[], mode: Mode, worktrees: boolean) {
   const navigate = useNavigate();
   const create = useCreateSession();
   const coordinate = useCoordinate();
@@ -48,7 +49,7 @@ function useStart(repo: Repo | undefined, agents: string[], mode: Mode) {
         agents,
         ...(repo ? { repo: repo.id } : {}),
       });
-      const wish = { session: session.id, text, targets: agents };
+      const wish = { session: session.id, text, targets: agents, worktrees, alone: true };
       try {
         await (mode === 'coordinate' ? coordinate : prompt).mutateAsync(wish);
         done();
@@ -149,7 +150,8 @@ export function StartBox() {
   const [repoId, setRepoId] = useState(() => recall('start.repo') ?? '');
   const { chosen, toggle } = useChosen(agents);
   const repo = repos.data?.find((one) => one.id === repoId) ?? repos.data?.[0];
-  const { start, busy } = useStart(repo, chosen, mode);
+  const [worktrees, setWorktrees] = useState(() => recall('start.worktrees') === 'yes');
+  const { start, busy } = useStart(repo, chosen, mode, worktrees);
   const ready = text.trim() !== '' && chosen.length > 0 && !busy && (mode === 'prompt' || repo !== undefined);
   const meaning = MODES.find((one) => one.mode === mode)?.meaning;
 
@@ -209,7 +211,16 @@ export function StartBox() {
             />
           ))}
         </span>
-        <span className="ml-auto flex items-center gap-2">
+        <span className="ml-auto flex flex-wrap items-center justify-end gap-2">
+          {mode === 'coordinate' && (
+            <WorktreesBox
+              on={worktrees}
+              onChange={(on) => {
+                setWorktrees(on);
+                remember('start.worktrees', on ? 'yes' : null);
+              }}
+            />
+          )}
           <ModeSwitch
             mode={mode}
             onChange={(next) => {

@@ -1,7 +1,10 @@
 /** How a plan came to be: what each agent proposed, how it was merged and why, how far it is. */
 import { Check, CircleCheck, CircleX } from 'lucide-react';
+import { useCancelPlan } from '@/api/mutations';
 import type { MergedTask, Plan, PlanState, Proposal, Task } from '@/api/nouns';
-import { CommandLine, Empty } from '@/components/empty';
+import { ask } from '@/app/confirm';
+import { Button } from '@/components/button';
+import { CommandLine, CopyButton, Empty } from '@/components/empty';
 import { many } from '@/components/figures';
 import { InlineCode } from '@/components/inline-code';
 import { Section } from '@/components/section';
@@ -9,7 +12,7 @@ import { elapsed } from '@/components/time';
 import { NamedAgent } from '@/features/agent/identity';
 import { Clipped } from '@/features/message/clipped';
 import { TaskStateWord } from '@/features/task/state';
-import { stepOf } from './summary';
+import { isOpen, stepOf } from './summary';
 
 const STEPS: { state: PlanState; word: string }[] = [
   { state: 'proposing', word: 'Propose' },
@@ -186,6 +189,48 @@ function Tests({ plan }: { plan: Plan }) {
   );
 }
 
+/** Worktrees that hold something that is nowhere else. */
+function Kept({ plan }: { plan: Plan }) {
+  if (!plan.kept || plan.kept.length === 0) return null;
+  return (
+    <Section title="Worktrees that stay" count={plan.kept.length} level={3} className="mt-2">
+      <ul className="flex max-w-192 flex-col gap-1.5 px-4">
+        {plan.kept.map((one) => (
+          <li key={one.worktree} aria-label={one.name}>
+            <span className="font-medium">{one.name}</span> <span className="text-muted">{one.reason}</span>
+            <span className="flex items-center gap-1 text-2xs text-muted">
+              <code className="min-w-0 truncate font-mono" title={one.path}>
+                {one.path}
+              </code>
+              <CopyButton text={one.path} label={`Copy the path of ${one.name}`} />
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+/** Ends the plan with all its tasks. Everybody may, whoever has the input. */
+function CancelPlan({ plan }: { plan: Plan }) {
+  const cancel = useCancelPlan();
+  async function stop(): Promise<void> {
+    const sure = await ask({
+      title: 'Cancel this plan?',
+      text: 'Its tasks and tests end, and nothing more comes to the branch. What the agents did so far stays.',
+      deed: 'Cancel the plan',
+    });
+    if (sure) cancel.mutate({ plan: plan.id, session: plan.session });
+  }
+  return (
+    <p className="px-4 pt-2">
+      <Button size="sm" tone="danger" disabled={cancel.isPending} onClick={() => void stop()}>
+        {cancel.isPending ? 'Canceling…' : 'Cancel plan'}
+      </Button>
+    </p>
+  );
+}
+
 export function PlanView({ plans, tasks }: { plans: Plan[]; tasks: Task[] }) {
   if (plans.length === 0) {
     return (
@@ -207,7 +252,12 @@ export function PlanView({ plans, tasks }: { plans: Plan[]; tasks: Task[] }) {
               Its commits go to <code className="font-mono text-muted">{plan.branch}</code>.
             </p>
           )}
+          {plan.worktrees && isOpen(plan) && (
+            <p className="px-4 pt-2 text-xs text-faint">Each agent works in a worktree of its own.</p>
+          )}
           {plan.text && <p className="max-w-192 px-4 pt-2 text-muted">{plan.text}</p>}
+          {isOpen(plan) && <CancelPlan plan={plan} />}
+          <Kept plan={plan} />
           <Tests plan={plan} />
           <Merged plan={plan} tasks={tasks} />
           <Section title="Proposals" count={plan.proposals.length} level={3} className="mt-2">

@@ -1,6 +1,9 @@
 import type { Plan, Task } from '@/api/nouns';
 import { many } from '@/components/figures';
 
+/** Neither completed nor failed. */
+export const isOpen = (plan: Plan): boolean => plan.state !== 'completed' && plan.state !== 'failed';
+
 /** The step a plan is at. That its tests run is told by nothing but that all its tasks are over. */
 export function stepOf(plan: Plan, tasks: readonly Task[]): Plan['state'] {
   if (plan.state !== 'executing') return plan.state;

@@ -10,6 +10,7 @@ import { useDeeds } from '@/app/deeds-context';
 import { keysOf } from '@/app/commands';
 import { CopyButton } from '@/components/empty';
 import { Keys } from '@/components/keys';
+import { Clients } from './clients';
 import { OriginChip } from './origin';
 
 /** The title is the field that changes it: Enter keeps, Esc gives the old one back. */
@@ -115,6 +116,7 @@ export function SessionHeader({ session }: { session: Session }) {
       )}
       <OriginChip session={session} />
       <span className="flex-1" />
+      <Clients session={session.id} />
       <Place session={session} />
       <Menu />
     </>

@@ -31,6 +31,7 @@ import { Transcript } from '@/features/message/transcript';
 import { PermissionBox } from '@/features/permission/box';
 import { PlanView } from '@/features/plan/plan';
 import { AnswerBox } from '@/features/task/answer';
+import { useAttached } from './clients';
 import { SessionHeader } from './header';
 import { TimelineStrip } from './timeline-strip';
 
@@ -207,6 +208,7 @@ function Body({ session, checkpoints }: { session: Session; checkpoints: Checkpo
 
 function Loaded({ session }: { session: Session }) {
   useLiveText(session.id);
+  useAttached(session.id);
   const checkpoints = useQuery(checkpointsQuery(session.id)).data ?? NONE;
   useEffect(() => {
     remember('lastSession', session.id);

@@ -3,6 +3,7 @@ import { CornerDownLeft } from 'lucide-react';
 import { useId, useState } from 'react';
 import { useAnswer } from '@/api/mutations';
 import type { Task } from '@/api/nouns';
+import { typed } from '@/api/presence';
 import { Button } from '@/components/button';
 import { Age } from '@/components/time';
 import { NamedAgent } from '@/features/agent/identity';
@@ -45,7 +46,10 @@ export function AnswerBox({ task, context }: { task: Task; context?: React.React
           rows={1}
           value={text}
           placeholder="Your answer…"
-          onChange={(event) => write(event.target.value)}
+          onChange={(event) => {
+            write(event.target.value);
+            typed(task.session);
+          }}
           onKeyDown={(event) => {
             if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) {
               event.preventDefault();

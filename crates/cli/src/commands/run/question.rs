@@ -142,9 +142,10 @@ pub(super) async fn send(
     answer: String,
 ) -> Result<(), Failure> {
     let sent = match asked {
-        Asked::Question(question) => {
-            client.answer_task(&question.task.to_string(), &NewAnswer { answer }, None).await.map(drop)
-        }
+        Asked::Question(question) => client
+            .answer_task(&question.task.to_string(), &NewAnswer { answer, client: None }, None)
+            .await
+            .map(drop),
         Asked::Permission(permission) => match decision(permission, &answer) {
             Some(new) => client.decide_permission(&permission.id.to_string(), &new, None).await.map(drop),
             None => return Ok(()),

@@ -19,12 +19,14 @@ pub(crate) struct Coordinate {
     /// Each agent does its tasks in a git worktree of its own; all of it comes to the branch at the end
     #[arg(long)]
     worktrees: bool,
+    #[command(flatten)]
+    seat: task::Seat,
 }
 
 impl Coordinate {
     pub(crate) fn run(self, context: &Context) -> Outcome {
-        let new =
-            NewPlan { prompt: context.text(&self.prompt)?, agents: self.agents, worktrees: self.worktrees };
+        let (prompt, client) = (context.text(&self.prompt)?, self.seat.client);
+        let new = NewPlan { prompt, agents: self.agents, worktrees: self.worktrees, client };
         let plan = context
             .talk("coordinating", async |client| Ok(client.coordinate(&self.session, &new, None).await?))?;
         let shown = task::show_plan(context, &plan);

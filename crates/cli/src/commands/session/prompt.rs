@@ -23,9 +23,8 @@ pub(crate) struct Prompt {
     /// Tasks that must be completed first
     #[arg(long, value_delimiter = ',', value_name = "TASKS")]
     after: Vec<String>,
-    /// The attached client you type in; refused while another one has the session's input
-    #[arg(long)]
-    client: Option<String>,
+    #[command(flatten)]
+    seat: task::Seat,
     #[command(flatten)]
     terms: task::Terms,
     /// No agent begins it by itself: it waits for whoever claims it
@@ -49,7 +48,7 @@ impl Prompt {
             retry: self.terms.retry(),
             wants: self.terms.wants(),
             pool: self.pool,
-            client: self.client,
+            client: self.seat.client,
         };
         let submitted = context
             .talk("prompting", async |client| Ok(client.prompt(&self.session, &prompt, None).await?))?;

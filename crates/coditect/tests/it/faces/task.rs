@@ -99,6 +99,16 @@ pub(super) fn rows() -> Vec<Row> {
         )
         .refused("session_archived"),
         Row::new(
+            "prompt",
+            Stage::Quiet,
+            ("POST", "/sessions/{session}/messages", json!({ "text": "x", "client": "nobody" })),
+            &["session", "prompt", "{session}", "x", "--client", "nobody"],
+            Ok(("session_prompt", json!({ "session": "{session}", "prompt": "x", "client": "nobody" }))),
+            WHOLE,
+            &[],
+        )
+        .refused("not_attached"),
+        Row::new(
             "list_session_tasks",
             Stage::Quiet,
             ("GET", "/sessions/{session}/tasks", NONE),
@@ -144,6 +154,16 @@ pub(super) fn rows() -> Vec<Row> {
             &[],
         )
         .refused("task_begun"),
+        Row::new(
+            "move_task",
+            Stage::Queue,
+            ("POST", "/tasks/{first}/move", json!({ "last": true, "client": "nobody" })),
+            &["task", "move", "{first}", "--last", "--client", "nobody"],
+            Ok(("task_move", json!({ "task": "{first}", "last": true, "client": "nobody" }))),
+            WHOLE,
+            &[],
+        )
+        .refused("not_attached"),
         Row::new(
             "cancel_task",
             Stage::Queue,

@@ -148,7 +148,7 @@ impl Stage {
         };
         let session = self.client.create_session(&new, None).await.unwrap();
         let prompt = std::fs::read_to_string(Path::new(EXAMPLES).join("stint.demo/prompt.md")).unwrap();
-        let new = NewPlan { prompt, agents: Vec::new(), worktrees: false };
+        let new = NewPlan { prompt, ..NewPlan::default() };
         self.client.coordinate(&session.id.to_string(), &new, None).await.unwrap().id.to_string()
     }
 
@@ -160,7 +160,11 @@ impl Stage {
                 // The turn that asked may just have ended.
                 let _ = self
                     .client
-                    .answer_task(&task.id.to_string(), &NewAnswer { answer: "yes".into() }, None)
+                    .answer_task(
+                        &task.id.to_string(),
+                        &NewAnswer { answer: "yes".into(), client: None },
+                        None,
+                    )
                     .await;
             }
             let plan = self.client.plan(plan).await.unwrap().value;

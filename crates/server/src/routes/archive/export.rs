@@ -15,7 +15,7 @@ pub(super) async fn handle(
     Query(query): Query<SessionExportQuery>,
 ) -> Result<Response, Failure> {
     let session = who.session(&app, &id)?;
-    let call = Call { caller: who.0, key: None, correlation: String::new() };
+    let call = Call { caller: who.0, key: None, client: None, correlation: String::new() };
     let archive = app.engine.export_session(&call, session, query.family)?;
     let name = archive.file_name();
     Ok(pour::lines(&app, &name, move |out| archive.write_to(out).map(drop)))

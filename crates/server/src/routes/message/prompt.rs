@@ -24,8 +24,8 @@ pub(super) async fn handle(
         wants: body.wants,
         pool: body.pool,
     };
-    let (text, targets, priority, client) = (body.text, body.targets, body.priority, body.client);
-    let prompt = engine::NewPrompt { text, targets, priority, depends_on, terms, client };
-    let task = app.engine.prompt(&call, session, prompt).await?;
+    let (text, targets, priority) = (body.text, body.targets, body.priority);
+    let prompt = engine::NewPrompt { text, targets, priority, depends_on, terms };
+    let task = app.engine.prompt(&call.in_client(body.client), session, prompt).await?;
     Ok((StatusCode::CREATED, Json(show::task(task))))
 }

@@ -15,6 +15,6 @@ pub(super) async fn handle(
 ) -> Result<(StatusCode, Json<Plan>), Failure> {
     let session = app.engine.resolve_session_for(&call.caller, &id)?;
     let new = engine::NewPlan { prompt: body.prompt, agents: body.agents, worktrees: body.worktrees };
-    let plan = app.engine.coordinate(&call, session, new).await?;
+    let plan = app.engine.coordinate(&call.in_client(body.client), session, new).await?;
     Ok((StatusCode::CREATED, Json(show::plan(plan))))
 }

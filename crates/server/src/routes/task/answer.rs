@@ -13,5 +13,6 @@ pub(super) async fn handle(
     Command { call, body }: Command<NewAnswer>,
 ) -> Result<Json<Task>, Failure> {
     let task = app.engine.resolve_task(&id)?;
-    Ok(Json(show::task(app.engine.answer_task(&call, task, body.answer).await?)))
+    let answered = app.engine.answer_task(&call.in_client(body.client), task, body.answer).await?;
+    Ok(Json(show::task(answered)))
 }

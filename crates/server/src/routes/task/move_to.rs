@@ -15,6 +15,6 @@ pub(super) async fn handle(
     let task = app.engine.resolve_task(&id)?;
     let before = body.before.map(|given| app.engine.resolve_task(&given)).transpose()?;
     let to = engine::TaskMove { priority: body.priority, before, last: body.last };
-    let queue = app.engine.move_task(&call, task, to).await?;
+    let queue = app.engine.move_task(&call.in_client(body.client), task, to).await?;
     Ok(Json(Page::whole(queue.into_iter().map(show::task).collect())))
 }

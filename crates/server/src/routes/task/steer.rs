@@ -13,5 +13,6 @@ pub(super) async fn handle(
     Command { call, body }: Command<NewSteer>,
 ) -> Result<Json<Task>, Failure> {
     let task = app.engine.resolve_task(&id)?;
-    Ok(Json(show::task(app.engine.steer_task(&call, task, &body.text).await?)))
+    let steered = app.engine.steer_task(&call.in_client(body.client), task, &body.text).await?;
+    Ok(Json(show::task(steered)))
 }
