@@ -13,6 +13,7 @@ pub(crate) mod context_files;
 pub(crate) mod deadline;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub(crate) mod limit;
 pub(crate) mod place;
 pub(crate) mod plan;
 pub(crate) mod preamble;
@@ -130,6 +131,12 @@ pub(crate) enum DriverError {
     /// What the vendor says itself.
     #[error("{}: {message}; mend what this names, and submit the task again", about.name)]
     Vendor { about: &'static About, message: String },
+    /// The vendor takes no more calls for now, as its program says.
+    #[error(
+        "{}: {message}; wait until it takes calls again, or give the task to another agent (`--retry-on rate_limit` waits by itself)",
+        about.name
+    )]
+    Limited { about: &'static About, message: String },
     /// A failure with a code of its own, whose message says the fix.
     #[error("{message}")]
     Other { code: String, message: String },
@@ -149,6 +156,8 @@ impl DriverError {
             Self::Silent { .. } => "vendor_silent",
             Self::SessionGone { .. } => "vendor_session_gone",
             Self::Vendor { .. } => "vendor_error",
+            // As our own loop calls it.
+            Self::Limited { .. } => "model_rate_limited",
             Self::Other { code, .. } => code,
         }
     }
@@ -270,6 +279,7 @@ mod tests {
                 "a new one is begun",
             ),
             (DriverError::Vendor { about, message: text() }, "vendor_error", "submit the task again"),
+            (DriverError::Limited { about, message: text() }, "model_rate_limited", "another agent"),
             (prompted_twice("Some Code"), "prompted_twice", "submit the task again"),
         ] {
             // One that is new has to be put into the table.
@@ -284,6 +294,7 @@ mod tests {
                 | DriverError::Silent { .. }
                 | DriverError::SessionGone { .. }
                 | DriverError::Vendor { .. }
+                | DriverError::Limited { .. }
                 | DriverError::Other { .. } => {}
             }
             let message = error.to_string();

@@ -145,7 +145,7 @@ pub(crate) fn draft(
     let id = task.id;
     let reviewers = shared.store.read_or_refuse(|view| reviewers(view, task))?;
     let co_authors: Vec<AgentName> = std::iter::once(agent.clone()).chain(reviewers).collect();
-    let git_ref = format!("{REF_PREFIX}tasks/{id}");
+    let git_ref = task_ref(id);
     let tip = task.plan.map(plan_ref);
     let message = message(task, agent);
     let draft = Checkpoint {
@@ -344,6 +344,11 @@ fn land(repository: &Repository, commits: &[Oid], draft: Checkpoint) -> Result<O
 /// What the tasks of a plan have done so far.
 pub(crate) fn plan_ref(plan: model::PlanId) -> String {
     format!("{REF_PREFIX}plans/{plan}")
+}
+
+/// What a task has done.
+pub(crate) fn task_ref(task: model::TaskId) -> String {
+    format!("{REF_PREFIX}tasks/{task}")
 }
 
 /// Agents who review the task are its co-authors as well.

@@ -2,6 +2,7 @@
 
 mod clear;
 pub(crate) mod land;
+mod settle;
 pub(crate) mod step;
 pub(crate) mod worktree;
 

@@ -35,6 +35,21 @@ impl Repository {
         let tree = oid("merge-tree", lines.next().unwrap_or_default())?;
         let mut both = named(&lines.map(<[u8]>::to_vec).collect::<Vec<_>>());
         both.dedup();
+        self.put_down(&head, &tree, tip)?;
+        Ok(both)
+    }
+
+    /// Lays what one commit changes on top of where this worktree stands, in the way of [`Self::lay_on`]. A commit is in the
+    /// repository already, so nothing is lost with these files.
+    pub fn lay_commit(&self, commit: &Oid) -> Result<Vec<RepoPath>, GitError> {
+        let Some(head) = self.head()? else { return Ok(Vec::new()) };
+        let (tree, both) = self.picked(commit, self.parent(commit)?.as_ref(), &head)?;
+        self.put_down(&head, &tree, &head)?;
+        Ok(both.unwrap_or_default())
+    }
+
+    /// Files as in `tree`, with the branch on `tip`.
+    fn put_down(&self, head: &Oid, tree: &Oid, tip: &Oid) -> Result<(), GitError> {
         let changed = named(self.compare_trees(head.as_str(), tree.as_str())?.keys());
         self.refuse_what_is_in_the_way(&changed)?;
         self.call("update-index").args(["-q", "--refresh"]).codes(&[0, 1]).run()?;
@@ -45,7 +60,7 @@ impl Repository {
         self.call("update-ref").args(moved).run()?;
         self.call("read-tree").arg(tip.as_str()).run()?;
         self.call("update-index").args(["-q", "--refresh"]).codes(&[0, 1]).run()?;
-        Ok(both)
+        Ok(())
     }
 
     /// Files of a commit in which marks of [`Self::lay_on`] stand. Whoever quotes such marks in a file has them, too: compare with what

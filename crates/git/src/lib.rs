@@ -59,7 +59,7 @@ pub use land::{Landing, Touchdown};
 pub use listed::{Listed, WORKTREES_MAX};
 pub use log::{LOG_MAX, LogEntry};
 pub use oid::{Oid, OidError};
-pub use pile::REBASE_MAX;
+pub use pile::{Pile, REBASE_MAX, Stuck};
 pub use point::{
     Facts, Keep, Kept, LINE_MAX, POINT_FILES_MAX, Survey, UNTRACKED_BYTES_MAX, UNTRACKED_FILE_MAX,
 };

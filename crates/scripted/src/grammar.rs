@@ -257,6 +257,10 @@ fn directive(name: Name, raw: &str) -> Result<Directive, GrammarError> {
         Name::Hold => Directive::Hold(millis(raw).ok_or_else(|| need("milliseconds, at most 600000"))?),
         Name::Error | Name::ErrorOnce => status(name == Name::ErrorOnce, raw)
             .ok_or_else(|| need("an HTTP status of 400 to 599, then perhaps seconds to wait"))?,
+        Name::Limit => {
+            let seconds = one("seconds")?.parse().map_err(|_| need("seconds"))?;
+            Directive::Limit { seconds }
+        }
         Name::Nonsense => Directive::Nonsense(
             raw.trim().parse().map_err(|()| need("nothing, or one of json shape args html empty"))?,
         ),

@@ -68,6 +68,7 @@
 //! |---|---|
 //! | `[[error STATUS]]`, `[[error STATUS SECONDS]]` | the HTTP status, every time, with `Retry-After` |
 //! | `[[error_once STATUS]]`, `[[error_once STATUS SECONDS]]` | the same, but a repeated request is answered |
+//! | `[[limit SECONDS]]` | the account's limit is used up for so long, every time, as the vendor says it; needs a clock |
 //! | `[[fault]]` | the vendor's error event in the middle of the answer |
 //! | `[[cut]]` | the connection breaks in the middle of the answer |
 //! | `[[nonsense KIND]]` | an answer that is none: `json` (default), `shape`, `html`, `empty`; `args` is a call with broken arguments |
@@ -98,6 +99,7 @@ mod dialect;
 mod directive;
 mod errand;
 mod grammar;
+mod limit;
 mod program;
 mod record;
 mod reply;

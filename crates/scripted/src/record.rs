@@ -1,6 +1,6 @@
 //! What the server was asked and how it answered, in memory and as JSON lines.
 
-use model::{Clock, Vendor};
+use model::{Clock, Timestamp, Vendor};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -89,6 +89,11 @@ impl Record {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What time it is; 1970 when the server was given no clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.as_ref().map_or(Timestamp::from_millis(0), |clock| clock.now())
     }
 
     /// Numbers, stamps and keeps it. Returns its number.

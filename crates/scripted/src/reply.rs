@@ -73,6 +73,7 @@ pub(crate) struct Reply {
 pub(crate) enum Verdict {
     Reply(Box<Reply>),
     Error { status: u16, retry_after: Option<u32>, once: bool },
+    Limit { seconds: u32 },
     Nonsense(Nonsense),
 }
 
@@ -85,6 +86,7 @@ pub(crate) fn verdict(conversation: &Conversation, part: &Part, id: &str) -> (Ve
             Directive::Error { status, retry_after, once } => {
                 return (Verdict::Error { status: *status, retry_after: *retry_after, once: *once }, hold);
             }
+            Directive::Limit { seconds } => return (Verdict::Limit { seconds: *seconds }, hold),
             Directive::Nonsense(nonsense) if *nonsense != Nonsense::Args => {
                 return (Verdict::Nonsense(*nonsense), hold);
             }

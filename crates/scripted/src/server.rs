@@ -3,6 +3,7 @@
 use crate::conversation::tokens;
 use crate::dialect::{Dialect, Frame, Refused};
 use crate::directive::Nonsense;
+use crate::limit;
 use crate::program::{self, Told};
 use crate::record::{Ended, Exchange, ExchangeUsage, Record};
 use crate::reply::{Reply, Verdict, verdict, without_error_once};
@@ -133,6 +134,7 @@ impl Face {
         match &verdict_now {
             Verdict::Reply(reply) => exchange.usage = Some(figures(reply)),
             Verdict::Error { status, .. } => exchange.status = *status,
+            Verdict::Limit { .. } => exchange.status = limit::STATUS,
             Verdict::Nonsense(_) => {}
         }
         exchange.ended = Ended::Open;
@@ -146,6 +148,10 @@ impl Face {
             }
             Verdict::Reply(reply) => open.whole(json_response(200, &dialect.whole(&reply))),
             Verdict::Nonsense(kind) => open.whole(nonsense(dialect, kind)),
+            Verdict::Limit { seconds } => {
+                let (headers, body) = limit::answer(dialect, seconds, self.record.now());
+                open.whole((headers, json_response(limit::STATUS, &body)).into_response())
+            }
             Verdict::Error { status, retry_after, .. } => open.whole(error(dialect, status, retry_after)),
         }
     }
@@ -234,7 +240,7 @@ fn plain_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
 fn played(part: &Part, verdict: &Verdict) -> Vec<&'static str> {
     let before = part.step.before.iter().map(crate::Directive::name);
     match verdict {
-        Verdict::Error { .. } | Verdict::Nonsense(_) => before.collect(),
+        Verdict::Error { .. } | Verdict::Limit { .. } | Verdict::Nonsense(_) => before.collect(),
         Verdict::Reply(_) => before
             .filter(|name| *name != "error_once")
             .chain(part.step.calls.iter().map(|call| call.directive))

@@ -11,9 +11,11 @@ use super::updates::{Call, Updates, list, text, working};
 use super::{line, options, session};
 use crate::driver::clearance::{Clearance, Verdict};
 use crate::driver::context_files::Reads;
+use crate::driver::limit::Limit;
 use crate::driver::place::{Place, edits_are_wanted};
 use crate::driver::program::VendorProgram;
 use crate::driver::{Driver, DriverError, Steering, Step, preamble};
+use crate::kimi::ending::{End, Mark};
 use crate::native::output::cut;
 use crate::run::wire::{Begin, Reply, Request, RunEvent, Start};
 use model::{
@@ -24,7 +26,7 @@ use serde_json::{Map, Value, json};
 use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -65,6 +67,9 @@ pub(crate) struct Acp {
     /// Files the daemon is writing for us, by our requests, and what is to be written into them after that.
     writing: HashMap<u64, RepoPath>,
     parked: VecDeque<(RepoPath, Pending)>,
+    /// Where Kimi keeps its sessions, and where this one's transcript stood when the turn began.
+    sessions: Option<PathBuf>,
+    mark: Option<Mark>,
     prompting: Option<u64>,
     prompted_at: Instant,
     interrupted: bool,
@@ -143,6 +148,8 @@ impl Driver for Acp {
             seen: HashMap::new(),
             writing: HashMap::new(),
             parked: VecDeque::new(),
+            sessions: flavor.sessions_of_kimi(start),
+            mark: None,
             prompting: None,
             prompted_at: Instant::now(),
             interrupted: false,
@@ -160,6 +167,7 @@ impl Driver for Acp {
         self.updates.prompted(bytes);
         self.link.turn_begins();
         self.prompted_at = Instant::now();
+        self.mark = self.sessions.as_deref().map(|sessions| Mark::now(sessions, &self.session));
         let params = json!({"sessionId": self.session, "prompt": blocks});
         self.prompting = Some(self.link.call("session/prompt", params).await?);
         self.steps.push_back(Step::Say(working(ParticipantStatus::Thinking, "")));
@@ -255,7 +263,13 @@ impl Acp {
                 match result {
                     Ok(result) => self.answered(result).await?,
                     Err(_) if self.interrupted => self.steps.push_back(Step::Ended(TurnOutcome::Canceled)),
-                    Err(fault) => return Err(session::refused(self.flavor, &fault)),
+                    Err(fault) => match session::limit(&fault) {
+                        Some(limit) => {
+                            let outcome = self.limited(limit);
+                            self.steps.push_back(Step::Ended(outcome));
+                        }
+                        None => return Err(session::refused(self.flavor, &fault)),
+                    },
                 }
             }
             Heard::Answered { .. } => {}
@@ -276,7 +290,7 @@ impl Acp {
         let name = self.flavor.about().name;
         let outcome = match reason.as_str() {
             _ if self.interrupted => TurnOutcome::Canceled,
-            "end_turn" => TurnOutcome::Completed { summary: self.updates.summary.clone() },
+            "end_turn" => self.what_it_came_to().await,
             "max_tokens" => {
                 failed("output_limit", format!("{name} stopped at its output limit; ask for less at once"))
             }
@@ -300,6 +314,32 @@ impl Acp {
             self.end();
         }
         Ok(())
+    }
+
+    /// The vendor takes no more calls for now.
+    fn limited(&mut self, limit: Limit) -> TurnOutcome {
+        self.say([limit.event()]);
+        limit.error(self.flavor.about()).outcome()
+    }
+
+    /// Whether a turn that ended went well. Kimi ends one that failed at its model in the same way, and writes down why.
+    async fn what_it_came_to(&mut self) -> TurnOutcome {
+        let end = match &self.mark {
+            Some(mark) => mark.end_soon().await,
+            None => None,
+        };
+        let about = self.flavor.about();
+        match end {
+            Some(End::Failed { status, message }) => match Limit::of(status, &message) {
+                Some(limit) => self.limited(limit),
+                None => DriverError::Vendor { about, message }.outcome(),
+            },
+            None if self.mark.is_some() && self.updates.is_mute() => {
+                let message = "it ended the turn without a word".to_owned();
+                DriverError::Vendor { about, message }.outcome()
+            }
+            Some(End::Well) | None => TurnOutcome::Completed { summary: self.updates.summary.clone() },
+        }
     }
 
     /// Says what was used, and the end.

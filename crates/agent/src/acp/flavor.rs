@@ -171,13 +171,14 @@ impl Flavor {
         if self != Self::Gemini {
             return None;
         }
-        let given = |name: &str| {
-            let env = start.program.iter().flat_map(|program| &program.env);
-            env.rev().find(|(key, _)| key == name).map(|(_, value)| PathBuf::from(value))
-        };
-        let home = given("GEMINI_CLI_HOME").or_else(|| inherited("GEMINI_CLI_HOME"));
-        let home = home.or_else(|| given("HOME")).or_else(|| inherited("HOME"))?;
+        let home = variable(start, "GEMINI_CLI_HOME").or_else(|| variable(start, "HOME"))?;
         Some(home.join(".gemini"))
+    }
+
+    /// Where Kimi keeps its sessions, whose ends it tells there and nowhere else.
+    pub(crate) fn sessions_of_kimi(self, start: &Start) -> Option<PathBuf> {
+        let text = |name: &str| Some(variable(start, name)?.to_str()?.to_owned());
+        (self == Self::Kimi).then(|| crate::transcript::home(Vendor::Moonshot, &text)).flatten()
     }
 
     /// What the agent reads at the worktree's root by itself. Of one we do not know it is what most agents read.
@@ -204,6 +205,13 @@ fn named_in(settings: &Path) -> Option<Vec<String>> {
         }
         _ => None,
     }
+}
+
+/// A variable as the agent sees it: the configuration's, else ours.
+fn variable(start: &Start, name: &str) -> Option<PathBuf> {
+    let env = start.program.iter().flat_map(|program| &program.env);
+    let given = env.rev().find(|(key, _)| key == name).map(|(_, value)| PathBuf::from(value));
+    given.or_else(|| inherited(name))
 }
 
 #[expect(

@@ -3,6 +3,7 @@
 use super::flavor::Flavor;
 use super::link::{AUTH_REQUIRED, Fault, Heard, Link};
 use crate::driver::DriverError;
+use crate::driver::limit::Limit;
 use crate::driver::place::Place;
 use crate::programs::is_at_least;
 use crate::run::wire::{Begin, McpServer, Start};
@@ -150,7 +151,15 @@ pub(crate) fn refused(flavor: Flavor, fault: &Fault) -> DriverError {
     if fault.code == AUTH_REQUIRED {
         return DriverError::NotLoggedIn { about: flavor.about() };
     }
-    DriverError::Vendor { about: flavor.about(), message: fault.message.clone() }
+    match limit(fault) {
+        Some(limit) => limit.error(flavor.about()),
+        None => DriverError::Vendor { about: flavor.about(), message: fault.message.clone() },
+    }
+}
+
+/// Gemini answers with the HTTP status of its vendor as the error's code; others say it in words.
+pub(crate) fn limit(fault: &Fault) -> Option<Limit> {
+    Limit::of(Some(i64::from(fault.code)), &fault.message)
 }
 
 fn servers(mcp: Option<&McpServer>) -> Value {
@@ -176,7 +185,7 @@ fn records(aside: Vec<Heard>) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::driver::fixture::start;
-    use crate::run::wire::Program;
+    use crate::run::wire::{Program, RunEvent};
     use model::Vendor;
 
     fn resuming(begin: Begin) -> Start {
@@ -228,6 +237,23 @@ mod tests {
         let fault = |code: i32| Fault { code, message: "no".into() };
         assert_eq!(refused(Flavor::Kimi, &fault(AUTH_REQUIRED)).code(), "vendor_not_logged_in");
         assert_eq!(refused(Flavor::Kimi, &fault(-32603)).code(), "vendor_error");
+        assert_eq!(refused(Flavor::Gemini, &fault(429)).code(), "model_rate_limited");
+    }
+
+    #[test]
+    fn how_long_a_vendor_takes_no_calls_is_read_where_its_agent_says_it() {
+        let waits = |code: i32, message: &str| {
+            limit(&Fault { code, message: message.to_owned() }).map(|limit| match limit.event() {
+                RunEvent::Limited { retry_after_ms, .. } => retry_after_ms,
+                other => panic!("{other:?}"),
+            })
+        };
+        // As Gemini CLI answered when its model had answered 429 with a quota of the day, and with a long delay.
+        assert_eq!(waits(429, "You have exhausted your daily quota on this model."), Some(None));
+        let long = "You exceeded your current quota, please check your plan and billing details. Please retry in 3600s.";
+        assert_eq!(waits(429, long), Some(Some(3_600_000)));
+        assert_eq!(waits(-32603, "Internal error: RESOURCE_EXHAUSTED: retry in 2m"), Some(Some(120_000)));
+        assert_eq!(waits(-32603, "Internal error"), None);
     }
 
     #[test]

@@ -139,6 +139,11 @@ impl Updates {
         self.paid = self.cost.unwrap_or(0.0);
     }
 
+    /// Whether the agent has neither said nor done anything.
+    pub(crate) fn is_mute(&self) -> bool {
+        self.said_bytes == 0 && self.calls.is_empty()
+    }
+
     /// What an update means.
     pub(crate) fn hear(
         &mut self,

@@ -192,6 +192,10 @@ impl Codex {
             Told::Ended(Ending::Trouble(message)) => {
                 Step::Ended(DriverError::Vendor { about: &ABOUT, message }.outcome())
             }
+            Told::Ended(Ending::Limited(limit)) => {
+                self.steps.push_back(Step::Say(limit.event()));
+                Step::Ended(limit.error(&ABOUT).outcome())
+            }
             Told::Ended(Ending::NotLoggedIn) => return Err(DriverError::NotLoggedIn { about: &ABOUT }),
         };
         self.steps.push_back(step);

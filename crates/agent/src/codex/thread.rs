@@ -7,8 +7,9 @@
 
 use super::item::{self, Change, text};
 use super::usage::Meter;
+use crate::driver::limit::Limit;
 use crate::run::wire::{RunEvent, TextKind};
-use model::{Block, OutlineState, OutlineStep, ParticipantStatus, RepoPath, Role, TurnOutcome};
+use model::{Block, OutlineState, OutlineStep, ParticipantStatus, RepoPath, Role, Timestamp, TurnOutcome};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use tokio::time::Instant;
@@ -27,6 +28,8 @@ pub(crate) struct Thread {
     meter: Meter,
     summary: String,
     since: Instant,
+    /// When the account's limits that are used up are new again.
+    resets_at: Option<Timestamp>,
 }
 
 /// A patch the agent wants to make.
@@ -50,6 +53,8 @@ pub(crate) enum Ending {
     Outcome(TurnOutcome),
     /// It failed, and this is what Codex says.
     Trouble(String),
+    /// The vendor takes no more calls for now.
+    Limited(Limit),
     Interrupted,
     NotLoggedIn,
 }
@@ -65,6 +70,7 @@ impl Thread {
             meter: Meter::default(),
             summary: String::new(),
             since: Instant::now(),
+            resets_at: None,
         }
     }
 
@@ -109,6 +115,10 @@ impl Thread {
     /// What a notice means.
     pub(crate) fn hear(&mut self, method: &str, params: &Value, editable: Editable<'_>) -> Vec<Told> {
         self.adopt(method, params);
+        // The account is the same in all threads.
+        if method == "account/rateLimits/updated" {
+            self.resets_at = params.get("rateLimits").and_then(used_up);
+        }
         if !self.concerns(params) {
             return Vec::new();
         }
@@ -251,22 +261,40 @@ impl Thread {
                 Ending::Outcome(TurnOutcome::Completed { summary: std::mem::take(&mut self.summary) })
             }
             Some("interrupted") => Ending::Interrupted,
-            _ => failure(turn.get("error").unwrap_or(&Value::Null)),
+            _ => failure(turn.get("error").unwrap_or(&Value::Null), self.resets_at),
         };
         vec![Told::Ended(ending)]
     }
 }
 
 /// What Codex says of a turn that failed.
-fn failure(error: &Value) -> Ending {
-    if text(error, "codexErrorInfo") == Some("unauthorized") {
+fn failure(error: &Value, resets_at: Option<Timestamp>) -> Ending {
+    let info = error.get("codexErrorInfo").unwrap_or(&Value::Null);
+    if info.as_str() == Some("unauthorized") {
         return Ending::NotLoggedIn;
     }
     let mut message = text(error, "message").unwrap_or("it gave no reason").to_owned();
     if let Some(details) = text(error, "additionalDetails").filter(|details| !details.is_empty()) {
         message = format!("{message}: {details}");
     }
-    Ending::Trouble(message)
+    if info.as_str() == Some("usageLimitExceeded") {
+        return Ending::Limited(Limit { message, until: resets_at });
+    }
+    // Each kind of trouble with the connection has a name of its own, and the status in it.
+    let status = info.as_object().and_then(|kinds| kinds.values().next()?.get("httpStatusCode")?.as_i64());
+    match Limit::of(status, &message) {
+        Some(limit) => Ending::Limited(limit),
+        None => Ending::Trouble(message),
+    }
+}
+
+/// When the last of the windows that are used up is over.
+fn used_up(limits: &Value) -> Option<Timestamp> {
+    let windows = ["primary", "secondary"].into_iter().filter_map(|name| limits.get(name));
+    let full = windows
+        .filter(|window| window.get("usedPercent").and_then(Value::as_f64).is_some_and(|used| used >= 100.0));
+    let seconds = full.filter_map(|window| window.get("resetsAt")?.as_i64()).max()?;
+    Some(Timestamp::from_millis(seconds.saturating_mul(1000)))
 }
 
 fn wrote(changes: &[Change], editable: Editable<'_>) -> Vec<RunEvent> {
@@ -476,5 +504,34 @@ mod tests {
         let [Told::Event(RunEvent::Outlined { steps })] = told.as_slice() else { panic!("{told:?}") };
         let states: Vec<OutlineState> = steps.iter().map(|step| step.state).collect();
         assert_eq!(states, [OutlineState::Completed, OutlineState::InProgress, OutlineState::Pending]);
+    }
+
+    /// What the real program wrote when its model's server had answered 429 for good: with the account's limit used up, with a quota
+    /// used up, and without a reason, after it had tried six times.
+    const LIMITED: &str = r#"{"method":"account/rateLimits/updated","params":{"rateLimits":{"limitId":"codex","primary":{"usedPercent":100,"windowDurationMins":300,"resetsAt":1795319296},"secondary":null,"credits":null,"planType":null,"rateLimitReachedType":null}}}
+{"method":"turn/completed","params":{"threadId":"t","turn":{"id":"u","items":[],"status":"failed","error":{"message":"You’ve hit your usage limit. Upgrade to Pro or try again at 3:48 AM.","codexErrorInfo":"usageLimitExceeded","additionalDetails":null}}}}
+{"method":"turn/completed","params":{"threadId":"t","turn":{"id":"u","items":[],"status":"failed","error":{"message":"Quota exceeded. Check your plan and billing details.","codexErrorInfo":"usageLimitExceeded","additionalDetails":null}}}}
+{"method":"turn/completed","params":{"threadId":"t","turn":{"id":"u","items":[],"status":"failed","error":{"message":"exceeded retry limit, last status: 429 Too Many Requests","codexErrorInfo":{"responseTooManyFailedAttempts":{"httpStatusCode":429}},"additionalDetails":null}}}}
+{"method":"turn/completed","params":{"threadId":"t","turn":{"id":"u","items":[],"status":"failed","error":{"message":"exceeded retry limit","codexErrorInfo":{"responseTooManyFailedAttempts":{"httpStatusCode":500}},"additionalDetails":null}}}}"#;
+
+    #[test]
+    fn a_limit_that_is_used_up_is_told_with_its_time_where_there_is_one() {
+        let lines: Vec<&str> = LIMITED.lines().collect();
+        let ending = |lines: &str| match heard(&mut Thread::new("t", "gpt-5.5"), lines).as_slice() {
+            [Told::Ended(ending)] => ending.clone(),
+            other => panic!("{other:?}"),
+        };
+        let until = |ending| match ending {
+            Ending::Limited(limit) => limit.until.map(Timestamp::as_millis),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(until(ending(&lines[..2].join("\n"))), Some(1_795_319_296_000));
+        assert_eq!(
+            (until(ending(lines[1])), until(ending(lines[2])), until(ending(lines[3]))),
+            (None, None, None)
+        );
+        assert_eq!(ending(lines[4]), Ending::Trouble("exceeded retry limit".to_owned()));
+        let half = lines[0].replace("\"usedPercent\":100", "\"usedPercent\":99");
+        assert_eq!(until(ending(&[half.as_str(), lines[2]].join("\n"))), None, "that window is not it");
     }
 }

@@ -1,9 +1,9 @@
 //! The whole product around one vendor's real program: a daemon, a repository, and what the journal says afterwards.
 
 use crate::house::{Daemon, House, Process, command_line, descendants, kill, lives, until};
-use bus::system::process_start;
+use bus::system::{SystemClock, process_start};
 use client::Client;
-use model::{Cursor, Event, FileChange, Opening, ParticipantStatus, TurnOutcome};
+use model::{Clock, Cursor, Event, FileChange, Opening, ParticipantStatus, TurnOutcome};
 use protocol::{EventQuery, NewPrompt};
 use rustix::process::Signal;
 use scripted::{Scripted, ScriptedOptions};
@@ -44,7 +44,8 @@ impl Studio {
             VendorCli::Gemini => (model::Vendor::Google, "acp"),
             VendorCli::Kimi => (model::Vendor::Moonshot, "acp"),
         };
-        let models = Scripted::start(ScriptedOptions::default()).unwrap();
+        let clock = Some(std::sync::Arc::new(SystemClock) as std::sync::Arc<dyn Clock>);
+        let models = Scripted::start(ScriptedOptions { clock, ..ScriptedOptions::default() }).unwrap();
         let home = vendors.home(cli, models.addr());
         let env: serde_json::Map<String, serde_json::Value> = home
             .variables()
@@ -175,6 +176,35 @@ pub(crate) fn works_and_remembers(cli: VendorCli, remembers: bool) {
     assert!(studio.last_request().contains("mellon"), "by its own memory, or because it was told again");
     assert!(studio.home.path().exists());
     drop(studio.daemon);
+}
+
+/// Seconds for which an account's limit is used up.
+const USED_UP: i64 = 7200;
+
+/// The account's limit is used up: the vendor is paused as long as it says, and the task waits for it.
+pub(crate) fn a_used_up_limit_pauses_its_vendor(cli: VendorCli) {
+    let Some(studio) = Studio::find(cli) else { return };
+    let session = studio.session();
+    let began = SystemClock.now().as_millis();
+    let task = studio.prompt(&session, &format!("[[limit {USED_UP}]] [[say Never.]]"));
+    let ends = studio.ended(1);
+    let TurnOutcome::Failed { code, message } = &ends[0] else { panic!("it was refused: {ends:?}") };
+    assert_eq!(code, "model_rate_limited", "{message}");
+    let pause = |event| if let Event::VendorPaused(pause) = event { Some(pause) } else { None };
+    let pauses: Vec<_> = studio.events().into_iter().filter_map(pause).collect();
+    let [pause] = pauses.as_slice() else { panic!("once: {pauses:?}") };
+    // Some say the time in whole seconds, some how long it takes.
+    let (seconds, now) = (USED_UP * 1000, SystemClock.now().as_millis());
+    let told = began + seconds - 1000..=now + seconds + 1000;
+    assert!(told.contains(&pause.until.as_millis()), "{pause:?} not in {told:?}");
+    assert!(!pause.reason.is_empty());
+    let shown = studio.house.json(&["task", "show", &task, "--json"]);
+    assert_eq!(shown["state"], "submitted", "it is not lost: {shown}");
+    let asked = studio.models.requests().len();
+    studio.prompt(&session, "[[say Still never.]]");
+    let agents = studio.house.json(&["agent", "list", "--json"]).to_string();
+    assert!(agents.contains(&pause.until.to_string()), "{agents}");
+    assert_eq!(studio.models.requests().len(), asked, "nobody knocks meanwhile");
 }
 
 /// Two sessions want one file: the second waits, and both edits are made.

@@ -27,3 +27,8 @@ fn a_configuration_it_cannot_read_is_left_as_it_is() {
 fn a_canceled_turn_and_a_killed_daemon_leave_nobody() {
     driven::leaves_nobody(VendorCli::Gemini);
 }
+
+#[test]
+fn a_limit_of_its_account_pauses_its_vendor() {
+    driven::a_used_up_limit_pauses_its_vendor(VendorCli::Gemini);
+}

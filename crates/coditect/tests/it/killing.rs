@@ -4,6 +4,7 @@
 //! start all of it must be there. Some kills are aimed: the journal is watched, and the daemon is shot
 //! as soon as a client's event stands in it, before the answer can have come.
 
+mod apart;
 mod clerk;
 mod landing;
 mod stage;

@@ -3,6 +3,7 @@
 //! Invariant: they go the way of every worktree, with proof and into the trash. One that holds what is nowhere else stays, and the plan
 //! names it.
 
+use super::settle;
 use super::worktree::all;
 use crate::Engine;
 use crate::engine::Shared;
@@ -35,6 +36,7 @@ pub(super) async fn clear(
 ) -> Result<(), Refusal> {
     let engine = Engine { shared: Arc::clone(shared) };
     trial::clear(shared, repo, &trial::place(shared, &row.plan.id.short())).await;
+    settle::tidy(shared, row, repo).await;
     let mut kept = Vec::new();
     for worktree in all(shared, &row.plan)? {
         let (id, name, path) = (worktree.id, worktree.name.clone(), worktree.path.clone());

@@ -3,8 +3,9 @@
 //! Invariant: the tip only ever gets work that was made again on top of it. The branch moves forward to the very commit that was
 //! tested, and only while the plan is open.
 
-use super::step::{KEPT, fail, record};
-use super::worktree::{all, branch_tip, forward, is_clean, tip};
+use super::settle::{self, Given};
+use super::step::{fail, record};
+use super::worktree::{branch_tip, forward, tip};
 use crate::engine::Shared;
 use crate::merge_queue::{is_in_the_way, named, trial};
 use crate::{checkpoint, worktree};
@@ -38,10 +39,18 @@ pub(crate) fn handed_back(view: &View<'_>, task: TaskId) -> Result<Option<(Strin
 pub(crate) fn told(message: &str, times: u32) -> String {
     let left = MERGE_TRIES.saturating_sub(times);
     format!(
-        "\n\nYou have done this before, and it was handed back: {message}.\n\nWhat you did is in the files, on top of what the others did. \
-         Where both sides changed the same lines, both stand in the file: between `<<<<<<<` and `=======` what the others did, between \
-         `=======` and `>>>>>>>` what you did. Settle these places so that what both sides wanted holds, and take the marks out. When your \
-         turn is over, it is landed again; {left} more times."
+        "\n\nYou have done this before, and it was handed back: {message}.\n\n{} When your turn is over, it is landed again; {left} more \
+         times.",
+        both_sides("what the others did")
+    )
+}
+
+/// How two sides stand in a file, and what is to be done about it.
+pub(super) fn both_sides(theirs: &str) -> String {
+    format!(
+        "What you did is in the files, on top of {theirs}. Where both sides changed the same lines, both stand in the file: between \
+         `<<<<<<<` and `=======` {theirs}, between `=======` and `>>>>>>>` what you did. Settle these places so that what both sides \
+         wanted holds, and take the marks out."
     )
 }
 
@@ -69,13 +78,15 @@ pub(crate) async fn of_task(
         Ok((repo, handed_back(view, task.id)?))
     })?;
     let (shared_, plan, own) = (Arc::clone(shared), plan.clone(), own.path.clone());
-    let checkout = repo.path.clone();
+    let (checkout, id) = (repo.path.clone(), task.id);
     shared
         .writers
         .run(Path::new(&repo.path), move || {
             let main = checkpoint::open(&shared_, &checkout)?;
             let worktree = checkpoint::open(&shared_, &own)?;
-            put_on_tip(&shared_, &plan, &main, &worktree, draft, before.is_some())
+            // A task that settles something has both sides in its files from the first.
+            let settles = settle::under_way(&main, plan.id)?.is_some_and(|settling| settling.task == id);
+            put_on_tip(&shared_, &plan, &main, &worktree, draft, before.is_some() || settles)
         })
         .await
 }
@@ -87,11 +98,11 @@ fn put_on_tip(
     main: &Repository,
     worktree: &Repository,
     draft: Checkpoint,
-    was_handed_back: bool,
+    both_sides: bool,
 ) -> Result<Option<Checkpoint>, Refusal> {
     let Some(head) = worktree.head()? else { return Ok(None) };
     let tip = tip(main, plan)?;
-    if was_handed_back {
+    if both_sides {
         let (now, before) = (main.marked(&head)?, main.marked(&tip)?);
         let left: Vec<RepoPath> = now.difference(&before).cloned().collect();
         if !left.is_empty() {
@@ -130,56 +141,59 @@ struct Top {
     tip: Oid,
     /// Where the branch stands.
     base: Oid,
-    /// The branch had moved, so that this was never tested.
-    remade: bool,
+    /// The repository's tests have passed on this very commit.
+    tested: bool,
     /// The branch has all of it.
     landed: bool,
 }
 
-/// None when they do not go together; then the plan has failed.
+enum Made {
+    Top(Top),
+    /// The branch has new commits with which one of the plan's does not go together.
+    Given(Given),
+}
+
+/// None when they do not go together; then an agent settles it, or the plan has failed.
 async fn on_top(shared: &Arc<Shared>, row: &PlanRow, repo: &Repo) -> Result<Option<Top>, Refusal> {
     let (shared_, plan, path) = (Arc::clone(shared), row.plan.clone(), repo.path.clone());
     let made = shared.writers.run(Path::new(&repo.path), move || remake(&shared_, &plan, &path)).await;
     match made {
-        Ok(top) => Ok(Some(top)),
+        Ok(Made::Top(top)) => Ok(Some(top)),
+        Ok(Made::Given(given)) => settle::hand_back(shared, row, given).await.map(|()| None),
         Err(refusal) if matches!(refusal.code.as_ref(), "merge_conflict" | "no_branch") => {
-            fail(shared, row, format!("{}; {KEPT}", refusal.message)).await.map(|()| None)
+            let why = settle::with_what_is_kept(shared, row, repo, refusal.message).await;
+            fail(shared, row, why).await.map(|()| None)
         }
         Err(refusal) => Err(refusal),
     }
 }
 
-fn remake(shared: &Shared, plan: &Plan, path: &str) -> Result<Top, Refusal> {
+fn remake(shared: &Shared, plan: &Plan, path: &str) -> Result<Made, Refusal> {
     let main = checkpoint::open(shared, path)?;
+    if let Some(given) = settle::go_on(shared, plan, &main)? {
+        return Ok(Made::Given(given));
+    }
     let (base, tip) = (branch_tip(&main, plan)?, tip(&main, plan)?);
+    let top = |tip: Oid, landed| {
+        let tested = settle::is_tested(&main, plan.id, &tip)?;
+        Ok(Made::Top(Top { tip, base: base.clone(), tested, landed }))
+    };
     if main.is_ancestor(&tip, &base)? {
-        return Ok(Top { tip, base, remade: false, landed: true });
+        return top(tip, true);
+    }
+    if main.is_ancestor(&base, &tip)? {
+        return top(tip, false);
     }
     let author = main.identity(&shared.user_home())?;
     // Made with the same time, so that making it again after a crash makes the same commits.
-    let top = main.rebased_onto(&base, &forward(&tip, &author, plan.created_at))?;
-    if top == tip {
-        return Ok(Top { tip, base, remade: false, landed: false });
+    let pile = main.piled_onto(&base, &base, &forward(&tip, &author, plan.created_at))?;
+    if let Some(stuck) = pile.stuck {
+        return settle::stuck_at(shared, plan, &main, &tip, &pile.top, stuck).map(Made::Given);
     }
-    for own in all(shared, plan)? {
-        // What is in them is in the plan's work; they go along, so that nothing in them is nowhere else.
-        if let Err(refusal) = follow(shared, &main, &own.path, &tip, &top) {
-            tracing::warn!(worktree = own.name, %refusal, "a worktree of a plan stays where it is");
-        }
-    }
-    main.update_ref(&checkpoint::plan_ref(plan.id), &top)?;
-    Ok(Top { tip: top, base, remade: true, landed: false })
-}
-
-fn follow(shared: &Shared, main: &Repository, path: &str, tip: &Oid, top: &Oid) -> Result<(), Refusal> {
-    let open = checkpoint::open(shared, path)?;
-    if let Some(head) = open.head()?
-        && is_clean(&open)?
-        && main.is_ancestor(&head, tip)?
-    {
-        open.move_to(top)?;
-    }
-    Ok(())
+    // They go along, so that nothing in them is nowhere else.
+    settle::follow(shared, plan, &main, &[&tip], &pile.top)?;
+    main.update_ref(&checkpoint::plan_ref(plan.id), &pile.top)?;
+    top(pile.top, false)
 }
 
 /// Runs the repository's tests on the plan's work as it would land.
@@ -202,6 +216,11 @@ async fn tested(
 ) -> Result<(), Refusal> {
     let place = trial::place(shared, &row.plan.id.short());
     let Some(report) = trial::run(shared, repo, &place, tip, canceled).await? else { return Ok(()) };
+    if report.exit_code == Some(0) {
+        let (shared_, path, plan, tip) = (Arc::clone(shared), repo.path.clone(), row.plan.id, tip.clone());
+        let note = move || settle::note_tested(&checkpoint::open(&shared_, &path)?, plan, &tip);
+        shared.writers.run(Path::new(&repo.path), note).await?;
+    }
     let tested = PlanTest { plan: row.plan.id, session: row.plan.session, report };
     record(shared, row, vec![Event::PlanTested(tested)]).await
 }
@@ -215,7 +234,8 @@ pub(super) async fn of_plan(
     canceled: &CancellationToken,
 ) -> Result<(), Refusal> {
     let Some(top) = on_top(shared, row, repo).await? else { return Ok(()) };
-    if top.remade && repo.test_command.is_some() {
+    // The branch or the plan's work has moved since, or the daemon ended in between.
+    if repo.test_command.is_some() && !top.tested && !top.landed {
         return tested(shared, row, repo, &top.tip, canceled).await;
     }
     let commits = match bring(shared, row, repo, &top).await {
@@ -223,7 +243,8 @@ pub(super) async fn of_plan(
         // The next look finds it ended, or the branch elsewhere.
         Err(refusal) if matches!(refusal.code.as_ref(), "plan_ended" | "branch_moved") => return Ok(()),
         Err(refusal) if refusal.kind == RefusalKind::Conflict && !is_in_the_way(&refusal) => {
-            return fail(shared, row, format!("{refusal}; {KEPT}")).await;
+            let why = settle::with_what_is_kept(shared, row, repo, refusal.to_string()).await;
+            return fail(shared, row, why).await;
         }
         Err(refusal) => return Err(refusal),
     };
@@ -266,8 +287,12 @@ async fn completed(
     let message = format!("Checkpoint of plan {}", plan.short());
     let draft = checkpoint::draft_of_plan(shared, repo, &row.plan, &parts, message);
     let checkpoint = (!parts.is_empty()).then(|| Checkpoint { commit: top.tip.to_string(), ..draft });
-    let done = tasks.iter().filter(|row| row.task.kind == TaskKind::Work).count();
-    let mut text = format!("{done} tasks done, each in its agent's worktree");
+    let work = tasks.iter().filter(|row| row.task.kind == TaskKind::Work).count();
+    let settled = settle::settled(row, tasks).len();
+    let mut text = format!("{} tasks done, each in its agent's worktree", work - settled);
+    if settled > 0 {
+        text.push_str(&format!("; settled with new commits on the branch: {settled}"));
+    }
     if let Some(report) = &row.tests {
         text.push_str(&format!("; tests: {} passed", report.passed));
     }

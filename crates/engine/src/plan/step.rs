@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{clear, land};
+use super::{clear, land, settle};
 use crate::engine::Shared;
 use crate::merge_queue::is_in_the_way;
 use crate::{checkpoint, checks, merge};
@@ -47,12 +47,13 @@ pub(crate) fn next(row: &PlanRow, tasks: &[TaskRow], has_tests: bool) -> Next {
         PlanState::Completed | PlanState::Failed if row.plan.worktrees && row.kept.is_none() => Next::Clear,
         PlanState::Completed | PlanState::Failed => Next::Wait,
         PlanState::Proposing => proposing(row, tasks),
-        PlanState::Executing => executing(tasks, has_tests),
-        PlanState::Testing => match &row.tests {
+        PlanState::Executing => executing(tasks).unwrap_or(if has_tests { Next::Test } else { Next::Land }),
+        // What does not go together with new commits on the branch is work again.
+        PlanState::Testing => executing(tasks).unwrap_or_else(|| match &row.tests {
             None => Next::Test,
             Some(report) if report.exit_code == Some(0) => Next::Land,
             Some(report) => Next::Fail(tests_failed(report)),
-        },
+        }),
     }
 }
 
@@ -67,25 +68,25 @@ fn proposing(row: &PlanRow, tasks: &[TaskRow]) -> Next {
     Next::Fail(format!("no agent proposed a plan: {}", reasons.join("; ")))
 }
 
-fn executing(tasks: &[TaskRow], has_tests: bool) -> Next {
+/// What the plan's work needs; none when all of it is done.
+fn executing(tasks: &[TaskRow]) -> Option<Next> {
     let work: Vec<&TaskRow> = tasks.iter().filter(|row| row.task.kind != TaskKind::Propose).collect();
     let broken: Vec<&&TaskRow> =
         work.iter().filter(|row| row.state.is_terminal() && row.state != TaskState::Completed).collect();
     if work.iter().any(|row| !row.state.is_terminal()) {
-        return Next::Wait;
+        return Some(Next::Wait);
     }
     // A review that came to nothing is a pity, not a failure of the plan.
     match broken.iter().find(|row| row.task.kind == TaskKind::Work && row.state != TaskState::Canceled) {
-        Some(failed) => Next::Fail(format!(
+        Some(failed) => Some(Next::Fail(format!(
             "`{}` failed: {}",
             failed.task.title,
             failed.text.as_deref().unwrap_or("no reason was given")
-        )),
+        ))),
         None if broken.iter().any(|row| row.task.kind == TaskKind::Work) => {
-            Next::Fail("a task was canceled".to_owned())
+            Some(Next::Fail("a task was canceled".to_owned()))
         }
-        None if has_tests => Next::Test,
-        None => Next::Land,
+        None => None,
     }
 }
 
@@ -167,6 +168,10 @@ async fn take(
             Next::Land => land_in_checkout(shared, &row, &tasks, &repo).await?,
             Next::Clear if clear::is_at_work(shared, &tasks)? => return Ok(()),
             Next::Clear => clear::clear(shared, &row, &repo, failed_before).await?,
+            Next::Fail(reason) if row.plan.worktrees && !settle::settled(&row, &tasks).is_empty() => {
+                let why = settle::with_what_is_kept(shared, &row, &repo, reason).await;
+                fail(shared, &row, why).await?;
+            }
             Next::Fail(reason) => fail(shared, &row, reason).await?,
         }
     }

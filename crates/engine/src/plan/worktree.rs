@@ -3,6 +3,7 @@
 //! Invariant: a task begins on the plan's tip, with nothing of another task in its files. What a task left that was not completed stays
 //! where it is, and the agent's next task gets another worktree.
 
+use super::settle;
 use crate::Engine;
 use crate::checkpoint;
 use crate::engine::Shared;
@@ -36,14 +37,14 @@ pub(crate) async fn place(
         let again = before.is_some() && worktree.branch == before;
         // Taken before it is looked at: whoever puts it away looks for claims.
         let claim = shared.claims.take(Path::new(&worktree.path), agent.as_str());
-        if is_ready(shared, plan, repo, worktree, again).await? {
+        if is_ready(shared, plan, repo, worktree, (order.task.id, again)).await? {
             return Ok((Repo { path: worktree.path.clone(), ..repo.clone() }, claim));
         }
     }
     let made = make(shared, plan, agent, repo, &own).await?;
     let claim = shared.claims.take(Path::new(&made.path), agent.as_str());
     // It may have been put away before the claim was there.
-    if !is_ready(shared, plan, repo, &made, true).await? {
+    if !is_ready(shared, plan, repo, &made, (order.task.id, true)).await? {
         let message = format!("the worktree {} was taken away at once", made.name);
         return Err(Refusal::new(RefusalKind::Busy, "worktree_missing", message));
     }
@@ -96,12 +97,12 @@ async fn is_ready(
     plan: &Plan,
     repo: &Repo,
     worktree: &Worktree,
-    again: bool,
+    given: (TaskId, bool),
 ) -> Result<bool, Refusal> {
     let (shared_, plan, repo_, worktree_) =
         (Arc::clone(shared), plan.clone(), repo.clone(), worktree.clone());
     // On the thread on which the plan's tip moves.
-    let job = move || prepare(&shared_, &plan, &repo_, &worktree_, again);
+    let job = move || prepare(&shared_, &plan, &repo_, &worktree_, given);
     match shared.writers.run(Path::new(&repo.path), job).await {
         Err(refusal) if matches!(refusal.kind, RefusalKind::Busy | RefusalKind::Full) => Err(refusal),
         Err(refusal) => {
@@ -112,20 +113,28 @@ async fn is_ready(
     }
 }
 
-/// Brings a worktree to the plan's tip. One with something in it is ready for nobody but the task that left it there.
+/// Brings a worktree to the plan's tip, with what the task is to settle in its files. One with something in it is ready for nobody but
+/// the task that left it there.
 fn prepare(
     shared: &Shared,
     plan: &Plan,
     repo: &Repo,
     worktree: &Worktree,
-    again: bool,
+    (task, again): (TaskId, bool),
 ) -> Result<bool, Refusal> {
     let main = checkpoint::open(shared, &repo.path)?;
     let open = checkout(shared, repo, Path::new(&worktree.path))?;
     let Some(head) = open.head()? else { return Ok(false) };
     let tip = tip(&main, plan)?;
+    let settling = settle::under_way(&main, plan.id)?.filter(|settling| settling.task == task);
     if !is_clean(&open)? {
-        return Ok(again);
+        // Nobody else of the plan works meanwhile: what stands on the tip was laid there for this task, and cut off.
+        return Ok(again || (settling.is_some() && head == tip));
+    }
+    if let Some(settling) = settling
+        && settle::lay(&main, &open, &settling, &tip)?
+    {
+        return Ok(true);
     }
     if main.is_ancestor(&head, &tip)? {
         open.move_to(&tip)?;

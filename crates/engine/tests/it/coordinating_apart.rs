@@ -7,7 +7,7 @@ use model::{
 };
 use std::path::Path;
 
-const FILES: [(&str, &str); 4] =
+pub(crate) const FILES: [(&str, &str); 4] =
     [("a.txt", "one\n"), ("b.txt", "one\n"), ("c.txt", "one\n"), ("shared.txt", "x\n")];
 
 /// Both change the same line of a file that neither has named, from where the plan began. Whoever lands second settles it at its next
@@ -27,15 +27,15 @@ fn contest(settle: &str) -> String {
 }
 
 /// Keeps what both sides had.
-const SETTLE: &str = "sed -i -E '/^[<=>]{7}/d' shared.txt";
+pub(crate) const SETTLE: &str = "sed -i -E '/^[<=>]{7}/d' shared.txt";
 
-async fn apart(scene: &Scene, session: SessionId, prompt: &str) -> PlanId {
+pub(crate) async fn apart(scene: &Scene, session: SessionId, prompt: &str) -> PlanId {
     let new = NewPlan { prompt: prompt.to_owned(), worktrees: true, ..NewPlan::default() };
     scene.engine().coordinate(&call(), session, new).await.unwrap().plan.id
 }
 
 /// The plan when it has ended and its worktrees were looked at.
-async fn cleared(scene: &Scene, plan: PlanId) -> (PlanView, Vec<KeptWorktree>) {
+pub(crate) async fn cleared(scene: &Scene, plan: PlanId) -> (PlanView, Vec<KeptWorktree>) {
     let view = scene
         .until("the plan is over and its worktrees are put away", || {
             Some(scene.engine().plan(plan).unwrap()).filter(|view| view.kept.is_some())
@@ -45,7 +45,7 @@ async fn cleared(scene: &Scene, plan: PlanId) -> (PlanView, Vec<KeptWorktree>) {
     (view, kept)
 }
 
-fn handed_back(scene: &Scene) -> Vec<String> {
+pub(crate) fn handed_back(scene: &Scene) -> Vec<String> {
     let told = |event| match event {
         Event::TurnEnded(end) => match end.outcome {
             TurnOutcome::Failed { code, message } if code == "handed_back" => Some(message),

@@ -34,6 +34,8 @@ mod scene;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod settling;
+#[cfg(test)]
 mod tasks;
 #[cfg(test)]
 mod typing;

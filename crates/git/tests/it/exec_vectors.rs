@@ -310,6 +310,8 @@ fn pile_verbs(repo: &TempRepo, open: &git::Repository) {
     };
     open.merged_onto(&head, &landing).ok();
     open.rebased_onto(&head, &landing).ok();
+    open.piled_onto(&head, &head, &landing).unwrap();
+    open.has_again(&head, &side, &side).unwrap();
     open.would_change(&landing).ok();
     open.is_ancestor(&side, &head).unwrap();
     open.count_between(&side, &head).unwrap();
@@ -382,6 +384,7 @@ fn worktree_verbs(repo: &TempRepo, open: &git::Repository) {
     for to in [&side, &head] {
         tree.move_to(to).ok();
         tree.lay_on(to).ok();
+        tree.lay_commit(to).ok();
     }
     open.marked(&side).unwrap();
     open.files().unwrap();

@@ -73,3 +73,24 @@ fn what_does_not_go_together_is_laid_on_top_with_both_sides_in_the_file() {
     assert!(matches!(other.lay_on(&second).unwrap_err(), GitError::InTheWay { .. }));
     assert_eq!((other.head().unwrap(), read(&other, "a.txt")), (Some(marked), "mine\n".into()));
 }
+
+#[test]
+fn one_commit_is_laid_on_top_without_those_before_it() {
+    let world = World::with(&FILES);
+    let (_, first) = worktree(&world, "one", &[("a.txt", "1\nfirst\n3\n")]);
+    let (other, _) = worktree(&world, "other", &[("b.txt", "two\n")]);
+    let top = other.top().to_str().unwrap().to_owned();
+    std::fs::write(other.top().join("a.txt"), "1\nsecond\n3\n").unwrap();
+    world.repo.git(&["-C", &top, "commit", "--quiet", "--all", "--message", "second"]);
+    let second = other.head().unwrap().unwrap();
+    other.move_to(&first).unwrap();
+    assert_eq!(other.lay_commit(&second).unwrap(), ["a.txt".parse().unwrap()]);
+    let (ours, theirs) = (format!("<<<<<<< {first}"), format!(">>>>>>> {second}"));
+    assert_eq!(read(&other, "a.txt"), format!("1\n{ours}\nfirst\n=======\nsecond\n{theirs}\n3\n"));
+    assert_eq!(read(&other, "b.txt"), "one\n", "what came before it is not its");
+    assert_eq!(other.head().unwrap(), Some(first));
+    let dirty: Vec<String> =
+        other.status(&[]).unwrap().entries.iter().map(|entry| entry.path.to_string()).collect();
+    assert_eq!(dirty, ["a.txt"]);
+    assert!(matches!(other.lay_commit(&second).unwrap_err(), GitError::InTheWay { .. }));
+}

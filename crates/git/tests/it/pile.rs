@@ -86,3 +86,25 @@ fn a_place_is_laid_out_at_one_commit_and_cleared_whatever_is_in_it() {
     assert_eq!(world.open.worktrees().unwrap(), []);
     world.open.clear_away(&place).unwrap();
 }
+
+#[test]
+fn what_goes_on_top_is_told_from_what_is_stuck_and_the_rest_goes_on_later() {
+    let good = "1\n2\n3\n4\nfive\n";
+    let side = [good, "uno\n2\n3\n4\nfive\n", "uno\n2\n3\nfour\nfive\n"];
+    let (world, main, side) = parted("one\n2\n3\n4\n5\n", &side);
+    let author = Author::new("Ann", "ann@example.com");
+    let work = landing(&side, &author);
+    let before = world.picture();
+    let pile = world.open.piled_onto(&main, &main, &work).unwrap();
+    let stuck = pile.stuck.unwrap();
+    assert_eq!(stuck.paths, ["a.txt".parse().unwrap()]);
+    assert_eq!(world.repo.git(&["log", "-1", "--format=%s", stuck.commit.as_str()]), "side 1\n");
+    assert_eq!(world.show(&pile.top, "a.txt").as_deref(), Some("one\n2\n3\n4\nfive\n"));
+    let rest = world.open.piled_onto(&pile.top, &stuck.commit, &work).unwrap();
+    assert_eq!(rest.stuck, None);
+    assert_eq!(world.show(&rest.top, "a.txt").as_deref(), Some("one\n2\n3\nfour\nfive\n"));
+    assert_eq!(world.picture(), before, "nothing points at it");
+    assert!(world.open.has_again(&main, &rest.top, &side).unwrap(), "made again");
+    assert!(!world.open.has_again(&main, &rest.top, &stuck.commit).unwrap(), "left out");
+    assert!(world.open.has_again(&main, &side, &stuck.commit).unwrap());
+}

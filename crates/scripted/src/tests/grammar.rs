@@ -17,7 +17,7 @@ fn every_word_reads_its_arguments() {
     let script = "Please [[think hm]] do [[read a.rs]] and [[list .]] [[search fn \\w+|src]] [[search x]]
         [[write b.txt|one\\ntwo]] [[edit c.rs|let a|let b]] [[bash cargo test]] [[ask Which one?]]
         [[notice team|hello]] [[say done]] [[flood 3]] [[sleep 20]] [[hold 30]] [[error 529]]
-        [[error_once 429 2]] [[nonsense]] [[nonsense html]] [[cut]] [[fault]] [[with]]";
+        [[error_once 429 2]] [[limit 3600]] [[nonsense]] [[nonsense html]] [[cut]] [[fault]] [[with]]";
     let s = |text: &str| text.to_owned();
     assert_eq!(
         read(script),
@@ -38,6 +38,7 @@ fn every_word_reads_its_arguments() {
             Directive::Hold(Duration::from_millis(30)),
             Directive::Error { status: 529, retry_after: None, once: false },
             Directive::Error { status: 429, retry_after: Some(2), once: true },
+            Directive::Limit { seconds: 3600 },
             Directive::Nonsense(Nonsense::Json),
             Directive::Nonsense(Nonsense::Html),
             Directive::Cut,

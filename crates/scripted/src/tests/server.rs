@@ -93,6 +93,24 @@ async fn answers_can_be_had_whole_in_every_dialect() {
 }
 
 #[tokio::test]
+async fn a_limit_that_is_used_up_is_said_in_the_words_of_each_vendor() {
+    let face = face(&record());
+    for (dialect, at, says) in [
+        (Dialect::Anthropic, "/error/type", "rate_limit_error"),
+        (Dialect::Chat, "/error/message", "again after 90 seconds"),
+        (Dialect::Google, "/error/message", "retry in 90s"),
+        // Without a clock it is 1970.
+        (Dialect::Responses, "/error/resets_at", "90"),
+    ] {
+        let (path, headers, body) = ask(dialect, "[[limit 90]] [[say Never]]", true);
+        let (status, answer) = send(&face, &path, &headers, &body).await;
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(status, 429);
+        assert!(answer.pointer(at).unwrap().to_string().contains(says), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn streams_are_events_of_the_dialect() {
     let face = face(&record());
     for (dialect, end) in [

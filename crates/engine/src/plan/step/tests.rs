@@ -179,6 +179,12 @@ fn what_the_tests_say_decides() {
     let work = [table.task(TaskKind::Work, TaskState::Completed, &[])];
     let tested = |tests| next(&PlanRow { tests, ..table.row(PlanState::Testing) }, &work, true);
     assert_eq!(tested(None), Next::Test);
+    // Something of it is settled with new commits on the branch.
+    let settles = table.task(TaskKind::Work, TaskState::Working, &[&work[0]]);
+    let well = PlanRow { tests: Some(report(Some(0), 12, 0)), ..table.row(PlanState::Testing) };
+    assert_eq!(next(&well, &[work[0].clone(), settles.clone()], true), Next::Wait);
+    let failed = because(TaskRow { state: TaskState::Failed, ..settles }, "marks stand there still");
+    assert!(reason(next(&well, &[work[0].clone(), failed], true)).contains("marks stand"));
     assert_eq!(tested(Some(report(Some(0), 12, 0))), Next::Land);
     assert!(reason(tested(Some(report(Some(1), 11, 1)))).contains("(1 of 12)"));
     // Killed by a signal, or not even started.
