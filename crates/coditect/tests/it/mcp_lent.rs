@@ -82,7 +82,7 @@ fn arguments(tool: &mcp::Tool, session: &str) -> Value {
         Some("integer" | "number") => json!(1),
         Some("boolean") => json!(true),
         _ if name == "session" => json!(session),
-        _ => json!("chp_01890000-0000-7000-8000-000000000000"),
+        _ => json!("chk_01890000-0000-7000-8000-000000000000"),
     };
     let given = wanted.iter().filter_map(Value::as_str).map(|name| (name.to_owned(), value(name)));
     given.collect::<serde_json::Map<_, _>>().into()

@@ -12,6 +12,6 @@ pub(super) async fn handle(
     Id(id): Id,
     Bare { call }: Bare,
 ) -> Result<Json<Plan>, Failure> {
-    let plan = app.engine.resolve_plan(&id)?;
+    let plan = app.engine.resolve_plan(&call.caller, &id)?;
     Ok(Json(show::plan(app.engine.cancel_plan(&call, plan).await?)))
 }
