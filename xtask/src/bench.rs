@@ -17,6 +17,7 @@ const BENCHES: &[(&str, bool)] = &[
     ("checkpoint", false),
     ("core", true),
     ("daemon", true),
+    ("files", false),
     ("history", false),
     ("hook", true),
     ("import", false),

@@ -12,7 +12,12 @@ use crate::say;
 use crate::serve;
 use crate::vendors;
 use servers::{Server, Servers};
+use std::num::NonZeroUsize;
 use std::process::{Command, ExitCode};
+
+/// Tests that run at once, for each processor. Most wait for a process, a disk or a deadline of their own: with one for
+/// each, half of the processors' time goes by unused. A test that works all the time says so in .config/nextest.toml.
+const TESTS_PER_PROCESSOR: usize = 2;
 
 pub(crate) fn test(arguments: &[String]) -> ExitCode {
     let mut install = false;
@@ -81,7 +86,7 @@ fn rust(machine: &mut Machine, report: &mut Report) {
         Ok(()) => {
             let nextest = ["nextest", "run", "--workspace", "--profile", "ci"];
             if report.step("build of the tests", cargo(&[&nextest[..], &["--no-run"]].concat())) {
-                tests(cargo(&nextest), machine, report);
+                tests(running(&nextest), machine, report);
             }
         }
         Err(why) => {
@@ -98,6 +103,14 @@ fn rust(machine: &mut Machine, report: &mut Report) {
         }
         Err(why) => report.skip("dependencies", &why),
     }
+}
+
+/// nextest with as many tests at once as this machine has use for.
+fn running(nextest: &[&str]) -> Command {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let mut command = cargo(nextest);
+    command.arg("--test-threads").arg((processors * TESTS_PER_PROCESSOR).to_string());
+    command
 }
 
 /// The tests, beside servers of their own.
@@ -122,7 +135,7 @@ fn second_round(servers: Option<&Servers>, report: &mut Report) {
     };
     let which = "package(engine) & binary(it) + package(server) & test(/^operations::/)";
     // Of the whole workspace, since two packages alone would unify features anew, and be compiled again.
-    let mut again = cargo(&["nextest", "run", "--workspace", "--profile", "ci", "-E", which]);
+    let mut again = running(&["nextest", "run", "--workspace", "--profile", "ci", "-E", which]);
     again.env("CODITECT_TEST_DATABASE", url);
     report.tests(WHAT, again);
 }

@@ -153,30 +153,6 @@ impl Engine {
         Ok(artifact)
     }
 
-    /// From an id, the beginning of a short one that is unambiguous among those the caller may see, or `@last`: the newest of them.
-    pub fn resolve_artifact(&self, caller: &Caller, given: &str) -> Result<ArtifactId, Refusal> {
-        match caller {
-            Caller::User => self.resolve(given),
-            // A whole id is nobody's secret; what is at it is looked at by whoever asks for it.
-            _ if given.parse::<ArtifactId>().is_ok() => self.resolve(given),
-            Caller::Run { session, .. } if given == store::LAST => {
-                let newest = self.shared.store.read(|view| view.artifacts(Some(*session), None, 1))?;
-                let newest = newest.into_iter().next().map(|row| row.artifact.id);
-                newest.ok_or_else(|| {
-                    Refusal::new(RefusalKind::NotFound, "no_last", "your session has no artifact yet")
-                        .hint("give an id")
-                })
-            }
-            caller => self.resolve_seen(given, |id| match self.artifact(caller, *id) {
-                Ok(_) => Ok(true),
-                Err(refusal) if matches!(refusal.kind, RefusalKind::Forbidden | RefusalKind::NotFound) => {
-                    Ok(false)
-                }
-                Err(refusal) => Err(refusal),
-            }),
-        }
-    }
-
     /// What is of no session is the user's.
     fn may_act_on(&self, caller: &Caller, session: Option<SessionId>) -> Result<(), Refusal> {
         match (caller, session) {

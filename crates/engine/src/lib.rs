@@ -54,6 +54,7 @@ mod queue;
 mod radar;
 mod recovery;
 mod repo;
+mod resolve;
 mod session;
 mod spawn;
 #[cfg(test)]

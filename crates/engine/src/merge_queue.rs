@@ -242,10 +242,6 @@ impl Engine {
         self.merges(repo, false)
     }
 
-    pub fn resolve_merge(&self, given: &str) -> Result<MergeId, Refusal> {
-        self.resolve(given)
-    }
-
     async fn place(&self, source: &MergeSource) -> Result<Place, Refusal> {
         match source {
             MergeSource::Worktree(id) => {

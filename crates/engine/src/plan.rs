@@ -11,12 +11,11 @@ use crate::checkpoint;
 use crate::engine::Shared;
 use crate::message::{check_queue, prompt_text, targets_of, user_message};
 use crate::task::{CANCELED, canceled};
-use crate::{Call, Caller, Engine, PlanView};
+use crate::{Call, Engine, PlanView};
 use model::{
-    AgentName, Event, Participant, Plan, PlanEnd, PlanId, PlanState, Refusal, RefusalKind, SessionId, Task,
-    TaskKind,
+    AgentName, Event, Participant, Plan, PlanEnd, PlanId, PlanState, Refusal, SessionId, Task, TaskKind,
 };
-use store::{PlanRow, Resolved, View};
+use store::{PlanRow, View};
 
 /// Longest title made from a prompt, in characters.
 const TITLE_MAX: usize = 80;
@@ -161,27 +160,6 @@ impl Engine {
         self.plan_view(row)
     }
 
-    /// From an id, the beginning of a short one, or `@last`: the newest of all, and for an agent the newest of its own session.
-    pub fn resolve_plan(&self, caller: &Caller, given: &str) -> Result<PlanId, Refusal> {
-        let Caller::Run { session, .. } = caller else { return self.resolve(given) };
-        if given == store::LAST {
-            let newest = self.shared.store.read(|view| view.plans(*session))?.pop();
-            return newest.map(|row| row.plan.id).ok_or_else(|| {
-                Refusal::new(RefusalKind::NotFound, "no_last", "your session has no plan yet")
-                    .hint("give an id")
-            });
-        }
-        // A whole id is nobody's secret; what is at it is looked at by whoever asks for it.
-        if given.parse::<PlanId>().is_ok() {
-            return self.resolve(given);
-        }
-        self.resolve_seen(given, |id| match self.may_see(caller, self.plan(*id)?.plan.session) {
-            Ok(()) => Ok(true),
-            Err(refusal) if refusal.kind == RefusalKind::Forbidden => Ok(false),
-            Err(refusal) => Err(refusal),
-        })
-    }
-
     fn plan_view(&self, row: PlanRow) -> Result<PlanView, Refusal> {
         let tasks = row.tasks.iter().map(|task| self.task(*task)).collect::<Result<Vec<_>, _>>()?;
         Ok(PlanView {
@@ -195,79 +173,8 @@ impl Engine {
             tasks,
         })
     }
-
-    /// From a full id or an unambiguous prefix of a short one.
-    pub(crate) fn resolve<I: store::ShortId + std::fmt::Display>(&self, given: &str) -> Result<I, Refusal> {
-        match self.shared.store.read(|view| view.resolve::<I>(given))? {
-            Resolved::One(id) => Ok(id),
-            Resolved::None if given == store::LAST => {
-                let message = format!("there is no newest {}", I::NOUN);
-                Err(Refusal::new(RefusalKind::NotFound, "no_last", message).hint("give an id"))
-            }
-            Resolved::None => {
-                let refusal = Refusal::not_found(I::NOUN, given.chars().take(80).collect::<String>());
-                Err(refusal.hint(format!("`coditect {} list` shows what there is", noun_with_list(I::NOUN))))
-            }
-            Resolved::Many(ids) => Err(ambiguous(given, &ids)),
-        }
-    }
-
-    /// The same among those a caller may see: others are not there, and are not named.
-    pub(crate) fn resolve_seen<I: store::ShortId + std::fmt::Display>(
-        &self,
-        given: &str,
-        sees: impl Fn(&I) -> Result<bool, Refusal>,
-    ) -> Result<I, Refusal> {
-        let unknown = || {
-            let refusal = Refusal::not_found(I::NOUN, given.chars().take(80).collect::<String>());
-            refusal.hint("give the id of one that you may see")
-        };
-        let mut seen = match self.shared.store.read(|view| view.resolve_among::<I>(given, CANDIDATES_MAX))? {
-            Resolved::None => return Err(unknown()),
-            Resolved::One(id) => return if sees(&id)? { Ok(id) } else { Err(unknown()) },
-            Resolved::Many(ids) => {
-                let mut seen = Vec::new();
-                for candidate in ids {
-                    if sees(&candidate.id)? {
-                        seen.push(candidate);
-                    }
-                }
-                seen
-            }
-        };
-        match (seen.pop(), seen.is_empty()) {
-            (None, _) => Err(unknown()),
-            (Some(only), true) => Ok(only.id),
-            (Some(last), false) => {
-                seen.push(last);
-                seen.truncate(store::RESOLVE_MAX);
-                Err(ambiguous(given, &seen))
-            }
-        }
-    }
 }
 
-fn ambiguous<I: std::fmt::Display>(given: &str, candidates: &[store::Candidate<I>]) -> Refusal {
-    let called = |candidate: &store::Candidate<I>| match candidate.title.as_str() {
-        "" => candidate.id.to_string(),
-        title => format!("{} “{}”", candidate.id, title_of(title)),
-    };
-    let listed: Vec<String> = candidates.iter().map(called).collect();
-    let message = format!("`{given}` could be any of {}", listed.join(", "));
-    Refusal::new(RefusalKind::Invalid, "ambiguous_id", message).hint("give more characters")
-}
-
-/// The command under which things of this kind are found.
-fn noun_with_list(noun: &str) -> &str {
-    match noun {
-        "repo" | "task" | "merge" => noun,
-        // What belongs to a session is found from there.
-        _ => "session",
-    }
-}
-
-/// Things with the same beginning of a short id that are looked at for those a caller may see.
-const CANDIDATES_MAX: usize = 1_000;
 /// Participants a session can have.
 pub(crate) const MAX_PARTICIPANTS: usize = 32;
 

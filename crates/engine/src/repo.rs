@@ -180,14 +180,6 @@ impl Engine {
         let branch = self.shared.blocking(move |_| Ok(git::branch_at(path.as_ref()))).await;
         RepoView { repo, branch: branch.ok().flatten() }
     }
-
-    /// From a full id, a slug, or an unambiguous prefix of a short id.
-    pub fn resolve_repo(&self, given: &str) -> Result<RepoId, Refusal> {
-        match self.shared.store.read(|view| view.repo_by_slug(given))? {
-            Some(repo) => Ok(repo.id),
-            None => self.resolve(given),
-        }
-    }
 }
 
 /// Sessions take part in every registered repo, also in those that were registered before this was written down.

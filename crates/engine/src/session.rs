@@ -21,8 +21,6 @@ use store::{SessionFilter, SessionRow, Shown, View};
 
 /// Longest title of a session, in characters.
 pub(crate) const TITLE_MAX: usize = 200;
-/// Stands for the session the caller's own one came out of.
-const PARENT: &str = "@parent";
 /// Most sessions in one page.
 pub(crate) const PAGE_MAX: usize = 200;
 
@@ -140,55 +138,6 @@ impl Engine {
 
     pub fn participants(&self, session: SessionId) -> Result<Vec<ParticipantView>, Refusal> {
         Ok(self.session(session)?.participants)
-    }
-
-    /// From a full id, an unambiguous prefix of a short one, or `@last`, the one made last.
-    pub fn resolve_session(&self, given: &str) -> Result<SessionId, Refusal> {
-        self.resolve_session_for(&Caller::User, given)
-    }
-
-    /// The same for a caller, who also knows `@parent`: the session its own came out of.
-    pub fn resolve_session_for(&self, caller: &Caller, given: &str) -> Result<SessionId, Refusal> {
-        match given {
-            store::LAST => {
-                let newest = self.shared.store.read(|view| view.newest_session())?;
-                let newest = newest.ok_or_else(|| {
-                    Refusal::new(RefusalKind::NotFound, "no_sessions", "there is no session yet")
-                        .hint("start one with `coditect session new`")
-                })?;
-                Ok(newest.session.id)
-            }
-            PARENT => self.parent_of(caller),
-            // An agent is not told what others are called, not even by a refusal.
-            given if *caller != Caller::User && given.parse::<SessionId>().is_err() => {
-                self.resolve_seen(given, |id| match self.may_see(caller, *id) {
-                    Ok(()) => Ok(true),
-                    Err(refusal) if refusal.kind == RefusalKind::Forbidden => Ok(false),
-                    Err(refusal) => Err(refusal),
-                })
-            }
-            given => self.resolve(given),
-        }
-    }
-
-    pub fn resolve_message(&self, given: &str) -> Result<model::MessageId, Refusal> {
-        self.resolve(given)
-    }
-
-    fn parent_of(&self, caller: &Caller) -> Result<SessionId, Refusal> {
-        let Caller::Run { session, .. } = caller else {
-            let message =
-                "`@parent` is the session that spawned the one it is said in, and this is said in none";
-            return Err(Refusal::invalid("no_calling_session", message)
-                .hint("give an id; `coditect session tree ID` shows where a session came from"));
-        };
-        let session = *session;
-        self.shared.store.read_or_refuse(|view| {
-            let row = visible(view, session)?.session;
-            row.parent.or(row.forked_from).or(row.lineage.asker).ok_or_else(|| {
-                Refusal::new(RefusalKind::NotFound, "no_parent", "your session came out of no other one")
-            })
-        })
     }
 
     /// Refuses a session that is none of the caller's business. An agent sees its own, what came out of it, and what it asked.

@@ -126,10 +126,6 @@ impl Engine {
         self.shared.to_its_end(answering).await?;
         self.task(task)
     }
-
-    pub fn resolve_task(&self, given: &str) -> Result<TaskId, Refusal> {
-        self.resolve(given)
-    }
 }
 
 /// A page of these, of which one more was asked for than fits.

@@ -5,6 +5,7 @@
 
 use crate::failure::Failure;
 use crate::server::Place;
+use crate::tools::Whose;
 use bus::{Bus, Liveness, NewRegistration, Worktree};
 use client::Credential;
 use model::{RegistrationId, Vendor};
@@ -34,6 +35,8 @@ pub struct Seat {
     pub registration: RegistrationId,
     /// With which the daemon is asked.
     pub credential: Credential,
+    /// As whom the daemon knows it.
+    pub whose: Whose,
 }
 
 /// Who calls on stdio. `program` is what the client says it is.

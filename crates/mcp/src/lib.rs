@@ -30,4 +30,4 @@ pub use http::Http;
 pub use instructions::INSTRUCTIONS;
 pub use server::{CALLS_MAX, Place, Server, WAIT_MAX};
 pub use stdio::FRAME_MAX;
-pub use tools::{TEXT_MAX, Tool, Uses, tools};
+pub use tools::{TEXT_MAX, Tool, Uses, Whose, tools};

@@ -6,7 +6,7 @@ use crate::caller::{self, Origin, Seat};
 use crate::failure::Failure;
 use crate::instructions::INSTRUCTIONS;
 use crate::taken::Taken;
-use crate::tools::{self, Uses};
+use crate::tools::{self, Uses, Whose};
 use bus::Bus;
 use client::{Client, Credential, Options};
 use model::{Clock, DataRoot, Entropy, RegistrationId, WorkspaceDir};
@@ -54,6 +54,11 @@ impl Place {
     /// Whether an agent's run is around this process: it acts for that agent then.
     pub(crate) fn in_run(&self) -> bool {
         self.variable("CODITECT_RUN").is_some() || self.variable("CODITECT_TOKEN_FILE").is_some()
+    }
+
+    /// As whom the daemon knows this process.
+    fn whose(&self) -> Whose {
+        if self.in_run() { Whose::Session } else { Whose::User }
     }
 
     /// Whether there is a folder that relative paths begin at.
@@ -152,13 +157,11 @@ impl Server {
         Ok(Call { shared: Arc::clone(&self.shared), bus, seat, canceled: context.ct, listener })
     }
 
-    /// Whether whoever asks acts as the user.
-    fn is_user(&self, context: &RequestContext<RoleServer>) -> bool {
+    /// As whom the daemon knows whoever asks.
+    fn whose(&self, context: &RequestContext<RoleServer>) -> Whose {
         match self.shared.origin {
-            Origin::Parent => !self.shared.place.in_run(),
-            Origin::Request => {
-                of_request(context).is_some_and(|seat| matches!(seat.credential, Credential::User))
-            }
+            Origin::Parent => self.shared.place.whose(),
+            Origin::Request => of_request(context).map_or(Whose::Anybody, |seat| seat.whose),
         }
     }
 
@@ -202,7 +205,7 @@ impl Shared {
             _ => caller::of_parent(&self.place, bus, program)?,
         };
         *own = Some(registration);
-        Ok(Seat { registration, credential: self.place.credential() })
+        Ok(Seat { registration, credential: self.place.credential(), whose: self.place.whose() })
     }
 }
 
@@ -225,9 +228,9 @@ impl ServerHandler for Server {
     ) -> Result<ListToolsResult, ErrorData> {
         let daemon = self.sees_daemon().await;
         // What is always refused costs the agent's context nothing.
-        let user = self.is_user(&context);
-        let open = |tool: &&tools::Tool| daemon && (user || !tool.of_user);
-        let seen = tools::tools().iter().filter(|tool| tool.uses == Uses::Bus || open(tool));
+        let whose = self.whose(&context);
+        let open = |tool: &&tools::Tool| tool.whose <= whose && (daemon || tool.uses == Uses::Bus);
+        let seen = tools::tools().iter().filter(open);
         Ok(ListToolsResult::with_all_items(seen.map(tools::Tool::described).collect()))
     }
 

@@ -49,6 +49,16 @@ pub enum Uses {
     Daemon,
 }
 
+/// Who may ask the daemon for what a tool asks it for. Each may what those above it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whose {
+    /// Whoever is on the bus: also a program of the user's own, by a token that was lent to it.
+    Anybody,
+    /// Whoever works in a session of the studio: an agent's run.
+    Session,
+    User,
+}
+
 /// What calling a tool does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
@@ -66,8 +76,8 @@ pub struct Tool {
     /// For the model: what it does and when to use it.
     pub description: &'static str,
     pub uses: Uses,
-    /// What it asks the daemon for is the user's: an agent's run is not shown it, and is refused it.
-    pub of_user: bool,
+    /// Who is not at least this is not shown it, and is refused it.
+    pub whose: Whose,
     effect: Effect,
     /// A second call with the same arguments changes nothing more.
     idempotent: bool,
@@ -93,7 +103,7 @@ impl Tool {
             title,
             description,
             uses: Uses::Bus,
-            of_user: false,
+            whose: Whose::Anybody,
             effect: Effect::Adds,
             idempotent: false,
             input: schema::taken::<I>,
@@ -118,8 +128,12 @@ impl Tool {
         Self { uses: Uses::Daemon, ..self }
     }
 
+    fn of_session(self) -> Self {
+        Self { whose: Whose::Session, ..self.of_daemon() }
+    }
+
     fn of_user(self) -> Self {
-        Self { of_user: true, ..self.of_daemon() }
+        Self { whose: Whose::User, ..self.of_daemon() }
     }
 
     /// As the protocol has it.
@@ -255,10 +269,11 @@ mod tests {
         let expected: Vec<String> = tools()
             .iter()
             .map(|tool| {
-                let needs = match tool.uses {
-                    Uses::Daemon if tool.of_user => "a daemon, the user",
-                    Uses::Daemon => "a daemon",
-                    Uses::Bus => "nothing",
+                let needs = match (tool.uses, tool.whose) {
+                    (Uses::Daemon, Whose::User) => "a daemon, the user",
+                    (Uses::Daemon, Whose::Session) => "a daemon, a session",
+                    (Uses::Daemon, Whose::Anybody) => "a daemon",
+                    (Uses::Bus, _) => "nothing",
                 };
                 format!("| `{}` | {} | {needs} |", tool.name, tool.title)
             })

@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use engine::Caller;
-use mcp::{Credential, Http, Place, Seat};
+use mcp::{Credential, Http, Place, Seat, Whose};
 use protocol::limits::BODY_MAX;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,12 +35,15 @@ pub(crate) fn service(app: &App) -> Http {
 
 pub(crate) async fn answer(State(app): State<Arc<App>>, who: Who, request: Request) -> Response {
     let registration = app.engine.registration_of(&who.0);
-    let credential = match (&who.0, bearer(request.headers())) {
-        (Caller::User, _) => Credential::User,
-        (Caller::Run { .. } | Caller::Terminal { .. }, Some(token)) => Credential::Run(token.to_owned()),
-        (Caller::Run { .. } | Caller::Terminal { .. }, None) => {
-            return Failure::unauthorized().into_response();
-        }
+    let whose = match &who.0 {
+        Caller::User => Whose::User,
+        Caller::Run { .. } => Whose::Session,
+        Caller::Terminal { .. } => Whose::Anybody,
+    };
+    let credential = match (whose, bearer(request.headers())) {
+        (Whose::User, _) => Credential::User,
+        (_, Some(token)) => Credential::Run(token.to_owned()),
+        (_, None) => return Failure::unauthorized().into_response(),
     };
     let (parts, body) = request.into_parts();
     let body = match read(body, &app).await {
@@ -49,5 +52,5 @@ pub(crate) async fn answer(State(app): State<Arc<App>>, who: Who, request: Reque
     };
     let tools = app.tools.get_or_init(|| service(&app)).clone();
     let request = Request::from_parts(parts, Body::from(body));
-    tools.answer(Seat { registration, credential }, request).await.map(Body::new)
+    tools.answer(Seat { registration, credential, whose }, request).await.map(Body::new)
 }

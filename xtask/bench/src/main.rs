@@ -7,6 +7,7 @@ mod agents;
 mod bus;
 mod checkpoint;
 mod daemon;
+mod files;
 mod history;
 mod hook;
 mod import;
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         "checkpoint" => checkpoint::bench(&order),
         "core" => scale::bench(&order),
         "daemon" => daemon::bench(&order),
+        "files" => files::bench(&order),
         "history" => history::bench(&order),
         "hook" => hook::bench(&order),
         "import" => import::bench(&order),

@@ -49,14 +49,22 @@ pub(crate) fn bench(order: &Order) -> Result<(), String> {
 
 /// A repository of [`FILES`] files, committed.
 pub(crate) fn files(repo: &Path) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("{}: {error}", repo.display());
     let text: String = (1..=40).map(|line| format!("line {line} of a file as long as most\n")).collect();
+    repository(repo, |at| format!("{at}\n{text}")).map(drop)
+}
+
+/// The same with these texts; how many bytes they have.
+pub(crate) fn repository(repo: &Path, text: impl Fn(usize) -> String) -> Result<u64, String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", repo.display());
+    let mut bytes = 0;
     for at in 0..FILES {
         let file = repo.join(file(at));
         if let Some(folder) = file.parent().filter(|_| at % FILES_IN_FOLDER == 0) {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        std::fs::write(file, format!("{at}\n{text}")).map_err(failed)?;
+        let text = text(at);
+        bytes += text.len() as u64;
+        std::fs::write(file, text).map_err(failed)?;
     }
     for arguments in [
         &["init", "--quiet", "--initial-branch=main"][..],
@@ -67,7 +75,7 @@ pub(crate) fn files(repo: &Path) -> Result<(), String> {
         git.args(arguments).current_dir(repo);
         timed(git)?;
     }
-    Ok(())
+    Ok(bytes)
 }
 
 async fn measure(order: &Order, root: &Path, repo: &Path) -> Result<(), String> {

@@ -103,21 +103,15 @@ impl Way {
         }
         for (description, tool) in reading.into_iter().zip(words) {
             if mcp::tools().iter().any(|known| known.name == tool && known.uses == Uses::Daemon) {
-                // The studio's sessions and worktrees are the user's; a session on the bus is told so.
-                let lacking =
-                    description["inputSchema"]["required"].as_array().is_some_and(|all| !all.is_empty());
-                if tool == "pool_list" {
+                let wants = &description["inputSchema"]["required"];
+                match tool {
                     // What is there to claim is for everybody who can work.
-                    assert_eq!(self.data(tool, &[])["tasks"], json!([]));
-                    continue;
+                    "pool_list" => assert_eq!(self.data(tool, &[])["tasks"], json!([])),
+                    _ => {
+                        assert!(wants.as_array().is_some_and(|all| !all.is_empty()), "{description}");
+                        self.refused(tool, &[], "bad_arguments");
+                    }
                 }
-                let code = match tool {
-                    _ if lacking => "bad_arguments",
-                    // Artifacts are a session's own, and this one has no session of the studio.
-                    "artifact_list" => "not_your_session",
-                    _ => "not_for_agents",
-                };
-                self.refused(tool, &[], code);
                 continue;
             }
             let arguments: &[&str] = if tool == "context_get" { &["key=shape"] } else { &[] };
@@ -170,8 +164,8 @@ fn the_inspector_does_everything_over_http() {
         words.map(str::to_owned).to_vec()
     });
     let Some(mut way) = way else { return };
-    // With a daemon all of them but the user's own.
-    let shown = mcp::tools().iter().filter(|tool| !tool.of_user);
+    // With a daemon all of them but the user's own, and those of the studio's sessions.
+    let shown = mcp::tools().iter().filter(|tool| tool.whose == mcp::Whose::Anybody);
     way.does_everything(&shown.map(|tool| tool.name).collect::<Vec<_>>());
     let token = std::fs::read_to_string(way.home.data_root().token()).unwrap();
     *way.server.last_mut().unwrap() = format!("Authorization: Bearer {}", token.trim());

@@ -73,6 +73,58 @@ fn the_tools_act_for_the_session_and_the_rest_of_the_daemon_is_closed() {
     }
 }
 
+/// Something for everything a tool must be given.
+fn arguments(tool: &mcp::Tool, session: &str) -> Value {
+    let schema = serde_json::to_value(tool.described()).unwrap()["inputSchema"].clone();
+    let wanted = schema["required"].as_array().cloned().unwrap_or_default();
+    let value = |name: &str| match schema["properties"][name]["type"].as_str() {
+        Some("array") => json!(["src/a.rs"]),
+        Some("integer" | "number") => json!(1),
+        Some("boolean") => json!(true),
+        _ if name == "session" => json!(session),
+        _ => json!("chk_01890000-0000-7000-8000-000000000000"),
+    };
+    let given = wanted.iter().filter_map(Value::as_str).map(|name| (name.to_owned(), value(name)));
+    given.collect::<serde_json::Map<_, _>>().into()
+}
+
+#[test]
+fn it_is_shown_the_tools_it_may_use_and_no_others() {
+    let home = Home::new();
+    let root = home.data_root();
+    std::fs::create_dir_all(root.path()).unwrap();
+    let agent = json!({ "vendor": "anthropic", "model": "claude", "api_key_env": "NO_KEY" });
+    std::fs::write(root.config(), json!({ "agents": { "claude": agent } }).to_string()).unwrap();
+    let (_life, lent) = lent(&home);
+    let (_, session) = home.http("POST", "/sessions", &json!({ "title": "Closed", "agents": ["claude"] }));
+    let session = session["id"].as_str().unwrap();
+    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {} });
+    let (_, listed) = ask(&lent, "POST", "/mcp", &request);
+    let tools = listed["result"]["tools"].as_array().unwrap();
+    let shown: Vec<&str> = tools.iter().filter_map(|tool| tool["name"].as_str()).collect();
+    let (may, may_not): (Vec<_>, Vec<_>) =
+        mcp::tools().iter().partition(|tool| tool.whose == mcp::Whose::Anybody);
+    assert_eq!(shown, may.iter().map(|tool| tool.name).collect::<Vec<_>>());
+    let refusals = |tool: &mcp::Tool| {
+        let (_, answer) = call(&lent, tool.name, &arguments(tool, session));
+        answer["result"]["content"][1]["text"].as_str().unwrap_or_default().to_owned()
+    };
+    let forbidden = ["not_for_agents", "not_your_session", "not_your_family"];
+    for tool in may.iter().filter(|tool| tool.uses == mcp::Uses::Daemon) {
+        let said = refusals(tool);
+        assert!(!forbidden.iter().any(|code| said.contains(code)), "{} is shown: {said}", tool.name);
+    }
+    // Of those for sessions each is refused, whatever it is asked for.
+    for tool in may_not.iter().filter(|tool| tool.whose == mcp::Whose::Session) {
+        let said = refusals(tool);
+        let code = serde_json::from_str::<Value>(&said).unwrap_or_default()["error"]["code"].clone();
+        let closed = forbidden.iter().any(|forbidden| code == *forbidden);
+        // What is at an id is looked up before it is asked whose it is.
+        let unknown = ["artifact_get", "checkpoint_restore"].contains(&tool.name) && code == "not_found";
+        assert!(closed || unknown, "{} is hidden: {said}", tool.name);
+    }
+}
+
 #[test]
 fn it_is_good_for_as_long_as_the_session_lives_and_no_longer() {
     let home = Home::new();

@@ -59,10 +59,6 @@ impl Engine {
         })
     }
 
-    pub fn resolve_checkpoint(&self, given: &str) -> Result<CheckpointId, Refusal> {
-        self.resolve(given)
-    }
-
     /// One that is there.
     pub fn checkpoint(&self, caller: &Caller, id: CheckpointId) -> Result<Checkpoint, Refusal> {
         let row = self.shared.store.read(|view| view.checkpoint(id))?;

@@ -160,7 +160,7 @@ impl Engine {
             // What others are called is not said to an agent, not even by a refusal.
             Some(_) if own.is_some() => return Err(not_yours()),
             Some(name) => {
-                let row = self.worktree_row(self.resolve_worktree(name)?)?;
+                let row = self.worktree_row(self.resolve_worktree(caller, name)?)?;
                 Some(PathBuf::from(row.worktree.path))
             }
         };
@@ -182,7 +182,7 @@ impl Engine {
     fn repo_of(&self, caller: &Caller, given: Option<&str>) -> Result<Option<RepoId>, Refusal> {
         match (caller, given) {
             (_, None) => Ok(None),
-            (Caller::User, Some(given)) => self.resolve_repo(given).map(Some),
+            (Caller::User, Some(given)) => self.resolve_repo(caller, given).map(Some),
             (Caller::Run { .. } | Caller::Terminal { .. }, Some(_)) => Err(not_yours()),
         }
     }

@@ -286,7 +286,11 @@ async fn after_a_restart_nothing_is_said_twice_and_nothing_is_over_unseen() {
     assert_eq!((scene.phases(), scene.broken().await), (vec![ConflictPhase::Found], Vec::new()));
     scene
         .engine
-        .trash_worktree(&Call::user("test"), scene.engine.resolve_worktree("two").unwrap(), true)
+        .trash_worktree(
+            &Call::user("test"),
+            scene.engine.resolve_worktree(&crate::Caller::User, "two").unwrap(),
+            true,
+        )
         .await
         .unwrap();
     assert_eq!(scene.sweep().await, []);

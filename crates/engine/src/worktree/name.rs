@@ -1,6 +1,6 @@
 //! What worktrees are called, and who is meant by a name.
 
-use crate::Engine;
+use crate::{Caller, Engine};
 use model::{Refusal, RefusalKind, RepoId, WorktreeId};
 use store::WorktreeRow;
 
@@ -33,20 +33,28 @@ pub(crate) fn name_of(folder: &str) -> String {
 }
 
 impl Engine {
-    /// From a full id, `repo/name`, a name that only one repo has, or an unambiguous prefix of a short id.
-    pub fn resolve_worktree(&self, given: &str) -> Result<WorktreeId, Refusal> {
+    /// From a full id, `repo/name`, a name that only one repo has, or an unambiguous prefix of a short id; for an agent among
+    /// those of its session's repo.
+    pub fn resolve_worktree(&self, caller: &Caller, given: &str) -> Result<WorktreeId, Refusal> {
         if let Some((repo, name)) = given.split_once('/') {
-            let repo = self.resolve_repo(repo)?;
-            return self.named(repo, name)?.ok_or_else(|| unknown(given));
+            let repo = self.resolve_repo(caller, repo)?;
+            let named =
+                if self.repo_for(caller, Some(repo)).is_ok() { self.named(repo, name)? } else { None };
+            return named.ok_or_else(|| unknown(given));
         }
         let mut found = Vec::new();
         if check_name(given).is_ok() {
-            for repo in self.repos()? {
+            for repo in self.repos()?.into_iter().filter(|repo| self.repo_for(caller, Some(repo.id)).is_ok())
+            {
                 found.extend(self.named(repo.id, given)?.map(|id| (repo.slug, id)));
             }
         }
+        let may = |id: &WorktreeId| {
+            let repo = self.worktree_row(*id)?.worktree.repo;
+            self.repo_for(caller, Some(repo)).map(drop)
+        };
         match found.as_slice() {
-            [] => self.resolve(given).map_err(|refusal| match refusal.kind {
+            [] => self.resolve_for(caller, given, may).map_err(|refusal| match refusal.kind {
                 RefusalKind::NotFound => unknown(given),
                 _ => refusal,
             }),

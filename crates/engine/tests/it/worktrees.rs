@@ -47,7 +47,11 @@ async fn a_worktree_lies_under_its_repo_and_its_name() {
     for given in
         ["feat-auth".to_owned(), format!("{}/feat-auth", repo.slug), id(&made).short(), id(&made).to_string()]
     {
-        assert_eq!(scene.engine().resolve_worktree(&given).unwrap(), id(&made), "{given}");
+        assert_eq!(
+            scene.engine().resolve_worktree(&engine::Caller::User, &given).unwrap(),
+            id(&made),
+            "{given}"
+        );
     }
     let second = add(&scene, &repo, "second").await;
     assert_eq!(second.port_base.unwrap() - made.port_base.unwrap(), PORT_SPAN);

@@ -21,7 +21,7 @@ pub(super) fn tools() -> Vec<Tool> {
             put,
         )
         .idempotent()
-        .of_daemon(),
+        .of_session(),
         Tool::new::<_, Content, _>(
             "artifact_get",
             "Read what was kept",
@@ -29,7 +29,7 @@ pub(super) fn tools() -> Vec<Tool> {
             get,
         )
         .reads()
-        .of_daemon(),
+        .of_session(),
         Tool::new::<_, Kept, _>(
             "artifact_list",
             "List what was kept",
@@ -37,7 +37,7 @@ pub(super) fn tools() -> Vec<Tool> {
             list,
         )
         .reads()
-        .of_daemon(),
+        .of_session(),
     ]
 }
 

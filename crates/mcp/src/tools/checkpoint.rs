@@ -24,7 +24,7 @@ pub(super) fn tools() -> Vec<Tool> {
             list,
         )
         .reads()
-        .of_daemon(),
+        .of_session(),
         Tool::new::<_, Checkpoint, _>(
             "checkpoint_create",
             "Keep the files as they are",
@@ -32,7 +32,7 @@ pub(super) fn tools() -> Vec<Tool> {
              the user, of where the session works, or of an agent's own worktree.",
             create,
         )
-        .of_daemon(),
+        .of_session(),
         Tool::new::<_, Restored, _>(
             "checkpoint_restore",
             "Bring files back",
@@ -41,7 +41,7 @@ pub(super) fn tools() -> Vec<Tool> {
             restore,
         )
         .replaces()
-        .of_daemon(),
+        .of_session(),
     ]
 }
 

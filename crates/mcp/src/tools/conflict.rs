@@ -19,7 +19,7 @@ pub(super) fn tools() -> Vec<Tool> {
             list,
         )
         .reads()
-        .of_daemon(),
+        .of_session(),
     ]
 }
 

@@ -65,7 +65,7 @@ pub(super) fn tools() -> Vec<Tool> {
              is: a fork of it that only reads answers. You may ask sessions of your own family.",
             ask,
         )
-        .of_daemon(),
+        .of_session(),
         Tool::new::<_, Asides, _>(
             "aside_list",
             "See what was asked",
@@ -73,7 +73,7 @@ pub(super) fn tools() -> Vec<Tool> {
             asides,
         )
         .reads()
-        .of_daemon(),
+        .of_session(),
         Tool::new::<_, Family, _>(
             "family_get",
             "See a session's family",
@@ -81,7 +81,7 @@ pub(super) fn tools() -> Vec<Tool> {
             family,
         )
         .reads()
-        .of_daemon(),
+        .of_session(),
     ]
 }
 

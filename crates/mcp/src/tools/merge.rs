@@ -18,7 +18,7 @@ pub(super) fn tools() -> Vec<Tool> {
              the session that made it. As an agent of the studio name none: the worktree you work in is meant.",
             add,
         )
-        .of_daemon(),
+        .of_session(),
         Tool::new::<_, Queue, _>(
             "merge_list",
             "See the merge queue",
@@ -26,7 +26,7 @@ pub(super) fn tools() -> Vec<Tool> {
             list,
         )
         .reads()
-        .of_daemon(),
+        .of_session(),
     ]
 }
 

@@ -19,7 +19,7 @@ pub(super) fn tools() -> Vec<Tool> {
             list,
         )
         .reads()
-        .of_daemon(),
+        .of_session(),
         Tool::new::<_, Queue, _>(
             "task_move",
             "Move a waiting task",

@@ -32,7 +32,7 @@ pub(super) fn tools() -> Vec<Tool> {
              your own session, or of `parent`; with callback=once you are told when its work is over, and need not wait.",
             spawn,
         )
-        .of_daemon(),
+        .of_session(),
         Tool::new::<_, Task, _>(
             "session_prompt",
             "Prompt a session",
@@ -49,7 +49,7 @@ pub(super) fn tools() -> Vec<Tool> {
             read,
         )
         .reads()
-        .of_daemon(),
+        .of_session(),
     ]
 }
 

@@ -18,7 +18,9 @@ pub(super) async fn handle(
     let subject = match (body.session, body.worktree) {
         (None, None) => CardSubject::Note,
         (Some(given), None) => CardSubject::Session { session: app.engine.resolve_session(&given)? },
-        (None, Some(given)) => CardSubject::Worktree { worktree: app.engine.resolve_worktree(&given)? },
+        (None, Some(given)) => {
+            CardSubject::Worktree { worktree: app.engine.resolve_worktree(&call.caller, &given)? }
+        }
         (Some(_), Some(_)) => return Err(show::of_both().into()),
     };
     let new = engine::NewCard { subject, note: body.note, place: body.place.map(model::Place::from) };

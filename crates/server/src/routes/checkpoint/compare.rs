@@ -14,8 +14,8 @@ pub(super) async fn handle(
     Id(id): Id,
     Query(query): Query<ComparisonQuery>,
 ) -> Result<Json<CheckpointComparison>, Failure> {
-    let from = app.engine.resolve_checkpoint(&id)?;
-    let to = query.with.map(|given| app.engine.resolve_checkpoint(&given)).transpose()?;
+    let from = app.engine.resolve_checkpoint(&who.0, &id)?;
+    let to = query.with.map(|given| app.engine.resolve_checkpoint(&who.0, &given)).transpose()?;
     let path = query.path.map(|path| path.parse::<RepoPath>()).transpose();
     let path = path.map_err(|error| Refusal::invalid("path_refused", error.to_string()))?;
     let compared = app.engine.compare_checkpoint(&who.0, from, to, path).await?;

@@ -11,6 +11,6 @@ pub(super) async fn handle(
     who: Who,
     Id(id): Id,
 ) -> Result<Json<Checkpoint>, Failure> {
-    let id = app.engine.resolve_checkpoint(&id)?;
+    let id = app.engine.resolve_checkpoint(&who.0, &id)?;
     Ok(Json(app.engine.checkpoint(&who.0, id)?.into()))
 }

@@ -13,7 +13,7 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<NewBundleImport>,
 ) -> Result<Json<BundleImport>, Failure> {
-    let repo = app.engine.resolve_repo(&id)?;
+    let repo = app.engine.resolve_repo(&call.caller, &id)?;
     let session = body.session.map(|session| app.engine.resolve_session(&session)).transpose()?;
     let new = engine::NewBundleImport { path: body.path.map(PathBuf::from), session };
     Ok(Json(show::bundle_import(app.engine.import_bundle(&call, repo, new).await?)))

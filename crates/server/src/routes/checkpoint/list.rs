@@ -16,7 +16,7 @@ pub(super) async fn handle(
     let session = who.session(&app, &id)?;
     let filter = CheckpointFilter {
         automatic: query.automatic.unwrap_or(true),
-        before: query.before.map(|given| app.engine.resolve_checkpoint(&given)).transpose()?,
+        before: query.before.map(|given| app.engine.resolve_checkpoint(&who.0, &given)).transpose()?,
         limit: query.limit.map_or(CHECKPOINTS_MAX, |limit| limit as usize),
     };
     let (items, more) = app.engine.checkpoints_page(session, filter)?;

@@ -11,6 +11,6 @@ pub(super) async fn handle(
     Id(id): Id,
     Bare { call }: Bare,
 ) -> Result<Json<Checkpoint>, Failure> {
-    let id = app.engine.resolve_checkpoint(&id)?;
+    let id = app.engine.resolve_checkpoint(&call.caller, &id)?;
     Ok(Json(app.engine.remove_checkpoint(&call, id).await?.into()))
 }

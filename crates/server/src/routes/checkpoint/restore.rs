@@ -12,7 +12,7 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<CheckpointRestore>,
 ) -> Result<Json<RestoredCheckpoint>, Failure> {
-    let id = app.engine.resolve_checkpoint(&id)?;
+    let id = app.engine.resolve_checkpoint(&call.caller, &id)?;
     let new = engine::NewCheckpointRestore {
         files: body.files.unwrap_or(true),
         conversation: body.conversation,

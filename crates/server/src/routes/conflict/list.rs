@@ -11,7 +11,7 @@ pub(super) async fn handle(
     who: Who,
     Query(query): Query<ConflictQuery>,
 ) -> Result<Json<Page<Conflict>>, Failure> {
-    let repo = query.repo.map(|repo| app.engine.resolve_repo(&repo)).transpose()?;
+    let repo = query.repo.map(|repo| app.engine.resolve_repo(&who.0, &repo)).transpose()?;
     let repo = app.engine.repo_for(&who.0, repo)?;
     let open = app.engine.conflicts(repo)?;
     Ok(Json(Page::whole(open.into_iter().map(Conflict::from).collect())))

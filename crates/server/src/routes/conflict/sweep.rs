@@ -11,7 +11,7 @@ pub(super) async fn handle(
     Query(query): Query<ConflictQuery>,
     Bare { call }: Bare,
 ) -> Result<Json<Page<Conflict>>, Failure> {
-    let repo = query.repo.map(|repo| app.engine.resolve_repo(&repo)).transpose()?;
+    let repo = query.repo.map(|repo| app.engine.resolve_repo(&call.caller, &repo)).transpose()?;
     let open = app.engine.sweep_conflicts(&call, repo).await?;
     Ok(Json(Page::whole(open.into_iter().map(Conflict::from).collect())))
 }

@@ -10,7 +10,7 @@ pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Wish { call, body }: Wish<IndexOrder>,
 ) -> Result<Json<IndexReport>, Failure> {
-    let repo = body.repo.map(|repo| app.engine.resolve_repo(&repo)).transpose()?;
+    let repo = body.repo.map(|repo| app.engine.resolve_repo(&call.caller, &repo)).transpose()?;
     let engine::IndexCounts { worktrees, files, documents, left_out, bytes } =
         app.engine.index_files(&call, repo, body.anew).await?;
     Ok(Json(IndexReport { worktrees, files, documents, left_out, bytes }))

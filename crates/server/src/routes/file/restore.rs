@@ -12,7 +12,7 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<NewRestore>,
 ) -> Result<Json<RestoredFile>, Failure> {
-    let repo = app.engine.resolve_repo(&id)?;
+    let repo = app.engine.resolve_repo(&call.caller, &id)?;
     let to = match body.to {
         RestorePoint::BeforeLock => engine::RestorePoint::BeforeLock,
         RestorePoint::LastKnown => engine::RestorePoint::LastKnown,

@@ -15,7 +15,9 @@ pub(super) async fn handle(
     Command { call, body }: Command<NewMergeEntry>,
 ) -> Result<(StatusCode, Json<Merge>), Failure> {
     let source = match (body.worktree, body.session, body.agent) {
-        (Some(worktree), None, None) => MergeSource::Worktree(app.engine.resolve_worktree(&worktree)?),
+        (Some(worktree), None, None) => {
+            MergeSource::Worktree(app.engine.resolve_worktree(&call.caller, &worktree)?)
+        }
         (None, Some(session), Some(agent)) => {
             MergeSource::Lent(app.engine.resolve_session_for(&call.caller, &session)?, agent)
         }

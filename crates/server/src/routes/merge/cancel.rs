@@ -12,6 +12,6 @@ pub(super) async fn handle(
     Id(id): Id,
     Bare { call }: Bare,
 ) -> Result<Json<Merge>, Failure> {
-    let id = app.engine.resolve_merge(&id)?;
+    let id = app.engine.resolve_merge(&call.caller, &id)?;
     Ok(Json(show::merge(app.engine.cancel_merge(&call, id).await?)))
 }

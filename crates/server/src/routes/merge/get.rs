@@ -12,6 +12,6 @@ pub(super) async fn handle(
     who: Who,
     Id(id): Id,
 ) -> Result<Json<Merge>, Failure> {
-    let id = app.engine.resolve_merge(&id)?;
+    let id = app.engine.resolve_merge(&who.0, &id)?;
     Ok(Json(show::merge(app.engine.merge_for(&who.0, id)?)))
 }

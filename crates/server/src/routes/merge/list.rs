@@ -12,7 +12,7 @@ pub(super) async fn handle(
     who: Who,
     Query(query): Query<MergeQuery>,
 ) -> Result<Json<Page<Merge>>, Failure> {
-    let repo = query.repo.map(|repo| app.engine.resolve_repo(&repo)).transpose()?;
+    let repo = query.repo.map(|repo| app.engine.resolve_repo(&who.0, &repo)).transpose()?;
     let repo = app.engine.repo_for(&who.0, repo)?;
     let merges = app.engine.merges(repo, query.ended)?;
     Ok(Json(Page::whole(merges.into_iter().map(show::merge).collect())))

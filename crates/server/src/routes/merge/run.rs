@@ -11,8 +11,8 @@ pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Command { call, body }: Command<MergeRun>,
 ) -> Result<Json<Page<Merge>>, Failure> {
-    let repo = body.repo.map(|repo| app.engine.resolve_repo(&repo)).transpose()?;
-    let one = body.merge.map(|merge| app.engine.resolve_merge(&merge)).transpose()?;
+    let repo = body.repo.map(|repo| app.engine.resolve_repo(&call.caller, &repo)).transpose()?;
+    let one = body.merge.map(|merge| app.engine.resolve_merge(&call.caller, &merge)).transpose()?;
     let merges = app.engine.run_merges(&call, repo, one, body.mode).await?;
     Ok(Json(Page::whole(merges.into_iter().map(show::merge).collect())))
 }

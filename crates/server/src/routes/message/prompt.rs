@@ -14,8 +14,11 @@ pub(super) async fn handle(
     Command { call, body }: Command<NewPrompt>,
 ) -> Result<(StatusCode, Json<Task>), Failure> {
     let session = app.engine.resolve_session_for(&call.caller, &id)?;
-    let depends_on =
-        body.depends_on.iter().map(|given| app.engine.resolve_task(given)).collect::<Result<_, _>>()?;
+    let depends_on = body
+        .depends_on
+        .iter()
+        .map(|given| app.engine.resolve_task(&call.caller, given))
+        .collect::<Result<_, _>>()?;
     let terms = engine::NewTerms {
         on_failed: body.on_failed,
         deadline: body.deadline,

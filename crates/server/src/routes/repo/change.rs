@@ -13,7 +13,7 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<RepoPatch>,
 ) -> Result<Json<Repo>, Failure> {
-    let repo = app.engine.resolve_repo(&id)?;
+    let repo = app.engine.resolve_repo(&call.caller, &id)?;
     let change = RepoChange { slug: body.slug, test_command: body.test_command };
     let repo = app.engine.change_repo(&call, repo, change).await?;
     Ok(Json(show::repo(app.engine.repo_view(repo).await)))

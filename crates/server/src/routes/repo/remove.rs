@@ -10,7 +10,7 @@ pub(super) async fn handle(
     Id(id): Id,
     Bare { call }: Bare,
 ) -> Result<StatusCode, Failure> {
-    let repo = app.engine.resolve_repo(&id)?;
+    let repo = app.engine.resolve_repo(&call.caller, &id)?;
     app.engine.remove_repo(&call, repo).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -12,7 +12,7 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<NewTrust>,
 ) -> Result<Json<Repo>, Failure> {
-    let repo = app.engine.resolve_repo(&id)?;
+    let repo = app.engine.resolve_repo(&call.caller, &id)?;
     let repo = app.engine.trust_scripts(&call, repo, body.hashes, body.only).await?;
     Ok(Json(show::repo(app.engine.repo_view(repo).await)))
 }

@@ -14,7 +14,7 @@ pub(super) async fn handle(
     Wish { call, body }: Wish<NewFork>,
 ) -> Result<(StatusCode, Json<Session>), Failure> {
     let source = app.engine.resolve_session_for(&call.caller, &id)?;
-    let message = body.message.map(|given| app.engine.resolve_message(&given)).transpose()?;
+    let message = body.message.map(|given| app.engine.resolve_message(&call.caller, &given)).transpose()?;
     let new = engine::NewFork { message, title: body.title, agents: body.agents };
     Ok((StatusCode::CREATED, Json(show::session(app.engine.fork_session(&call, source, new).await?))))
 }

@@ -18,7 +18,7 @@ pub(super) async fn handle(
         archived: show::archived(query.archived.unwrap_or_default()),
         state: query.state,
         agent: query.agent,
-        repo: query.repo.map(|given| app.engine.resolve_repo(&given)).transpose()?,
+        repo: query.repo.map(|given| app.engine.resolve_repo(&caller, &given)).transpose()?,
         board: query.board.map(|given| app.engine.resolve_board(&given)).transpose()?,
         tag: query.tag,
         source: query.parent.map(|given| app.engine.resolve_session_for(&caller, &given)).transpose()?,

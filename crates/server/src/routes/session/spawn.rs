@@ -14,7 +14,7 @@ pub(super) async fn handle(
     Command { call, body }: Command<NewSpawn>,
 ) -> Result<(StatusCode, Json<SpawnedSession>), Failure> {
     let parent = app.engine.resolve_session_for(&call.caller, &id)?;
-    let repo = body.repo.map(|given| app.engine.resolve_repo(&given)).transpose()?;
+    let repo = body.repo.map(|given| app.engine.resolve_repo(&call.caller, &given)).transpose()?;
     let new = engine::NewSpawn {
         prompt: body.prompt,
         agents: body.agents,

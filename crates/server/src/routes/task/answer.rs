@@ -12,7 +12,7 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<NewAnswer>,
 ) -> Result<Json<Task>, Failure> {
-    let task = app.engine.resolve_task(&id)?;
+    let task = app.engine.resolve_task(&call.caller, &id)?;
     let answered = app.engine.answer_task(&call.in_client(body.client), task, body.answer).await?;
     Ok(Json(show::task(answered)))
 }

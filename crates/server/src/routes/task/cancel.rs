@@ -12,6 +12,6 @@ pub(super) async fn handle(
     Id(id): Id,
     Bare { call }: Bare,
 ) -> Result<Json<Task>, Failure> {
-    let task = app.engine.resolve_task(&id)?;
+    let task = app.engine.resolve_task(&call.caller, &id)?;
     Ok(Json(show::task(app.engine.cancel_task(&call, task).await?)))
 }

@@ -12,10 +12,12 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<TaskPatch>,
 ) -> Result<Json<Task>, Failure> {
-    let task = app.engine.resolve_task(&id)?;
+    let task = app.engine.resolve_task(&call.caller, &id)?;
     let depends_on = body
         .depends_on
-        .map(|given| given.iter().map(|one| app.engine.resolve_task(one)).collect::<Result<_, _>>())
+        .map(|given| {
+            given.iter().map(|one| app.engine.resolve_task(&call.caller, one)).collect::<Result<_, _>>()
+        })
         .transpose()?;
     let change = engine::TermsChange {
         depends_on,

@@ -11,7 +11,7 @@ pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Command { call, body }: Command<NewClaim>,
 ) -> Result<Json<Task>, Failure> {
-    let task = body.task.map(|given| app.engine.resolve_task(&given)).transpose()?;
+    let task = body.task.map(|given| app.engine.resolve_task(&call.caller, &given)).transpose()?;
     let new = engine::NewClaim { task, holder: body.holder, can: body.can, seconds: body.seconds };
     Ok(Json(show::task(app.engine.claim_task(&call, new).await?)))
 }

@@ -12,7 +12,7 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<ClaimEnd>,
 ) -> Result<Json<Task>, Failure> {
-    let task = app.engine.resolve_task(&id)?;
+    let task = app.engine.resolve_task(&call.caller, &id)?;
     let outcome = match body.outcome {
         ClaimOutcome::Completed => engine::ClaimOutcome::Completed,
         ClaimOutcome::Failed => engine::ClaimOutcome::Failed,

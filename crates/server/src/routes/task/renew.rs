@@ -12,6 +12,6 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<ClaimRenewal>,
 ) -> Result<Json<Task>, Failure> {
-    let task = app.engine.resolve_task(&id)?;
+    let task = app.engine.resolve_task(&call.caller, &id)?;
     Ok(Json(show::task(app.engine.renew_claim(&call, task, body.token, body.seconds).await?)))
 }

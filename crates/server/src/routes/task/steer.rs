@@ -12,7 +12,7 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<NewSteer>,
 ) -> Result<Json<Task>, Failure> {
-    let task = app.engine.resolve_task(&id)?;
+    let task = app.engine.resolve_task(&call.caller, &id)?;
     let steered = app.engine.steer_task(&call.in_client(body.client), task, &body.text).await?;
     Ok(Json(show::task(steered)))
 }

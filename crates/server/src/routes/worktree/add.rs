@@ -13,7 +13,13 @@ pub(super) async fn handle(
     Command { call, body }: Command<NewWorktree>,
 ) -> Result<(StatusCode, Json<Worktree>), Failure> {
     let NewWorktree { repo, name, branch, from, checkout } = body;
-    let new = engine::NewWorktree { repo: app.engine.resolve_repo(&repo)?, name, branch, from, checkout };
+    let new = engine::NewWorktree {
+        repo: app.engine.resolve_repo(&call.caller, &repo)?,
+        name,
+        branch,
+        from,
+        checkout,
+    };
     let made = app.engine.add_worktree(&call, new).await?;
     Ok((StatusCode::CREATED, Json(show::worktree(made))))
 }

@@ -13,7 +13,7 @@ pub(super) async fn handle(
     Command { call, body }: Command<NewAdoption>,
 ) -> Result<(StatusCode, Json<Worktree>), Failure> {
     let NewAdoption { repo, path, name } = body;
-    let new = engine::NewAdoption { repo: app.engine.resolve_repo(&repo)?, path, name };
+    let new = engine::NewAdoption { repo: app.engine.resolve_repo(&call.caller, &repo)?, path, name };
     let adopted = app.engine.adopt_worktree(&call, new).await?;
     Ok((StatusCode::CREATED, Json(show::worktree(adopted))))
 }

@@ -13,6 +13,6 @@ pub(super) async fn handle(
     Command { call, body }: Command<NewAssignment>,
 ) -> Result<Json<Worktree>, Failure> {
     let session = app.engine.resolve_session(&id)?;
-    let worktree = app.engine.resolve_worktree(&body.worktree)?;
+    let worktree = app.engine.resolve_worktree(&call.caller, &body.worktree)?;
     Ok(Json(show::worktree(app.engine.assign_worktree(&call, session, worktree).await?)))
 }

@@ -1,5 +1,5 @@
 use crate::app::App;
-use crate::extract::Query;
+use crate::extract::{Query, Who};
 use crate::failure::Failure;
 use crate::show;
 use axum::Json;
@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
+    who: Who,
     Query(query): Query<WorktreeQuery>,
 ) -> Result<Json<Page<Worktree>>, Failure> {
-    let repo = query.repo.map(|repo| app.engine.resolve_repo(&repo)).transpose()?;
+    let repo = query.repo.map(|repo| app.engine.resolve_repo(&who.0, &repo)).transpose()?;
     let worktrees = app.engine.worktrees(repo, query.trash).await?;
     Ok(Json(Page::whole(worktrees.into_iter().map(show::worktree).collect())))
 }

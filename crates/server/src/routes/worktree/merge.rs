@@ -12,7 +12,7 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<NewMerge>,
 ) -> Result<Json<MergedWorktree>, Failure> {
-    let id = app.engine.resolve_worktree(&id)?;
+    let id = app.engine.resolve_worktree(&call.caller, &id)?;
     let merged = app.engine.merge_worktree(&call, id, body.into, body.message).await?;
     Ok(Json(show::merged_worktree(merged)))
 }

@@ -15,6 +15,6 @@ pub(super) async fn handle(
     if let Some(gone) = app.engine.purged_before(&call).await? {
         return Ok(Json(show::removed_worktree(gone)));
     }
-    let id = app.engine.resolve_worktree(&id)?;
+    let id = app.engine.resolve_worktree(&call.caller, &id)?;
     Ok(Json(show::removed_worktree(app.engine.purge_worktree(&call, id).await?)))
 }

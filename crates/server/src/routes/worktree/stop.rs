@@ -12,6 +12,6 @@ pub(super) async fn handle(
     Id(id): Id,
     Bare { call }: Bare,
 ) -> Result<Json<Worktree>, Failure> {
-    let id = app.engine.resolve_worktree(&id)?;
+    let id = app.engine.resolve_worktree(&call.caller, &id)?;
     Ok(Json(show::worktree(app.engine.stop_scripts(&call, id).await?)))
 }

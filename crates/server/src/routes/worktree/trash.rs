@@ -12,6 +12,6 @@ pub(super) async fn handle(
     Id(id): Id,
     Command { call, body }: Command<NewRemoval>,
 ) -> Result<Json<RemovedWorktree>, Failure> {
-    let id = app.engine.resolve_worktree(&id)?;
+    let id = app.engine.resolve_worktree(&call.caller, &id)?;
     Ok(Json(show::removed_worktree(app.engine.trash_worktree(&call, id, body.force).await?)))
 }
