@@ -12,6 +12,7 @@ mod hook;
 mod import;
 mod journal;
 mod opencode;
+mod plain;
 mod process;
 mod radar;
 mod row;
