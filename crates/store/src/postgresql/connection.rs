@@ -295,12 +295,9 @@ impl Connection {
     fn exchange(&self, question: Option<Question<'_>>) -> Result<Vec<Row>, Unsent> {
         let waiting = self.waiting.take();
         let mut client = self.client.borrow_mut();
-        let failed = |step, trouble: postgresql::Trouble| {
-            self.away.set(self.away.get() || trouble.is_away());
-            Unsent { step, error: trouble.into() }
-        };
         if let (true, Some((statement, params))) = (waiting.is_empty(), question) {
-            return client.query(statement, params).map_err(|trouble| failed(0, trouble));
+            let answer = client.query(statement, params);
+            return answer.map_err(|trouble| self.failed(Failed { step: 0, trouble }));
         }
         let mut steps: Vec<Step<'_>> = waiting.iter().map(Waiting::step).collect();
         steps.extend(question.map(|(statement, params)| Step::Ask(statement, params.to_vec())));
@@ -308,8 +305,7 @@ impl Connection {
         if waiting.iter().any(|said| matches!(said, Waiting::Say(sql) if sql.starts_with("BEGIN"))) {
             self.in_transaction.set(true);
         }
-        let answers = client.take(&steps);
-        let mut answers = answers.map_err(|Failed { step, trouble }| failed(step, trouble))?;
+        let mut answers = client.take(&steps).map_err(|failed| self.failed(failed))?;
         for (step, (said, rows)) in waiting.iter().zip(&answers).enumerate() {
             if let Waiting::Fence(_, claim) = said {
                 check(rows, claim).map_err(|error| {
@@ -319,6 +315,11 @@ impl Connection {
             }
         }
         Ok(question.and_then(|_| answers.pop()).unwrap_or_default())
+    }
+
+    fn failed(&self, Failed { step, trouble }: Failed) -> Unsent {
+        self.away.set(self.away.get() || trouble.is_away());
+        Unsent { step, error: trouble.into() }
     }
 
     pub(crate) fn run(&self, statement: &Statement, values: &[&dyn ToSql]) -> Result<(), StoreError> {
@@ -368,7 +369,7 @@ impl Connection {
             Step::Ask(question.0, question.1.to_vec()),
         ];
         self.in_transaction.set(true);
-        let answers = self.client.borrow_mut().take(&steps).map_err(|failed| failed.trouble)?;
+        let answers = self.client.borrow_mut().take(&steps).map_err(|failed| self.failed(failed))?;
         let [_, reached, rows] = <[Vec<Row>; 3]>::try_from(answers).unwrap_or_default();
         if watermark::of_answer(&reached)? != newest {
             self.loose.set(Loose::Torn);
