@@ -27,17 +27,14 @@ pub(crate) struct PatientStore(pub(crate) Store);
 
 impl PatientStore {
     /// As [`Store::read`].
-    pub(crate) fn read<T>(
-        &self,
-        read: impl FnOnce(&View<'_>) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    pub(crate) fn read<T>(&self, read: impl Fn(&View<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         aside(|| self.0.read(read))
     }
 
     /// As [`Store::read_or_refuse`].
     pub(crate) fn read_or_refuse<T>(
         &self,
-        read: impl FnOnce(&View<'_>) -> Result<T, Refusal>,
+        read: impl Fn(&View<'_>) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
         aside(|| self.0.read_or_refuse(read))
     }

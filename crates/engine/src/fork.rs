@@ -119,13 +119,12 @@ impl Engine {
     ) -> Result<Vec<Participant>, Refusal> {
         let mut seats = self.seats(session.id, agents, None);
         if point.message.is_some() {
-            self.shared.store.read(|view| {
-                for seat in &mut seats {
-                    let native = inherited(view, session, seat)?.is_some();
-                    seat.history = Some(if native { HistoryBy::Native } else { HistoryBy::Replay });
-                }
-                Ok(())
+            let natively: Vec<bool> = self.shared.store.read(|view| {
+                seats.iter().map(|seat| Ok(inherited(view, session, seat)?.is_some())).collect()
             })?;
+            for (seat, native) in seats.iter_mut().zip(natively) {
+                seat.history = Some(if native { HistoryBy::Native } else { HistoryBy::Replay });
+            }
         }
         Ok(seats)
     }

@@ -165,9 +165,9 @@ fn comes_again(verdict: &Verdict) -> bool {
 /// Whose doing each row is. A label on the bus is a name that anybody may give himself. It is believed where the
 /// session it names has a seat of that name; everything else is told by the system.
 fn actors(shared: &Shared, rows: &[OutboxRow]) -> Result<Vec<Actor>, Refusal> {
-    let mut sessions: HashMap<RegistrationId, Option<SessionId>> = HashMap::new();
-    let mut seats: HashMap<(SessionId, String), Actor> = HashMap::new();
     let found = shared.store.read(|view| {
+        let mut sessions: HashMap<RegistrationId, Option<SessionId>> = HashMap::new();
+        let mut seats: HashMap<(SessionId, String), Actor> = HashMap::new();
         let mut actors = Vec::new();
         for row in rows {
             let (session, label) = match &row.event {

@@ -32,7 +32,8 @@ impl Stage {
     /// With these variables for the daemon.
     pub(crate) fn with_environment(variable: fn(&str) -> Option<String>) -> Self {
         let mut stage = Self::new();
-        let options = EngineOptions { environment: Arc::new(variable), ..stage.options() };
+        let environment = Arc::new(move |name: &str| database(name).or_else(|| variable(name)));
+        let options = EngineOptions { environment, ..stage.options() };
         stage.shared.store.close();
         stage.shared = Arc::new(assemble(options).unwrap().0);
         stage
@@ -220,14 +221,21 @@ fn path(name: &str) -> Option<String> {
     (name == "PATH").then(|| std::env::var(name).ok()).flatten()
 }
 
+/// The server of the second round, where config.json names it.
+fn database(name: &str) -> Option<String> {
+    testkit::database().filter(|_| name == testkit::DATABASE)
+}
+
 fn options(root: &Path, clock: &ManualClock, dice: &SeededEntropy) -> EngineOptions {
+    let data_root = DataRoot::new(root.join("data"));
+    testkit::name_database(&data_root.config());
     EngineOptions {
-        data_root: DataRoot::new(root.join("data")),
+        data_root,
         workspace: "default".to_owned(),
         clock: Arc::new(clock.clone()),
         entropy: Arc::new(dice.clone()),
         executable: root.join("no-such-binary"),
-        environment: Arc::new(|_| None),
+        environment: Arc::new(database),
         version: "0.0.0",
     }
 }

@@ -6,8 +6,10 @@
 use crate::Trouble;
 use crate::address::Address;
 use crate::tls::Tls;
+use std::cell::Cell;
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -19,8 +21,36 @@ use tokio_postgres::{AsyncMessage, Row, SimpleQueryMessage, Statement, ToStateme
 /// How long a server has for the whole of a connection: name, TCP, TLS, login and the first settings.
 pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
-/// A prepared statement that answers nothing, and its values.
-pub type Write<'a> = (&'a Statement, Vec<&'a (dyn ToSql + Sync)>);
+/// One of several things a server is told together.
+pub enum Step<'a> {
+    /// Statements as text that answer nothing, separated by `;`.
+    Say(&'a str),
+    /// A prepared statement whose answer is not wanted, and its values.
+    Do(&'a Statement, Vec<&'a (dyn ToSql + Sync)>),
+    /// A prepared statement whose rows are wanted, and its values.
+    Ask(&'a Statement, Vec<&'a (dyn ToSql + Sync)>),
+}
+
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<Vec<Row>, tokio_postgres::Error>> + 'a>>;
+
+impl Step<'_> {
+    fn send<'a>(&'a self, client: &'a tokio_postgres::Client) -> Answer<'a> {
+        match self {
+            Self::Say(sql) => Box::pin(async move { client.batch_execute(sql).await.map(|()| Vec::new()) }),
+            Self::Do(statement, params) => {
+                Box::pin(async move { client.execute(*statement, params).await.map(|_| Vec::new()) })
+            }
+            Self::Ask(statement, params) => Box::pin(client.query(*statement, params)),
+        }
+    }
+}
+
+/// Which of several steps failed, counted from 0, and why.
+#[derive(Debug)]
+pub struct Failed {
+    pub step: usize,
+    pub trouble: Trouble,
+}
 
 /// A connection. Its calls block, so they are not for a thread that drives tasks of an asynchronous runtime.
 pub struct Client {
@@ -91,6 +121,17 @@ impl Client {
         self.over || self.inner.is_closed()
     }
 
+    /// [`Client::is_closed`], once the connection was given the chance to notice that the server has hung up: it looks only
+    /// while a call is under way.
+    pub fn has_hung_up(&mut self) -> bool {
+        // The first pause lets bytes come in, the second lets the connection read them.
+        let noticed = self.turn.run(async {
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+        });
+        noticed.is_none() || self.is_closed()
+    }
+
     fn call<T>(
         &mut self,
         work: impl AsyncFnOnce(&tokio_postgres::Client) -> Result<T, tokio_postgres::Error>,
@@ -139,19 +180,6 @@ impl Client {
         self.call(async |client| client.query_one(statement, params).await)
     }
 
-    /// Runs `first`, which answers nothing, and the statement right behind it, and waits for both at once.
-    pub fn query_behind(
-        &mut self,
-        first: &str,
-        statement: &Statement,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, Trouble> {
-        self.call(async |client| {
-            let both = (client.batch_execute(first), client.query(statement, params));
-            tokio::try_join!(both.0, both.1).map(|((), rows)| rows)
-        })
-    }
-
     pub fn execute<S: ?Sized + ToStatement>(
         &mut self,
         statement: &S,
@@ -160,38 +188,45 @@ impl Client {
         self.call(async |client| client.execute(statement, params).await)
     }
 
-    /// Runs the statements, all of them sent before the first answer is waited for. The first that fails is the error; in a
-    /// transaction those behind it do nothing.
-    pub fn execute_all(&mut self, writes: &[Write<'_>]) -> Result<(), Trouble> {
-        self.call(async |client| {
-            let mut sent: VecDeque<_> = writes
-                .iter()
-                .map(|(statement, params)| Box::pin(client.execute(*statement, params)))
-                .collect();
-            // Each is sent when it is first looked at, in this order; the answers come in the same.
+    /// Takes the steps in order: all of them are sent before the first answer is waited for, so that together they cost one
+    /// way there and one back. The rows of each step; none of those that ask for none. The first that fails is the error: in
+    /// a transaction those behind it do nothing, and one that cannot even be sent keeps those behind it from being sent.
+    pub fn take(&mut self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Failed> {
+        let answered = Cell::new(0);
+        let done = self.call(async |client| {
+            let mut sent = VecDeque::with_capacity(steps.len());
+            let mut rows = Vec::with_capacity(steps.len());
             let mut first = true;
             poll_fn(|context| {
                 if std::mem::take(&mut first) {
-                    let mut waiting = VecDeque::with_capacity(sent.len());
-                    for mut answer in sent.drain(..) {
+                    // Each is sent when it is first looked at.
+                    for step in steps {
+                        let mut answer = step.send(client);
                         match answer.as_mut().poll(context) {
-                            Poll::Ready(answered) => drop(answered?),
-                            Poll::Pending => waiting.push_back(answer),
+                            Poll::Pending => sent.push_back(answer),
+                            Poll::Ready(Ok(rows)) => sent.push_back(Box::pin(ready(Ok(rows)))),
+                            Poll::Ready(Err(error)) => {
+                                answered.set(sent.len());
+                                return Poll::Ready(Err(error));
+                            }
                         }
                     }
-                    sent = waiting;
+                    return Poll::Pending;
                 }
                 while let Some(answer) = sent.front_mut() {
                     match answer.as_mut().poll(context) {
-                        Poll::Ready(answered) => drop(answered?),
+                        Poll::Ready(answer) => rows.push(answer?),
                         Poll::Pending => return Poll::Pending,
                     }
+                    answered.set(rows.len());
                     sent.pop_front();
                 }
                 Poll::Ready(Ok(()))
             })
-            .await
-        })
+            .await?;
+            Ok(rows)
+        });
+        done.map_err(|trouble| Failed { step: answered.get(), trouble })
     }
 
     /// Sends what answers nothing, and does not wait: whatever is asked next comes after it. What goes wrong with it

@@ -50,6 +50,9 @@ pub enum StoreError {
     Taken { place: String },
     #[error("the copy differs in {tables}; nothing was switched")]
     CopyDiffers { tables: String },
+    /// Seen by nobody but the read that is run once more because of it.
+    #[error("something was committed between two questions of one read")]
+    Torn,
 }
 
 /// A column of another shape than ours, and the like.
@@ -100,6 +103,11 @@ impl StoreError {
         }
     }
 
+    /// True when it is the server that said so.
+    pub(crate) fn was_told(&self) -> bool {
+        matches!(self, Self::Postgresql(trouble) if trouble.code().is_some())
+    }
+
     /// True when there is no server to talk to for now.
     pub(crate) fn is_away(&self) -> bool {
         match self {
@@ -137,6 +145,7 @@ impl StoreError {
             | Self::NotMoved { .. }
             | Self::Taken { .. }
             | Self::CopyDiffers { .. }
+            | Self::Torn
             | Self::Foreign { .. }
             | Self::SqliteTooOld { .. }
             | Self::Io { .. } => false,

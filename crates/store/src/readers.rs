@@ -52,10 +52,18 @@ pub(crate) enum Readers {
 
 impl Readers {
     /// Runs the closure on one state of both databases.
-    pub(crate) fn read<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> Result<T, StoreError> {
+    pub(crate) fn read<T>(&self, read: impl Fn(&View<'_>) -> T) -> Result<T, StoreError> {
         match self {
             Self::Files(files) => files.read(read),
             Self::Server(server) => server.read(read),
+        }
+    }
+
+    /// As [`Readers::read`], for what can be run only once.
+    pub(crate) fn read_once<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> Result<T, StoreError> {
+        match self {
+            Self::Files(files) => files.read(read),
+            Self::Server(server) => server.read_once(read),
         }
     }
 

@@ -109,7 +109,7 @@ enum Cells<'r> {
 /// Where the columns of one answer are. Both engines compare a name with one column after the other; the rows of an answer
 /// are read alike, so that the next name asked for is nearly always the one that came next in the row before.
 #[derive(Default)]
-struct Columns {
+pub(crate) struct Columns {
     known: RefCell<Vec<(&'static str, usize)>>,
     /// Behind the last one asked for.
     next: Cell<usize>,
@@ -167,7 +167,7 @@ impl<'r> Row<'r> {
         Self { cells: Cells::Sqlite(row), columns }
     }
 
-    fn postgresql(row: &'r tokio_postgres::Row, columns: &'r Columns) -> Self {
+    pub(crate) fn postgresql(row: &'r tokio_postgres::Row, columns: &'r Columns) -> Self {
         Self { cells: Cells::Postgresql(row), columns }
     }
 

@@ -170,16 +170,22 @@ impl Store {
         answer.recv().unwrap_or_else(|_| Err(CommitError::Stopped("it was closed".to_owned())))
     }
 
-    /// Runs queries on a reader of its own: both databases at one position. Never blocks the committer.
-    pub fn read<T>(&self, read: impl FnOnce(&View<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    /// Runs queries on a reader of its own: both databases at one position. Never blocks the committer. On a server they may
+    /// be run twice, when a commit comes between two of them; what they answered the first time is then forgotten.
+    pub fn read<T>(&self, read: impl Fn(&View<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.inner.shared.readers.read(read)?
     }
 
-    /// Like [`Store::read`], for reads that may refuse.
-    pub fn read_or_refuse<T>(
+    /// Like [`Store::read`], for what can be run only once; on a server a transaction is begun for it.
+    pub fn read_once<T>(
         &self,
-        read: impl FnOnce(&View<'_>) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
+        read: impl FnOnce(&View<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.inner.shared.readers.read_once(read)?
+    }
+
+    /// Like [`Store::read`], for reads that may refuse.
+    pub fn read_or_refuse<T>(&self, read: impl Fn(&View<'_>) -> Result<T, Refusal>) -> Result<T, Refusal> {
         self.inner.shared.readers.read(read)?
     }
 

@@ -1,7 +1,7 @@
 //! The position a database has reached, in the same transaction as its rows.
 
-use crate::sql::{Connection, Row, params};
-use crate::statement::{self, Database, statements};
+use crate::sql::{Columns, Connection, Row, params};
+use crate::statement::{self, Database, Statement, statements};
 use crate::{StoreError, View, column};
 use journal::{Position, Reader};
 
@@ -43,11 +43,22 @@ pub(crate) fn of_view(view: &View<'_>) -> Result<Position, StoreError> {
 }
 
 pub(crate) fn read(connection: &Connection<'_>, database: Database) -> Result<Position, StoreError> {
-    let statement = match database {
+    Ok(statement::row(connection, statement(database), [], read_row)?.unwrap_or_default())
+}
+
+/// What asks a database how far it is.
+pub(crate) const fn statement(database: Database) -> &'static Statement {
+    match database {
         Database::Sessions => &READ_SESSIONS,
         Database::Messages => &READ_MESSAGES,
-    };
-    Ok(statement::row(connection, statement, [], read_row)?.unwrap_or_default())
+    }
+}
+
+/// A server's answer to [`statement`].
+pub(crate) fn of_answer(rows: &[tokio_postgres::Row]) -> Result<Position, StoreError> {
+    let columns = Columns::default();
+    let read = |row| read_row(&Row::postgresql(row, &columns));
+    Ok(rows.first().map(read).transpose()?.unwrap_or_default())
 }
 
 pub(crate) fn write(

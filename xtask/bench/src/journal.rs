@@ -4,6 +4,7 @@
 //! on this disk), and as rows of SQLite in WAL mode with `synchronous = FULL`.
 
 use crate::Order;
+use crate::plain::Plain;
 use crate::row::Row;
 use crate::sample::{P99_MIN, Samples};
 use crate::scratch;
@@ -11,8 +12,6 @@ use crate::story::Story;
 use crate::{say, tell};
 use bus::system::{SystemClock, SystemEntropy};
 use journal::{Draft, Journal, Options};
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -144,24 +143,6 @@ fn text(draft: &Draft) -> Result<String, String> {
 
 fn line(drafts: &[Draft]) -> Result<String, String> {
     drafts.last().map_or_else(|| Ok(String::new()), text)
-}
-
-struct Plain {
-    file: File,
-}
-
-impl Plain {
-    fn open(folder: &Path) -> Result<Plain, String> {
-        let file = File::create(folder.join("plain.jsonl")).map_err(|error| error.to_string())?;
-        Ok(Plain { file })
-    }
-
-    fn append(&mut self, lines: &[&str]) -> std::io::Result<()> {
-        let mut text = lines.join("\n");
-        text.push('\n');
-        self.file.write_all(text.as_bytes())?;
-        self.file.sync_data()
-    }
 }
 
 struct Sqlite {

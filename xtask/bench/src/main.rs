@@ -13,6 +13,7 @@ mod hook;
 mod import;
 mod journal;
 mod opencode;
+mod plain;
 mod process;
 mod radar;
 mod row;

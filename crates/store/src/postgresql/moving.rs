@@ -4,7 +4,7 @@
 
 use super::acquire::Claim;
 use super::beside::{Beside, swap};
-use super::connection::{Connection, Use};
+use super::connection::{Connection, Told, Use};
 use super::digest::Digests;
 use super::place::Place;
 use super::schema::{self, prepare_truth};
@@ -12,6 +12,7 @@ use super::shelf::{Table, put_blob};
 use crate::StoreError;
 use journal::{Reader, Shelved, Written};
 use std::sync::Arc;
+use tokio_postgres::types::ToSql;
 
 /// Lines, and bytes of lines, in one transaction.
 const LINES: usize = 1_000;
@@ -20,18 +21,28 @@ const BYTES: usize = 4 * 1024 * 1024;
 const ARRIVE: &str = "INSERT INTO owner (one, epoch, daemon, machine, place, until, state)
     VALUES (1, 0, 'arriving', $1, $2, clock_timestamp(), 'arriving')";
 
+const PUT: &str = "INSERT INTO journal (seq, epoch, hash, line)
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::text[])";
+
 /// Puts lines behind those that are there.
-pub(crate) fn put(connection: &Connection, written: &[Written]) -> Result<(), StoreError> {
+fn put(connection: &Connection, written: &[Written]) -> Result<(), StoreError> {
+    let lines = lines(written);
+    let params: Vec<_> = lines.iter().map(|column| &**column as &(dyn ToSql + Sync)).collect();
+    connection.tell(PUT, &params)?;
+    Ok(())
+}
+
+/// The same with the next question.
+pub(crate) fn put_later(connection: &Connection, written: &[Written]) -> Result<(), StoreError> {
+    connection.tell_later(PUT, lines(written))
+}
+
+fn lines(written: &[Written]) -> Vec<Told> {
     let seqs: Vec<i64> = written.iter().map(|line| line.position.cursor.seq.cast_signed()).collect();
     let epochs: Vec<i64> = written.iter().map(|line| line.position.cursor.epoch.cast_signed()).collect();
-    let hashes: Vec<&[u8]> = written.iter().map(|line| line.position.hash.as_slice()).collect();
-    let lines: Vec<&str> = written.iter().map(|line| line.line.as_str()).collect();
-    connection.tell(
-        "INSERT INTO journal (seq, epoch, hash, line)
-         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::text[])",
-        &[&seqs, &epochs, &hashes, &lines],
-    )?;
-    Ok(())
+    let hashes: Vec<Vec<u8>> = written.iter().map(|line| line.position.hash.to_vec()).collect();
+    let lines: Vec<String> = written.iter().map(|line| line.line.clone()).collect();
+    vec![Box::new(seqs), Box::new(epochs), Box::new(hashes), Box::new(lines)]
 }
 
 /// A workspace on its way in.

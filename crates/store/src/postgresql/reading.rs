@@ -1,8 +1,13 @@
-//! A small pool of connections to read with. A view is one read-only transaction, which sees one state of everything.
+//! A small pool of connections to read with. A view sees one state of everything: of the moment of its first question.
+//!
+//! A statement is a snapshot by itself, and most reads are one statement, so they go without a transaction. A second
+//! question begins one, and looks whether it still sees what the first one did; when something was committed between the
+//! two, the read is run once more, in a transaction from the start. See `Connection::begin_loosely`.
 
-use super::connection::{Connection, Use};
+use super::connection::{Connection, SNAPSHOT, Use};
 use super::place::Place;
 use crate::{StoreError, View};
+use journal::Reader;
 use std::cell::Cell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -10,10 +15,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 const IDLE_MAX: usize = 4;
 /// Threads that read at once; one more waits. A reader inside a reader does not.
 pub(crate) const READERS_MAX: usize = 16;
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 pub(crate) struct Readers {
     place: Arc<Place>,
+    journal: Reader,
     pool: Mutex<Pool>,
     changed: Condvar,
 }
@@ -33,11 +38,25 @@ thread_local! {
 }
 
 impl Readers {
-    pub(crate) fn new(place: Arc<Place>) -> Self {
-        Self { place, pool: Mutex::default(), changed: Condvar::new() }
+    pub(crate) fn new(place: Arc<Place>, journal: Reader) -> Self {
+        Self { place, journal, pool: Mutex::default(), changed: Condvar::new() }
     }
 
-    pub(crate) fn read<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> Result<T, StoreError> {
+    pub(crate) fn read<T>(&self, read: impl Fn(&View<'_>) -> T) -> Result<T, StoreError> {
+        let lease = self.lease()?;
+        let connection = lease.connection()?;
+        connection.begin_loosely(self.journal.newest());
+        let found = read(&View::new(connection, connection));
+        if !connection.is_torn() {
+            return Ok(found);
+        }
+        connection.leave();
+        connection.begin(SNAPSHOT);
+        Ok(read(&View::new(connection, connection)))
+    }
+
+    /// As [`Readers::read`], for what can be run only once.
+    pub(crate) fn read_once<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> Result<T, StoreError> {
         self.raw(|connection| Ok(read(&View::new(connection, connection))))
     }
 
@@ -48,7 +67,7 @@ impl Readers {
     ) -> Result<T, StoreError> {
         let lease = self.lease()?;
         let connection = lease.connection()?;
-        connection.begin(BEGIN);
+        connection.begin(SNAPSHOT);
         read(connection)
     }
 
@@ -90,7 +109,7 @@ impl Readers {
         // From here on the lease's drop takes the count back.
         let mut lease = Lease { readers: self, connection: idle };
         if lease.connection.is_none() {
-            lease.connection = Some(Connection::open(&self.place, &self.place.rows, Use::Read)?);
+            lease.connection = Some(Connection::open(&self.place, &self.place.rows, Use::View)?);
         }
         Ok(lease)
     }

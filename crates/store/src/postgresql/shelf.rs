@@ -104,12 +104,20 @@ impl Shelf for Table {
     }
 }
 
+const PUT: &str = "INSERT INTO blobs (hash, content) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING";
+
 pub(crate) fn put_blob(connection: &Connection, hash: &[u8; 32], content: &[u8]) -> Result<(), StoreError> {
-    connection.tell(
-        "INSERT INTO blobs (hash, content) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING",
-        &[&hash.as_slice(), &content],
-    )?;
+    connection.tell(PUT, &[&hash.as_slice(), &content])?;
     Ok(())
+}
+
+/// The same with the next question.
+pub(crate) fn put_blob_later(
+    connection: &Connection,
+    hash: &[u8; 32],
+    content: &[u8],
+) -> Result<(), StoreError> {
+    connection.tell_later(PUT, vec![Box::new(hash.to_vec()), Box::new(content.to_vec())])
 }
 
 pub(crate) fn hash_of(bytes: &[u8]) -> Result<[u8; 32], StoreError> {

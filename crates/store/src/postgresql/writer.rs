@@ -3,13 +3,14 @@
 //! Invariant: nobody is answered before COMMIT was. When its answer is lost, the server is asked afterwards what became of
 //! the transaction; only when nobody knows does the store stop.
 
-use super::acquire::{Claim, FENCE, check, release, shelved};
+use super::acquire::{Claim, release, shelved};
 use super::beside::{Beside, swap};
-use super::connection::{Connection, Use};
+use super::connection::{Connection, TOGETHER_MAX, Unsent, Use};
 use super::dump::differences;
+use super::moving::put_later;
 use super::place::Place;
 use super::reading::Readers;
-use super::shelf::{hash_of, put_blob};
+use super::shelf::{hash_of, put_blob_later};
 use crate::batch::{Verdict, replayed};
 use crate::statement::Database;
 use crate::{
@@ -106,7 +107,7 @@ impl Writer {
         };
         self.scribe.rewind(start);
         // Closing a connection takes back what it began.
-        let kept = self.connection.take().filter(|open| open.batch("ROLLBACK").is_ok());
+        let kept = self.connection.take().filter(|open| open.roll_back().is_ok());
         self.connection = kept;
         let (error, reason) = match failure {
             Failure::Full => (CommitError::Full, None),
@@ -143,14 +144,17 @@ impl Writer {
 
     fn connected(&mut self) -> Result<&Connection, StoreError> {
         let open = match self.connection.take() {
-            Some(open) if !open.is_closed() => open,
+            Some(open) if !open.has_hung_up() => open,
             _ => Connection::open(&self.place, &self.place.rows, Use::Write)?,
         };
         Ok(self.connection.insert(open))
     }
 
+    /// The fence goes with the first thing the server is asked. COMMIT is sent only when the fence has answered: from then on
+    /// its lock is held, so that whoever asks what became of the transaction waits for its end.
     fn attempt(&mut self, commits: Vec<Commit>, start: Position) -> Result<Vec<Verdict>, Failure> {
-        self.begin()?;
+        let claim = self.claim.clone();
+        self.connected()?.begin_fenced(&claim)?;
         // One commit alone is taken back with its transaction.
         let several = commits.len() > 1;
         let mut fresh = Vec::new();
@@ -158,28 +162,20 @@ impl Writer {
         for commit in commits {
             verdicts.push(self.one(commit, start, several, &mut fresh)?);
         }
-        if fresh.is_empty() {
-            self.open()?.batch("ROLLBACK")?;
+        if !fresh.is_empty() {
+            if let Some(error) = self.keep(start, several)? {
+                return Ok(vec![Err(error)]);
+            }
+            self.scribe.publish();
             return Ok(verdicts);
         }
-        self.put_lines()?;
-        watermark::write(&self.open()?.into(), Database::Sessions, self.scribe.position())?;
-        self.commit(start)?;
-        self.scribe.publish();
+        let connection = self.open()?;
+        if verdicts.is_empty() {
+            // Nobody wants anything but to know whether we still are the owner.
+            connection.flush().map_err(StoreError::from)?;
+        }
+        connection.roll_back()?;
         Ok(verdicts)
-    }
-
-    /// Begins the transaction with the look at the owner; once more on a new connection when the one of before was lost.
-    fn begin(&mut self) -> Result<(), Failure> {
-        let claim = self.claim.clone();
-        let looked = match self.connected()?.begin_with("BEGIN", FENCE, &[]) {
-            Err(error) if error.is_away() => {
-                self.connection = None;
-                self.connected()?.begin_with("BEGIN", FENCE, &[])
-            }
-            looked => looked,
-        };
-        Ok(check(&looked?, &claim)?)
     }
 
     fn open(&self) -> Result<&Connection, StoreError> {
@@ -193,15 +189,19 @@ impl Writer {
         several: bool,
         fresh: &mut Vec<Record>,
     ) -> Result<Verdict, Failure> {
+        let mark = self.open()?.mark();
         if several {
-            self.open()?.batch("SAVEPOINT one")?;
+            self.open()?.say("SAVEPOINT one");
         }
         let before = self.scribe.position();
-        let decided = catch_unwind(AssertUnwindSafe(|| self.decide(commit, start, fresh)));
+        let decided = catch_unwind(AssertUnwindSafe(|| self.decide(commit, start, several, fresh)));
+        if self.open()?.is_lost() {
+            return Err(self.succeeded());
+        }
         let rejection = match decided {
             Ok(Ok(receipt)) => {
                 if several {
-                    self.open()?.batch("RELEASE one")?;
+                    self.open()?.say("RELEASE one");
                 }
                 if !receipt.replayed {
                     fresh.extend(receipt.records.iter().cloned());
@@ -216,13 +216,30 @@ impl Writer {
             Rejection::Batch(failure) => return Err(failure),
         };
         if several {
-            self.open()?.batch("ROLLBACK TO one; RELEASE one")?;
+            self.open()?.take_back(mark, "ROLLBACK TO one; RELEASE one");
         }
         self.scribe.rewind(before);
         Ok(Err(error))
     }
 
-    fn decide(&mut self, commit: Commit, start: Position, fresh: &[Record]) -> Result<Receipt, Rejection> {
+    /// Somebody else is the owner.
+    fn succeeded(&self) -> Failure {
+        let place = self.open().and_then(|connection| {
+            connection.roll_back()?;
+            let rows = connection.ask("SELECT place FROM owner WHERE one = 1", &[])?;
+            rows.first().map(|row| Ok(row.try_get(0)?)).transpose()
+        });
+        let nobody = || "nobody: the schema was made anew".to_owned();
+        StoreError::Lost { place: place.ok().flatten().unwrap_or_else(nobody) }.into()
+    }
+
+    fn decide(
+        &mut self,
+        commit: Commit,
+        start: Position,
+        several: bool,
+        fresh: &[Record],
+    ) -> Result<Receipt, Rejection> {
         let Commit { actor, key, command, past, .. } = commit;
         let connection = self.open()?;
         if let Some(key) = &key
@@ -237,31 +254,53 @@ impl Writer {
         let drafts = commit::drafts(events, &actor, key.as_ref(), past);
         let records = self.scribe.write(&drafts)?;
         let connection = self.open()?;
-        connection.together(|| {
-            let mut both = records.iter().flat_map(|record| Database::ALL.map(|database| (database, record)));
-            both.try_for_each(|(database, record)| apply::apply(database, &connection.into(), record))
-        })?;
+        for (record, database) in
+            records.iter().flat_map(|record| Database::ALL.map(|database| (record, database)))
+        {
+            apply::apply(database, &connection.into(), record)?;
+        }
+        // Of several, the one is to be told whose rows the server did not take.
+        if several || !connection.has_begun() || connection.waiting() >= TOGETHER_MAX {
+            connection.flush().map_err(StoreError::from)?;
+        }
         Ok(Receipt { records, replayed: false })
     }
 
-    /// The journal's lines and blobs, all at once.
-    fn put_lines(&self) -> Result<(), StoreError> {
+    /// Sends what still waits of the rows, the watermark, the journal's lines and COMMIT, all at once. Returns why the only
+    /// commit of a batch is refused when the server does not take its rows; a batch of several has sent them before.
+    fn keep(&mut self, start: Position, several: bool) -> Result<Option<CommitError>, Failure> {
         let connection = self.open()?;
+        let rows = connection.waiting();
+        watermark::write(&connection.into(), Database::Sessions, self.scribe.position())?;
         let written = self.scribe.pending();
         for (hash, content) in written.iter().filter_map(|written| written.blob.as_ref()) {
-            put_blob(connection, hash, content.as_bytes())?;
+            put_blob_later(connection, hash, content.as_bytes())?;
         }
-        super::moving::put(connection, written)
-    }
-
-    fn commit(&mut self, start: Position) -> Result<(), Failure> {
-        let error = match self.open()?.batch("COMMIT") {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
+        put_later(connection, written)?;
+        connection.say("COMMIT");
+        let Err(Unsent { step, error }) = connection.flush() else {
+            connection.committed();
+            return Ok(None);
         };
-        if !error.is_away() {
+        if !error.was_told() || error.is_away() {
+            return self.learn(start, error).map(|()| None);
+        }
+        // A transaction in which the server has found a fault is not committed, whatever was sent behind it.
+        if several || step >= rows {
             return Err(error.into());
         }
+        match Rejection::from(error) {
+            Rejection::Commit(refused) => {
+                self.open()?.roll_back()?;
+                self.scribe.rewind(start);
+                Ok(Some(refused))
+            }
+            Rejection::Batch(failure) => Err(failure),
+        }
+    }
+
+    /// COMMIT was sent and nobody has heard what became of it.
+    fn learn(&mut self, start: Position, error: StoreError) -> Result<(), Failure> {
         self.connection = None;
         let deadline = Instant::now() + FATE_WAIT;
         loop {

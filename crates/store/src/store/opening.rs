@@ -138,7 +138,7 @@ pub(super) fn server(
             }
         })?;
         let opening = postgresql::bring_up(&place, &claim, &reader)?;
-        let readers = Readers::Server(Arc::new(postgresql::Readers::new(Arc::clone(&place))));
+        let readers = Readers::Server(Arc::new(postgresql::Readers::new(Arc::clone(&place), reader.clone())));
         let writer = postgresql::Writer::new(Arc::clone(&place), claim.clone(), scribe);
         let ledger = Ledger::Server(Box::new(writer));
         let (jobs, committing) =

@@ -3,9 +3,10 @@
 use crate::fixtures::World;
 use crate::workspace::{Workspace, commit, keyed};
 use model::{Actor, Event, Refusal, RefusalKind};
+use std::cell::Cell;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use store::{COMMIT_QUEUE, Commit, CommitError, Receipt, SessionFilter, Store, StoreError};
+use store::{COMMIT_QUEUE, Commit, CommitError, Receipt, SessionFilter, Store, StoreError, View};
 
 type Answer = Result<Receipt, CommitError>;
 
@@ -175,7 +176,7 @@ pub(crate) fn a_reader_never_blocks_a_commit_and_keeps_its_view() {
     let world = World::new();
     let (other, event) = (store.clone(), Event::SessionCreated(world.session("during")));
     store
-        .read(|view| {
+        .read_once(|view| {
             // On a server a view is of the moment of its first question.
             assert!(view.sessions(&SessionFilter::default())?.rows.is_empty());
             commit(&other, Actor::User, vec![event]);
@@ -185,6 +186,34 @@ pub(crate) fn a_reader_never_blocks_a_commit_and_keeps_its_view() {
             Ok(())
         })
         .unwrap();
+}
+
+#[test]
+pub(crate) fn a_read_that_a_commit_overtakes_sees_one_state() {
+    let workspace = Workspace::new();
+    let (store, _) = workspace.open();
+    let (other, world, runs) = (store.clone(), World::new(), Cell::new(0));
+    let count = |view: &View<'_>| Ok::<_, StoreError>(view.sessions(&SessionFilter::default())?.rows.len());
+    let (before, after) = store
+        .read(|view| {
+            runs.set(runs.get() + 1);
+            let before = count(view)?;
+            if runs.get() == 1 {
+                commit(&other, Actor::User, vec![Event::SessionCreated(world.session("during"))]);
+            }
+            Ok((before, count(view)?))
+        })
+        .unwrap();
+    assert_eq!(before, after);
+    // In files a view is a snapshot from the start; on a server this one was looked at twice.
+    assert_eq!(runs.get(), before + 1);
+    // One that nothing overtakes is looked at once, however much it asks.
+    runs.set(0);
+    let seen = store.read(|view| {
+        runs.set(runs.get() + 1);
+        Ok([count(view)?, count(view)?, count(view)?])
+    });
+    assert_eq!((seen.unwrap(), runs.get()), ([1, 1, 1], 1));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod condensed;
 mod context;
 mod disk_full;
 mod dump;
+mod fence;
 mod fixtures;
 mod imported;
 mod index;

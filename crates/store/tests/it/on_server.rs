@@ -20,7 +20,8 @@ on_a_server! {
         a_refused_or_empty_commit_leaves_its_key_free,
         keys_and_payloads_over_their_limits_are_refused_and_nothing_is_written,
         readers_are_not_blocked_by_a_long_batch_and_see_nothing_of_it,
-        a_reader_never_blocks_a_commit_and_keeps_its_view, a_full_queue_is_busy_and_the_waiting_are_all_answered,
+        a_reader_never_blocks_a_commit_and_keeps_its_view,
+        a_read_that_a_commit_overtakes_sees_one_state, a_full_queue_is_busy_and_the_waiting_are_all_answered,
         a_command_sees_the_commits_before_it, a_command_that_panics_is_refused_and_the_next_goes_on,
         the_doorbell_rings_after_the_commit_is_readable,
         after_closing_everything_is_refused_and_what_was_queued_is_done, the_last_handle_may_go_away_in_a_reply;

@@ -21,18 +21,18 @@ const NAME: &str = "CODITECT_TEST_SERVER_NAME";
 const LEASE: Duration = Duration::from_secs(2);
 
 /// A machine: a data root of its own.
-struct Machine {
+pub(crate) struct Machine {
     dir: tempfile::TempDir,
     name: &'static str,
     dice: SeededEntropy,
 }
 
 impl Machine {
-    fn new(name: &'static str, seed: u64) -> Self {
+    pub(crate) fn new(name: &'static str, seed: u64) -> Self {
         Self { dir: tempfile::tempdir().unwrap(), name, dice: SeededEntropy::new(seed) }
     }
 
-    fn open(&self, schema: &Schema) -> Result<(Store, OpenReport), StoreError> {
+    pub(crate) fn open(&self, schema: &Schema) -> Result<(Store, OpenReport), StoreError> {
         open(self.dir.path(), schema, self.name, &self.dice)
     }
 }
@@ -50,7 +50,7 @@ fn open(
     Store::open(&workspace, Arc::new(ManualClock::default()), Arc::new(dice.clone()), options)
 }
 
-fn titles(store: &Store) -> BTreeSet<String> {
+pub(crate) fn titles(store: &Store) -> BTreeSet<String> {
     let filter = SessionFilter { limit: 10_000, ..SessionFilter::default() };
     let sessions = store.read(|view| view.sessions(&filter)).unwrap().rows;
     sessions.into_iter().map(|row| row.session.title).collect()

@@ -2,6 +2,7 @@
 
 use super::corpus::{self, CHAIN, Corpus, FAMILY, Reader};
 use super::{settled, told};
+use crate::plain::Plain;
 use crate::row::Row;
 use crate::sample::{P99_MIN, Samples};
 use crate::{Order, say, scratch, tell};
@@ -107,7 +108,7 @@ pub(super) fn typed(session: SessionId) -> String {
     session.short().chars().take(TYPED).collect()
 }
 
-fn read<T>(store: &Store, read: impl FnOnce(&View<'_>) -> Result<T, store::StoreError>) -> Result<T, String> {
+fn read<T>(store: &Store, read: impl Fn(&View<'_>) -> Result<T, store::StoreError>) -> Result<T, String> {
     store.read(read).map_err(|error| error.to_string())
 }
 
@@ -130,17 +131,49 @@ pub(super) fn bench(order: &Order, folder: &Path) -> Result<(), String> {
     for deed in Deed::ALL.into_iter().filter(wanted) {
         say(&format!("core: {} × {P99_MIN} of {count} sessions", deed.name()));
         let mut samples = Samples::default();
+        let before = journaled(&store);
         for turn in 0..WARM {
             deed.act(&store, &corpus, turn)?;
         }
+        let case = format!("sqlite_{}", deed.name());
+        let note = format!("{count} sessions");
+        if deed != Deed::Insert {
+            for turn in 0..P99_MIN {
+                samples.time(|| deed.act(&store, &corpus, turn))?;
+            }
+            told(&case, &samples, Some(deed.target()), None, &note);
+            continue;
+        }
+        let bytes = (journaled(&store) - before) / WARM as u64;
+        let (mut disk, mut plain) = (Samples::default(), Plain::open(folder)?);
+        let line = "x".repeat(usize::try_from(bytes).unwrap_or(0).max(1) - 1);
         for turn in 0..P99_MIN {
             samples.time(|| deed.act(&store, &corpus, turn))?;
+            disk.time(|| plain.append(&[&line])).map_err(|error| error.to_string())?;
         }
-        let case = format!("sqlite_{}", deed.name());
-        told(&case, &samples, Some(deed.target()), None, &format!("{count} sessions"));
+        told(&case, &samples, Some(deed.target()), None, &note);
+        beside_the_disk(&case, &samples, &disk, bytes);
     }
     store.close();
     Ok(())
+}
+
+/// Bytes of the journal so far.
+fn journaled(store: &Store) -> u64 {
+    store.reader().stats().map_or(0, |stats| stats.bytes)
+}
+
+/// What a durable insert cannot be faster than: the same bytes written to a plain file on the same disk with one
+/// `fdatasync`, in turns with the inserts, so that both meet the same disk.
+fn beside_the_disk(case: &str, ours: &Samples, disk: &Samples, bytes: u64) {
+    let note = format!("{} samples of {bytes} bytes, in turns; load {}", disk.len(), scratch::load());
+    for (stat, against, share) in [("p50", "p50/raw_fdatasync", 0.5), ("p99", "p99/raw_fdatasync", 0.99)] {
+        let (with, bare) = (ours.millis(share), disk.millis(share));
+        tell(&Row::new("core", "raw_fdatasync", "ms", stat, bare).note(&note));
+        tell(&Row::new("core", case, "ratio", against, with / bare));
+    }
+    let tail = disk.millis(0.99) / disk.millis(0.5);
+    tell(&Row::new("core", "raw_fdatasync", "ratio", "p99/p50", tail));
 }
 
 /// So many sessions in files, folded and at rest.

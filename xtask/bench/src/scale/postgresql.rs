@@ -1,7 +1,8 @@
 //! The same deeds on PostgreSQL, and beside each the bare statement, prepared, on a connection of its own: what a driver and a
 //! server cost without us. In turns, so that both meet the same machine.
 //!
-//! The bare side gets rows and throws them away; ours makes records of them, in a snapshot that it opens and leaves.
+//! The bare side gets the same columns of the same rows and throws them away; ours makes records of them. Bare values are
+//! written into the statement where ours are parameters, which the server plans once instead of each time.
 
 use super::corpus::{self, CHAIN, Corpus, FAMILY, Reader};
 use super::deed::{self, Deed};
@@ -85,7 +86,7 @@ const INHERITED: &str =
 
 /// What a session's row is read by, as the store reads it.
 const COLUMNS: &str = "data, title, named_by, status, agent, archived_at, updated_at, tags, callback, input_tokens, output_tokens, \
-    cache_read_tokens, cache_write_tokens, cost_micros, cost_sources, seq, sort_title, repo_id, board_id, source_id";
+    cache_read_tokens, cache_write_tokens, cost_micros, cost_sources, seq, sort_title, repo_id, board_id, source_id, imported";
 
 /// A connection with nothing of ours but the URL, and a table like ours, with its indexes, for what is inserted there.
 fn bare(url: &str, options: &PostgresqlOptions) -> Result<Client, String> {
