@@ -138,7 +138,7 @@ impl Place {
         );
         let new = ["session", "new", "work", "--agents", "claude,gemini", "--repo", "shop", "--json"];
         let session = self.house.json(&new)["id"].as_str().unwrap().to_owned();
-        let new = NewPlan { prompt, agents: Vec::new(), worktrees: true };
+        let new = NewPlan { prompt, agents: Vec::new(), worktrees: true, client: None };
         self.house.api(async |client| client.coordinate(&session, &new, None).await.unwrap()).id.to_string()
     }
 
