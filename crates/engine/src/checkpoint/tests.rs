@@ -1,7 +1,7 @@
 //! Checkpoints of a real repository, without agents.
 
 use super::restore::NewCheckpointRestore;
-use super::{bundle, expire, restore};
+use super::{bundle, carry, expire, restore};
 use crate::stage::Stage;
 use crate::{Call, Caller, Engine, NewBundleImport, NewCheckpoint};
 use bus::LockRequest;
@@ -350,7 +350,7 @@ async fn a_restore_that_was_cut_off_is_finished_at_the_next_start() {
     })
     .await;
     assert_eq!(shared.store.read(|view| view.open_restores()).unwrap().len(), 1);
-    let said = restore::mend(shared).await.unwrap();
+    let said = carry::mend(shared).await.unwrap();
     assert!(said[0].contains("is finished now: 2 files"), "{said:?}");
     assert_eq!(
         (place.read("a").as_deref(), place.read("b").as_deref(), place.read("dir/c").as_deref()),
@@ -363,7 +363,7 @@ async fn a_restore_that_was_cut_off_is_finished_at_the_next_start() {
     let end = end.unwrap();
     assert_eq!((end.files, end.kept[0].path.as_str()), (2, "dir/c"));
     assert!(shared.store.read(|view| view.open_restores()).unwrap().is_empty());
-    assert!(restore::mend(shared).await.unwrap().is_empty());
+    assert!(carry::mend(shared).await.unwrap().is_empty());
     let left = std::fs::read_dir(shared.workspace.runs()).unwrap().flatten();
     assert!(left.map(|entry| entry.file_name()).all(|name| !name.to_string_lossy().starts_with("restore-")));
     place.restore(end.before, &["a"]).await.unwrap();
@@ -590,7 +590,7 @@ async fn a_restore_that_has_begun_waits_for_a_busy_writer() {
     let going = Arc::clone(&shared);
     let restored = shared
         .tasks
-        .spawn(async move { restore::go_on(&going, Actor::System, begun, PATIENCE).await.map(drop) });
+        .spawn(async move { carry::go_on(&going, Actor::System, begun, PATIENCE).await.map(drop) });
     while shared.writers.turned_away.load(Ordering::Relaxed) == 0 && !restored.is_finished() {
         tokio::task::yield_now().await;
     }
@@ -609,7 +609,7 @@ async fn a_restore_that_finds_no_place_is_undone() {
     let begun = restore::begun(shared, &kept, &place.repo.path).await;
     assert!(!place.engine.locks().unwrap().is_empty());
     let go = busy_writer(&place);
-    let undone = restore::go_on(shared, Actor::System, begun, Duration::ZERO).await;
+    let undone = carry::go_on(shared, Actor::System, begun, Duration::ZERO).await;
     let refusal = undone.err().unwrap();
     assert_eq!((refusal.code.as_ref(), refusal.kind), ("writer_busy", model::RefusalKind::Busy));
     assert!(refusal.message.contains("nothing was restored"), "{refusal}");
@@ -634,7 +634,7 @@ async fn a_restore_that_cannot_be_finished_after_a_crash_keeps_no_lock() {
     // What is to come back is lost meanwhile.
     let (folder, name) = blob.trim().split_at(2);
     std::fs::remove_file(place.root.join(".git/objects").join(folder).join(name)).unwrap();
-    let said = restore::mend(shared).await.unwrap();
+    let said = carry::mend(shared).await.unwrap();
     assert!(said[0].contains("cannot be finished"), "{said:?}");
     place.nothing_is_left();
 }
