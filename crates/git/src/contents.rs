@@ -48,7 +48,7 @@ impl Repository {
         std::fs::create_dir(&files).map_err(|error| GitError::io("make a directory for files", error))?;
         let entries = self.entries(tree, paths, &index)?;
         // By the attributes of that tree, as a checkout of it would have them.
-        let asked = self.call("check-attr").index(&index).work_tree(&files);
+        let asked = || self.call("check-attr").index(&index).work_tree(&files);
         let conversions = self.conversions(asked, entries.iter().map(|entry| &entry.path))?;
         let gives = |entry: &Entry| conversions.get(&entry.path).copied().is_some_and(Conversion::gives);
         let sizes = self.sizes(&entries)?;

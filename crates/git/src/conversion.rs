@@ -7,9 +7,14 @@ use crate::process::Call;
 use crate::snapshot::zero_separated;
 use crate::{GitError, Repository};
 use model::RepoPath;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const ATTRIBUTES: [&str; 6] = ["filter", "text", "eol", "crlf", "ident", "working-tree-encoding"];
+
+/// Bytes of names that are asked about at once, so that the answer is within [`crate::OUTPUT_MAX`].
+const ASKED_BYTES_MAX: usize = crate::OUTPUT_MAX / (2 * ATTRIBUTES.len());
+/// What stands in the answer beside a name, about.
+const ANSWER_EACH: usize = 40;
 
 /// What happens to the ends of lines without any attribute, as the repository is configured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,15 +66,40 @@ impl Conversion {
 }
 
 impl Repository {
-    /// By the index and the `.gitattributes` that the call names.
-    pub(crate) fn conversions<'a>(
+    /// Of each of these paths, by the index and the `.gitattributes` that the call names.
+    pub(crate) fn conversions<'a, 'c>(
         &self,
-        call: Call<'_>,
+        call: impl Fn() -> Call<'c>,
         paths: impl IntoIterator<Item = &'a RepoPath>,
     ) -> Result<BTreeMap<RepoPath, Conversion>, GitError> {
-        let call = call.args(["-z", "--stdin"]).args(ATTRIBUTES).stdin(zero_separated(paths));
-        Ok(parse(&call.run()?.stdout, self.line_ends()))
+        let paths: BTreeSet<&RepoPath> = paths.into_iter().collect();
+        let mut conversions = BTreeMap::new();
+        for some in pieces(&paths) {
+            let call = call().args(["-z", "--stdin"]).args(ATTRIBUTES).stdin(zero_separated(some));
+            conversions.append(&mut parse(&call.run()?.stdout, self.line_ends()));
+        }
+        // Of a file that git says nothing about nobody knows what it becomes.
+        if conversions.len() == paths.len() {
+            Ok(conversions)
+        } else {
+            Err(GitError::Unexpected { verb: "check-attr".to_owned() })
+        }
     }
+}
+
+/// Git answers with each name once for each attribute.
+fn pieces<'a>(paths: &BTreeSet<&'a RepoPath>) -> Vec<Vec<&'a RepoPath>> {
+    let (mut pieces, mut bytes) = (vec![Vec::new()], 0);
+    for path in paths {
+        bytes += path.as_str().len() + ANSWER_EACH;
+        if bytes > ASKED_BYTES_MAX {
+            bytes = path.as_str().len() + ANSWER_EACH;
+            pieces.push(Vec::new());
+        }
+        pieces.last_mut().into_iter().for_each(|piece| piece.push(*path));
+    }
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
 }
 
 /// Names, attributes and values in turn, each with its end; a value may be empty.
@@ -95,6 +125,18 @@ mod tests {
         let conversions = parse(text.as_bytes(), ends);
         assert_eq!(conversions.len(), 1);
         *conversions.values().next().unwrap()
+    }
+
+    #[test]
+    fn no_more_is_asked_at_once_than_can_be_answered() {
+        let long = "x".repeat(200);
+        let names: Vec<RepoPath> = (0..20_000).map(|n| format!("{long}/{n}").parse().unwrap()).collect();
+        let paths: BTreeSet<&RepoPath> = names.iter().collect();
+        let pieces = pieces(&paths);
+        let bytes = |piece: &Vec<&RepoPath>| piece.iter().map(|path| path.as_str().len()).sum::<usize>();
+        assert!(pieces.len() > 1 && pieces.iter().all(|piece| bytes(piece) <= ASKED_BYTES_MAX));
+        assert_eq!(pieces.concat(), paths.into_iter().collect::<Vec<_>>());
+        assert!(super::pieces(&BTreeSet::new()).is_empty());
     }
 
     #[test]

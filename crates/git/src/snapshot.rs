@@ -103,7 +103,7 @@ impl Repository {
             None => error,
         })?;
         let ignored = self.ignored(there, &index)?;
-        let asked = self.call("check-attr").index(&index);
+        let asked = || self.call("check-attr").index(&index);
         let filtered = filtered(&self.conversions(asked, there)?);
         let wanted = there.iter().filter(|path| !ignored.contains(*path) && !filtered.contains(*path));
         let tree = self.with_copies(wanted, gone, (workshop.path(), &index))?;
@@ -121,7 +121,7 @@ impl Repository {
         there: &BTreeSet<RepoPath>,
         gone: &BTreeSet<RepoPath>,
     ) -> Result<Material, GitError> {
-        let conversions = self.conversions(self.call("check-attr"), there)?;
+        let conversions = self.conversions(|| self.call("check-attr"), there)?;
         let filtered = filtered(&conversions);
         let wanted: BTreeMap<RepoPath, Conversion> =
             conversions.into_iter().filter(|(_, one)| !one.filtered).collect();
@@ -214,7 +214,7 @@ impl Repository {
 
     /// Paths whose attributes name a content filter, by the user's own index.
     pub fn with_filter(&self, paths: &[RepoPath]) -> Result<BTreeSet<RepoPath>, GitError> {
-        Ok(filtered(&self.conversions(self.call("check-attr"), paths)?))
+        Ok(filtered(&self.conversions(|| self.call("check-attr"), paths)?))
     }
 }
 

@@ -194,6 +194,54 @@ async fn only_the_wanted_paths_come_back_and_two_are_compared() {
     assert!(later.point.unwrap().parent.is_some());
 }
 
+/// Another session has the file locked.
+fn held_by_kimi(place: &Place, path: &str) {
+    let bus = &place.stage.shared.bus;
+    let new = bus::NewRegistration {
+        id: None,
+        agent: "kimi".to_owned(),
+        vendor: "moonshot".to_owned(),
+        model: None,
+        session: None,
+        worktree: Some(place.repo.path.clone()),
+        liveness: bus::Liveness::Lease { ttl: PATIENCE },
+    };
+    let request = LockRequest {
+        worktree: place.repo.path.clone(),
+        paths: vec![path.to_owned()],
+        mode: LockMode::Exclusive,
+        holder: bus.register(new).unwrap().id,
+        ttl: PATIENCE,
+    };
+    bus.acquire(&request).unwrap();
+}
+
+/// More than go under locks of their own, unless somebody holds another file.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_files_come_back_under_one_lock_and_under_many() {
+    const MANY: usize = bus::LOCK_PATHS_MAX + 10;
+    let place = Place::new();
+    let all =
+        |text: &dyn Fn(usize) -> String| (0..MANY).all(|n| place.read(&format!("many/{n}")) == Some(text(n)));
+    place.write(".gitattributes", "*.win text eol=crlf\n");
+    place.write("x.win", "one\r\n");
+    (0..MANY).for_each(|n| place.write(&format!("many/{n}"), "one\n"));
+    let kept = place.create("before").await;
+    (0..MANY).for_each(|n| place.write(&format!("many/{n}"), &format!("two {n}\n")));
+    place.write("x.win", "two\r\n");
+    let back = place.restore(kept.id, &[]).await.unwrap();
+    assert_eq!((back.files.len(), back.kept.as_slice()), (MANY + 1, &[][..]));
+    assert!(all(&|_| "one\n".to_owned()));
+    assert_eq!(place.read("x.win").as_deref(), Some("one\r\n"));
+    place.nothing_is_left();
+    held_by_kimi(&place, "a");
+    let forth = place.restore(back.before.unwrap(), &[]).await.unwrap();
+    assert_eq!((forth.files.len(), forth.kept.as_slice()), (MANY + 1, &[][..]));
+    assert!(all(&|n| format!("two {n}\n")));
+    assert_eq!(place.read("x.win").as_deref(), Some("two\r\n"));
+    assert_eq!(place.engine.locks().unwrap().len(), 1, "kimi's alone");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_another_session_holds_is_not_touched_unless_somebody_says_so() {
     let place = Place::new();
@@ -201,26 +249,7 @@ async fn a_file_that_another_session_holds_is_not_touched_unless_somebody_says_s
     place.write("a", "theirs\n");
     place.write("b", "two\n");
     let shared = &place.stage.shared;
-    let other = shared
-        .bus
-        .register(bus::NewRegistration {
-            id: None,
-            agent: "kimi".to_owned(),
-            vendor: "moonshot".to_owned(),
-            model: None,
-            session: None,
-            worktree: Some(place.repo.path.clone()),
-            liveness: bus::Liveness::Lease { ttl: Duration::from_secs(60) },
-        })
-        .unwrap();
-    let request = LockRequest {
-        worktree: place.repo.path.clone(),
-        paths: vec!["a".to_owned()],
-        mode: LockMode::Exclusive,
-        holder: other.id,
-        ttl: Duration::from_secs(60),
-    };
-    shared.bus.acquire(&request).unwrap();
+    held_by_kimi(&place, "a");
     let refused = place.restore(kept.id, &[]).await.unwrap_err();
     assert_eq!(
         (refused.code.as_ref(), refused.message.contains("kimi holds a")),
