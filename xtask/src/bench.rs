@@ -22,7 +22,7 @@ const BENCHES: &[(&str, bool)] = &[
     ("hook", true),
     ("import", false),
     ("journal", false),
-    ("radar", false),
+    ("radar", true),
 ];
 const FLAGS: &[&str] = &["--quick", "--json", "--no-peers", "--install", "--only=<case>"];
 /// Servers the bus is measured beside.

@@ -33,8 +33,8 @@ cargo xtask <command>
   run [arguments]               build the page and the binary, run `coditect`
   bench <name> [--quick] [--json] [--no-peers] [--install]
                                 measure bus, daemon, history, import or journal; with --json one object a line. Peers to
-                                compare with are fetched into the user's cache folder. Of the bus, --only=<case>
-                                runs the cases with that in their name
+                                compare with are fetched into the user's cache folder. Of bus, agents, core and
+                                radar, --only=<case> runs the cases with that in their name
 
 Nothing is installed without `--install` (or CI=true); what is missing is named.";
 

@@ -10,6 +10,7 @@ use crate::queue;
 use crate::scene::{Blockers, Claim, Held, Scene, Scope};
 use crate::write::{Moment, nanos};
 use model::{Lock, LockMode, LockPhase, RegistrationId, SessionId, Timestamp};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Most paths in one request.
@@ -255,6 +256,30 @@ pub(crate) fn release(w: &mut impl Ledger, token: u64, holder: RegistrationId) -
     Ok(kept)
 }
 
+/// Gives locks back, then hands on what they kept from others. Those that were not the holder's any more are named.
+fn release_each(
+    w: &mut impl Ledger,
+    tokens: &[u64],
+    holder: RegistrationId,
+) -> Result<Vec<LockLost>, BusError> {
+    let (mut lost, mut worktrees) = (Vec::new(), BTreeSet::new());
+    for &token in tokens {
+        match own(w.held_under(token)?, token, holder) {
+            Ok(held) => {
+                let kept = held.expires_ns > w.now().ns;
+                w.free(&held, if kept { LockPhase::Released } else { LockPhase::Expired })?;
+                lost.extend((!kept).then_some(LockLost::Expired { token }));
+                worktrees.insert(held.lock.worktree);
+            }
+            Err(one) => lost.push(one),
+        }
+    }
+    for worktree in &worktrees {
+        queue::settle(w, Scope::Worktree(worktree), Vec::new())?;
+    }
+    Ok(lost)
+}
+
 pub(crate) fn break_lock(w: &mut impl Ledger, token: u64) -> Result<Lock, BusError> {
     let held = w.held_under(token)?.ok_or(LockLost::Gone { token })?;
     w.free(&held, LockPhase::Broken)?;
@@ -310,6 +335,12 @@ impl Bus {
     pub fn release(&self, token: u64, holder: RegistrationId) -> Result<(), BusError> {
         let kept = self.inner.write(|w| release(w, token, holder))?;
         if kept { Ok(()) } else { Err(LockLost::Expired { token }.into()) }
+    }
+
+    /// Gives several locks back at once. What is given back says of which the holder had no lock any more, so that what was done
+    /// under them may not stand; the others are free all the same.
+    pub fn release_each(&self, tokens: &[u64], holder: RegistrationId) -> Result<Vec<LockLost>, BusError> {
+        self.inner.write(|w| release_each(w, tokens, holder))
     }
 
     /// Gives back everything the registration holds and returns what of it was still in force. Its waits stay.

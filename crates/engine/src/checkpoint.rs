@@ -4,6 +4,7 @@
 //! Invariant: a checkpoint commit exists under a ref of ours before its event is committed.
 
 pub(crate) mod bundle;
+pub(crate) mod carry;
 pub(crate) mod expire;
 mod hold;
 pub(crate) mod import;

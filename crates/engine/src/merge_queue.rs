@@ -21,10 +21,11 @@ use crate::message::check_priority;
 use crate::order::{self, Goal};
 use crate::{Call, Engine, checkpoint};
 use model::{
-    AgentName, Event, MergeChange, MergeEntry, MergeId, MergeMode, MergeOrder, MergePlace, MergeState,
+    Actor, AgentName, Event, MergeChange, MergeEntry, MergeId, MergeMode, MergeOrder, MergePlace, MergeState,
     MergeStyle, Refusal, RefusalKind, Repo, RepoId, SessionId, WorktreeId,
 };
 use std::path::Path;
+use std::sync::Arc;
 use store::{MergeRow, View};
 
 /// Entries of one repo that may be open.
@@ -321,6 +322,15 @@ fn change(row: &MergeRow, state: MergeState, text: String) -> MergeChange {
         head: None,
         task: None,
     }
+}
+
+/// How an entry stands from now on, if it is still open; says whether it was.
+async fn stands(shared: &Arc<Shared>, change: MergeChange) -> Result<bool, Refusal> {
+    let still = move |view: &View<'_>| {
+        let open = view.merge(change.merge)?.is_some_and(|row| !row.state.is_terminal());
+        Ok(if open { vec![Event::MergeChanged(change.clone())] } else { Vec::new() })
+    };
+    Ok(!shared.conclude(Actor::System, still).await?.records.is_empty())
 }
 
 fn check_move(id: MergeId, to: &MergeMove) -> Result<(), Refusal> {

@@ -44,7 +44,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<Vec<String>, Refusal
     said.extend(worktree::trash::mend(shared).await?);
     said.extend(worktree::half_made::mend(shared).await?);
     worktree::script::mend(shared).await?;
-    said.extend(checkpoint::restore::mend(shared).await?);
+    said.extend(checkpoint::carry::mend(shared).await?);
     said.extend(worktree::merge::mend(shared).await?);
     said.extend(crate::merge_queue::mend(shared).await?);
     Ok(said)

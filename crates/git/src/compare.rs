@@ -1,10 +1,8 @@
-//! Two trees side by side, and files of a tree outside of any work tree.
+//! Two trees side by side.
 
-use crate::snapshot::zero_separated;
 use crate::{GitError, Oid, Repository};
 use model::RepoPath;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
 
 /// What stands at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,20 +32,6 @@ pub struct Comparison {
     pub files: Vec<Difference>,
     /// Such paths that we cannot name, or would not write to.
     pub unnamable: Vec<String>,
-}
-
-/// Files of a tree, in a folder of ours that goes with this.
-#[derive(Debug)]
-pub struct Unpacked {
-    _workshop: tempfile::TempDir,
-    files: PathBuf,
-}
-
-impl Unpacked {
-    /// The folder they are in, by their paths.
-    pub fn folder(&self) -> &Path {
-        &self.files
-    }
 }
 
 impl Repository {
@@ -81,24 +65,6 @@ impl Repository {
         read.collect()
     }
 
-    /// Writes files of a tree, as a checkout would, into a folder of ours. Those the tree does not have are not there.
-    pub fn unpack(&self, tree: &Oid, paths: &[RepoPath]) -> Result<Unpacked, GitError> {
-        let workshop = self.workshop()?;
-        let (index, files) = (workshop.path().join("index"), workshop.path().join("files"));
-        std::fs::create_dir(&files).map_err(|error| GitError::io("make a directory for files", error))?;
-        if !paths.is_empty() {
-            if let Err(error) = self.call("read-tree").arg(tree.as_str()).index(&index).run() {
-                return Err(self.or_no_object(error, tree));
-            }
-            let there = self.call("ls-files").args(["-z", "--cached"]).index(&index).run()?.stdout;
-            let there: BTreeSet<&[u8]> = there.split(|byte| *byte == 0).collect();
-            let wanted = paths.iter().filter(|path| there.contains(path.as_str().as_bytes()));
-            let call = self.call("checkout-index").args(["--force", "-z", "--stdin"]);
-            call.stdin(zero_separated(wanted)).index(&index).work_tree(&files).run()?;
-        }
-        Ok(Unpacked { _workshop: workshop, files })
-    }
-
     /// Every path of a tree.
     pub fn paths_of(&self, tree: &Oid) -> Result<Comparison, GitError> {
         let empty =
@@ -123,7 +89,7 @@ impl Repository {
 /// Lines added and removed, by path.
 type Lines = BTreeMap<Vec<u8>, (Option<u32>, Option<u32>)>;
 
-fn standing(mode: &str) -> Option<Standing> {
+pub(crate) fn standing(mode: &str) -> Option<Standing> {
     match mode {
         "000000" => None,
         "100755" => Some(Standing::Executable),

@@ -96,8 +96,8 @@ impl Repository {
             return Ok(Survey { tree, head, left_out: status.unnamable, status });
         }
         let fitting = fitting(&self.work_tree()?, &status.entries)?;
-        let material = self.gather(head.as_ref(), &fitting.there, &fitting.gone)?;
-        let left_out = status.unnamable + fitting.left_out + material.ignored.len() + material.filtered.len();
+        let material = self.gather_listed(head.as_ref(), &fitting.there, &fitting.gone)?;
+        let left_out = status.unnamable + fitting.left_out + material.filtered.len();
         Ok(Survey { tree: material.tree, head, left_out, status })
     }
 

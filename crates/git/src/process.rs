@@ -134,6 +134,9 @@ pub(crate) struct Call<'a> {
     codes: &'static [i32],
 }
 
+/// Writes what a git process reads.
+type Feed = Box<dyn FnOnce(&mut dyn Write) -> std::io::Result<()> + Send>;
+
 /// What a git process said.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -296,7 +299,16 @@ impl<'a> Call<'a> {
     fn run_with(mut self, program: &Path) -> Result<Answer, GitError> {
         let child = self.spawn(program)?;
         let stdin = std::mem::take(&mut self.stdin);
-        self.attend(child, stdin)
+        self.attend(child, Box::new(move |pipe| pipe.write_all(&stdin)))
+    }
+
+    /// The same, fed as it reads: with more than should be in memory.
+    pub(crate) fn run_fed(
+        self,
+        feed: impl FnOnce(&mut dyn Write) -> std::io::Result<()> + Send + 'static,
+    ) -> Result<Answer, GitError> {
+        let child = self.spawn(&self.git.found()?.program)?;
+        self.attend(child, Box::new(feed))
     }
 
     /// The one place that starts git.
@@ -340,12 +352,12 @@ impl<'a> Call<'a> {
     }
 
     /// Feeds and drains the process, and ends it at a limit.
-    fn attend(&self, mut child: Child, stdin: Vec<u8>) -> Result<Answer, GitError> {
+    fn attend(&self, mut child: Child, feed: Feed) -> Result<Answer, GitError> {
         let deadline = Instant::now() + self.limits.timeout;
         let (sender, heard) = mpsc::channel();
         if let Some(mut pipe) = child.stdin.take() {
             // A git that ends without reading everything breaks the pipe; its exit code tells why.
-            std::thread::spawn(move || pipe.write_all(&stdin).ok());
+            std::thread::spawn(move || feed(&mut pipe).ok());
         }
         let limit = self.limits.output;
         if let Some(pipe) = child.stdout.take() {

@@ -2,6 +2,7 @@
 //!
 //! Invariant: after `open` nothing in the work tree decides which repository is worked on.
 
+use crate::conversion::LineEnds;
 use crate::process::{Call, Git, Place};
 use crate::sealed::{Sealed, seal};
 use crate::{GitError, Oid, discover};
@@ -66,6 +67,15 @@ impl Repository {
     /// The work tree's own git folder: that of the repository, or one among its worktrees.
     pub fn git_dir(&self) -> &Path {
         &self.inner.git_dir
+    }
+
+    pub(crate) fn line_ends(&self) -> LineEnds {
+        self.inner.sealed.line_ends
+    }
+
+    /// Whether what the file system says of a file is what git would store of it, but for its content.
+    pub(crate) fn is_faithful(&self) -> bool {
+        self.inner.sealed.faithful
     }
 
     pub(crate) fn git(&self) -> &Git {

@@ -5,6 +5,7 @@
 //! keys, each of which can only describe how data is stored. So no hook, filter, driver, program,
 //! include or unknown key of the repository exists for git, whichever verb runs (the layout is that of git's own `git-new-workdir`).
 
+use crate::conversion::LineEnds;
 use crate::process::Place;
 use crate::{Git, GitError};
 use std::collections::BTreeMap;
@@ -40,6 +41,9 @@ pub(crate) struct Sealed {
     /// Hex digits of an object id.
     pub width: usize,
     pub bare: bool,
+    pub(crate) line_ends: LineEnds,
+    /// Modes, links and the case of names are in this repository as the file system has them.
+    pub(crate) faithful: bool,
     /// `core.worktree` as the repository says it; never used, only compared.
     pub work_tree: Option<String>,
 }
@@ -63,8 +67,16 @@ pub(crate) fn seal(git: &Git, common_dir: &Path) -> Result<Sealed, GitError> {
         link(&info.join(name), &common_dir.join("info").join(name))?;
     }
     let width = if said("extensions.objectformat") == Some("sha256") { 64 } else { 40 };
-    let bare = said("core.bare").is_some_and(truth);
-    Ok(Sealed { dir, width, bare, work_tree: config.get("core.worktree").cloned() })
+    let is = |key: &str| said(key).is_some_and(truth);
+    let bare = is("core.bare");
+    let autocrlf = is("core.autocrlf");
+    let line_ends = LineEnds {
+        inward: autocrlf || said("core.autocrlf") == Some("input"),
+        outward: autocrlf || said("core.eol") == Some("crlf"),
+    };
+    let kept = |key: &str| said(key).is_none_or(truth);
+    let faithful = kept("core.filemode") && kept("core.symlinks") && !is("core.ignorecase");
+    Ok(Sealed { dir, width, bare, line_ends, faithful, work_tree: config.get("core.worktree").cloned() })
 }
 
 /// The repository's own configuration file, without includes; the last of several values counts, as for git.

@@ -4,13 +4,15 @@
 //! cannot be led outside, into a directory of ours, and git works on the copies with an index of ours.
 
 use crate::commit::{Commit, signature};
-use crate::process::Call;
+use crate::conversion::Conversion;
+use crate::pour::{POURED_MIN, Poured};
+use crate::repository::oid;
 use crate::tree::named;
 use crate::{Author, GitError, Oid, Repository};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt};
 use model::{RepoPath, Timestamp};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -87,8 +89,8 @@ impl Repository {
         self.gather(parent, &there, &gone)
     }
 
-    /// The same of any number of files that are in the work tree, and of paths that are none there.
-    pub(crate) fn gather(
+    /// The same of files that are in the work tree, and of paths that are none there.
+    fn gather(
         &self,
         parent: Option<&Oid>,
         there: &BTreeSet<RepoPath>,
@@ -96,21 +98,75 @@ impl Repository {
     ) -> Result<Material, GitError> {
         let workshop = self.workshop()?;
         let index = workshop.path().join("index");
-        let base = self.tree_of(parent);
-        let read = self.call("read-tree").arg(base).index(&index).run();
-        if let Err(error) = read {
-            return Err(match parent {
-                Some(parent) => self.or_no_object(error, parent),
-                None => error,
-            });
-        }
+        self.lay_out_index(self.tree_of(parent), &index).map_err(|error| match parent {
+            Some(parent) => self.or_no_object(error, parent),
+            None => error,
+        })?;
         let ignored = self.ignored(there, &index)?;
-        let filtered = self.filtered(there, &index)?;
-        let copies = workshop.path().join("files");
+        let asked = || self.call("check-attr").index(&index);
+        let filtered = filtered(&self.conversions(asked, there)?);
+        let wanted = there.iter().filter(|path| !ignored.contains(*path) && !filtered.contains(*path));
+        let tree = self.with_copies(wanted, gone, (workshop.path(), &index))?;
+        Ok(Material {
+            tree,
+            ignored: ignored.into_iter().collect(),
+            filtered: filtered.into_iter().collect(),
+        })
+    }
+
+    /// The same of any number of files and paths that git has listed as changed, new or gone: none of them is ignored.
+    pub(crate) fn gather_listed(
+        &self,
+        parent: Option<&Oid>,
+        there: &BTreeSet<RepoPath>,
+        gone: &BTreeSet<RepoPath>,
+    ) -> Result<Material, GitError> {
+        let conversions = self.conversions(|| self.call("check-attr"), there)?;
+        let filtered = filtered(&conversions);
+        let wanted: BTreeMap<RepoPath, Conversion> =
+            conversions.into_iter().filter(|(_, one)| !one.filtered).collect();
+        let nothing = wanted.is_empty() && gone.is_empty();
+        let tree = if nothing {
+            parent
+                .map_or_else(|| oid("empty", self.empty_tree().as_bytes()), |parent| self.tree_at(parent))?
+        } else if wanted.len() >= POURED_MIN && self.is_faithful() {
+            let Poured { tree, left } = self.pour(parent, wanted, gone)?;
+            if left.is_empty() { tree } else { self.laid_on(tree.as_str(), &left, &BTreeSet::new())? }
+        } else {
+            self.laid_on(self.tree_of(parent), &wanted.into_keys().collect(), gone)?
+        };
+        Ok(Material { tree, ignored: Vec::new(), filtered: filtered.into_iter().collect() })
+    }
+
+    /// A tree with copies of these files and without what is gone.
+    fn laid_on(
+        &self,
+        tree: &str,
+        there: &BTreeSet<RepoPath>,
+        gone: &BTreeSet<RepoPath>,
+    ) -> Result<Oid, GitError> {
+        let workshop = self.workshop()?;
+        let index = workshop.path().join("index");
+        self.lay_out_index(tree, &index)?;
+        self.with_copies(there, gone, (workshop.path(), &index))
+    }
+
+    fn lay_out_index(&self, tree: &str, index: &Path) -> Result<(), GitError> {
+        self.call("read-tree").arg(tree).index(index).run().map(drop)
+    }
+
+    /// The index's tree with copies of these files and without what is gone.
+    fn with_copies<'a>(
+        &self,
+        there: impl IntoIterator<Item = &'a RepoPath>,
+        gone: &BTreeSet<RepoPath>,
+        (workshop, index): (&Path, &Path),
+    ) -> Result<Oid, GitError> {
+        let copies = workshop.join("files");
         std::fs::create_dir(&copies).map_err(|e| GitError::io("make the snapshot's directory", e))?;
         let source = self.work_tree()?;
         let mut names = Vec::new();
-        for path in there.iter().filter(|path| !ignored.contains(*path) && !filtered.contains(*path)) {
+        for path in there {
             copy(&source, path, &copies.join(path.as_str()))?;
             names.extend_from_slice(path.as_str().as_bytes());
             names.push(0);
@@ -118,16 +174,11 @@ impl Repository {
         if !gone.is_empty() {
             // Without a look at the work tree, where a folder or a link may have taken the name.
             let call = self.call("update-index").args(["--force-remove", "-z", "--stdin"]);
-            call.stdin(zero_separated(gone)).index(&index).work_tree(&copies).run()?;
+            call.stdin(zero_separated(gone)).index(index).work_tree(&copies).run()?;
         }
         let call = self.call("update-index").args(["--add", "--replace", "-z", "--stdin"]);
-        call.stdin(names).index(&index).work_tree(&copies).run()?;
-        let tree = self.write_tree(&index)?;
-        Ok(Material {
-            tree,
-            ignored: ignored.into_iter().collect(),
-            filtered: filtered.into_iter().collect(),
-        })
+        call.stdin(names).index(index).work_tree(&copies).run()?;
+        self.write_tree(index)
     }
 
     pub(crate) fn work_tree(&self) -> Result<Dir, GitError> {
@@ -161,25 +212,14 @@ impl Repository {
         Ok(split_zero(&answer.stdout).filter_map(|path| path.parse().ok()).collect())
     }
 
-    /// Paths whose attributes name a content filter.
-    fn filtered(&self, paths: &BTreeSet<RepoPath>, index: &Path) -> Result<BTreeSet<RepoPath>, GitError> {
-        let call = self.call("check-attr").args(["-z", "--stdin", "filter"]).stdin(zero_separated(paths));
-        filter_named(call.index(index))
-    }
-
-    /// The same by the user's own index.
+    /// Paths whose attributes name a content filter, by the user's own index.
     pub fn with_filter(&self, paths: &[RepoPath]) -> Result<BTreeSet<RepoPath>, GitError> {
-        filter_named(self.call("check-attr").args(["-z", "--stdin", "filter"]).stdin(zero_separated(paths)))
+        Ok(filtered(&self.conversions(|| self.call("check-attr"), paths)?))
     }
 }
 
-fn filter_named(call: Call<'_>) -> Result<BTreeSet<RepoPath>, GitError> {
-    let answer = call.run()?;
-    let tokens: Vec<String> = split_zero(&answer.stdout).collect();
-    let filtered = tokens.chunks(3).filter(|triple| {
-        triple.get(2).is_some_and(|value| !matches!(value.as_str(), "unspecified" | "unset" | "set"))
-    });
-    Ok(filtered.filter_map(|triple| triple.first()?.parse().ok()).collect())
+fn filtered(conversions: &BTreeMap<RepoPath, Conversion>) -> BTreeSet<RepoPath> {
+    conversions.iter().filter(|(_, one)| one.filtered).map(|(path, _)| path.clone()).collect()
 }
 
 /// True for a file or a link, false for nothing; refuses everything else, and what lies behind a

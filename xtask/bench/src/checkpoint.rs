@@ -36,7 +36,7 @@ fn refused(refusal: Refusal) -> String {
 async fn measure(order: &Order, root: &Path, repo: &Path) -> Result<(), String> {
     let data = root.join("data");
     configure(&data)?;
-    let (engine, place) = radar::engine(&data, repo).await?;
+    let (engine, place) = radar::engine(order, &data, repo).await?;
     let call = Call::user("bench");
     let agents = vec![AGENT.parse().map_err(|_| "the agent's name is none")?];
     let new = NewSession { repo: Some(place.id), agents, ..NewSession::default() };

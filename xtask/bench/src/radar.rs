@@ -1,8 +1,9 @@
 //! The conflict radar: twenty worktrees of a repository of twenty thousand files, one of which is edited.
 //!
-//! An edit is one of a session that was started by hand: its lock is taken on the bus, the file is written, and nobody says so.
-//! It is over when the conflict is in the list. Idle is what a minute costs in which nothing happens, and the share of the sweeps
-//! to come, which are paced by how long they take.
+//! Edits are in `edit`. Idle is what a minute costs in which nothing happens, and the share of the sweeps to come, which are paced
+//! by how long they take. Each case can be had alone by `--only=edit`, `idle` or `sweep`; all need the worktrees and one first sweep.
+
+mod edit;
 
 use crate::Order;
 use crate::process::{command, timed, told};
@@ -10,9 +11,10 @@ use crate::row::Row;
 use crate::sample::Samples;
 use crate::{say, scratch, tell};
 use bus::system::{SystemClock, SystemEntropy};
-use bus::{Liveness, LockRequest, NewRegistration};
 use engine::{Call, Engine, EngineOptions, NewRepo, NewWorktree};
-use model::{DEFAULT_WORKSPACE, DataRoot, LockMode, RegistrationId, Repo};
+use model::{DEFAULT_WORKSPACE, DataRoot, Repo, Vendor, WorktreeId};
+use scripted::{Scripted, ScriptedOptions};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,8 +22,6 @@ use std::time::{Duration, Instant};
 pub(crate) const FILES: usize = 20_000;
 const FILES_IN_FOLDER: usize = 50;
 const WORKTREES: usize = 20;
-/// An edit is seen by then, in milliseconds.
-const EDIT_MOST: f64 = 300.0;
 /// A sweep of all is over by then, in milliseconds.
 const SWEEP_MOST: f64 = 3_000.0;
 /// Percent of one core while nothing happens.
@@ -29,10 +29,17 @@ const IDLE_MOST: f64 = 1.0;
 /// How long the radar rests after a sweep, by how long that took, and at least; as the engine has it.
 const REST: f64 = 200.0;
 const REST_LEAST: f64 = 30.0;
-/// Between two edits, so that each finds the radar at rest.
-const PAUSE: Duration = Duration::from_millis(1_500);
-const LOOK_EVERY: Duration = Duration::from_millis(2);
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The agent that is driven, and the key of its scripted model.
+const DRIVEN: &str = "driven";
+const KEY: &str = "CODITECT_BENCH_KEY";
+/// Calls of a model in one turn, at most.
+const CALLS_MAX: u32 = 1_000;
+
+/// A worktree of the bench.
+struct Place {
+    id: WorktreeId,
+    path: PathBuf,
+}
 
 pub(crate) fn bench(order: &Order) -> Result<(), String> {
     let folder = scratch::folder(order, "radar-")?;
@@ -47,7 +54,7 @@ pub(crate) fn bench(order: &Order) -> Result<(), String> {
     runtime.block_on(measure(order, folder.path(), &repo))
 }
 
-/// A repository of [`FILES`] files, committed.
+/// A repository of [`FILES`] files, committed and packed as a clone is. It does not tidy itself up while something is measured.
 pub(crate) fn files(repo: &Path) -> Result<(), String> {
     let text: String = (1..=40).map(|line| format!("line {line} of a file as long as most\n")).collect();
     repository(repo, |at| format!("{at}\n{text}")).map(drop)
@@ -68,8 +75,12 @@ pub(crate) fn repository(repo: &Path, text: impl Fn(usize) -> String) -> Result<
     }
     for arguments in [
         &["init", "--quiet", "--initial-branch=main"][..],
+        &["config", "gc.auto", "0"],
+        &["config", "maintenance.auto", "false"],
         &["add", "--all"],
         &["-c", "user.name=Bench", "-c", "user.email=bench@localhost", "commit", "--quiet", "-m", "all"],
+        &["repack", "-a", "-d", "--quiet"],
+        &["prune-packed", "--quiet"],
     ] {
         let mut git = command("git");
         git.args(arguments).current_dir(repo);
@@ -79,23 +90,31 @@ pub(crate) fn repository(repo: &Path, text: impl Fn(usize) -> String) -> Result<
 }
 
 async fn measure(order: &Order, root: &Path, repo: &Path) -> Result<(), String> {
-    let (engine, places) = open(&root.join("data"), repo).await?;
+    let models = Scripted::start(ScriptedOptions::default()).map_err(|error| error.to_string())?;
+    configure(&root.join("data"), &models)?;
+    let (engine, repo, places) = open(order, &root.join("data"), repo).await?;
     let call = Call::user("bench");
     let refused = |refusal: model::Refusal| refusal.message;
-    let by_hand = somebody(&engine, &places[0])?;
+    let wanted = |case: &str| order.only.as_deref().is_none_or(|only| only.starts_with(case));
     // The first look at everything reads every file once.
     let begun = Instant::now();
     engine.sweep_conflicts(&call, None).await.map_err(refused)?;
     tell(&Row::new("radar", "first_sweep", "ms", "once", millis(begun.elapsed())));
-    sweeps(order, &engine, &places).await?;
-    edits(order, &engine, &places, by_hand).await?;
-    idle(order, &engine).await?;
+    if wanted("edit") {
+        edit::bench(order, &engine, &repo, &places).await?;
+    }
+    if wanted("idle") {
+        idle(order, &engine).await?;
+    }
+    if wanted("sweep") {
+        sweeps(order, &engine, &places).await?;
+    }
     engine.shutdown().await;
     Ok(())
 }
 
 /// Every worktree has a change of its own that is not committed.
-async fn sweeps(order: &Order, engine: &Engine, places: &[PathBuf]) -> Result<(), String> {
+async fn sweeps(order: &Order, engine: &Engine, places: &[Place]) -> Result<(), String> {
     let call = Call::user("bench");
     let (mut clean, mut busy) = (Samples::default(), Samples::default());
     for turn in 0..if order.quick { 3 } else { 10 } {
@@ -103,8 +122,8 @@ async fn sweeps(order: &Order, engine: &Engine, places: &[PathBuf]) -> Result<()
         engine.sweep_conflicts(&call, None).await.map_err(|refusal| refusal.message)?;
         clean.add(begun.elapsed());
         for (at, place) in places.iter().enumerate() {
-            change(&place.join(file(at * FILES_IN_FOLDER)), turn)?;
-            change(&place.join(file(15_000)), turn * places.len() + at)?;
+            change(&place.path.join(file(at * FILES_IN_FOLDER)), turn)?;
+            change(&place.path.join(file(15_000)), turn * places.len() + at)?;
         }
         let begun = Instant::now();
         engine.sweep_conflicts(&call, None).await.map_err(|refusal| refusal.message)?;
@@ -121,48 +140,6 @@ async fn sweeps(order: &Order, engine: &Engine, places: &[PathBuf]) -> Result<()
         &Row::new("radar", "sweep_all_changed", "ms", "p50", busy.millis(0.5)).at_most(SWEEP_MOST).note(all),
     );
     tell(&Row::new("radar", "sweep_all_changed", "ms", "max", busy.millis(1.0)).at_most(SWEEP_MOST));
-    Ok(())
-}
-
-async fn edits(order: &Order, engine: &Engine, places: &[PathBuf], me: RegistrationId) -> Result<(), String> {
-    let mut samples = Samples::default();
-    for turn in 0..if order.quick { 10 } else { 50 } {
-        // A file that another worktree has changed, and this one has not.
-        let name = file((turn + 100) * FILES_IN_FOLDER);
-        change(&places[1].join(&name), 1)?;
-        engine.sweep_conflicts(&Call::user("bench"), None).await.map_err(|refusal| refusal.message)?;
-        tokio::time::sleep(PAUSE).await;
-        let request = LockRequest {
-            worktree: places[0].display().to_string(),
-            paths: vec![name.clone()],
-            mode: LockMode::Exclusive,
-            holder: me,
-            ttl: Duration::from_secs(60),
-        };
-        let acquired = engine.bus().acquire(&request).map_err(|error| error.to_string())?;
-        tokio::time::sleep(PAUSE).await;
-        change(&places[0].join(&name), 2)?;
-        let begun = Instant::now();
-        while !engine
-            .conflicts(None)
-            .map_err(|refusal| refusal.message)?
-            .iter()
-            .any(|one| one.paths.iter().any(|path| path.as_str() == name))
-        {
-            if begun.elapsed() > PATIENCE {
-                return Err(format!("nobody saw the edit of {name}"));
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        samples.add(begun.elapsed());
-        for lock in acquired.locks {
-            engine.bus().release(lock.token, me).map_err(|error| error.to_string())?;
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    let note = format!("from the file's change to the list of conflicts, {} edits by hand", samples.len());
-    tell(&Row::new("radar", "edit", "ms", "p50", samples.millis(0.5)).at_most(EDIT_MOST).note(&note));
-    tell(&Row::new("radar", "edit", "ms", "p95", samples.millis(0.95)).at_most(EDIT_MOST));
     Ok(())
 }
 
@@ -207,20 +184,44 @@ pub(crate) fn change(file: &Path, mark: usize) -> Result<(), String> {
     std::fs::write(file, format!("changed {mark} here\n{rest}")).map_err(failed)
 }
 
+/// As it was committed.
+fn put_back(place: &Path) -> Result<(), String> {
+    let mut git = command("git");
+    git.args(["restore", "--worktree", "--", "."]).current_dir(place);
+    timed(git).map(drop)
+}
+
+/// An agent whose model says what the prompt tells it to.
+fn configure(root: &Path, models: &Scripted) -> Result<(), String> {
+    let agent = json!({"vendor": "anthropic", "driver": "native", "model": "a-model", "permissions": "all",
+        "base_url": models.base_url(Vendor::Anthropic), "api_key_env": KEY});
+    let config =
+        json!({"agents": {DRIVEN: agent}, "limits": {"max_iterations": CALLS_MAX}, "titles": "words"});
+    let path = DataRoot::new(root).config();
+    let folder = path.parent().ok_or("the configuration has no folder")?;
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&path, config.to_string()))
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
 fn millis(took: Duration) -> f64 {
     took.as_secs_f64() * 1_000.0
 }
 
 /// An engine of this program alone, and the repository in it.
-pub(crate) async fn engine(root: &Path, repo: &Path) -> Result<(Engine, Repo), String> {
+pub(crate) async fn engine(order: &Order, root: &Path, repo: &Path) -> Result<(Engine, Repo), String> {
     std::fs::create_dir_all(root).map_err(|error| error.to_string())?;
     let options = EngineOptions {
         data_root: DataRoot::new(root),
         workspace: DEFAULT_WORKSPACE.to_owned(),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
-        executable: std::env::current_exe().map_err(|error| error.to_string())?,
-        environment: Arc::new(|name| (name == "PATH").then(|| told(name)).flatten()),
+        executable: order.coditect.clone(),
+        environment: Arc::new(|name| match name {
+            KEY => Some("a-key-of-no-value".to_owned()),
+            "PATH" => told(name),
+            _ => None,
+        }),
         version: env!("CARGO_PKG_VERSION"),
     };
     let refused = |refusal: model::Refusal| refusal.message;
@@ -231,31 +232,16 @@ pub(crate) async fn engine(root: &Path, repo: &Path) -> Result<(Engine, Repo), S
     Ok((engine, repo))
 }
 
-async fn open(root: &Path, repo: &Path) -> Result<(Engine, Vec<PathBuf>), String> {
-    let (engine, repo) = engine(root, repo).await?;
+async fn open(order: &Order, root: &Path, repo: &Path) -> Result<(Engine, Repo, Vec<Place>), String> {
+    let (engine, repo) = engine(order, root, repo).await?;
     let (call, refused) = (Call::user("bench"), |refusal: model::Refusal| refusal.message);
     let mut places = Vec::new();
     for at in 0..WORKTREES {
         let name = format!("w{at:02}");
         let new = NewWorktree { repo: repo.id, name, branch: None, from: None, checkout: None };
         let made = engine.add_worktree(&call, new).await.map_err(refused)?;
-        places.push(PathBuf::from(made.path));
+        let id = made.id.ok_or("a worktree that was made has no id")?;
+        places.push(Place { id, path: PathBuf::from(made.path) });
     }
-    Ok((engine, places))
-}
-
-/// A session that was started by hand in a worktree.
-fn somebody(engine: &Engine, place: &Path) -> Result<RegistrationId, String> {
-    let pid = std::process::id();
-    let starttime = bus::system::process_start(pid).ok_or("this process has no start time")?;
-    let new = NewRegistration {
-        id: None,
-        agent: "codex".to_owned(),
-        vendor: "openai".to_owned(),
-        model: None,
-        session: None,
-        worktree: Some(place.display().to_string()),
-        liveness: Liveness::Process { pid, starttime },
-    };
-    engine.bus().register(new).map(|one| one.id).map_err(|error| error.to_string())
+    Ok((engine, repo, places))
 }

@@ -169,6 +169,45 @@ fn the_fencing_check_looks_at_everything() {
 }
 
 #[test]
+fn of_locks_given_back_together_those_that_were_lost_are_named() {
+    let stage = Stage::new();
+    let (a, b) = (stage.agent("a"), stage.agent("b"));
+    let first = stage.bus.acquire(&exclusive(a, &["x", "y"])).unwrap().locks;
+    let broken = first[1].token;
+    stage.bus.break_lock(broken).unwrap();
+    let taken = stage.bus.acquire(&exclusive(b, &["y"])).unwrap().locks.remove(0).token;
+    let short = LockRequest { ttl: TTL / 4, ..exclusive(a, &["z"]) };
+    let over = stage.bus.acquire(&short).unwrap().locks.remove(0).token;
+    stage.clock.advance(TTL / 2);
+    let lost = stage.bus.release_each(&[first[0].token, broken, taken, over], a).unwrap();
+    assert_eq!(
+        lost,
+        [
+            LockLost::Gone { token: broken },
+            LockLost::NotYours { token: taken, owner: b },
+            LockLost::Expired { token: over }
+        ]
+    );
+    assert_eq!(tokens(&stage.bus.locks(None).unwrap()), [taken], "whatever was a's is free, and b's is b's");
+    assert_eq!(stage.bus.release_each(&[], a).unwrap(), []);
+}
+
+#[test]
+fn who_waits_has_what_several_locks_kept_from_it() {
+    let stage = Stage::new();
+    let (a, b) = (stage.agent("a"), stage.agent("b"));
+    let held = tokens(&stage.bus.acquire(&exclusive(a, &["x", "y"])).unwrap().locks);
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| stage.bus.acquire_wait(&exclusive(b, &["y", "x"]), TTL, &mut |_| ()));
+        while stage.bus.waits().unwrap().is_empty() {
+            std::thread::yield_now();
+        }
+        assert_eq!(stage.bus.release_each(&held, a).unwrap(), []);
+        assert_eq!(waits.join().unwrap().unwrap().locks.len(), 2);
+    });
+}
+
+#[test]
 fn a_broken_lock_is_gone_for_its_holder() {
     let stage = Stage::new();
     let a = stage.agent("a");

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// How long a restore may take with its locks.
 const HOLD_TTL: Duration = Duration::from_secs(15 * 60);
-/// More files than this are one lock on everything: each lock is taken and given back by a write of its own.
+/// More files than this are one lock on everything: each lock is a row, and asked for with so many others at most.
 const SINGLE_LOCKS_MAX: usize = bus::LOCK_PATHS_MAX;
 /// Everything there is.
 const EVERYTHING: &str = "**";
@@ -106,10 +106,16 @@ impl Hold {
 
     /// Gives back what was taken for this.
     pub(super) fn release(&self, shared: &Shared) {
-        for (_, lock) in self.locks.iter().filter(|(_, lock)| !self.given.contains(&lock.token)) {
-            if let Err(error) = shared.bus.release(lock.token, self.holder) {
-                tracing::debug!(%error, "a lock of a restore goes when its time is over");
-            }
+        let taken = self.locks.iter().map(|(_, lock)| lock.token);
+        let taken: Vec<u64> = taken.filter(|token| !self.given.contains(token)).collect();
+        if taken.is_empty() {
+            return;
+        }
+        match shared.bus.release_each(&taken, self.holder) {
+            Ok(lost) => lost.iter().for_each(|error| {
+                tracing::debug!(%error, "a lock of a restore was lost before its end");
+            }),
+            Err(error) => tracing::debug!(%error, "the locks of a restore go when their time is over"),
         }
     }
 }

@@ -6,9 +6,12 @@
 use crate::writer;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt};
+use git::{Content, Standing};
 use model::{Entropy, KeptFile, Refusal, RepoPath};
 use serde::{Deserialize, Serialize};
-use std::io::{ErrorKind, Read};
+use std::ffi::OsStr;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Bytes read at a time.
@@ -48,23 +51,39 @@ impl Ground {
         print_in(&dir, name)
     }
 
-    /// Writes the file that is to come under a name of its own at the top of the worktree, from which it is renamed later.
-    pub(super) fn stage(&self, from: &Path, entropy: &dyn Entropy) -> Result<String, Refusal> {
+    /// Writes the file that is to come under a name of its own at the top of the worktree, from which it is renamed later. Gives
+    /// the name, and what the file is in a word.
+    pub(super) fn stage(
+        &self,
+        content: &Content<'_>,
+        entropy: &dyn Entropy,
+    ) -> Result<(String, String), Refusal> {
         let name = writer::unfinished_name(entropy);
-        let staged = self.stage_as(from, &name);
+        let staged = self.stage_as(content, &name).and_then(|()| word_of(content));
         if staged.is_err() {
             // It may not have come to be.
             let _ = self.root.remove_file(&name);
         }
-        staged.map(|()| name)
+        staged.map(|word| (name, word))
     }
 
-    fn stage_as(&self, from: &Path, name: &str) -> Result<(), Refusal> {
+    fn stage_as(&self, content: &Content<'_>, name: &str) -> Result<(), Refusal> {
+        let (mode, bytes) = match content {
+            Content::At(from) => return self.stage_copy(from, name),
+            Content::Bytes(Standing::Link, target) => {
+                return self.root.symlink_contents(OsStr::from_bytes(target), name).map_err(writer::io);
+            }
+            Content::Bytes(Standing::Executable, bytes) => (0o777, bytes),
+            Content::Bytes(_, bytes) => (0o666, bytes),
+        };
+        // What the user's umask leaves of it, as of a file that git checks out.
+        let mut options = OpenOptions::new();
+        let opened = self.root.open_with(name, options.write(true).create_new(true).mode(mode));
+        opened.map_err(writer::io)?.write_all(bytes).map_err(writer::io)
+    }
+
+    fn stage_copy(&self, from: &Path, name: &str) -> Result<(), Refusal> {
         let meta = from.symlink_metadata().map_err(writer::io)?;
-        if meta.is_symlink() {
-            let target = std::fs::read_link(from).map_err(writer::io)?;
-            return self.root.symlink_contents(target, name).map_err(writer::io);
-        }
         let mut source = std::fs::File::open(from).map_err(writer::io)?;
         let mut options = OpenOptions::new();
         let opened = self.root.open_with(name, options.write(true).create_new(true).mode(0o600));
@@ -152,12 +171,24 @@ impl Ground {
     }
 }
 
-/// What a file outside of any worktree is, in the same word.
-pub(super) fn print_of(folder: &Path, path: &RepoPath) -> Result<Option<String>, Refusal> {
-    Ground { root: Dir::open_ambient_dir(folder, ambient_authority()).map_err(writer::io)? }.print(path)
+/// What a file of a tree will be, in the same word.
+pub(super) fn word_of(content: &Content<'_>) -> Result<String, Refusal> {
+    let (kind, bytes) = match content {
+        Content::Bytes(Standing::Link, target) => ('l', target),
+        Content::Bytes(Standing::Executable, bytes) => ('x', bytes),
+        Content::Bytes(_, bytes) => ('f', bytes),
+        Content::At(file) => {
+            let (folder, name) = (file.parent().unwrap_or(file), file.file_name().unwrap_or_default());
+            let dir = Dir::open_ambient_dir(folder, ambient_authority()).map_err(writer::io)?;
+            let word = print_in(&dir, Path::new(name))?;
+            return word.ok_or_else(|| Refusal::internal("what git wrote is not there"));
+        }
+    };
+    Ok(format!("{kind}{}", writer::hash(bytes)))
 }
 
-fn print_in(dir: &Dir, name: &str) -> Result<Option<String>, Refusal> {
+fn print_in(dir: &Dir, name: impl AsRef<Path>) -> Result<Option<String>, Refusal> {
+    let name = name.as_ref();
     let meta = match dir.symlink_metadata(name) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(writer::io(error)),
@@ -208,8 +239,8 @@ mod tests {
     }
 
     fn step(ground: &Ground, at: &str, from: Option<&Path>) -> (Step, Option<String>) {
-        let staged = from.map(|from| ground.stage(from, &SeededEntropy::default()).unwrap());
-        let after = staged.as_ref().map(|name| ground.print(&path(name)).unwrap().unwrap());
+        let staged = from.map(|from| ground.stage(&Content::At(from), &SeededEntropy::default()).unwrap());
+        let (staged, after) = staged.unzip();
         (Step { path: path(at), before: ground.print(&path(at)).unwrap(), after }, staged)
     }
 
@@ -230,6 +261,28 @@ mod tests {
         ground.unstage(&staged.unwrap());
         assert_eq!(std::fs::read_to_string(dir.path().join("full/mine")).unwrap(), "mine");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_is_staged_is_what_was_said_of_it() {
+        let (dir, beside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (ground, from) = (Ground::open(dir.path()).unwrap(), beside.path().join("run"));
+        std::fs::write(&from, "run").unwrap();
+        std::fs::set_permissions(&from, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let entropy = SeededEntropy::default();
+        let mut words = Vec::new();
+        for content in [
+            Content::At(&from),
+            Content::Bytes(Standing::Executable, b"run"),
+            Content::Bytes(Standing::File, b"run"),
+            Content::Bytes(Standing::Link, b"../run"),
+        ] {
+            let (name, word) = ground.stage(&content, &entropy).unwrap();
+            assert_eq!(ground.print(&path(&name)).unwrap().as_ref(), Some(&word), "{content:?}");
+            words.push(word);
+        }
+        assert_eq!(words[0], words[1]);
+        assert!(words[1] != words[2] && words[2] != words[3]);
     }
 
     #[test]

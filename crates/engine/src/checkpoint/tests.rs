@@ -1,7 +1,7 @@
 //! Checkpoints of a real repository, without agents.
 
 use super::restore::NewCheckpointRestore;
-use super::{bundle, expire, restore};
+use super::{bundle, carry, expire, restore};
 use crate::stage::Stage;
 use crate::{Call, Caller, Engine, NewBundleImport, NewCheckpoint};
 use bus::LockRequest;
@@ -194,6 +194,54 @@ async fn only_the_wanted_paths_come_back_and_two_are_compared() {
     assert!(later.point.unwrap().parent.is_some());
 }
 
+/// Another session has the file locked.
+fn held_by_kimi(place: &Place, path: &str) {
+    let bus = &place.stage.shared.bus;
+    let new = bus::NewRegistration {
+        id: None,
+        agent: "kimi".to_owned(),
+        vendor: "moonshot".to_owned(),
+        model: None,
+        session: None,
+        worktree: Some(place.repo.path.clone()),
+        liveness: bus::Liveness::Lease { ttl: PATIENCE },
+    };
+    let request = LockRequest {
+        worktree: place.repo.path.clone(),
+        paths: vec![path.to_owned()],
+        mode: LockMode::Exclusive,
+        holder: bus.register(new).unwrap().id,
+        ttl: PATIENCE,
+    };
+    bus.acquire(&request).unwrap();
+}
+
+/// More than go under locks of their own, unless somebody holds another file.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_files_come_back_under_one_lock_and_under_many() {
+    const MANY: usize = bus::LOCK_PATHS_MAX + 10;
+    let place = Place::new();
+    let all =
+        |text: &dyn Fn(usize) -> String| (0..MANY).all(|n| place.read(&format!("many/{n}")) == Some(text(n)));
+    place.write(".gitattributes", "*.win text eol=crlf\n");
+    place.write("x.win", "one\r\n");
+    (0..MANY).for_each(|n| place.write(&format!("many/{n}"), "one\n"));
+    let kept = place.create("before").await;
+    (0..MANY).for_each(|n| place.write(&format!("many/{n}"), &format!("two {n}\n")));
+    place.write("x.win", "two\r\n");
+    let back = place.restore(kept.id, &[]).await.unwrap();
+    assert_eq!((back.files.len(), back.kept.as_slice()), (MANY + 1, &[][..]));
+    assert!(all(&|_| "one\n".to_owned()));
+    assert_eq!(place.read("x.win").as_deref(), Some("one\r\n"));
+    place.nothing_is_left();
+    held_by_kimi(&place, "a");
+    let forth = place.restore(back.before.unwrap(), &[]).await.unwrap();
+    assert_eq!((forth.files.len(), forth.kept.as_slice()), (MANY + 1, &[][..]));
+    assert!(all(&|n| format!("two {n}\n")));
+    assert_eq!(place.read("x.win").as_deref(), Some("two\r\n"));
+    assert_eq!(place.engine.locks().unwrap().len(), 1, "kimi's alone");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_another_session_holds_is_not_touched_unless_somebody_says_so() {
     let place = Place::new();
@@ -201,26 +249,7 @@ async fn a_file_that_another_session_holds_is_not_touched_unless_somebody_says_s
     place.write("a", "theirs\n");
     place.write("b", "two\n");
     let shared = &place.stage.shared;
-    let other = shared
-        .bus
-        .register(bus::NewRegistration {
-            id: None,
-            agent: "kimi".to_owned(),
-            vendor: "moonshot".to_owned(),
-            model: None,
-            session: None,
-            worktree: Some(place.repo.path.clone()),
-            liveness: bus::Liveness::Lease { ttl: Duration::from_secs(60) },
-        })
-        .unwrap();
-    let request = LockRequest {
-        worktree: place.repo.path.clone(),
-        paths: vec!["a".to_owned()],
-        mode: LockMode::Exclusive,
-        holder: other.id,
-        ttl: Duration::from_secs(60),
-    };
-    shared.bus.acquire(&request).unwrap();
+    held_by_kimi(&place, "a");
     let refused = place.restore(kept.id, &[]).await.unwrap_err();
     assert_eq!(
         (refused.code.as_ref(), refused.message.contains("kimi holds a")),
@@ -350,7 +379,7 @@ async fn a_restore_that_was_cut_off_is_finished_at_the_next_start() {
     })
     .await;
     assert_eq!(shared.store.read(|view| view.open_restores()).unwrap().len(), 1);
-    let said = restore::mend(shared).await.unwrap();
+    let said = carry::mend(shared).await.unwrap();
     assert!(said[0].contains("is finished now: 2 files"), "{said:?}");
     assert_eq!(
         (place.read("a").as_deref(), place.read("b").as_deref(), place.read("dir/c").as_deref()),
@@ -363,7 +392,7 @@ async fn a_restore_that_was_cut_off_is_finished_at_the_next_start() {
     let end = end.unwrap();
     assert_eq!((end.files, end.kept[0].path.as_str()), (2, "dir/c"));
     assert!(shared.store.read(|view| view.open_restores()).unwrap().is_empty());
-    assert!(restore::mend(shared).await.unwrap().is_empty());
+    assert!(carry::mend(shared).await.unwrap().is_empty());
     let left = std::fs::read_dir(shared.workspace.runs()).unwrap().flatten();
     assert!(left.map(|entry| entry.file_name()).all(|name| !name.to_string_lossy().starts_with("restore-")));
     place.restore(end.before, &["a"]).await.unwrap();
@@ -590,7 +619,7 @@ async fn a_restore_that_has_begun_waits_for_a_busy_writer() {
     let going = Arc::clone(&shared);
     let restored = shared
         .tasks
-        .spawn(async move { restore::go_on(&going, Actor::System, begun, PATIENCE).await.map(drop) });
+        .spawn(async move { carry::go_on(&going, Actor::System, begun, PATIENCE).await.map(drop) });
     while shared.writers.turned_away.load(Ordering::Relaxed) == 0 && !restored.is_finished() {
         tokio::task::yield_now().await;
     }
@@ -609,7 +638,7 @@ async fn a_restore_that_finds_no_place_is_undone() {
     let begun = restore::begun(shared, &kept, &place.repo.path).await;
     assert!(!place.engine.locks().unwrap().is_empty());
     let go = busy_writer(&place);
-    let undone = restore::go_on(shared, Actor::System, begun, Duration::ZERO).await;
+    let undone = carry::go_on(shared, Actor::System, begun, Duration::ZERO).await;
     let refusal = undone.err().unwrap();
     assert_eq!((refusal.code.as_ref(), refusal.kind), ("writer_busy", model::RefusalKind::Busy));
     assert!(refusal.message.contains("nothing was restored"), "{refusal}");
@@ -634,7 +663,7 @@ async fn a_restore_that_cannot_be_finished_after_a_crash_keeps_no_lock() {
     // What is to come back is lost meanwhile.
     let (folder, name) = blob.trim().split_at(2);
     std::fs::remove_file(place.root.join(".git/objects").join(folder).join(name)).unwrap();
-    let said = restore::mend(shared).await.unwrap();
+    let said = carry::mend(shared).await.unwrap();
     assert!(said[0].contains("cannot be finished"), "{said:?}");
     place.nothing_is_left();
 }

@@ -3,7 +3,7 @@
 
 use super::back::{Trouble, hand_back};
 use super::gather::{Found, Ready, gather};
-use super::{change, trial};
+use super::{change, stands, trial};
 use crate::checkpoint;
 use crate::engine::Shared;
 use crate::worktree::bring;
@@ -17,7 +17,7 @@ use model::{
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
-use store::{MergeRow, View};
+use store::MergeRow;
 use tokio_util::sync::CancellationToken;
 
 /// How often a branch may move away under a finished check before the entry is put off.
@@ -55,7 +55,7 @@ pub(super) async fn run(
         Ok(repo) => repo,
         Err(refusal) => {
             for row in batch {
-                end(shared, change(&row, MergeState::Failed, refusal.message.clone())).await?;
+                stands(shared, change(&row, MergeState::Failed, refusal.message.clone())).await?;
             }
             return Ok(());
         }
@@ -63,15 +63,6 @@ pub(super) async fn run(
     let attempt = Attempt { shared, repo, running, cancel };
     let ready = attempt.begin(batch).await?;
     attempt.land_all(ready).await
-}
-
-/// How an entry stands from now on, if it is still open; says whether it was.
-async fn end(shared: &Arc<Shared>, change: MergeChange) -> Result<bool, Refusal> {
-    let still = move |view: &View<'_>| {
-        let open = view.merge(change.merge)?.is_some_and(|row| !row.state.is_terminal());
-        Ok(if open { vec![Event::MergeChanged(change.clone())] } else { Vec::new() })
-    };
-    Ok(!shared.conclude(Actor::System, still).await?.records.is_empty())
 }
 
 impl Attempt<'_> {
@@ -88,7 +79,7 @@ impl Attempt<'_> {
                     one.row.attempt += 1;
                     let text = format!("tried for the {} time", ordinal(one.row.attempt));
                     // It may have been canceled while it was looked at.
-                    if end(self.shared, change(&one.row, MergeState::Running, text)).await? {
+                    if stands(self.shared, change(&one.row, MergeState::Running, text)).await? {
                         ready.push(one);
                     }
                 }
@@ -98,7 +89,7 @@ impl Attempt<'_> {
                 }
                 Found::Later(row, why) => self.put_off(&row, why).await?,
                 Found::Over(row, why) => {
-                    end(self.shared, change(&row, MergeState::Failed, why)).await?;
+                    stands(self.shared, change(&row, MergeState::Failed, why)).await?;
                 }
             }
         }
@@ -115,7 +106,7 @@ impl Attempt<'_> {
         }
         // It was not tried, or not to its end, through nobody's fault.
         let attempt = row.attempt.saturating_sub(u32::from(row.state == MergeState::Running));
-        end(self.shared, MergeChange { attempt, ..change(row, MergeState::Queued, why) }).await.map(drop)
+        stands(self.shared, MergeChange { attempt, ..change(row, MergeState::Queued, why) }).await.map(drop)
     }
 
     /// Gives it back to whoever made it. Where they have no room for it now it waits, as it `stands`, and keeps nobody else.
@@ -175,7 +166,8 @@ impl Attempt<'_> {
                 }
                 Err(refusal) => {
                     for one in &pile.on_it {
-                        end(self.shared, change(&one.row, MergeState::Failed, refusal.to_string())).await?;
+                        stands(self.shared, change(&one.row, MergeState::Failed, refusal.to_string()))
+                            .await?;
                     }
                 }
             }
@@ -203,7 +195,7 @@ impl Attempt<'_> {
         let mut left = Vec::new();
         for one in group {
             if self.is_canceled(std::slice::from_ref(&one)) {
-                end(self.shared, change(&one.row, MergeState::Canceled, "canceled".to_owned())).await?;
+                stands(self.shared, change(&one.row, MergeState::Canceled, "canceled".to_owned())).await?;
             } else {
                 left.push(one);
             }
@@ -265,7 +257,7 @@ impl Attempt<'_> {
                 }
                 Off::TooMuch(error) => {
                     let text = too_much(&one.row, &error);
-                    end(self.shared, change(&one.row, MergeState::Failed, text)).await?;
+                    stands(self.shared, change(&one.row, MergeState::Failed, text)).await?;
                 }
                 Off::Later(error) => {
                     self.put_off(&one.running(), error.to_string()).await?;

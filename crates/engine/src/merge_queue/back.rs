@@ -1,7 +1,7 @@
 //! Handing back: whoever made what does not land is told what is wrong: as a task in its own session, or by a notice when it was
 //! started by hand.
 
-use super::change;
+use super::{change, stands};
 use crate::actor::Mail;
 use crate::engine::Shared;
 use crate::message::{check_queue, new_task, user_message};
@@ -164,7 +164,7 @@ async fn tell(shared: &Arc<Shared>, row: &MergeRow, said: MergeChange) -> Result
     if told == 0 {
         return over(shared, said, row.attempt).await;
     }
-    conclude(shared, said).await
+    stands(shared, said).await.map(drop)
 }
 
 /// Says it to everybody who lives in the worktree. How many were told.
@@ -232,16 +232,7 @@ pub(super) async fn over(shared: &Arc<Shared>, said: MergeChange, attempt: u32) 
         true => format!("given up after {attempt} tries: {}", said.text),
         false => said.text,
     };
-    conclude(shared, MergeChange { state: MergeState::Failed, text, ..said }).await
-}
-
-/// While it is open.
-async fn conclude(shared: &Arc<Shared>, change: MergeChange) -> Result<(), Refusal> {
-    let still = move |view: &View<'_>| {
-        let open = view.merge(change.merge)?.is_some_and(|row| !row.state.is_terminal());
-        Ok(if open { vec![Event::MergeChanged(change.clone())] } else { Vec::new() })
-    };
-    shared.conclude(Actor::System, still).await.map(drop)
+    stands(shared, MergeChange { state: MergeState::Failed, text, ..said }).await.map(drop)
 }
 
 /// The first of them, and how many more there are.

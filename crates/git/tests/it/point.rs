@@ -2,9 +2,10 @@
 
 use crate::world::{AT, World, paths};
 use git::{
-    Change, GitError, Keep, Kept, LINE_MAX, Oid, Repository, Standing, UNTRACKED_BYTES_MAX,
+    Change, Content, GitError, Keep, Kept, LINE_MAX, Oid, Repository, Standing, UNTRACKED_BYTES_MAX,
     UNTRACKED_FILE_MAX,
 };
+use model::RepoPath;
 use std::os::unix::fs::symlink;
 use testkit::TempRepo;
 
@@ -138,11 +139,131 @@ fn trees_are_compared_and_their_files_unpacked_outside() {
         ]
     );
     let before = world.picture();
-    let unpacked = world.open.unpack(&from, &paths(&["a", "gone", "link", "never/was"])).unwrap();
-    assert_eq!(std::fs::read_to_string(unpacked.folder().join("a")).unwrap(), "one\ntwo\n");
-    assert_eq!(std::fs::read_to_string(unpacked.folder().join("gone")).unwrap(), "1\n");
-    assert_eq!(std::fs::read_dir(unpacked.folder()).unwrap().count(), 2, "what is wanted and there");
+    let held = contents(&world, &from, &["a", "gone", "link", "never/was"]);
+    let held: Vec<_> =
+        held.iter().map(|(path, kind, text)| (path.as_str(), *kind, text.as_slice())).collect();
+    let file = Some(Standing::File);
+    assert_eq!(held, [("a", file, &b"one\ntwo\n"[..]), ("gone", file, b"1\n")], "what is wanted and there");
+    let held = contents(&world, &to, &["link"]);
+    assert_eq!(held, [("link".to_owned(), Some(Standing::Link), b"a".to_vec())]);
     assert_eq!(world.picture(), before);
+}
+
+/// Paths, what they are unless git wrote them into a folder, and what is in them.
+fn contents(world: &World, tree: &Oid, wanted: &[&str]) -> Vec<(String, Option<Standing>, Vec<u8>)> {
+    let mut held = Vec::new();
+    let take = |path: &RepoPath, content: Content<'_>| {
+        let (standing, bytes) = match content {
+            Content::Bytes(standing, bytes) => (Some(standing), bytes.to_vec()),
+            Content::At(file) => (None, std::fs::read(file).unwrap()),
+        };
+        held.push((path.to_string(), standing, bytes));
+        Ok::<(), GitError>(())
+    };
+    world.open.contents(tree, &paths(wanted), take).unwrap();
+    held
+}
+
+/// What `git add --all` makes of the same work tree.
+fn added(world: &World) -> String {
+    world.repo.git(&["add", "--all"]);
+    world.repo.git(&["write-tree"]).trim().to_owned()
+}
+
+fn many(world: &World, text: &str) {
+    (0..40).for_each(|n| world.repo.write(&format!("many/{n:02}"), &format!("{n} {text}\n")));
+}
+
+#[test]
+fn many_files_at_once_make_the_tree_that_git_makes_of_them() {
+    let attributes =
+        "*.auto text=auto\n*.win text eol=crlf\n*.id ident\n*.wide working-tree-encoding=UTF-16LE\n";
+    let files = [(".gitattributes", attributes), (".gitignore", "*.log\n"), ("was/in", "1"), ("file", "1")];
+    let world = World::with(&files);
+    many(&world, "first");
+    for (name, text) in [
+        ("x.auto", "a\r\nb\n"),
+        ("y.auto", "plain\n"),
+        ("x.win", "a\r\nb\r\n"),
+        ("x.id", "$Id: 123 $\n"),
+        ("x.wide", "a\0b\0\n\0"),
+        ("cr", "a\r\n"),
+        ("noise.log", "not wanted\n"),
+        ("a \"quoted\" näme", "1"),
+        ("\"", "2"),
+        ("file.d/in", "3"),
+        ("empty", ""),
+    ] {
+        world.repo.write(name, text);
+    }
+    // A file where a folder was, and a folder where a file was.
+    world.repo.remove("was/in");
+    std::fs::remove_dir(world.repo.path().join("was")).unwrap();
+    world.repo.write("was", "a file");
+    world.repo.remove("file");
+    world.repo.write("file/in", "a folder");
+    symlink("/etc", world.repo.path().join("link")).unwrap();
+    let run = world.repo.path().join("many/00");
+    std::fs::set_permissions(&run, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let large = std::fs::File::create(world.repo.path().join("large")).unwrap();
+    large.set_len(5 * 1024 * 1024).unwrap();
+    let before = world.picture();
+    let survey = world.open.survey().unwrap();
+    assert_eq!(world.picture(), before);
+    assert_eq!(survey.left_out, 0);
+    let objects = || world.repo.git(&["count-objects", "-v"]);
+    let written = objects();
+    assert_eq!(world.open.survey().unwrap().tree, survey.tree);
+    assert_eq!(objects(), written, "what is looked at twice is written once");
+    assert!(world.repo.git(&["for-each-ref", "refs/coditect"]).is_empty(), "nothing points there");
+    assert_eq!(survey.tree.as_str(), added(&world));
+    let large: &[&str] = &["large"];
+    assert_eq!(contents(&world, &survey.tree, large)[0].1, None, "it lies in a folder while it is looked at");
+    for (path, kind) in [("x.win", None), ("x.id", None), ("x.wide", None), ("x.auto", Some(Standing::File))]
+    {
+        let held = contents(&world, &survey.tree, &[path]);
+        assert_eq!(held[0].1, kind, "{path}");
+    }
+    assert_eq!(contents(&world, &survey.tree, &["x.win"])[0].2, b"a\r\nb\r\n");
+    assert_eq!(contents(&world, &survey.tree, &["many/00"])[0].1, Some(Standing::Executable));
+}
+
+#[test]
+fn many_removals_and_an_unborn_branch_are_trees_as_well() {
+    let world = World::new(TempRepo::new());
+    many(&world, "unborn");
+    let survey = world.open.survey().unwrap();
+    assert_eq!(survey.tree.as_str(), added(&world));
+    world.repo.git(&["commit", "-qm", "all"]);
+    std::fs::remove_dir_all(world.repo.path().join("many")).unwrap();
+    (0..40).for_each(|n| world.repo.write(&format!("other/{n}"), "1"));
+    assert_eq!(world.open.survey().unwrap().tree.as_str(), added(&world));
+}
+
+#[test]
+fn a_file_that_git_knows_is_kept_though_it_is_ignored() {
+    let world = World::with(&[(".gitignore", "*.log\n"), ("a", "1")]);
+    world.repo.write("kept.log", "1");
+    world.repo.git(&["add", "--force", "kept.log"]);
+    world.repo.write("noise.log", "1");
+    let kept = keep(&world.open, None);
+    assert_eq!(listed(&world, &kept.commit), [".gitignore", "a", "kept.log"]);
+}
+
+#[test]
+fn where_modes_are_not_the_file_systems_git_has_the_word() {
+    let world = World::with(&[("a", "1")]);
+    many(&world, "first");
+    world.repo.git(&["add", "--all"]);
+    world.repo.git(&["commit", "-qm", "all"]);
+    world.repo.git(&["config", "core.filemode", "false"]);
+    many(&world, "second");
+    for n in 0..40 {
+        let path = world.repo.path().join(format!("many/{n:02}"));
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let open = world.git.open(world.repo.path()).unwrap();
+    assert_eq!(open.survey().unwrap().tree.as_str(), added(&world));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //! memory it then has.
 
 use super::corpus::{self, Reader};
-use super::{settled, told};
 use super::wire::Wire;
+use super::{settled, told};
 use crate::process::{Served, command, port};
 use crate::row::Row;
 use crate::sample::{P99_MIN, Samples};
