@@ -237,7 +237,7 @@ impl Place {
             let title = format!("Change {name}{round}");
             let times =
                 log.lines().filter(|subject| *subject == title || subject.starts_with(&format!("{title} ")));
-            assert_eq!(times.count(), 1, "{moment:?}: {title} in {log}");
+            assert_eq!(times.count(), 1, "{moment:?}: {title} in {log}: {over:#?}");
             assert_eq!(self.repo.read(&format!("{name}{round}.txt")), "two\n", "{moment:?}");
         }
         assert_eq!(log.lines().count(), 2 + 4 * (round + 1), "{moment:?}: {log}");
