@@ -486,9 +486,13 @@ mod tests {
         let unauthorized = json!({"message": "401", "codexErrorInfo": "unauthorized"});
         assert_eq!(end("failed", unauthorized), Ending::NotLoggedIn);
         let failed = |message: &str| Ending::Trouble(message.into());
+        let broken =
+            json!({"message": "broken", "codexErrorInfo": "badRequest", "additionalDetails": "wholly"});
+        assert_eq!(end("failed", broken), failed("broken: wholly"));
         let limit =
             json!({"message": "limit", "codexErrorInfo": "usageLimitExceeded", "additionalDetails": "wait"});
-        assert_eq!(end("failed", limit), failed("limit: wait"));
+        let limit_of = Limit { message: "limit: wait".to_owned(), until: None };
+        assert_eq!(end("failed", limit), Ending::Limited(limit_of));
         assert_eq!(end("failed", Value::Null), failed("it gave no reason"));
         let retry = json!({"method": "error", "params": {"threadId": "thread-1", "willRetry": true,
             "error": {"message": "Reconnecting... 1/5"}}});

@@ -3,7 +3,7 @@
 use crate::coordinating_apart::{FILES, SETTLE, apart, cleared, handed_back};
 use crate::scene::Scene;
 use engine::{PlanView, TaskView};
-use model::{PlanId, PlanState, SessionId, TaskKind, TaskState};
+use model::{Event, PlanId, PlanState, SessionId, TaskKind, TaskState};
 use std::path::Path;
 
 /// Three tasks: gemini's changes `shared.txt` and b.txt, claude's come after it. Where both sides stand in a file, `settle` is done.
@@ -159,6 +159,29 @@ async fn a_user_who_commits_again_meanwhile_is_settled_with_once_more() {
     assert!(subjects[..3].iter().all(|subject| subject.starts_with("Change")), "{subjects:?}");
     assert_eq!(contest.refs(), "");
     assert_eq!(scene.engine().plans(*session).unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_settled_after_the_tests_have_run_is_tested_once_more() {
+    let contest = Contest::new(Some(&["grep", "-q", "gemini", "shared.txt"]), SETTLE).await;
+    let Contest { scene, plan, .. } = &contest;
+    // Not committed, it is in the way of the landing only.
+    scene.repo.write("shared.txt", "user\n");
+    contest.go();
+    let tested = || scene.events().iter().filter(|event| matches!(event, Event::PlanTested(_))).count();
+    scene
+        .until("it is said what is in the way", || {
+            scene.engine().plan(*plan).unwrap().text.filter(|text| text.contains("shared.txt"))
+        })
+        .await;
+    assert_eq!((scene.engine().plan(*plan).unwrap().state, tested()), (PlanState::Testing, 1));
+    contest.commit("shared.txt", "user\n");
+    let (over, kept) = cleared(scene, *plan).await;
+    assert_eq!((over.state, kept), (PlanState::Completed, Vec::new()), "{:?} {:#?}", over.text, over.tasks);
+    assert_eq!(settles(&over), [("Change b (settled with the branch)".to_owned(), 1)]);
+    assert_eq!(tested(), 2, "what was made on top of the user's commit was not tested before");
+    assert_eq!(scene.repo.read("shared.txt"), "user\ngemini\n");
+    assert_eq!(contest.refs(), "");
 }
 
 #[tokio::test(flavor = "multi_thread")]

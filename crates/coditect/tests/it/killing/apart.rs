@@ -113,8 +113,8 @@ impl Place {
         let (works, go, settling, settle) = (mark("works"), mark("go"), mark("settling"), mark("settle"));
         let wait = |file: &str| format!("until test -e '{file}'; do sleep 0.02; done");
         let shared = format!("shared{round}.txt");
-        // What is done again after a kill finds what it did.
-        let line = format!("grep -q gemini {shared} || echo gemini >> {shared}; echo two > b{round}.txt");
+        // What is done again after a kill finds what it did. Two angles would end the directive.
+        let line = format!("grep -q gemini {shared} || echo gemini | tee -a {shared}; echo two > b{round}.txt");
         let b = format!(
             "<<for gemini>><<bash if grep -qE '^[<]{{7}} ' {shared}; then touch '{settling}'; {}; sed -i -E '/^[<=>]{{7}}/d' {shared}; \
              else {line}; fi>><<say Changed b.>><<end>>",
@@ -237,7 +237,7 @@ impl Place {
             let title = format!("Change {name}{round}");
             let times =
                 log.lines().filter(|subject| *subject == title || subject.starts_with(&format!("{title} ")));
-            assert_eq!(times.count(), 1, "{moment:?}: {title} in {log}");
+            assert_eq!(times.count(), 1, "{moment:?}: {title} in {log}: {over:#?}");
             assert_eq!(self.repo.read(&format!("{name}{round}.txt")), "two\n", "{moment:?}");
         }
         assert_eq!(log.lines().count(), 2 + 4 * (round + 1), "{moment:?}: {log}");
