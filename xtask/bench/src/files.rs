@@ -15,14 +15,15 @@ use std::time::{Duration, Instant};
 
 /// Verbs and nouns that names in the files are made of.
 const VERBS: [&str; 20] = [
-    "check", "open", "close", "read", "write", "find", "make", "keep", "drop", "count", "sort", "merge", "split",
-    "load", "store", "send", "take", "give", "move", "lock",
+    "check", "open", "close", "read", "write", "find", "make", "keep", "drop", "count", "sort", "merge",
+    "split", "load", "store", "send", "take", "give", "move", "lock",
 ];
 const NOUNS: [&str; 50] = [
-    "room", "file", "page", "row", "table", "index", "word", "line", "path", "name", "user", "agent", "task", "turn",
-    "board", "card", "zone", "note", "event", "clock", "queue", "batch", "frame", "token", "key", "value", "list",
-    "tree", "node", "edge", "graph", "plan", "step", "stage", "scene", "disk", "cache", "stream", "socket", "port",
-    "host", "route", "field", "block", "chunk", "digest", "cursor", "branch", "commit", "worktree",
+    "room", "file", "page", "row", "table", "index", "word", "line", "path", "name", "user", "agent", "task",
+    "turn", "board", "card", "zone", "note", "event", "clock", "queue", "batch", "frame", "token", "key",
+    "value", "list", "tree", "node", "edge", "graph", "plan", "step", "stage", "scene", "disk", "cache",
+    "stream", "socket", "port", "host", "route", "field", "block", "chunk", "digest", "cursor", "branch",
+    "commit", "worktree",
 ];
 const LINES: usize = 40;
 /// A worktree that was looked at since is not looked at again, as the engine has it, and a little more.
