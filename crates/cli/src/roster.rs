@@ -72,15 +72,10 @@ pub(crate) fn label(one: &Presence) -> String {
 }
 
 fn list(some: &[&Presence]) -> String {
-    let shown: Vec<String> = some
-        .iter()
-        .take(CANDIDATES_MAX)
-        .map(|one| format!("{} ({}, {})", label(one), one.registration.vendor, one.vitality.as_str()))
-        .collect();
-    match some.len().checked_sub(CANDIDATES_MAX) {
-        Some(more) if more > 0 => format!("{} and {more} more", shown.join(", ")),
-        _ => shown.join(", "),
-    }
+    let (shown, more) = some.split_at(some.len().min(CANDIDATES_MAX));
+    let words =
+        |one: &&Presence| format!("{} ({}, {})", label(one), one.registration.vendor, one.vitality.as_str());
+    model::named(shown.iter().map(words), more.len())
 }
 
 #[cfg(test)]

@@ -70,12 +70,8 @@ impl LeftOut {
             Self::Files { named, more } => (named, *more),
             Self::Unknown => return Some("git did not say what else is in the worktree".to_owned()),
         };
-        let mut names: Vec<String> = named.iter().map(RepoPath::to_string).collect();
-        if more > 0 {
-            names.push(format!("{more} more"));
-        }
         let seen = if tested { ", though the tests saw it" } else { "" };
-        Some(format!("not committed{seen}: {}", names.join(", ")))
+        Some(format!("not committed{seen}: {}", model::named(named, more)))
     }
 }
 

@@ -335,7 +335,7 @@ impl Shared {
             let command = command.clone();
             let closing = Commit::new(actor.clone(), move |view| command(view)).key(key.clone()).closing();
             let refusal = match self.hand_in(closing).await {
-                Err(refusal) if matches!(refusal.kind, RefusalKind::Full | RefusalKind::Busy) => refusal,
+                Err(refusal) if refusal.passes() => refusal,
                 concluded => return concluded,
             };
             if self.stopping.is_cancelled() {

@@ -89,10 +89,8 @@ fn not_committed(changed: &[&str]) -> String {
     if changed.is_empty() {
         return " Everything is committed.".to_owned();
     }
-    let named = changed.iter().take(CHANGED_NAMED).copied().collect::<Vec<_>>().join(", ");
-    let more = changed.len().saturating_sub(CHANGED_NAMED);
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    format!(" Not committed: {named}{more}.")
+    let (named, more) = changed.split_at(changed.len().min(CHANGED_NAMED));
+    format!(" Not committed: {}.", model::named(named, more.len()))
 }
 
 fn rules(driver: Driver, repo: Option<&Repo>, kind: TaskKind) -> String {

@@ -290,11 +290,7 @@ fn merged(agents: &[AgentName], candidates: &[Candidate<'_>], at: usize, names: 
 fn cut(text: &mut String) {
     const MARK: &str = "\n[cut]";
     if text.len() > MERGED_INSTRUCTIONS_MAX {
-        let mut end = MERGED_INSTRUCTIONS_MAX - MARK.len();
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
+        text.truncate(text.floor_char_boundary(MERGED_INSTRUCTIONS_MAX - MARK.len()));
         text.push_str(MARK);
     }
 }

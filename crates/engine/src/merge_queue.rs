@@ -19,6 +19,7 @@ pub(crate) use owner::{Queues, keep, mend};
 use crate::engine::Shared;
 use crate::message::check_priority;
 use crate::order::{self, Goal};
+use crate::worktree::merge::check_message;
 use crate::{Call, Engine, checkpoint};
 use model::{
     Actor, AgentName, Event, MergeChange, MergeEntry, MergeId, MergeMode, MergeOrder, MergePlace, MergeState,
@@ -32,8 +33,6 @@ use store::{MergeRow, View};
 pub const MERGE_QUEUE_MAX: usize = 256;
 /// Ended entries that are listed, at most.
 const ENDED_MAX: usize = 200;
-/// Longest message of a merge commit, in bytes.
-const MESSAGE_MAX: usize = 16 * 1024;
 
 /// Whose work is to land.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,12 +73,7 @@ impl Engine {
     /// Puts a worktree into the queue of its repo. What is in it need not be finished before its turn comes.
     pub async fn add_merge(&self, call: &Call, new: NewMerge) -> Result<MergeRow, Refusal> {
         check_priority(new.priority)?;
-        if let Some(message) =
-            new.message.as_ref().filter(|text| text.len() > MESSAGE_MAX || text.trim().is_empty())
-        {
-            let message = format!("a message has 1 to {MESSAGE_MAX} bytes, and this one {}", message.len());
-            return Err(Refusal::invalid("message_invalid", message));
-        }
+        check_message(new.message.as_deref())?;
         let Place { repo, name, path, worktree, session, agent } =
             self.place(&self.allowed(call, &new)?).await?;
         let into = self.target_branch(&repo, &path, new.into.clone()).await?;

@@ -27,8 +27,7 @@ use calls::Look;
 use lock_requests::LockRequests;
 use model::{
     Actor, AgentName, Cursor, Event, Message, MessageDraft, ModelCall, Participant, ParticipantStatus,
-    Refusal, RefusalKind, RegistrationId, Repo, RepoPath, Role, RunId, StatusChange, Task, TurnId,
-    TurnOutcome, Usage,
+    Refusal, RegistrationId, Repo, RepoPath, Role, RunId, StatusChange, Task, TurnId, TurnOutcome, Usage,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -156,7 +155,7 @@ pub(crate) async fn take(shared: &Arc<Shared>, order: Order, inbox: mpsc::Receiv
         Ok(Some(driver)) => driver.drive(inbox).await,
         Ok(None) => Ok(()),
         // There may be room or time later; the task waits for it.
-        Err(refusal) if matches!(refusal.kind, RefusalKind::Full | RefusalKind::Busy) => {
+        Err(refusal) if refusal.passes() => {
             tracing::warn!(task = %order.task.id, %refusal, "a turn cannot begin now");
             tokio::time::sleep(START_PAUSE).await;
             Ok(())

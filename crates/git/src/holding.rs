@@ -77,12 +77,8 @@ impl Holding {
 
     /// Some of the files that are not committed.
     pub fn dirty_words(&self) -> String {
-        let mut names: Vec<String> = self.dirty.iter().take(NAMED_MAX).map(RepoPath::to_string).collect();
-        let more = self.unnamable + self.dirty.len().saturating_sub(NAMED_MAX);
-        if more > 0 {
-            names.push(format!("{more} more"));
-        }
-        names.join(", ")
+        let (named, more) = self.dirty.split_at(self.dirty.len().min(NAMED_MAX));
+        model::named(named, self.unnamable + more.len())
     }
 }
 

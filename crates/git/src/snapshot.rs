@@ -278,10 +278,7 @@ fn copy(source: &Dir, path: &RepoPath, to: &Path) -> Result<(), GitError> {
 
 /// The message with a `Co-authored-by` trailer per co-author that is not the author.
 fn message(snapshot: &Snapshot<'_>) -> String {
-    let mut end = snapshot.message.len().min(MESSAGE_MAX);
-    while !snapshot.message.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = snapshot.message.floor_char_boundary(MESSAGE_MAX);
     let mut message = snapshot.message[..end].replace('\0', "").trim().to_owned();
     let mut named = vec![snapshot.author];
     for co_author in snapshot.co_authors {

@@ -25,6 +25,7 @@ mod layout;
 mod lock;
 mod merge_queue;
 mod message;
+mod named;
 mod notice;
 mod path;
 mod permission;
@@ -83,6 +84,7 @@ pub use merge_queue::{
     MergeStyle,
 };
 pub use message::{Block, CostSource, Message, MessageDraft, PROMPT_MAX, Role, Usage};
+pub use named::named;
 pub use notice::{CHANNEL_MAX, Channel, Envelope, NOTICE_PAYLOAD_MAX, Notice};
 pub use path::{REPO_PATH_MAX, RepoPath, RepoPathError};
 pub use permission::{

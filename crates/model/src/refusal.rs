@@ -61,6 +61,11 @@ impl Refusal {
         Self::new(RefusalKind::Conflict, code, message)
     }
 
+    /// There may be room or time later: to try again is no mistake.
+    pub fn passes(&self) -> bool {
+        matches!(self.kind, RefusalKind::Busy | RefusalKind::Full)
+    }
+
     pub fn internal(error: impl fmt::Display) -> Self {
         Self::new(RefusalKind::Internal, "internal", error.to_string())
     }
@@ -73,3 +78,16 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_full_or_busy_passes_and_nothing_else() {
+        use RefusalKind::{Busy, Conflict, Forbidden, Full, Internal, Invalid, NotFound, Unavailable};
+        let passes = |kind: &RefusalKind| Refusal::new(*kind, "x", "").passes();
+        let all = [Invalid, NotFound, Conflict, Forbidden, Busy, Full, Unavailable, Internal];
+        assert_eq!(all.into_iter().filter(passes).collect::<Vec<_>>(), [Busy, Full]);
+    }
+}

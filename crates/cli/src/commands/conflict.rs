@@ -105,11 +105,7 @@ pub(super) fn word(kind: ConflictKind) -> &'static str {
 }
 
 pub(super) fn files(paths: &[RepoPath], more: u32) -> String {
-    let mut names: Vec<String> = paths.iter().map(ToString::to_string).collect();
-    if more > 0 {
-        names.push(format!("{more} more"));
-    }
-    names.join(", ")
+    model::named(paths, more as usize)
 }
 
 fn between(one: &protocol::Conflict) -> String {

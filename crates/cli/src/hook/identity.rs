@@ -168,10 +168,7 @@ const fn vendor(cli: Cli) -> Vendor {
 /// As much of a vendor's word as a registration takes.
 fn clipped(text: &str) -> String {
     let clean: String = text.chars().filter(|c| !c.is_control()).collect();
-    let mut end = clean.len().min(bus::LABEL_MAX);
-    while !clean.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = clean.floor_char_boundary(bus::LABEL_MAX);
     if end == 0 { "unnamed".to_owned() } else { clean[..end].to_owned() }
 }
 

@@ -83,11 +83,7 @@ impl Wish {
 }
 
 fn clip(command: &str) -> &str {
-    let mut end = command.len().min(COMMAND_MAX);
-    while !command.is_char_boundary(end) {
-        end -= 1;
-    }
-    &command[..end]
+    &command[..command.floor_char_boundary(COMMAND_MAX)]
 }
 
 fn wishes(command: &str, top: &str, inside: &str) -> Vec<Wish> {

@@ -6,12 +6,16 @@
 //! Each row is done three times, once by each face, on nouns of its own that are alike. Then the answers are compared, field by field,
 //! and what the journal says of the user's doings, without ids and times.
 
+mod answering;
 mod artifact;
 mod board;
 mod checkpoint;
+mod context;
 mod file;
 mod lineage;
+mod merge;
 mod plan;
+mod script;
 mod session;
 mod task;
 mod worktree;
@@ -53,19 +57,15 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("export_data", "is maintenance"),
     ("list_events", "is how this test looks at the others"),
     ("watch", "is how this test looks at the others"),
-    ("list_agents", "shows the configuration"),
     ("get_agent_stats", "is for the user; agents pay for every tool: engine/tests/it/archiving.rs counts"),
     ("list_live_turns", "is about now, and gone at the next look"),
     ("list_participants", "is a part of the session"),
-    ("steer_task", "needs an agent that works: engine/tests/it/driven.rs"),
-    ("answer_task", "needs an agent that asks: engine/tests/it/prompting.rs"),
     ("list_permissions", "needs an agent that asks: permissions are tested with runs"),
     ("get_permission", "as list_permissions"),
     ("decide_permission", "as list_permissions"),
     ("list_permission_rules", "as list_permissions"),
     ("remove_permission_rule", "as list_permissions"),
     ("get_cost", "sums up what agents used"),
-    ("export_session", "is a file of the user's, and no answer: server/tests/it/artifacts.rs"),
     ("import_session", "reads a file of the user's: server/tests/it/artifacts.rs"),
     ("put_artifact", "takes bytes and no JSON: server/tests/it/artifacts.rs"),
     ("get_artifact_content", "gives bytes and no JSON: server/tests/it/artifacts.rs"),
@@ -74,20 +74,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("get_plan", "as list_plans"),
     ("cancel_plan", "as list_plans"),
     ("list_registrations", "is the bus's own: mcp_stdio.rs"),
-    ("list_locks", "is the bus's own: mcp_stdio.rs"),
     ("acquire_locks", "is the bus's own: mcp_stdio.rs"),
     ("release_lock", "is the bus's own: mcp_stdio.rs"),
-    ("list_notices", "is the bus's own: mcp_stdio.rs"),
-    ("publish_notice", "is the bus's own: mcp_stdio.rs"),
     ("list_inbox", "is the bus's own: mcp_stdio.rs"),
     ("ack_notice", "is the bus's own: mcp_stdio.rs"),
     ("list_receipts", "is the bus's own: mcp_stdio.rs"),
     ("list_channels", "is the bus's own: mcp_stdio.rs"),
-    ("list_context", "is the bus's own: mcp_stdio.rs"),
-    ("set_context", "is the bus's own: mcp_stdio.rs"),
-    ("get_context", "is the bus's own: mcp_stdio.rs"),
-    ("list_context_versions", "is the bus's own: mcp_stdio.rs"),
-    ("watch_context", "is the bus's own: mcp_stdio.rs"),
     ("start_import", "reads the user's transcripts: importing.rs"),
     ("get_import", "as start_import"),
     ("cancel_import", "as start_import"),
@@ -95,27 +87,13 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("land_session", "needs agents that change files: isolation.rs"),
     ("remove_worktree", "needs agents that change files: isolation.rs"),
     ("prune_worktrees", "needs agents that change files: isolation.rs"),
-    ("list_scripts", "reads scripts a repository brings: engine/tests/it/worktrees.rs"),
-    ("trust_scripts", "as list_scripts"),
-    ("list_conflicts", "needs worktrees that are in each other's way: conflicts.rs"),
-    ("sweep_conflicts", "as list_conflicts"),
-    ("list_merges", "needs worktrees with work in them: merging.rs"),
-    ("add_merge", "as list_merges"),
-    ("get_merge", "as list_merges"),
-    ("cancel_merge", "as list_merges"),
-    ("move_merge", "as list_merges"),
-    ("run_merges", "as list_merges"),
-    ("list_tasks", "shows the tasks of everybody"),
     ("resume_vendor", "needs a vendor that takes no calls: engine/tests/it/limits.rs"),
 ];
 
 /// Tools of the daemon that are in no row: why, and in which tests they are called.
 const TOOLS_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("worktree_prune", "looks at the worktrees of all repositories", "coditect/tests/it/isolation.rs"),
-    ("conflict_list", "needs worktrees that are in each other's way", "coditect/tests/it/conflicts.rs"),
     ("artifact_put", "takes text where HTTP takes bytes", "server/tests/it/artifacts.rs"),
-    ("merge_add", "needs worktrees with work in them", "coditect/tests/it/merging.rs"),
-    ("merge_list", "as merge_add", "coditect/tests/it/merging.rs"),
 ];
 
 /// One use case and the ways to it. `{name}` stands for what the row's stage has made.
@@ -178,10 +156,18 @@ enum Stage {
     Pool,
     /// The same, and it is claimed.
     Claimed,
+    /// As quiet; and `parity.{session}` is shared.
+    Shared,
+    /// As quiet; and something was said on `to.{session}`.
+    Told,
     /// A repository at `{path}` that is not registered; it may be called `{slug}`.
     Checkout,
     /// The same, registered.
     Repo,
+    /// The same; besides, the user has locked a file of it.
+    Locked,
+    /// As repo; besides, it has a script, whose hash is `{hash}`.
+    Scripted,
     /// As repo; besides, git has made a worktree of it at `{foreign}`.
     Foreign,
     /// As repo; besides, `{session}` is in it, of which `{checkpoint}` was kept, and a file was changed since.
@@ -190,6 +176,10 @@ enum Stage {
     Worktree,
     /// As worktree; besides, a commit is in it that is nowhere else.
     Unlanded,
+    /// The same; besides, `{merge}` is held in the queue for it.
+    Merging,
+    /// As worktree; besides, the same line was changed in it and in the checkout.
+    Colliding,
     /// As worktree, and in the trash.
     Trashed,
 }
@@ -199,12 +189,16 @@ fn rows() -> Vec<Row> {
         session::rows(),
         lineage::rows(),
         task::rows(),
+        answering::rows(),
         plan::rows(),
         worktree::rows(),
         checkpoint::rows(),
         board::rows(),
         artifact::rows(),
         file::rows(),
+        merge::rows(),
+        script::rows(),
+        context::rows(),
     ]
     .into_iter()
     .flatten()
@@ -269,6 +263,12 @@ impl Place {
         if stage > Stage::Checkout {
             self.made("/repos", &json!({ "path": path, "slug": slug }));
         }
+        if stage == Stage::Locked {
+            context::lock(self, &slug);
+        }
+        if stage == Stage::Scripted {
+            names.insert("hash", script::write(self, &repo, &slug));
+        }
         if stage == Stage::Foreign {
             let foreign = repo.beside("foreign").to_str().unwrap().to_owned();
             repo.git(&["worktree", "add", "--quiet", "-b", "foreign", &foreign]);
@@ -285,11 +285,17 @@ impl Place {
             let made = self.made("/worktrees", &json!({ "repo": slug, "name": "feat" }));
             let session = json!({ "title": "Parity", "agents": ["claude"], "repo": slug });
             names.extend([("worktree", id(&made)), ("session", id(&self.made("/sessions", &session)))]);
-            if stage == Stage::Unlanded {
+            if matches!(stage, Stage::Unlanded | Stage::Merging) {
                 let at = made["path"].as_str().unwrap();
                 std::fs::write(Path::new(at).join("b.txt"), "two\n").unwrap();
                 repo.git(&["-C", at, "add", "b.txt"]);
                 repo.git(&["-C", at, "commit", "--quiet", "--message", "second"]);
+            }
+            if stage == Stage::Merging {
+                names.insert("merge", merge::hold(self, &names["worktree"]));
+            }
+            if stage == Stage::Colliding {
+                merge::collide(self, made["path"].as_str().unwrap(), &names["path"]);
             }
             if stage == Stage::Trashed {
                 self.made(&format!("/worktrees/{}/remove", names["worktree"]), &json!({}));
@@ -328,6 +334,8 @@ impl Place {
                     self.made("/pool/claim", &json!({ "task": task, "holder": "w" }));
                 }
             }
+            Stage::Shared => context::share(self, &session),
+            Stage::Told => context::tell(self, &session),
             Stage::Board => board::stage(self, &session, &mut names),
             Stage::Archived => drop(self.made(&format!("/sessions/{session}/archive"), &Value::Null)),
             _ => unreachable!("it is a stage of a repository"),
@@ -497,11 +505,10 @@ fn by_tool(place: &Place, agent: &mut Agent, row: &Row, tool: &str, arguments: &
     Made::of(&answer, &place.doings(&after), &names)
 }
 
-#[test]
-fn a_use_case_is_the_same_by_every_face() {
+fn the_same_by_every_face(rows: impl Iterator<Item = Row>) {
     let place = Place::new();
     let mut agent = Agent::start(&place.home, &[]);
-    for row in rows() {
+    for row in rows {
         let http = by_http(&place, &row);
         if !row.refused.is_empty() {
             assert_eq!(http.doings, Vec::<Value>::new(), "{}: what is refused leaves nothing", row.operation);
@@ -513,6 +520,16 @@ fn a_use_case_is_the_same_by_every_face() {
             assert_eq!(http, by_tool, "{}: HTTP and the tool {tool}", row.operation);
         }
     }
+}
+
+#[test]
+fn a_use_case_is_the_same_by_every_face() {
+    the_same_by_every_face(rows().into_iter().filter(|row| row.stage < Stage::Checkout));
+}
+
+#[test]
+fn a_use_case_of_repositories_is_the_same_by_every_face() {
+    the_same_by_every_face(rows().into_iter().filter(|row| row.stage >= Stage::Checkout));
 }
 
 #[test]

@@ -343,12 +343,13 @@ fn restless() -> Refusal {
         .hint("wait for the turns that work there, or cancel them, and restore again")
 }
 
+/// Files in the way that are named.
+const BLOCKED_NAMED: usize = 5;
+
 fn blocked(paths: &[&RepoPath]) -> Refusal {
-    let mut names: Vec<String> = paths.iter().take(5).map(ToString::to_string).collect();
-    if paths.len() > names.len() {
-        names.push(format!("{} more", paths.len() - names.len()));
-    }
-    let message = format!("files that no checkpoint holds are in the way: {}", names.join(", "));
+    let (named, more) = paths.split_at(paths.len().min(BLOCKED_NAMED));
+    let named = model::named(named, more.len());
+    let message = format!("files that no checkpoint holds are in the way: {named}");
     Refusal::conflict("restore_in_the_way", message)
         .hint("they are ignored, too large or filtered: move them away, or restore other paths")
 }

@@ -11,8 +11,8 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use git::{GitError, Landing, Oid, REF_PREFIX, Touchdown};
 use model::{
-    Actor, Event, MergeChange, MergeId, MergeState, MergeStyle, Refusal, RefusalKind, Repo, RepoId, RepoPath,
-    TestReport, WorktreeMerged,
+    Actor, Event, MergeChange, MergeId, MergeState, MergeStyle, Refusal, Repo, RepoId, RepoPath, TestReport,
+    WorktreeMerged,
 };
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -112,9 +112,7 @@ impl Attempt<'_> {
     /// Gives it back to whoever made it. Where they have no room for it now it waits, as it `stands`, and keeps nobody else.
     async fn returned(&self, tried: &MergeRow, stands: &MergeRow, trouble: Trouble) -> Result<(), Refusal> {
         match hand_back(self.shared, tried, trouble).await {
-            Err(refusal) if matches!(refusal.kind, RefusalKind::Full | RefusalKind::Busy) => {
-                self.put_off(stands, refusal.message).await
-            }
+            Err(refusal) if refusal.passes() => self.put_off(stands, refusal.message).await,
             given => given,
         }
     }
@@ -376,7 +374,7 @@ enum Checked {
 /// Of the user's or of somebody at work, and to be waited for.
 pub(crate) fn is_in_the_way(refusal: &Refusal) -> bool {
     matches!(refusal.code.as_ref(), "lock_held" | "checkout_in_the_way" | "worktree_in_use" | "branch_moved")
-        || matches!(refusal.kind, RefusalKind::Full | RefusalKind::Busy)
+        || refusal.passes()
 }
 
 /// Why it is never tried again, and what can be done.

@@ -9,7 +9,7 @@ use crate::plan::title_of;
 use crate::session::visible;
 use model::{
     Actor, Block, Channel, Event, MERGE_PATHS_MAX, MERGE_TRIES, MergeChange, MergeState, Message,
-    ParticipantId, Refusal, RefusalKind, RegistrationId, RepoPath, SessionId, Task, TestReport,
+    ParticipantId, Refusal, RegistrationId, RepoPath, SessionId, Task, TestReport,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -114,7 +114,7 @@ pub(super) async fn hand_back(shared: &Arc<Shared>, row: &MergeRow, trouble: Tro
             Ok(())
         }
         // It is tried again, and handed back when there is room.
-        Err(refusal) if matches!(refusal.kind, RefusalKind::Busy | RefusalKind::Full) => Err(refusal),
+        Err(refusal) if refusal.passes() => Err(refusal),
         // Its session is gone.
         Err(refusal) => {
             tracing::info!(%refusal, "what did not land could not be handed back");
@@ -237,11 +237,10 @@ pub(super) async fn over(shared: &Arc<Shared>, said: MergeChange, attempt: u32) 
 
 /// The first of them, and how many more there are.
 pub(crate) fn named(paths: &[RepoPath]) -> String {
-    let names: Vec<&str> = paths.iter().take(NAMED_MAX).map(RepoPath::as_str).collect();
-    match paths.len().saturating_sub(NAMED_MAX) {
-        0 if names.is_empty() => "files without a name for us".to_owned(),
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names.join(", ")),
+    let (named, more) = paths.split_at(paths.len().min(NAMED_MAX));
+    match named.is_empty() {
+        true => "files without a name for us".to_owned(),
+        false => model::named(named, more.len()),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::checkpoint;
 use crate::engine::Shared;
 use crate::worktree::nobody_works;
 use git::Oid;
-use model::{MergeState, Refusal, RefusalKind, Repo};
+use model::{MergeState, Refusal, Repo};
 use std::path::Path;
 use store::MergeRow;
 
@@ -40,9 +40,7 @@ pub(super) fn gather(shared: &Shared, repo: &Repo, row: MergeRow) -> Found {
         Ok(Ok(head)) => Found::Ready(Ready { row, head }),
         Ok(Err(trouble)) => Found::Back(row, trouble),
         Err(refusal) if refusal.code == "worktree_in_use" => Found::Later(row, refusal.message),
-        Err(refusal) if matches!(refusal.kind, RefusalKind::Full | RefusalKind::Busy) => {
-            Found::Later(row, refusal.message)
-        }
+        Err(refusal) if refusal.passes() => Found::Later(row, refusal.message),
         Err(refusal) => Found::Over(row, refusal.to_string()),
     }
 }

@@ -87,7 +87,8 @@ async fn a_queue_has_an_end_and_takes_a_worktree_once() {
     engine.add_merge(&user, new(made[0])).await.unwrap();
     assert_eq!(engine.add_merge(&user, new(made[0])).await.unwrap_err().code, "merge_queued");
     assert_eq!(engine.add_merge(&user, new(made[1])).await.unwrap_err().code, "queue_full");
-    let long = NewMerge { message: Some("x".repeat(MESSAGE_MAX + 1)), ..new(made[1]) };
+    let long =
+        NewMerge { message: Some("x".repeat(crate::worktree::merge::MESSAGE_MAX + 1)), ..new(made[1]) };
     assert_eq!(engine.add_merge(&user, long).await.unwrap_err().code, "message_invalid");
     let nowhere = NewMerge { into: Some("nowhere".to_owned()), ..new(made[1]) };
     assert_eq!(engine.add_merge(&user, nowhere).await.unwrap_err().code, "no_branch");

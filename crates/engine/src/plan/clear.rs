@@ -8,7 +8,7 @@ use super::worktree::all;
 use crate::Engine;
 use crate::engine::Shared;
 use crate::merge_queue::trial;
-use model::{Actor, Event, KeptWorktree, PlanClearing, Refusal, RefusalKind, Repo};
+use model::{Actor, Event, KeptWorktree, PlanClearing, Refusal, Repo};
 use std::sync::Arc;
 use store::{PlanRow, TaskRow, View};
 
@@ -41,8 +41,7 @@ pub(super) async fn clear(
     for worktree in all(shared, &row.plan)? {
         let (id, name, path) = (worktree.id, worktree.name.clone(), worktree.path.clone());
         let Err(refusal) = engine.retire_worktree(worktree).await else { continue };
-        let passes = matches!(refusal.kind, RefusalKind::Busy | RefusalKind::Full)
-            || (refusal.code == "worktree_in_use" && failed_before < TRIES);
+        let passes = refusal.passes() || (refusal.code == "worktree_in_use" && failed_before < TRIES);
         if passes {
             return Err(refusal);
         }

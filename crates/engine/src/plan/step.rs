@@ -121,7 +121,7 @@ pub(crate) async fn go(
 
 /// Says what stands in the plan's way, or ends it when that has been so for too long.
 async fn stalled(shared: &Arc<Shared>, plan: PlanId, tries: u32, refusal: &Refusal) -> Result<(), Refusal> {
-    let passes = matches!(refusal.kind, RefusalKind::Full | RefusalKind::Busy) || is_in_the_way(refusal);
+    let passes = refusal.passes() || is_in_the_way(refusal);
     let given_up = tries >= STEP_TRIES && !passes;
     let text = match &refusal.hint {
         Some(hint) => format!("{}; {hint}", refusal.message),

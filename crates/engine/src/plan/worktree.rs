@@ -104,7 +104,7 @@ async fn is_ready(
     // On the thread on which the plan's tip moves.
     let job = move || prepare(&shared_, &plan, &repo_, &worktree_, given);
     match shared.writers.run(Path::new(&repo.path), job).await {
-        Err(refusal) if matches!(refusal.kind, RefusalKind::Busy | RefusalKind::Full) => Err(refusal),
+        Err(refusal) if refusal.passes() => Err(refusal),
         Err(refusal) => {
             tracing::warn!(worktree = worktree.name, %refusal, "a worktree of a plan stays as it is; another one is made");
             Ok(false)

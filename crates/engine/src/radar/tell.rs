@@ -302,12 +302,10 @@ fn change(
 }
 
 fn files(paths: &[RepoPath], more: u32) -> String {
-    let named: Vec<&str> = paths.iter().take(NAMED_MAX).map(RepoPath::as_str).collect();
-    let more = paths.len() - named.len() + more as usize;
-    match (named.is_empty(), more) {
-        (true, _) => "what you changed".to_owned(),
-        (false, 0) => named.join(", "),
-        (false, more) => format!("{} and {more} more", named.join(", ")),
+    let (named, others) = paths.split_at(paths.len().min(NAMED_MAX));
+    match named.is_empty() {
+        true => "what you changed".to_owned(),
+        false => model::named(named, others.len() + more as usize),
     }
 }
 

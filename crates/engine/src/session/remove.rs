@@ -44,15 +44,10 @@ impl Engine {
             }
             let relatives = view.descendants(session, 1, COUNTED_MAX)?;
             if !anyway && !relatives.is_empty() {
-                let mut named: Vec<String> = relatives
-                    .iter()
-                    .take(NAMED_MAX)
-                    .map(|kin| format!("{} “{}”", kin.session.short(), kin.title))
-                    .collect();
-                if relatives.len() > NAMED_MAX {
-                    named.push(format!("{} more", relatives.len() - NAMED_MAX));
-                }
-                let message = format!("these came out of the session: {}", named.join(", "));
+                let (named, more) = relatives.split_at(relatives.len().min(NAMED_MAX));
+                let named = named.iter().map(|kin| format!("{} “{}”", kin.session.short(), kin.title));
+                let named = model::named(named, more.len());
+                let message = format!("these came out of the session: {named}");
                 return Err(Refusal::conflict("session_has_relatives", message).hint(
                     "they stay as they are when you remove it anyway: `coditect session rm ID --anyway`; or archive it",
                 ));

@@ -11,9 +11,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Longest message of a merge commit, in bytes.
-const MESSAGE_MAX: usize = 16 * 1024;
+pub(crate) const MESSAGE_MAX: usize = 16 * 1024;
 /// How a checkout that is on no branch is called.
 pub(super) const DETACHED: &str = "HEAD";
+
+/// Of a merge commit, where one is wanted.
+pub(crate) fn check_message(message: Option<&str>) -> Result<(), Refusal> {
+    match message.filter(|text| text.len() > MESSAGE_MAX || text.trim().is_empty()) {
+        None => Ok(()),
+        Some(bad) => {
+            let message = format!("a message has 1 to {MESSAGE_MAX} bytes, and this one {}", bad.len());
+            Err(Refusal::invalid("message_invalid", message))
+        }
+    }
+}
 
 impl Engine {
     /// Brings the commits of a worktree to a branch; without one, to the branch that the repo's checkout is on. Refused,
@@ -26,12 +37,7 @@ impl Engine {
         message: Option<String>,
     ) -> Result<MergedView, Refusal> {
         call.only_user()?;
-        if let Some(message) =
-            message.as_ref().filter(|message| message.len() > MESSAGE_MAX || message.trim().is_empty())
-        {
-            let message = format!("a message has 1 to {MESSAGE_MAX} bytes, and this one {}", message.len());
-            return Err(Refusal::invalid("message_invalid", message));
-        }
+        check_message(message.as_deref())?;
         if let Some(into) = &into {
             git::check_branch(into)?;
         }

@@ -67,10 +67,10 @@ impl From<protocol::Conflict> for Conflict {
 
 impl Conflict {
     fn line(&self) -> String {
-        let more = if self.more > 0 { format!(" and {} more", self.more) } else { String::new() };
+        let files = model::named(&self.files, self.more as usize);
         let who =
             if self.agents.is_empty() { String::new() } else { format!(" ({})", self.agents.join(", ")) };
-        format!("{}: {}{more} in {}{who}", self.kind, self.files.join(", "), self.worktrees.join(" and "))
+        format!("{}: {files} in {}{who}", self.kind, self.worktrees.join(" and "))
     }
 }
 
