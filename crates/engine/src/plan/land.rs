@@ -150,7 +150,7 @@ struct Top {
 enum Made {
     Top(Top),
     /// The branch has new commits with which one of the plan's does not go together.
-    Given(Given),
+    Given(Box<Given>),
 }
 
 /// None when they do not go together; then an agent settles it, or the plan has failed.
@@ -159,7 +159,7 @@ async fn on_top(shared: &Arc<Shared>, row: &PlanRow, repo: &Repo) -> Result<Opti
     let made = shared.writers.run(Path::new(&repo.path), move || remake(&shared_, &plan, &path)).await;
     match made {
         Ok(Made::Top(top)) => Ok(Some(top)),
-        Ok(Made::Given(given)) => settle::hand_back(shared, row, given).await.map(|()| None),
+        Ok(Made::Given(given)) => settle::hand_back(shared, row, *given).await.map(|()| None),
         Err(refusal) if matches!(refusal.code.as_ref(), "merge_conflict" | "no_branch") => {
             let why = settle::with_what_is_kept(shared, row, repo, refusal.message).await;
             fail(shared, row, why).await.map(|()| None)
@@ -171,7 +171,7 @@ async fn on_top(shared: &Arc<Shared>, row: &PlanRow, repo: &Repo) -> Result<Opti
 fn remake(shared: &Shared, plan: &Plan, path: &str) -> Result<Made, Refusal> {
     let main = checkpoint::open(shared, path)?;
     if let Some(given) = settle::go_on(shared, plan, &main)? {
-        return Ok(Made::Given(given));
+        return Ok(Made::Given(Box::new(given)));
     }
     let (base, tip) = (branch_tip(&main, plan)?, tip(&main, plan)?);
     let top = |tip: Oid, landed| {
@@ -188,7 +188,8 @@ fn remake(shared: &Shared, plan: &Plan, path: &str) -> Result<Made, Refusal> {
     // Made with the same time, so that making it again after a crash makes the same commits.
     let pile = main.piled_onto(&base, &base, &forward(&tip, &author, plan.created_at))?;
     if let Some(stuck) = pile.stuck {
-        return settle::stuck_at(shared, plan, &main, &tip, &pile.top, stuck).map(Made::Given);
+        return settle::stuck_at(shared, plan, &main, &tip, &pile.top, stuck)
+            .map(|given| Made::Given(Box::new(given)));
     }
     // They go along, so that nothing in them is nowhere else.
     settle::follow(shared, plan, &main, &[&tip], &pile.top)?;
