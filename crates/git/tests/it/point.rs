@@ -171,7 +171,7 @@ fn added(world: &World) -> String {
 }
 
 fn many(world: &World, text: &str) {
-    (0..40).for_each(|n| world.repo.write(&format!("many/{n:02}"), &format!("{n} {text}\n")));
+    (0..40).for_each(|n| world.repo.write(&format!("many/{n:02}"), format!("{n} {text}\n")));
 }
 
 #[test]
