@@ -204,6 +204,7 @@ impl Connection {
     pub(crate) fn begin_fenced(&self, claim: &Claim) -> Result<(), StoreError> {
         self.waiting.borrow_mut().clear();
         self.lost.set(false);
+        self.in_transaction.set(false);
         self.gathering.set(true);
         let look = self.kept(FENCE, str::to_owned)?;
         self.say("BEGIN");

@@ -3,7 +3,7 @@
 //! Invariant: nobody is answered before COMMIT was. When its answer is lost, the server is asked afterwards what became of
 //! the transaction; only when nobody knows does the store stop.
 
-use super::acquire::{Claim, release, shelved};
+use super::acquire::{Claim, check, release, shelved};
 use super::beside::{Beside, swap};
 use super::connection::{COMMIT, Connection, TOGETHER_MAX, Unsent, Use};
 use super::dump::differences;
@@ -322,10 +322,13 @@ impl Writer {
 
     /// Whether the transaction whose answer was lost was kept. The lock waits for one that is still under way.
     fn fate(&mut self, start: Position) -> Result<bool, Failure> {
-        let wanted = self.scribe.position();
+        let (wanted, claim) = (self.scribe.position(), self.claim.clone());
         let connection = self.connected()?;
-        connection.batch("BEGIN")?;
-        connection.ask("SELECT 1 FROM owner WHERE one = 1 FOR UPDATE", &[])?;
+        let owner = connection.begin_with(
+            "BEGIN",
+            "SELECT epoch, daemon, place FROM owner WHERE one = 1 FOR UPDATE",
+            &[],
+        )?;
         let rows =
             connection.ask("SELECT hash FROM journal WHERE seq = $1", &[&wanted.cursor.seq.cast_signed()])?;
         let kept = match rows.first() {
@@ -334,9 +337,12 @@ impl Writer {
         };
         let tip = shelved(connection)?.tip;
         connection.batch("ROLLBACK")?;
-        if !kept && tip != start {
-            // Somebody else has written since: what we wrote is not there and never will be.
-            return Err(StoreError::Lost { place: self.place.to_string() }.into());
+        if !kept {
+            // Who has become the owner since may have written; what we wrote is not there and never will be.
+            check(&owner, &claim)?;
+            if tip != start {
+                return Err(StoreError::Lost { place: self.place.to_string() }.into());
+            }
         }
         Ok(kept)
     }
