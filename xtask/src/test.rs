@@ -126,7 +126,7 @@ fn tests(mut run: Command, machine: &mut Machine, report: &mut Report) {
     }
 }
 
-/// What of the engine, of its API and of the faces must be the same with the data on PostgreSQL: once more, on it.
+/// What of the engine and of its API must be the same with the data on PostgreSQL: once more, on it.
 fn second_round(servers: Option<&Servers>, report: &mut Report) {
     const WHAT: &str = "tests with the data on PostgreSQL";
     let mut named = servers.into_iter().flat_map(Servers::variables);
@@ -134,7 +134,7 @@ fn second_round(servers: Option<&Servers>, report: &mut Report) {
         return report.skip(WHAT, "no PostgreSQL was started");
     };
     let which = "package(engine) & (binary(it) | test(/^(board|checkpoint|merge_queue|plan|pool|recovery)::/)) \
-                 + package(server) & binary(it) + package(coditect) & binary(it) & test(/^faces::/)";
+                 + package(server) & test(/^operations::/)";
     // Of the whole workspace, since two packages alone would unify features anew, and be compiled again.
     let mut again = running(&["nextest", "run", "--workspace", "--profile", "ci", "-E", which]);
     again.env("CODITECT_TEST_DATABASE", url);

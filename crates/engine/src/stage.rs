@@ -1,6 +1,7 @@
 //! A workspace in a temporary folder, with a real store and a real bus and nothing that runs.
 
 use crate::EngineOptions;
+use crate::aside::aside;
 use crate::engine::{Shared, assemble};
 use model::{
     Actor, AgentName, DataRoot, Driver, Event, Lineage, Namer, Participant, ParticipantId, Plan, PlanId,
@@ -35,7 +36,7 @@ impl Stage {
         let environment = Arc::new(move |name: &str| database(name).or_else(|| variable(name)));
         let options = EngineOptions { environment, ..stage.options() };
         stage.shared.store.close();
-        stage.shared = Arc::new(assemble(options).unwrap().0);
+        stage.shared = Arc::new(aside(|| assemble(options)).unwrap().0);
         stage
     }
 
@@ -82,8 +83,10 @@ impl Stage {
 
     /// Every event so far.
     pub(crate) fn events(&self) -> Vec<Event> {
-        let records = self.shared.store.reader().replay(model::Cursor::START).unwrap();
-        records.map(|record| record.unwrap().event).collect()
+        aside(|| {
+            let records = self.shared.store.reader().replay(model::Cursor::START).unwrap();
+            records.map(|record| record.unwrap().event).collect()
+        })
     }
 
     pub(crate) fn task_row(&self, task: &Task) -> TaskRow {
@@ -241,5 +244,6 @@ fn options(root: &Path, clock: &ManualClock, dice: &SeededEntropy) -> EngineOpti
 }
 
 fn open(root: &Path, clock: &ManualClock, dice: &SeededEntropy) -> Arc<Shared> {
-    Arc::new(assemble(options(root, clock, dice)).unwrap().0)
+    // Opening asks the server in the second round, which blocks.
+    Arc::new(aside(|| assemble(options(root, clock, dice))).unwrap().0)
 }

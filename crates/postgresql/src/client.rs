@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn, ready};
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -34,15 +34,32 @@ pub enum Step<'a> {
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Vec<Row>, tokio_postgres::Error>> + 'a>>;
 
 impl Step<'_> {
-    fn send<'a>(&'a self, client: &'a tokio_postgres::Client) -> Answer<'a> {
-        match self {
+    /// Sends it: that happens when its answer is first looked at.
+    fn send<'a>(
+        &'a self,
+        client: &'a tokio_postgres::Client,
+        context: &mut Context<'_>,
+    ) -> Result<Answer<'a>, tokio_postgres::Error> {
+        let mut answer: Answer<'a> = match self {
             Self::Say(sql) => Box::pin(async move { client.batch_execute(sql).await.map(|()| Vec::new()) }),
             Self::Do(statement, params) => {
                 Box::pin(async move { client.execute(*statement, params).await.map(|_| Vec::new()) })
             }
             Self::Ask(statement, params) => Box::pin(client.query(*statement, params)),
+        };
+        match answer.as_mut().poll(context) {
+            Poll::Pending => Ok(answer),
+            Poll::Ready(rows) => Ok(Box::pin(ready(Ok(rows?)))),
         }
     }
+}
+
+/// What the last of several steps waits for.
+#[derive(Clone, Copy)]
+pub struct Gate<'a> {
+    /// The step whose rows are looked at, counted from 0.
+    pub step: usize,
+    pub opens: &'a dyn Fn(&[Row]) -> bool,
 }
 
 /// Which of several steps failed, counted from 0, and why.
@@ -191,37 +208,41 @@ impl Client {
     /// Takes the steps in order: all of them are sent before the first answer is waited for, so that together they cost one
     /// way there and one back. The rows of each step; none of those that ask for none. The first that fails is the error: in
     /// a transaction those behind it do nothing, and one that cannot even be sent keeps those behind it from being sent.
-    pub fn take(&mut self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Failed> {
+    ///
+    /// With a gate the last step is held back. It is sent when the gate opens, while the others may still be under way; when it
+    /// does not, the answers end there.
+    pub fn take(&mut self, steps: &[Step<'_>], gate: Option<Gate<'_>>) -> Result<Vec<Vec<Row>>, Failed> {
         let answered = Cell::new(0);
         let done = self.call(async |client| {
-            let mut sent = VecDeque::with_capacity(steps.len());
-            let mut rows = Vec::with_capacity(steps.len());
-            let mut first = true;
+            let (mut sent, mut rows) =
+                (VecDeque::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
+            let at_once = if gate.is_some() { steps.len().saturating_sub(1) } else { steps.len() };
+            let mut to_send = 0..at_once;
             poll_fn(|context| {
-                if std::mem::take(&mut first) {
-                    // Each is sent when it is first looked at.
-                    for step in steps {
-                        let mut answer = step.send(client);
-                        match answer.as_mut().poll(context) {
-                            Poll::Pending => sent.push_back(answer),
-                            Poll::Ready(Ok(rows)) => sent.push_back(Box::pin(ready(Ok(rows)))),
-                            Poll::Ready(Err(error)) => {
-                                answered.set(sent.len());
+                loop {
+                    for at in to_send.by_ref() {
+                        match steps[at].send(client, context) {
+                            Ok(answer) => sent.push_back(answer),
+                            Err(error) => {
+                                answered.set(at);
                                 return Poll::Ready(Err(error));
                             }
                         }
                     }
-                    return Poll::Pending;
-                }
-                while let Some(answer) = sent.front_mut() {
+                    let Some(answer) = sent.front_mut() else { return Poll::Ready(Ok(())) };
                     match answer.as_mut().poll(context) {
                         Poll::Ready(answer) => rows.push(answer?),
                         Poll::Pending => return Poll::Pending,
                     }
-                    answered.set(rows.len());
                     sent.pop_front();
+                    answered.set(rows.len());
+                    if let Some(gate) = gate.filter(|gate| gate.step + 1 == rows.len()) {
+                        if !rows.last().is_some_and(|rows| (gate.opens)(rows)) {
+                            return Poll::Ready(Ok(()));
+                        }
+                        to_send = at_once..steps.len();
+                    }
                 }
-                Poll::Ready(Ok(()))
             })
             .await?;
             Ok(rows)

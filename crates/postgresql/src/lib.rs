@@ -9,7 +9,7 @@ mod tls;
 mod trouble;
 
 pub use address::{Address, holds_password};
-pub use client::{CONNECT_WITHIN, Client, Failed, Step};
+pub use client::{CONNECT_WITHIN, Client, Failed, Gate, Step};
 pub use trouble::{Trouble, told};
 
 /// A server that leaves a question without an answer for so long has stopped. Longer than it lets a statement of ours run.

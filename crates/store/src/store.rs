@@ -363,8 +363,8 @@ impl Inner {
         if let Some(lease) = threads.lease {
             lease.join();
         }
-        if let Ok(Ledger::Server(mut writer)) = ledger {
-            writer.release();
+        if let Ok(Ledger::Server(writer)) = ledger {
+            leave(writer);
         }
         self.shared.sides.end();
         self.shared.archive.join();
@@ -375,6 +375,15 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// Tells the server, on a thread of its own: the last handle may go away in a task, where nothing can be waited for.
+fn leave(mut writer: Box<postgresql::Writer>) {
+    // Whoever unwinds goes without a word.
+    if !std::thread::panicking() {
+        let leaving = std::thread::Builder::new().name("store-leave".to_owned());
+        drop(leaving.spawn(move || writer.release()).map(JoinHandle::join));
     }
 }
 

@@ -219,9 +219,6 @@ impl Place {
         let model = Scripted::start(ScriptedOptions::default()).unwrap();
         let mut home = Home::new();
         home.set("PARITY_KEY", KEY);
-        if let Some(url) = testkit::database() {
-            home.set(testkit::DATABASE, &url);
-        }
         let root = home.data_root();
         std::fs::create_dir_all(root.path()).unwrap();
         let agent = json!({
@@ -230,7 +227,6 @@ impl Place {
         });
         let config = json!({ "agents": { "claude": agent.clone(), "second": agent }, "titles": "words" });
         std::fs::write(root.config(), config.to_string()).unwrap();
-        testkit::name_database(&root.config());
         let place = Self { home, repos: RefCell::default(), _model: model };
         assert_eq!(place.home.run(&["daemon", "start"]).exit, 0);
         place

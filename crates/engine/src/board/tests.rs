@@ -72,12 +72,7 @@ impl Scene {
     }
 
     fn count(&self, kind: &str) -> usize {
-        let reader = self.stage.shared.store.reader();
-        reader
-            .replay(model::Cursor::START)
-            .unwrap()
-            .filter(|record| record.as_ref().unwrap().event.kind() == kind)
-            .count()
+        self.stage.events().iter().filter(|event| event.kind() == kind).count()
     }
 }
 

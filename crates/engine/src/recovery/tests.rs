@@ -33,7 +33,7 @@ fn kinds(events: &[Event]) -> Vec<&'static str> {
     events.iter().map(Event::kind).collect()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_turn_that_was_cut_off_fails_and_its_task_is_submitted_again() {
     let stage = Stage::new();
     let (seat, task, turn) = interrupted(&stage);
@@ -65,7 +65,7 @@ async fn a_turn_that_was_cut_off_fails_and_its_task_is_submitted_again() {
     assert_eq!(stage.events(), after);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_dies_again_and_again_never_uses_up_the_attempts() {
     let mut stage = Stage::new();
     let (_, task, _) = interrupted(&stage);
@@ -78,7 +78,7 @@ async fn a_daemon_that_dies_again_and_again_never_uses_up_the_attempts() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_waited_for_an_answer_is_submitted_again() {
     let stage = Stage::new();
     let (seat, task, turn) = interrupted(&stage);
@@ -96,7 +96,7 @@ async fn a_task_that_waited_for_an_answer_is_submitted_again() {
     assert_eq!((row.state, row.attempt, row.question), (TaskState::Submitted, 2, None));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_turn_of_a_task_that_has_ended_only_ends() {
     let stage = Stage::new();
     let (_, task, _) = interrupted(&stage);
@@ -107,7 +107,7 @@ async fn a_turn_of_a_task_that_has_ended_only_ends() {
     assert!(stage.shared.store.read(|view| view.running_turns()).unwrap().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_without_a_turn_exits_and_a_status_without_a_turn_is_idle() {
     let stage = Stage::new();
     let (session, seats) = stage.session(&["claude", "kimi"]);
@@ -127,7 +127,7 @@ async fn a_run_without_a_turn_exits_and_a_status_without_a_turn_is_idle() {
     assert_eq!(kinds(&events), ["run.exited", "participant.status_changed", "participant.status_changed"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn locks_of_the_dead_are_free_and_those_of_the_living_are_not() {
     let stage = Stage::new();
     let hold = |name: &str, path: &str| {
@@ -165,7 +165,7 @@ async fn locks_of_the_dead_are_free_and_those_of_the_living_are_not() {
     assert_eq!(recover(&stage.shared).await.unwrap(), Vec::<String>::new());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_edit_that_was_done_and_not_recorded_is_recorded_once() {
     for done in [true, false] {
         let stage = Stage::new();
@@ -202,7 +202,7 @@ async fn an_edit_that_was_done_and_not_recorded_is_recorded_once() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn only_folders_of_runs_are_tidied() {
     let stage = Stage::new();
     let runs = stage.shared.workspace.runs();
@@ -214,7 +214,7 @@ async fn only_folders_of_runs_are_tidied() {
     assert_eq!(left, ["notes"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_resubmitted_waits_for_its_key_and_that_is_said() {
     let stage = Stage::new();
     let (seat, task, _) = interrupted(&stage);

@@ -11,7 +11,7 @@ use super::value::Param;
 use crate::statement::{Database, Statement};
 use crate::{StoreError, watermark};
 use journal::Position;
-use postgresql::{Address, Client, Failed, Step};
+use postgresql::{Address, Client, Failed, Gate, Step};
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, Value};
 use std::cell::{Cell, RefCell};
@@ -29,6 +29,9 @@ const SILENT_IN_READING_MS: u32 = 60_000;
 pub(crate) const TOGETHER_MAX: usize = 256;
 /// No statement of a commit or a read takes so long.
 const STATEMENT_MS: u32 = 10_000;
+/// Sent only when the look at the owner has answered: from then on its lock is held, so that whoever asks what became of a
+/// transaction waits for its end.
+pub(crate) const COMMIT: &str = "COMMIT";
 /// A reader's transaction. What it sees is fixed by its first question.
 pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -201,16 +204,12 @@ impl Connection {
     pub(crate) fn begin_fenced(&self, claim: &Claim) -> Result<(), StoreError> {
         self.waiting.borrow_mut().clear();
         self.lost.set(false);
+        self.in_transaction.set(false);
         self.gathering.set(true);
         let look = self.kept(FENCE, str::to_owned)?;
         self.say("BEGIN");
         self.waiting.borrow_mut().push(Waiting::Fence(look, claim.clone()));
         Ok(())
-    }
-
-    /// True once the server has begun the transaction, and has answered for the look at the owner.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.in_transaction.get()
     }
 
     /// True when the look found another owner: whatever the error was told as, nothing can be written any more.
@@ -305,14 +304,19 @@ impl Connection {
         if waiting.iter().any(|said| matches!(said, Waiting::Say(sql) if sql.starts_with("BEGIN"))) {
             self.in_transaction.set(true);
         }
-        let mut answers = client.take(&steps).map_err(|failed| self.failed(failed))?;
-        for (step, (said, rows)) in waiting.iter().zip(&answers).enumerate() {
-            if let Waiting::Fence(_, claim) = said {
-                check(rows, claim).map_err(|error| {
-                    self.lost.set(true);
-                    Unsent { step, error }
-                })?;
-            }
+        let fence = waiting.iter().enumerate().find_map(|(step, said)| match said {
+            Waiting::Fence(_, claim) => Some((step, claim)),
+            _ => None,
+        });
+        let opens = |rows: &[Row]| fence.is_none_or(|(_, claim)| check(rows, claim).is_ok());
+        let commits = matches!(waiting.last(), Some(Waiting::Say(COMMIT)));
+        let gate = fence.filter(|_| commits).map(|(step, _)| Gate { step, opens: &opens });
+        let mut answers = client.take(&steps, gate).map_err(|failed| self.failed(failed))?;
+        if let Some((step, claim)) = fence {
+            check(answers.get(step).map_or(&[], Vec::as_slice), claim).map_err(|error| {
+                self.lost.set(true);
+                Unsent { step, error }
+            })?;
         }
         Ok(question.and_then(|_| answers.pop()).unwrap_or_default())
     }
@@ -369,7 +373,7 @@ impl Connection {
             Step::Ask(question.0, question.1.to_vec()),
         ];
         self.in_transaction.set(true);
-        let answers = self.client.borrow_mut().take(&steps).map_err(|failed| self.failed(failed))?;
+        let answers = self.client.borrow_mut().take(&steps, None).map_err(|failed| self.failed(failed))?;
         let [_, reached, rows] = <[Vec<Row>; 3]>::try_from(answers).unwrap_or_default();
         if watermark::of_answer(&reached)? != newest {
             self.loose.set(Loose::Torn);

@@ -10,7 +10,7 @@ use super::place::Place;
 use super::schema::{self, prepare_truth};
 use super::shelf::{Table, put_blob};
 use crate::StoreError;
-use journal::{Reader, Shelved, Written};
+use journal::{Position, Reader, Shelved, Written};
 use std::sync::Arc;
 use tokio_postgres::types::ToSql;
 
@@ -23,6 +23,13 @@ const ARRIVE: &str = "INSERT INTO owner (one, epoch, daemon, machine, place, unt
 
 const PUT: &str = "INSERT INTO journal (seq, epoch, hash, line)
     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::text[])";
+/// The same, and the watermark.
+const PUT_AND_REACH: &str = "WITH reached AS (
+        INSERT INTO watermark (one, epoch, seq, hash) VALUES (1, $5, $6, $7)
+        ON CONFLICT (one) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, hash = excluded.hash
+    )
+    INSERT INTO journal (seq, epoch, hash, line)
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::text[])";
 
 /// Puts lines behind those that are there.
 fn put(connection: &Connection, written: &[Written]) -> Result<(), StoreError> {
@@ -32,9 +39,18 @@ fn put(connection: &Connection, written: &[Written]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The same with the next question.
-pub(crate) fn put_later(connection: &Connection, written: &[Written]) -> Result<(), StoreError> {
-    connection.tell_later(PUT, lines(written))
+/// The same, and how far the rows have come with them, with the next question.
+pub(crate) fn put_later(
+    connection: &Connection,
+    written: &[Written],
+    reached: Position,
+) -> Result<(), StoreError> {
+    let Position { cursor, hash } = reached;
+    let mut params = lines(written);
+    params.push(Box::new(cursor.epoch.cast_signed()));
+    params.push(Box::new(cursor.seq.cast_signed()));
+    params.push(Box::new(hash.to_vec()));
+    connection.tell_later(PUT_AND_REACH, params)
 }
 
 fn lines(written: &[Written]) -> Vec<Told> {

@@ -3,9 +3,9 @@
 //! Invariant: nobody is answered before COMMIT was. When its answer is lost, the server is asked afterwards what became of
 //! the transaction; only when nobody knows does the store stop.
 
-use super::acquire::{Claim, release, shelved};
+use super::acquire::{Claim, check, release, shelved};
 use super::beside::{Beside, swap};
-use super::connection::{Connection, TOGETHER_MAX, Unsent, Use};
+use super::connection::{COMMIT, Connection, TOGETHER_MAX, Unsent, Use};
 use super::dump::differences;
 use super::moving::put_later;
 use super::place::Place;
@@ -13,9 +13,7 @@ use super::reading::Readers;
 use super::shelf::{hash_of, put_blob_later};
 use crate::batch::{Verdict, replayed};
 use crate::statement::Database;
-use crate::{
-    Commit, CommitError, RebuildReport, Receipt, StoreError, View, apply, commit, idempotency, watermark,
-};
+use crate::{Commit, CommitError, RebuildReport, Receipt, StoreError, View, apply, commit, idempotency};
 use journal::{JournalError, Position, Record, Scribe};
 use model::{Refusal, RefusalKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -150,8 +148,7 @@ impl Writer {
         Ok(self.connection.insert(open))
     }
 
-    /// The fence goes with the first thing the server is asked. COMMIT is sent only when the fence has answered: from then on
-    /// its lock is held, so that whoever asks what became of the transaction waits for its end.
+    /// The fence goes with the first thing the server is asked; of a commit that asks nothing, with all the rest of it.
     fn attempt(&mut self, commits: Vec<Commit>, start: Position) -> Result<Vec<Verdict>, Failure> {
         let claim = self.claim.clone();
         self.connected()?.begin_fenced(&claim)?;
@@ -260,28 +257,30 @@ impl Writer {
             apply::apply(database, &connection.into(), record)?;
         }
         // Of several, the one is to be told whose rows the server did not take.
-        if several || !connection.has_begun() || connection.waiting() >= TOGETHER_MAX {
+        if several || connection.waiting() >= TOGETHER_MAX {
             connection.flush().map_err(StoreError::from)?;
         }
         Ok(Receipt { records, replayed: false })
     }
 
-    /// Sends what still waits of the rows, the watermark, the journal's lines and COMMIT, all at once. Returns why the only
+    /// Sends what still waits of the rows, the journal's lines, the watermark and COMMIT, all at once. Returns why the only
     /// commit of a batch is refused when the server does not take its rows; a batch of several has sent them before.
     fn keep(&mut self, start: Position, several: bool) -> Result<Option<CommitError>, Failure> {
         let connection = self.open()?;
         let rows = connection.waiting();
-        watermark::write(&connection.into(), Database::Sessions, self.scribe.position())?;
         let written = self.scribe.pending();
         for (hash, content) in written.iter().filter_map(|written| written.blob.as_ref()) {
             put_blob_later(connection, hash, content.as_bytes())?;
         }
-        put_later(connection, written)?;
-        connection.say("COMMIT");
+        put_later(connection, written, self.scribe.position())?;
+        connection.say(COMMIT);
         let Err(Unsent { step, error }) = connection.flush() else {
             connection.committed();
             return Ok(None);
         };
+        if connection.is_lost() {
+            return Err(self.succeeded());
+        }
         if !error.was_told() || error.is_away() {
             return self.learn(start, error).map(|()| None);
         }
@@ -323,10 +322,13 @@ impl Writer {
 
     /// Whether the transaction whose answer was lost was kept. The lock waits for one that is still under way.
     fn fate(&mut self, start: Position) -> Result<bool, Failure> {
-        let wanted = self.scribe.position();
+        let (wanted, claim) = (self.scribe.position(), self.claim.clone());
         let connection = self.connected()?;
-        connection.batch("BEGIN")?;
-        connection.ask("SELECT 1 FROM owner WHERE one = 1 FOR UPDATE", &[])?;
+        let owner = connection.begin_with(
+            "BEGIN",
+            "SELECT epoch, daemon, place FROM owner WHERE one = 1 FOR UPDATE",
+            &[],
+        )?;
         let rows =
             connection.ask("SELECT hash FROM journal WHERE seq = $1", &[&wanted.cursor.seq.cast_signed()])?;
         let kept = match rows.first() {
@@ -335,9 +337,12 @@ impl Writer {
         };
         let tip = shelved(connection)?.tip;
         connection.batch("ROLLBACK")?;
-        if !kept && tip != start {
-            // Somebody else has written since: what we wrote is not there and never will be.
-            return Err(StoreError::Lost { place: self.place.to_string() }.into());
+        if !kept {
+            // Who has become the owner since may have written; what we wrote is not there and never will be.
+            check(&owner, &claim)?;
+            if tip != start {
+                return Err(StoreError::Lost { place: self.place.to_string() }.into());
+            }
         }
         Ok(kept)
     }

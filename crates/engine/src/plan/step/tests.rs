@@ -311,7 +311,7 @@ fn the_next_step_is_the_same_however_often_it_is_asked_and_after_every_restart()
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn steps_that_need_no_process_are_taken_once() {
     let table = Table::new();
     let Table { stage, session, seats, plan } = &table;
@@ -386,7 +386,7 @@ fn plan_row(table: &Table) -> PlanRow {
     table.stage.shared.store.read(|view| view.plan(table.plan.id)).unwrap().unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_step_that_keeps_failing_is_said_and_in_the_end_ends_the_plan() {
     let table = Table::new();
     let tasks = asking(&table);
@@ -418,7 +418,7 @@ async fn a_step_that_keeps_failing_is_said_and_in_the_end_ends_the_plan() {
     assert_eq!(stage.events(), over);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_is_canceled_with_its_tasks_and_what_waits_for_them() {
     let table = Table::new();
     let tasks = asking(&table);
