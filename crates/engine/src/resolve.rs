@@ -114,8 +114,14 @@ impl Engine {
         })
     }
 
-    /// What is in the pool is everybody's to see.
+    /// What is in the pool is everybody's to see. Of an agent, `@last` is the newest of its own session.
     pub fn resolve_task(&self, caller: &Caller, given: &str) -> Result<TaskId, Refusal> {
+        if let Caller::Run { session, .. } = caller
+            && given == LAST
+        {
+            let newest = self.shared.store.read(|view| view.tasks_page(*session, None, 1))?.pop();
+            return newest.map(|row| row.task.id).ok_or_else(|| none_yet(TaskId::NOUN));
+        }
         self.resolve_for(caller, given, |id: &TaskId| {
             let row = self.shared.store.read(|view| view.task(*id))?;
             let task = row.ok_or_else(|| Refusal::not_found("task", id))?.task;

@@ -207,6 +207,9 @@ async fn the_last_plan_is_the_newest_of_all_to_the_user_and_of_its_own_session_t
     assert_eq!(engine.resolve_plan(&user, "@last").unwrap(), plans[1]);
     assert_eq!(engine.resolve_plan(&run(sessions[0]), "@last").unwrap(), plans[0]);
     assert_eq!(engine.resolve_plan(&run(idle), "@last").unwrap_err().code, "no_last");
+    let proposed = engine.plan(plans[0]).unwrap().tasks[0].task.id;
+    assert_eq!(engine.resolve_task(&run(sessions[0]), "@last").unwrap(), proposed);
+    assert_eq!(engine.resolve_task(&run(idle), "@last").unwrap_err().code, "no_last");
     assert_eq!(engine.resolve_plan(&run(idle), &plans[0].short()).unwrap_err().code, "not_found");
     scene
         .soon("it rests", || {
