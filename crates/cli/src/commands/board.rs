@@ -339,6 +339,6 @@ mod tests {
         };
         assert_eq!(in_the_way(&[]), "");
         let two = [one(ConflictKind::MergeConflict, &["a.rs"], 2), one(ConflictKind::SameFile, &["b.rs"], 0)];
-        assert_eq!(in_the_way(&two), "merge conflict: a.rs, 2 more; same file: b.rs");
+        assert_eq!(in_the_way(&two), "merge conflict: a.rs and 2 more; same file: b.rs");
     }
 }

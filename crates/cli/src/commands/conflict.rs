@@ -171,7 +171,7 @@ mod tests {
         let event = testkit_conflict();
         assert_eq!(
             line(event),
-            "worse: merge conflict in src/lock.rs, 2 more between /srv/worktrees/a and /srv/worktrees/b"
+            "worse: merge conflict in src/lock.rs and 2 more between /srv/worktrees/a and /srv/worktrees/b"
         );
     }
 
