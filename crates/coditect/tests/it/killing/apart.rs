@@ -114,7 +114,8 @@ impl Place {
         let wait = |file: &str| format!("until test -e '{file}'; do sleep 0.02; done");
         let shared = format!("shared{round}.txt");
         // What is done again after a kill finds what it did. Two angles would end the directive.
-        let line = format!("grep -q gemini {shared} || echo gemini | tee -a {shared}; echo two > b{round}.txt");
+        let line =
+            format!("grep -q gemini {shared} || echo gemini | tee -a {shared}; echo two > b{round}.txt");
         let b = format!(
             "<<for gemini>><<bash if grep -qE '^[<]{{7}} ' {shared}; then touch '{settling}'; {}; sed -i -E '/^[<=>]{{7}}/d' {shared}; \
              else {line}; fi>><<say Changed b.>><<end>>",
