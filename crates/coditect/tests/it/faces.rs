@@ -423,9 +423,17 @@ fn named(value: &Value, names: &Names) -> Value {
     match value {
         Value::String(text) => names.iter().fold(text.clone(), hide).into(),
         Value::Array(items) => items.iter().map(|item| named(item, names)).collect(),
-        Value::Object(fields) => {
-            fields.iter().map(|(name, value)| (name.clone(), named(value, names))).collect()
-        }
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| match (name.as_str(), named(value, names)) {
+                // In the order of their paths, which each stage has of its own.
+                ("worktrees", Value::Array(mut paths)) => {
+                    paths.sort_by_cached_key(ToString::to_string);
+                    (name.clone(), paths.into())
+                }
+                (_, value) => (name.clone(), value),
+            })
+            .collect(),
         other => other.clone(),
     }
 }
