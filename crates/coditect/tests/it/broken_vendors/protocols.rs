@@ -149,6 +149,7 @@ answer '"result":{"sessionId":"s1"}'
 heard; prompt=$id
 "#,
     done: r#"
+echo '{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"s1","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"fine"}}}}'
 echo "{\"jsonrpc\":\"2.0\",\"id\":$prompt,\"result\":{\"stopReason\":\"end_turn\"}}"
 while :; do heard; done
 "#,
