@@ -4,6 +4,7 @@ mod clear;
 pub(crate) mod land;
 mod settle;
 pub(crate) mod step;
+mod tip;
 pub(crate) mod worktree;
 
 use crate::actor::Mail;
@@ -107,7 +108,7 @@ impl Engine {
         let Some(repo) = repo else { return Ok(()) };
         let look = move |shared: &Shared| {
             let head = checkpoint::open(shared, &repo.path)?.head()?;
-            head.map(drop).ok_or_else(worktree::no_commit)
+            head.map(drop).ok_or_else(tip::no_commit)
         };
         self.shared.blocking(look).await
     }
@@ -116,18 +117,19 @@ impl Engine {
     /// tasks had done is in the worktree and under refs of ours.
     pub async fn cancel_plan(&self, call: &Call, plan: PlanId) -> Result<PlanView, Refusal> {
         call.only_user()?;
+        let text = self.where_canceled_work_is(plan).await?;
         let command = move |view: &View<'_>| {
             let row = view.plan(plan)?.ok_or_else(|| Refusal::not_found("plan", plan))?;
-            let text = format!("{CANCELED}; {}", step::KEPT);
+            let canceled_before = || row.text.as_ref().is_some_and(|text| text.starts_with(CANCELED));
             match row.state {
-                PlanState::Failed if row.text.as_ref() == Some(&text) => return Ok(Vec::new()),
+                PlanState::Failed if canceled_before() => return Ok(Vec::new()),
                 PlanState::Completed | PlanState::Failed => {
                     let message = format!("the plan is {} already", row.state.as_str());
                     return Err(Refusal::conflict("plan_ended", message));
                 }
                 PlanState::Proposing | PlanState::Executing | PlanState::Testing => {}
             }
-            let end = PlanEnd { plan, session: row.plan.session, text };
+            let end = PlanEnd { plan, session: row.plan.session, text: text.clone() };
             let mut events = vec![Event::PlanFailed(end)];
             events.extend(canceled(view, &view.plan_tasks(plan)?, CANCELED)?);
             Ok(events)
@@ -141,6 +143,22 @@ impl Engine {
             }
         }
         self.plan(plan)
+    }
+
+    /// What a plan says that is canceled now. While something settles, its tip has not all of its work.
+    async fn where_canceled_work_is(&self, plan: PlanId) -> Result<String, Refusal> {
+        let shared = &self.shared;
+        let (row, tasks, repo) = shared.store.read_or_refuse(|view| {
+            let row = view.plan(plan)?.ok_or_else(|| Refusal::not_found("plan", plan))?;
+            let repo = view.repo(row.plan.repo)?;
+            Ok((row, view.plan_tasks(plan)?, repo))
+        })?;
+        match repo {
+            Some(repo) if row.plan.worktrees && !settle::settled(&row, &tasks).is_empty() => {
+                Ok(settle::with_what_is_kept(shared, &row, &repo, CANCELED.to_owned()).await)
+            }
+            _ => Ok(format!("{CANCELED}; {}", step::KEPT)),
+        }
     }
 
     /// Plans of a session, newest last.

@@ -5,6 +5,11 @@ use model::{Refusal, RefusalKind, RepoPath};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Code of [`GitError::MergeConflict`].
+pub const MERGE_CONFLICT: &str = "merge_conflict";
+/// Code of [`GitError::NoBranch`].
+pub const NO_BRANCH: &str = "no_branch";
+
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
     #[error("there is no git on the search path; install git {needed} or newer")]
@@ -166,7 +171,7 @@ impl GitError {
             Self::Extension(_) => "repo_extension",
             Self::Moved { .. } => "branch_moved",
             Self::ReplayConflict { .. } => "replay_conflict",
-            Self::MergeConflict { .. } => "merge_conflict",
+            Self::MergeConflict { .. } => MERGE_CONFLICT,
             Self::InTheWay { .. } => "checkout_in_the_way",
             Self::NotASnapshot(_) => "not_a_snapshot",
             Self::BeyondSymlink(_) | Self::NotAFile(_) => "path_refused",
@@ -176,7 +181,7 @@ impl GitError {
             Self::NoObject(_) => "no_object",
             Self::BadBranch(_) => "bad_branch",
             Self::BranchExists(_) => "branch_exists",
-            Self::NoBranch(_) => "no_branch",
+            Self::NoBranch(_) => NO_BRANCH,
             Self::BranchInUse { .. } => "branch_in_use",
             Self::NoCommit(_) => "no_commit",
             Self::PathTaken(_) => "path_taken",

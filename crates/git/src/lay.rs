@@ -8,6 +8,8 @@ use crate::tree::named;
 use crate::{GitError, Oid, Repository};
 use model::RepoPath;
 use std::collections::BTreeSet;
+use std::fs;
+use std::io::ErrorKind;
 
 /// First line of what two sides made of one place, as git writes it when they are called by their commits.
 const MARK: &str = "^<<<<<<< [0-9a-f]{40,64}[[:space:]]*$";
@@ -48,6 +50,49 @@ impl Repository {
         Ok(both.unwrap_or_default())
     }
 
+    /// Brings what [`Self::lay_commit`] began here, and was cut off, to its end. False, and nothing changed, when something else is in
+    /// these files: each has to be as it was, as it is laid, a beginning of that, or not there.
+    pub fn lay_again(&self, commit: &Oid) -> Result<bool, GitError> {
+        let Some(head) = self.head()? else { return Ok(false) };
+        let (tree, _) = self.picked(commit, self.parent(commit)?.as_ref(), &head)?;
+        let changed = named(self.compare_trees(head.as_str(), tree.as_str())?.keys());
+        let status = self.status(&[])?;
+        if status.unnamable > 0 || !status.entries.iter().all(|entry| changed.contains(&entry.path)) {
+            return Ok(false);
+        }
+        for some in changed.chunks(crate::DIFF_PATHS_MAX) {
+            if !self.with_filter(some)?.is_empty() {
+                return Ok(false);
+            }
+        }
+        for path in &changed {
+            if !self.is_on_its_way(path, &head, &tree)? {
+                return Ok(false);
+            }
+        }
+        self.call("read-tree").args(["--reset", "-u", tree.as_str()]).run()?;
+        self.show_as_changes(&head)?;
+        Ok(true)
+    }
+
+    /// Whether nothing is lost when this file becomes what it is in `tree`.
+    fn is_on_its_way(&self, path: &RepoPath, head: &Oid, tree: &Oid) -> Result<bool, GitError> {
+        let file = self.top().join(path.as_str());
+        let there = match file.symlink_metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+            Err(error) => Err(error),
+            Ok(meta) if meta.is_file() => fs::read(&file),
+            Ok(meta) if meta.is_symlink() => {
+                fs::read_link(&file).map(|to| to.into_os_string().into_encoded_bytes())
+            }
+            Ok(_) => return Ok(false),
+        };
+        let there = there.map_err(|error| GitError::io(format!("read {}", file.display()), error))?;
+        let laid = self.blob(tree, path)?;
+        Ok(laid.is_some_and(|laid| laid.starts_with(&there))
+            || self.blob(head, path)?.as_ref() == Some(&there))
+    }
+
     /// Files as in `tree`, with the branch on `tip`.
     fn put_down(&self, head: &Oid, tree: &Oid, tip: &Oid) -> Result<(), GitError> {
         let changed = named(self.compare_trees(head.as_str(), tree.as_str())?.keys());
@@ -58,6 +103,11 @@ impl Repository {
         // Cut off from here on, the worktree holds all of it as changes to where it stood, which lands as well as on top of `tip`.
         let moved = ["-m", "coditect: lay", "HEAD", tip.as_str(), head.as_str()];
         self.call("update-ref").args(moved).run()?;
+        self.show_as_changes(tip)
+    }
+
+    /// The index as in `tip`: what else the files hold is not committed.
+    fn show_as_changes(&self, tip: &Oid) -> Result<(), GitError> {
         self.call("read-tree").arg(tip.as_str()).run()?;
         self.call("update-index").args(["-q", "--refresh"]).codes(&[0, 1]).run()?;
         Ok(())

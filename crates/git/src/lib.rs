@@ -54,7 +54,7 @@ pub use compare::{Comparison, Difference, Standing};
 pub use contents::Content;
 pub use diff::{DIFF_MAX, DIFF_PATHS_MAX, Diff};
 pub use dry_merge::{DRY_MERGES_MAX, DryMerge};
-pub use error::GitError;
+pub use error::{GitError, MERGE_CONFLICT, NO_BRANCH};
 pub use files::Files;
 pub use half_landed::{HalfLanded, half_landed};
 pub use holding::Holding;

@@ -52,10 +52,10 @@ impl Repository {
     }
 
     /// Makes the work's commits after `after` again on top of `tip`, in the way of [`Self::rebased_onto`], up to the first that does
-    /// not go on top of those before it.
+    /// not go on top of those before it. What `tip` has is left out.
     pub fn piled_onto(&self, tip: &Oid, after: &Oid, work: &Landing<'_>) -> Result<Pile, GitError> {
         let call = self.call("rev-list").args(["--reverse", "--topo-order", "--no-merges"]);
-        let answer = call.arg(format!("{after}..{}", work.commit)).run()?;
+        let answer = call.args([format!("{after}..{}", work.commit), format!("^{tip}")]).run()?;
         let commits = listed(&answer.stdout);
         if commits.len() > REBASE_MAX {
             return Err(GitError::TooMany { what: "commits", given: commits.len(), max: REBASE_MAX });

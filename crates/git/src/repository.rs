@@ -141,6 +141,16 @@ impl Repository {
         }
     }
 
+    /// Points several refs under [`REF_PREFIX`] at commits: all of them or none.
+    pub fn update_refs(&self, moves: &[(&str, &Oid)]) -> Result<(), GitError> {
+        let mut lines = String::new();
+        for (name, to) in moves {
+            check_ref(name)?;
+            lines.push_str(&format!("update {name} {to}\n"));
+        }
+        self.call("update-ref").args(["--no-deref", "--stdin"]).stdin(lines).run().map(drop)
+    }
+
     /// The commit a ref under [`REF_PREFIX`] points at.
     pub fn resolve_ref(&self, name: &str) -> Result<Option<Oid>, GitError> {
         check_ref(name)?;

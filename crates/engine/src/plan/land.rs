@@ -1,15 +1,16 @@
 //! Landing in a plan in worktrees: what a task did comes to the plan's tip, and what the plan did to the branch it was made on.
 //!
-//! Invariant: the tip only ever gets work that was made again on top of it. The branch moves forward to the very commit that was
-//! tested, and only while the plan is open.
+//! Invariant: the tip only ever gets work that was made again on top of it, or goes back to where a task settles something, with all of
+//! it kept. The branch moves forward to the very commit that was tested, and only while the plan is open. What the user has taken off
+//! the branch does not come back.
 
 use super::settle::{self, Given};
 use super::step::{fail, record};
-use super::worktree::{branch_tip, forward, tip};
+use super::tip::{begun, branch_tip, forward, move_to, tip};
 use crate::engine::Shared;
 use crate::merge_queue::{is_in_the_way, named, trial};
 use crate::{checkpoint, worktree};
-use git::{GitError, Landing, Oid, Repository};
+use git::{GitError, Landing, MERGE_CONFLICT, NO_BRANCH, Oid, Repository};
 use model::{
     AgentName, Checkpoint, Event, MERGE_TRIES, Plan, PlanEnd, PlanTest, Refusal, RefusalKind, Repo, RepoPath,
     Task, TaskId, TaskKind, TurnOutcome,
@@ -160,7 +161,7 @@ async fn on_top(shared: &Arc<Shared>, row: &PlanRow, repo: &Repo) -> Result<Opti
     match made {
         Ok(Made::Top(top)) => Ok(Some(top)),
         Ok(Made::Given(given)) => settle::hand_back(shared, row, *given).await.map(|()| None),
-        Err(refusal) if matches!(refusal.code.as_ref(), "merge_conflict" | "no_branch") => {
+        Err(refusal) if matches!(refusal.code.as_ref(), MERGE_CONFLICT | NO_BRANCH) => {
             let why = settle::with_what_is_kept(shared, row, repo, refusal.message).await;
             fail(shared, row, why).await.map(|()| None)
         }
@@ -174,6 +175,7 @@ fn remake(shared: &Shared, plan: &Plan, path: &str) -> Result<Made, Refusal> {
         return Ok(Made::Given(Box::new(given)));
     }
     let (base, tip) = (branch_tip(&main, plan)?, tip(&main, plan)?);
+    let begun = begun(&main, plan)?;
     let top = |tip: Oid, landed| {
         let tested = settle::is_tested(&main, plan.id, &tip)?;
         Ok(Made::Top(Top { tip, base: base.clone(), tested, landed }))
@@ -181,19 +183,20 @@ fn remake(shared: &Shared, plan: &Plan, path: &str) -> Result<Made, Refusal> {
     if main.is_ancestor(&tip, &base)? {
         return top(tip, true);
     }
-    if main.is_ancestor(&base, &tip)? {
+    // A branch that was taken back behind it would get again what the user has taken off.
+    if main.is_ancestor(&begun, &base)? && main.is_ancestor(&base, &tip)? {
         return top(tip, false);
     }
     let author = main.identity(&shared.user_home())?;
     // Made with the same time, so that making it again after a crash makes the same commits.
-    let pile = main.piled_onto(&base, &base, &forward(&tip, &author, plan.created_at))?;
+    let pile = main.piled_onto(&base, &begun, &forward(&tip, &author, plan.created_at))?;
     if let Some(stuck) = pile.stuck {
-        return settle::stuck_at(shared, plan, &main, &tip, &pile.top, stuck)
+        return settle::stuck_at(shared, plan, &main, &tip, (&base, &pile.top), stuck)
             .map(|given| Made::Given(Box::new(given)));
     }
     // They go along, so that nothing in them is nowhere else.
     settle::follow(shared, plan, &main, &[&tip], &pile.top)?;
-    main.update_ref(&checkpoint::plan_ref(plan.id), &pile.top)?;
+    move_to(&main, plan.id, &base, &pile.top)?;
     top(pile.top, false)
 }
 
@@ -265,6 +268,10 @@ async fn bring(shared: &Arc<Shared>, row: &PlanRow, repo: &Repo, top: &Top) -> R
             checkpoint::on_branch(&main, None)?;
         }
         checkpoint::still_wanted(&shared_, plan.id)?;
+        let found = branch_tip(&main, &plan)?;
+        if found != base {
+            return Err(GitError::Moved { expected: Some(base), found: Some(found) }.into());
+        }
         let author = main.identity(&shared_.user_home())?;
         let message = format!("Land plan {}", plan.id.short());
         let landing = Landing { commit: &tip, message: &message, author: &author, at, forward_only: true };

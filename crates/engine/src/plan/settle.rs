@@ -2,15 +2,19 @@
 //! agent that made it.
 //!
 //! Invariant: the plan's work is whole at every moment: on its tip, or under [`whole_ref`] as it was. How far it came is one blob
-//! under one ref, written before anything moves, so that whoever comes after a crash goes on from there.
+//! under one ref, written before the tip moves, so that whoever comes after a crash goes on from there.
+
+#[cfg(test)]
+mod tests;
 
 use super::step::KEPT;
-use super::worktree::{all, forward, is_clean, tip};
+use super::tip::{begun, begun_ref, forward, move_to, tip};
+use super::worktree::{all, is_clean};
 use crate::actor::Mail;
 use crate::checkpoint;
 use crate::engine::Shared;
 use crate::merge_queue::named;
-use git::{Oid, REF_PREFIX, Repository, Stuck};
+use git::{MERGE_CONFLICT, Oid, REF_PREFIX, Repository, Stuck};
 use model::{
     Actor, Event, MERGE_TRIES, PLANNED_TITLE_MAX, Plan, PlanId, PlanStall, PlanState, Refusal, Repo,
     RepoPath, Task, TaskId, TaskKind, TaskTerms,
@@ -32,6 +36,8 @@ pub(super) struct Settling {
     commit: String,
     /// All of the plan's work as it was before.
     whole: String,
+    /// Where the branch stood.
+    base: String,
     /// What comes before that commit, on top of the branch; the task begins there.
     onto: String,
     paths: Vec<RepoPath>,
@@ -114,7 +120,7 @@ pub(super) fn go_on(shared: &Shared, plan: &Plan, main: &Repository) -> Result<O
     let work = forward(&whole, &author, plan.created_at);
     let pile = main.piled_onto(&tip, &settling.commit()?, &work)?;
     if let Some(stuck) = pile.stuck {
-        return stuck_at(shared, plan, main, &whole, &pile.top, stuck).map(Some);
+        return stuck_at(shared, plan, main, &whole, (&oid(&settling.base)?, &pile.top), stuck).map(Some);
     }
     let settling = Settling { done: Some(pile.top.to_string()), ..settling };
     keep(main, plan.id, &settling)?;
@@ -126,23 +132,24 @@ fn over(shared: &Shared, plan: &Plan, main: &Repository, settling: &Settling) ->
     let Some(done) = &settling.done else { return Ok(()) };
     let (top, whole, tip) = (oid(done)?, settling.whole()?, tip(main, plan)?);
     follow(shared, plan, main, &[&whole, &tip], &top)?;
-    main.update_ref(&checkpoint::plan_ref(plan.id), &top)?;
+    move_to(main, plan.id, &oid(&settling.base)?, &top)?;
     drop_all(main, &[settling_ref(plan.id), whole_ref(plan.id)])
 }
 
-/// A commit of the plan's work does not go on top of `onto`, to which all before it has come.
+/// A commit of the plan's work does not go on top of `onto`, to which all before it has come on top of `base`.
 pub(super) fn stuck_at(
     shared: &Shared,
     plan: &Plan,
     main: &Repository,
     whole: &Oid,
-    onto: &Oid,
+    (base, onto): (&Oid, &Oid),
     stuck: Stuck,
 ) -> Result<Given, Refusal> {
     let settling = Settling {
         task: shared.new_id(),
         commit: stuck.commit.to_string(),
         whole: whole.to_string(),
+        base: base.to_string(),
         onto: onto.to_string(),
         paths: stuck.paths,
         done: None,
@@ -156,18 +163,18 @@ fn give(shared: &Shared, plan: &Plan, main: &Repository, settling: Settling) -> 
         let row = view.plan(plan.id)?.ok_or_else(|| Refusal::not_found("plan", plan.id))?;
         Ok((row, view.plan_tasks(plan.id)?))
     })?;
-    let conflict = |message| Refusal::conflict("merge_conflict", message);
+    let conflict = |message| Refusal::conflict(MERGE_CONFLICT, message);
     let what = words(&settling, &row);
-    let base = super::worktree::branch_tip(main, plan)?;
-    let Some(of) = owner(main, &base, &settling.commit()?, &tasks)? else { return Err(conflict(what)) };
-    let settled = settled(&row, &tasks);
+    let (begun, settled) = (begun(main, plan)?, settled(&row, &tasks));
+    let of = owner(main, &begun, &settling.commit()?, &tasks, &settled)?;
+    let Some(of) = of else { return Err(conflict(what)) };
     let root = root(&of, &settled);
     let times = settled.iter().filter(|task| task.depends_on == [root]).count();
     if times >= MERGE_TRIES as usize {
         return Err(conflict(format!("given up after {times} tries: {what}")));
     }
     keep(main, plan.id, &settling)?;
-    main.update_ref(&checkpoint::plan_ref(plan.id), &oid(&settling.onto)?)?;
+    move_to(main, plan.id, &oid(&settling.base)?, &oid(&settling.onto)?)?;
     let of = tasks.into_iter().map(|row| row.task).find(|task| task.id == root).unwrap_or(of);
     Ok(Given { settling, of, times })
 }
@@ -186,12 +193,22 @@ fn short(commit: &str) -> &str {
 }
 
 /// The task whose turn made the commit: the first that landed with it.
-fn owner(main: &Repository, base: &Oid, commit: &Oid, tasks: &[TaskRow]) -> Result<Option<Task>, Refusal> {
+fn owner(
+    main: &Repository,
+    begun: &Oid,
+    commit: &Oid,
+    tasks: &[TaskRow],
+    settled: &[Task],
+) -> Result<Option<Task>, Refusal> {
     let mut found: Option<(usize, &Task)> = None;
     for row in tasks.iter().filter(|row| row.task.kind == TaskKind::Work) {
+        // The planned ones have landed one on top of the other. Those that settle stand elsewhere, and come in the order of their landing.
+        if found.is_some() && settled.iter().any(|task| task.id == row.task.id) {
+            break;
+        }
         let Some(top) = main.resolve_ref(&checkpoint::task_ref(row.task.id))? else { continue };
-        if main.has_again(base, &top, commit)? {
-            let length = main.count_between(base, &top)?;
+        if main.has_again(begun, &top, commit)? {
+            let length = main.count_between(begun, &top)?;
             if found.is_none_or(|(shortest, _)| length < shortest) {
                 found = Some((length, &row.task));
             }
@@ -336,7 +353,7 @@ pub(super) async fn with_what_is_kept(
 /// Takes away what only an open plan needs. Of one that did not come to its branch the whole stays.
 pub(super) async fn tidy(shared: &Arc<Shared>, row: &PlanRow, repo: &Repo) {
     let (path, plan) = (repo.path.clone(), row.plan.id);
-    let mut names = vec![tested_ref(plan), settling_ref(plan)];
+    let mut names = vec![tested_ref(plan), settling_ref(plan), begun_ref(plan)];
     if row.state == PlanState::Completed {
         names.push(whole_ref(plan));
     }

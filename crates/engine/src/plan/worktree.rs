@@ -4,15 +4,14 @@
 //! where it is, and the agent's next task gets another worktree.
 
 use super::settle;
+use super::tip::{forward, tip};
 use crate::Engine;
 use crate::checkpoint;
 use crate::engine::Shared;
 use crate::turn::Order;
 use crate::worktree::{Claim, NewWorktree, checkout};
-use git::{GitError, Landing, Oid, Repository};
-use model::{
-    Actor, AgentName, PLANNED_TASKS_MAX, Plan, Refusal, RefusalKind, Repo, TaskId, Timestamp, Worktree,
-};
+use git::{GitError, Repository};
+use model::{Actor, AgentName, PLANNED_TASKS_MAX, Plan, Refusal, RefusalKind, Repo, TaskId, Worktree};
 use std::path::Path;
 use std::sync::Arc;
 use store::View;
@@ -115,7 +114,7 @@ async fn is_ready(
 
 /// Brings a worktree to the plan's tip, with what the task is to settle in its files. One with something in it is ready for nobody but
 /// the task that left it there.
-fn prepare(
+pub(super) fn prepare(
     shared: &Shared,
     plan: &Plan,
     repo: &Repo,
@@ -124,12 +123,19 @@ fn prepare(
 ) -> Result<bool, Refusal> {
     let main = checkpoint::open(shared, &repo.path)?;
     let open = checkout(shared, repo, Path::new(&worktree.path))?;
+    if !again {
+        // Nobody has worked here since it was moved, so what is not as the commit is was cut off.
+        open.finish_landing()?;
+    }
     let Some(head) = open.head()? else { return Ok(false) };
     let tip = tip(&main, plan)?;
     let settling = settle::under_way(&main, plan.id)?.filter(|settling| settling.task == task);
     if !is_clean(&open)? {
-        // Nobody else of the plan works meanwhile: what stands on the tip was laid there for this task, and cut off.
-        return Ok(again || (settling.is_some() && head == tip));
+        return match settling {
+            // Laid there for this task, and cut off before its turn began.
+            Some(settling) if !again && head == tip => Ok(open.lay_again(&settling.commit()?)?),
+            _ => Ok(again),
+        };
     }
     if let Some(settling) = settling
         && settle::lay(&main, &open, &settling, &tip)?
@@ -155,39 +161,6 @@ fn prepare(
 pub(super) fn is_clean(open: &Repository) -> Result<bool, GitError> {
     let status = open.status(&[])?;
     Ok(status.entries.is_empty() && status.unnamable == 0)
-}
-
-/// Work that is made again on top of something else.
-pub(super) fn forward<'a>(commit: &'a Oid, author: &'a git::Author, at: Timestamp) -> Landing<'a> {
-    Landing { commit, message: "", author, at, forward_only: true }
-}
-
-/// What the plan's tasks have landed so far; at first, where its branch stands. On the writer's thread of the checkout.
-pub(super) fn tip(main: &Repository, plan: &Plan) -> Result<Oid, Refusal> {
-    let name = checkpoint::plan_ref(plan.id);
-    if let Some(tip) = main.resolve_ref(&name)? {
-        return Ok(tip);
-    }
-    let base = branch_tip(main, plan)?;
-    main.update_ref(&name, &base)?;
-    Ok(base)
-}
-
-/// Where the branch stands to which the plan's work is to come.
-pub(super) fn branch_tip(main: &Repository, plan: &Plan) -> Result<Oid, Refusal> {
-    match &plan.branch {
-        Some(branch) => match main.branch_tip(branch)? {
-            Some(tip) => Ok(tip),
-            None => Err(GitError::NoBranch(branch.clone()).into()),
-        },
-        None => main.head()?.ok_or_else(no_commit),
-    }
-}
-
-pub(super) fn no_commit() -> Refusal {
-    let message = "a worktree is made from a commit, and the repository has none";
-    Refusal::invalid("no_commit", message)
-        .hint("make a first commit, or let all work in the checkout: leave `worktrees` out")
 }
 
 /// A new one on the plan's tip, under the first name that is free.

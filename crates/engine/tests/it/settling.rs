@@ -1,10 +1,13 @@
 //! Plans in worktrees, and the user who commits to their branch meanwhile: what does not go together is settled by the agent that made it.
 
 use crate::coordinating_apart::{FILES, SETTLE, apart, cleared, handed_back};
-use crate::scene::Scene;
+use crate::scene::{Scene, call};
 use engine::{PlanView, TaskView};
 use model::{Event, PlanId, PlanState, SessionId, TaskKind, TaskState};
 use std::path::Path;
+
+/// Files that no task of the plan touches.
+const OTHERS: [(&str, &str); 2] = [("left.txt", "x\n"), ("mine.txt", "x\n")];
 
 /// Three tasks: gemini's changes `shared.txt` and b.txt, claude's come after it. Where both sides stand in a file, `settle` is done.
 /// The last one waits at the gate.
@@ -45,7 +48,7 @@ struct Contest {
 impl Contest {
     /// A plan of which two tasks have landed, and the last waits at the gate.
     async fn new(tests: Option<&[&str]>, settle: &str) -> Self {
-        let scene = Scene::new(&FILES).await;
+        let scene = Scene::new(&[&FILES[..], &OTHERS].concat()).await;
         let repo = scene.add_repo(tests).await;
         let session = scene.session(Some(&repo), &["claude", "gemini"]).await;
         let gate = scene.repo.beside("gate");
@@ -66,6 +69,7 @@ impl Contest {
             "refs/coditect/whole",
             "refs/coditect/settling",
             "refs/coditect/tested",
+            "refs/coditect/begun",
         ])
     }
 
@@ -73,6 +77,21 @@ impl Contest {
     fn commit(&self, file: &str, text: &str) {
         self.scene.repo.write(file, text);
         self.scene.repo.commit_all(&format!("the user's own {file}"));
+    }
+
+    /// How often the repository's tests have run on the plan's work.
+    fn tested(&self) -> usize {
+        self.scene.events().iter().filter(|event| matches!(event, Event::PlanTested(_))).count()
+    }
+
+    /// The folder with the worktrees, when an agent is settling something in one of them.
+    async fn settling(&self) -> std::path::PathBuf {
+        let worktrees = self.scene.root().workspace("default").worktrees();
+        let found = || {
+            let repos = std::fs::read_dir(&worktrees).ok()?.flatten();
+            repos.map(|repo| repo.path()).find(|repo| repo.join("settling").exists())
+        };
+        self.scene.soon("it is being settled", found).await
     }
 
     fn go(&self) {
@@ -140,12 +159,7 @@ async fn a_user_who_commits_again_meanwhile_is_settled_with_once_more() {
     contest.commit("shared.txt", "user\n");
     contest.go();
     let Contest { scene, session, plan, .. } = &contest;
-    let place = scene
-        .soon("it is being settled", || {
-            let repos = std::fs::read_dir(scene.root().workspace("default").worktrees()).ok()?.flatten();
-            repos.map(|repo| repo.path()).find(|repo| repo.join("settling").exists())
-        })
-        .await;
+    let place = contest.settling().await;
     contest.commit("c.txt", "user\n");
     std::fs::write(place.join("again"), "").unwrap();
     let (over, kept) = cleared(scene, *plan).await;
@@ -168,18 +182,17 @@ async fn what_is_settled_after_the_tests_have_run_is_tested_once_more() {
     // Not committed, it is in the way of the landing only.
     scene.repo.write("shared.txt", "user\n");
     contest.go();
-    let tested = || scene.events().iter().filter(|event| matches!(event, Event::PlanTested(_))).count();
     scene
         .until("it is said what is in the way", || {
             scene.engine().plan(*plan).unwrap().text.filter(|text| text.contains("shared.txt"))
         })
         .await;
-    assert_eq!((scene.engine().plan(*plan).unwrap().state, tested()), (PlanState::Testing, 1));
+    assert_eq!((scene.engine().plan(*plan).unwrap().state, contest.tested()), (PlanState::Testing, 1));
     contest.commit("shared.txt", "user\n");
     let (over, kept) = cleared(scene, *plan).await;
     assert_eq!((over.state, kept), (PlanState::Completed, Vec::new()), "{:?} {:#?}", over.text, over.tasks);
     assert_eq!(settles(&over), [("Change b (settled with the branch)".to_owned(), 1)]);
-    assert_eq!(tested(), 2, "what was made on top of the user's commit was not tested before");
+    assert_eq!(contest.tested(), 2, "what was made on top of the user's commit was not tested before");
     assert_eq!(scene.repo.read("shared.txt"), "user\ngemini\n");
     assert_eq!(contest.refs(), "");
 }
@@ -222,14 +235,8 @@ async fn what_is_being_settled_goes_on_after_a_restart() {
     let mut contest = Contest::new(Some(&["grep", "-q", "gemini", "shared.txt"]), &settle).await;
     contest.commit("shared.txt", "user\n");
     contest.go();
+    contest.settling().await;
     let scene = &mut contest.scene;
-    let worktrees = scene.root().workspace("default").worktrees();
-    scene
-        .soon("it is being settled", || {
-            let mut repos = std::fs::read_dir(&worktrees).ok()?.flatten();
-            repos.any(|repo| repo.path().join("settling").exists()).then_some(())
-        })
-        .await;
     scene.shut().await;
     assert_eq!(scene.subjects().len(), 2, "nothing lands meanwhile");
     scene.open().await;
@@ -239,4 +246,69 @@ async fn what_is_being_settled_goes_on_after_a_restart() {
     assert_eq!(scene.repo.read("shared.txt"), "user\ngemini\n");
     assert_eq!(scene.subjects().len(), 5, "{:?}", scene.subjects());
     assert_eq!(contest.refs(), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_user_takes_out_of_the_commit_the_plan_began_on_stays_out() {
+    let contest = Contest::new(Some(&["test", "!", "-e", "left.txt"]), SETTLE).await;
+    let Contest { scene, plan, .. } = &contest;
+    scene.repo.remove("left.txt");
+    scene.repo.write("mine.txt", "y\n");
+    scene.repo.git(&["commit", "--quiet", "--all", "--amend", "--message", "first, amended"]);
+    contest.go();
+    let (over, kept) = cleared(scene, *plan).await;
+    assert_eq!((over.state, kept), (PlanState::Completed, Vec::new()), "{:?} {:#?}", over.text, over.tasks);
+    assert_eq!(settles(&over), [], "what the user had written is nobody's to settle");
+    assert!(!scene.repo.path().join("left.txt").exists());
+    assert_eq!((scene.repo.read("mine.txt"), scene.repo.read("c.txt")), ("y\n".into(), "two\n".into()));
+    let subjects = scene.subjects();
+    assert_eq!((subjects.len(), subjects[3].as_str()), (4, "first, amended"), "{subjects:?}");
+    assert_eq!(scene.repo.git(&["status", "--porcelain"]), "");
+    assert_eq!(contest.refs(), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_the_user_drops_after_the_tests_does_not_come_back() {
+    let contest = Contest::new(Some(&["grep", "-q", "two", "c.txt"]), SETTLE).await;
+    let Contest { scene, plan, .. } = &contest;
+    contest.commit("dropped.txt", "x\n");
+    // In the way of the landing, so that it is tested on top of that commit and waits.
+    scene.repo.write("b.txt", "mine\n");
+    contest.go();
+    scene
+        .until("it is said what is in the way", || {
+            scene.engine().plan(*plan).unwrap().text.filter(|text| text.contains("b.txt"))
+        })
+        .await;
+    assert_eq!(contest.tested(), 1);
+    scene.repo.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
+    let (over, kept) = cleared(scene, *plan).await;
+    assert_eq!((over.state, kept), (PlanState::Completed, Vec::new()), "{:?} {:#?}", over.text, over.tasks);
+    assert!(!scene.repo.path().join("dropped.txt").exists(), "{:?}", scene.subjects());
+    let subjects = scene.subjects();
+    assert_eq!((subjects.len(), subjects[3].as_str()), (4, "first"), "{subjects:?}");
+    assert_eq!(contest.tested(), 2, "without that commit it is something else");
+    assert_eq!((scene.repo.read("b.txt"), scene.repo.read("c.txt")), ("two\n".into(), "two\n".into()));
+    assert_eq!(contest.refs(), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_canceled_while_something_settles_names_where_all_of_it_is() {
+    let contest = Contest::new(None, "touch ../settling; sleep 600").await;
+    contest.commit("shared.txt", "user\n");
+    contest.go();
+    contest.settling().await;
+    let Contest { scene, plan, .. } = &contest;
+    let canceled = scene.engine().cancel_plan(&call(), *plan).await.unwrap();
+    let whole = format!("refs/coditect/whole/{plan}");
+    let text = canceled.text.unwrap();
+    assert!(text.starts_with("canceled by the user") && text.ends_with(&whole), "{text}");
+    assert_eq!(scene.engine().cancel_plan(&call(), *plan).await.unwrap().text, Some(text), "once is enough");
+    cleared(scene, *plan).await;
+    let subjects = scene.repo.git(&["log", "--format=%s", &whole]);
+    let mut subjects: Vec<&str> = subjects.lines().collect();
+    subjects.sort_unstable();
+    assert_eq!(subjects, ["Change a", "Change b", "Change c", "first"]);
+    assert_eq!(contest.refs().trim(), whole, "and nothing else of it stays");
+    assert_eq!(scene.subjects(), ["the user's own shared.txt", "first"]);
 }

@@ -261,6 +261,7 @@ fn all_verbs(repo: &TempRepo) {
     let parent = open.log(2).unwrap().pop().unwrap().oid;
     open.replay(std::slice::from_ref(&commit), Some(&parent)).ok();
     open.update_ref("refs/coditect/x", &commit).unwrap();
+    open.update_refs(&[("refs/coditect/x", &commit), ("refs/coditect/y", &commit)]).unwrap();
     open.resolve_ref("refs/coditect/x").unwrap();
     open.advance(&commit, Some(&head), &taken.changed).unwrap();
     open.log(10).unwrap();

@@ -174,3 +174,20 @@ fn the_identity_is_the_users_own() {
     std::fs::write(home.join("xdg/git/config"), "[user]\nemail = u@xdg\n").unwrap();
     assert_eq!(world.open.identity(&elsewhere).unwrap().email(), "u@xdg");
 }
+
+#[test]
+fn several_refs_move_at_once_or_not_at_all() {
+    let world = World::with(&[("a.txt", "one\n")]);
+    let first = world.head();
+    world.repo.write("a.txt", "two\n");
+    world.repo.commit_all("second");
+    let (second, unknown) = (world.head(), "1".repeat(40).parse().unwrap());
+    let (one, other) = ("refs/coditect/begun/x", "refs/coditect/plans/x");
+    let at = |name: &str| world.open.resolve_ref(name).unwrap();
+    world.open.update_refs(&[(other, &second), (one, &first)]).unwrap();
+    assert_eq!((at(one), at(other)), (Some(first.clone()), Some(second.clone())));
+    assert!(world.open.update_refs(&[(other, &first), (one, &unknown)]).is_err());
+    let refused = world.open.update_refs(&[(other, &first), ("refs/heads/main", &first)]).unwrap_err();
+    assert!(matches!(refused, GitError::BadRef(_)), "{refused:?}");
+    assert_eq!((at(one), at(other)), (Some(first), Some(second)));
+}

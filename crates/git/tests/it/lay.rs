@@ -94,3 +94,69 @@ fn one_commit_is_laid_on_top_without_those_before_it() {
     assert_eq!(dirty, ["a.txt"]);
     assert!(matches!(other.lay_commit(&second).unwrap_err(), GitError::InTheWay { .. }));
 }
+
+/// A worktree on another's work, and a commit of its own that changes two files there, adds one and takes one away.
+fn to_be_laid(world: &World) -> (Repository, Oid, Oid) {
+    let (_, first) = worktree(world, "one", &[("a.txt", "1\nfirst\n3\n")]);
+    let (other, _) = worktree(world, "other", &[]);
+    let top = other.top().to_str().unwrap().to_owned();
+    for (name, text) in [("a.txt", "1\nsecond\n3\n"), ("b.txt", "two\nlines\n"), ("new.txt", "new\nlines\n")]
+    {
+        std::fs::write(other.top().join(name), text).unwrap();
+    }
+    std::fs::remove_file(other.top().join("c.txt")).unwrap();
+    world.repo.git(&["-C", &top, "add", "--all"]);
+    world.repo.git(&["-C", &top, "commit", "--quiet", "--message", "second"]);
+    let second = other.head().unwrap().unwrap();
+    other.move_to(&first).unwrap();
+    (other, first, second)
+}
+
+#[test]
+fn a_lay_that_was_cut_off_is_brought_to_its_end() {
+    let world = World::with(&FILES);
+    let (other, first, second) = to_be_laid(&world);
+    let file = |name: &str| other.top().join(name);
+    other.lay_commit(&second).unwrap();
+    let names = ["a.txt", "b.txt", "new.txt"];
+    let whole = names.map(|name| read(&other, name));
+    let top = other.top().to_str().unwrap().to_owned();
+    let status = || world.repo.git(&["-C", &top, "status", "--porcelain"]);
+    let shown = status();
+    assert_eq!(shown, " M a.txt\n M b.txt\n D c.txt\n?? new.txt\n");
+    // One file is not there yet, one is begun, one is as it was, and the one that goes is still there.
+    let cut = || {
+        std::fs::remove_file(file("a.txt")).unwrap();
+        std::fs::write(file("b.txt"), "one\n").unwrap();
+        std::fs::write(file("new.txt"), "new\nli").unwrap();
+        std::fs::write(file("c.txt"), "one\n").unwrap();
+    };
+    for half in [&cut as &dyn Fn(), &|| {}] {
+        half();
+        assert!(other.lay_again(&second).unwrap());
+        assert_eq!(names.map(|name| read(&other, name)), whole);
+        assert_eq!((status(), other.head().unwrap()), (shown.clone(), Some(first.clone())));
+    }
+    // Git had written its index, and not yet taken it back.
+    world.repo.git(&["-C", &top, "add", "--all"]);
+    assert!(other.lay_again(&second).unwrap());
+    assert_eq!(status(), shown);
+}
+
+#[test]
+fn a_lay_in_which_somebody_else_has_written_stays_as_it_is() {
+    let world = World::with(&FILES);
+    let (other, _, second) = to_be_laid(&world);
+    let top = other.top().to_str().unwrap().to_owned();
+    for (name, text) in
+        [("b.txt", "two\nlines\nmine\n"), ("c.txt", "mine\n"), ("new.txt", "mine\n"), ("more.txt", "mine\n")]
+    {
+        std::fs::write(other.top().join(name), text).unwrap();
+        let before = world.repo.git(&["-C", &top, "status", "--porcelain"]);
+        assert!(!other.lay_again(&second).unwrap(), "{name}");
+        assert_eq!(read(&other, name), text);
+        assert_eq!(world.repo.git(&["-C", &top, "status", "--porcelain"]), before, "{name}");
+        world.repo.git(&["-C", &top, "reset", "--quiet", "--hard"]);
+        world.repo.git(&["-C", &top, "clean", "--quiet", "--force"]);
+    }
+}

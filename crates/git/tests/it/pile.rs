@@ -108,3 +108,29 @@ fn what_goes_on_top_is_told_from_what_is_stuck_and_the_rest_goes_on_later() {
     assert!(!world.open.has_again(&main, &rest.top, &stuck.commit).unwrap(), "left out");
     assert!(world.open.has_again(&main, &side, &stuck.commit).unwrap());
 }
+
+#[test]
+fn what_the_branch_has_of_the_work_is_left_out_and_what_was_before_it_does_not_come_along() {
+    let (world, _, side) = parted("one\n2\n3\n4\n5\n", &["1\n2\n3\n4\nfive\n", "1\n2\nthree\n4\nfive\n"]);
+    let author = Author::new("Ann", "ann@example.com");
+    let begun: Oid = world.repo.git(&["rev-parse", "side~2"]).trim().parse().unwrap();
+    // The branch has the first commit of the work, and has changed the same line since.
+    world.repo.git(&["merge", "--quiet", "--no-edit", "side~1"]);
+    world.repo.write("a.txt", "one\n2\n3\n4\nsix\n");
+    world.repo.commit_all("main again");
+    let branch = world.head();
+    let pile = world.open.piled_onto(&branch, &begun, &landing(&side, &author)).unwrap();
+    let made = world.repo.git(&["log", "--format=%s", &format!("{branch}..{}", pile.top)]);
+    assert_eq!((made.as_str(), pile.stuck), ("side 1\n", None));
+    // A branch that has not the commit any more on which the work stands.
+    world.repo.git(&["checkout", "--quiet", "--orphan", "other"]);
+    world.repo.git(&["rm", "--quiet", "--force", "b.txt"]);
+    world.repo.write("a.txt", "1\n2\n3\n4\n5\n");
+    world.repo.commit_all("begun again");
+    let pile = world.open.piled_onto(&world.head(), &begun, &landing(&side, &author)).unwrap();
+    assert_eq!(pile.stuck, None);
+    let made = world.repo.git(&["log", "--format=%s", pile.top.as_str()]);
+    assert_eq!(made, "side 1\nside 0\nbegun again\n");
+    assert_eq!(world.show(&pile.top, "b.txt"), None);
+    assert_eq!(world.show(&pile.top, "a.txt").as_deref(), Some("1\n2\nthree\n4\nfive\n"));
+}
