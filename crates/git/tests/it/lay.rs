@@ -98,7 +98,7 @@ fn one_commit_is_laid_on_top_without_those_before_it() {
 /// A worktree on another's work, and a commit of its own that changes two files there, adds one and takes one away.
 fn to_be_laid(world: &World) -> (Repository, Oid, Oid) {
     let (_, first) = worktree(world, "one", &[("a.txt", "1\nfirst\n3\n")]);
-    let (other, _) = worktree(world, "other", &[]);
+    let (other, _) = worktree(world, "other", &[("other.txt", "x\n")]);
     let top = other.top().to_str().unwrap().to_owned();
     for (name, text) in [("a.txt", "1\nsecond\n3\n"), ("b.txt", "two\nlines\n"), ("new.txt", "new\nlines\n")]
     {
