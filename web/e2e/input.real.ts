@@ -60,7 +60,7 @@ describe.skipIf(binary === null || chromiumPath === null)('two pages at one sess
       reducedMotion: 'reduce',
     });
     [first, second] = [await context.newPage(), await context.newPage()];
-    for (const page of [first, second]) listen(page, origin, complaints);
+    for (const page of [first, second]) listen(page, origin, complaints, [409]);
     await first.goto(real.launch);
     for (const page of [first, second]) await visit(page, `${origin}/s/${session}`);
   });

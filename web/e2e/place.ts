@@ -42,13 +42,16 @@ async function signIn(context: BrowserContext, launchLink: string): Promise<void
   await page.close();
 }
 
-/** Notes what a clean page would not say or ask for. */
-export function listen(page: Page, origin: string, complaints: string[]): void {
+/** What the tests of every screen break on purpose. */
+const BROKEN = [401, 404, 429];
+
+/** Notes what a clean page would not say or ask for. `refused`: what this test has the daemon refuse besides. */
+export function listen(page: Page, origin: string, complaints: string[], refused: number[] = []): void {
+  const meant = new RegExp(`ERR_|WebSocket|status of (${[...BROKEN, ...refused].join('|')})`);
   page.on('console', (message) => {
     const text = message.text();
     // What the tests break on purpose is not the page's fault.
-    if (message.type() === 'error' && !/ERR_|WebSocket|status of (401|404|409|429)/.test(text))
-      complaints.push(text);
+    if (message.type() === 'error' && !meant.test(text)) complaints.push(text);
   });
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('request', (request) => {

@@ -10,9 +10,9 @@ use crate::session::visible;
 use crate::{Call, Engine};
 use model::{Refusal, RefusalKind, SessionId};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 
 /// How long a client that says nothing is believed to be there.
@@ -79,6 +79,8 @@ struct Room {
     clients: Vec<Seat>,
     /// Somebody looks after the leases.
     watched: bool,
+    /// Rung when something passes earlier than whoever looks after the leases may think.
+    earlier: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -143,22 +145,18 @@ impl Engine {
         call: &Call,
         session: SessionId,
     ) -> impl Fn() -> Result<(), Refusal> + Send + use<> {
-        let (shared, client) = (std::sync::Arc::clone(&self.shared), call.client.clone());
+        let (shared, client) = (Arc::clone(&self.shared), call.client.clone());
         move || shared.clients.may_type(session, client.as_deref())
     }
 
     /// Tells of leases that run out, for as long as somebody is there.
     fn look_after(&self, session: SessionId) {
-        if !self.shared.clients.take_watch(session) {
-            return;
-        }
-        let shared = std::sync::Arc::clone(&self.shared);
+        let Some(earlier) = self.shared.clients.take_watch(session) else { return };
+        let shared = Arc::clone(&self.shared);
         self.shared.tasks.spawn(async move {
-            while let Some(next) = shared.clients.sweep(session) {
-                tokio::select! {
-                    () = shared.stopping.cancelled() => return,
-                    () = tokio::time::sleep_until(next) => {}
-                }
+            tokio::select! {
+                () = shared.stopping.cancelled() => {}
+                () = shared.clients.look_after(session, &earlier) => {}
             }
         });
     }
@@ -173,7 +171,7 @@ impl Clients {
         let now = Instant::now();
         let mut rooms = self.rooms();
         let room = rooms.entry(session).or_default();
-        let before = room.shown(session, now);
+        let (before, due) = (room.shown(session, now), room.due());
         room.clients.retain(|seat| seat.until > now);
         let owner = room.clients.iter().position(|seat| seat.owns_input);
         let own = room.clients.iter().position(|seat| seat.client == new.client);
@@ -207,6 +205,9 @@ impl Clients {
         match own {
             Some(own) => room.clients[own] = seat,
             None => room.clients.push(seat),
+        }
+        if due.is_none_or(|due| room.due() < Some(due)) {
+            room.earlier.notify_one();
         }
         let view = room.shown(session, now);
         self.tell(&before, &view);
@@ -248,8 +249,11 @@ impl Clients {
 
     /// The session is gone, and with it everybody's reason to be there.
     pub(crate) fn clear(&self, session: SessionId) {
+        let now = Instant::now();
         if let Some(room) = self.rooms().get_mut(&session) {
+            let before = room.shown(session, now);
             room.clients.clear();
+            self.tell(&before, &room.shown(session, now));
         }
     }
 
@@ -269,10 +273,21 @@ impl Clients {
         }
     }
 
-    fn take_watch(&self, session: SessionId) -> bool {
+    /// What rings for whoever looks after the session's leases from now on; none when somebody does already.
+    fn take_watch(&self, session: SessionId) -> Option<Arc<Notify>> {
         let mut rooms = self.rooms();
         let room = rooms.entry(session).or_default();
-        !std::mem::replace(&mut room.watched, true)
+        let watched = std::mem::replace(&mut room.watched, true);
+        (!watched).then(|| Arc::clone(&room.earlier))
+    }
+
+    async fn look_after(&self, session: SessionId, earlier: &Notify) {
+        while let Some(next) = self.sweep(session) {
+            tokio::select! {
+                () = earlier.notified() => {}
+                () = tokio::time::sleep_until(next) => {}
+            }
+        }
     }
 
     /// Takes out whose lease is over, and says when to look again; none when nobody is left.
@@ -292,8 +307,7 @@ impl Clients {
             // Nobody watching is no error.
             let _ = self.changes.send(view);
         }
-        let next =
-            room.clients.iter().map(|seat| seat.types_until.unwrap_or(seat.until).min(seat.until)).min();
+        let next = room.due();
         if next.is_none() {
             rooms.remove(&session);
         }
@@ -308,6 +322,11 @@ impl Clients {
 }
 
 impl Room {
+    /// When the next lease ends, or the next one who types is believed to have stopped.
+    fn due(&self) -> Option<Instant> {
+        self.clients.iter().map(|seat| seat.types_until.unwrap_or(seat.until).min(seat.until)).min()
+    }
+
     fn shown(&self, session: SessionId, now: Instant) -> PresenceView {
         let there = self.clients.iter().filter(|seat| seat.until > now);
         let client = |seat: &Seat| AttachedClient {
@@ -425,6 +444,46 @@ mod tests {
         assert!(clients.of(at).clients[0].typing);
         tokio::time::advance(TYPING_TTL + Duration::from_millis(1)).await;
         assert!(!clients.of(at).clients[0].typing);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn that_typing_has_passed_is_told_then_and_not_when_a_lease_ends() {
+        for leaves in [false, true] {
+            let (clients, at) = (Clients::default(), session());
+            clients.attach(at, says("page", InputWish::Claim)).unwrap();
+            let earlier = clients.take_watch(at).unwrap();
+            assert!(clients.take_watch(at).is_none(), "one looks after them");
+            let (mut changes, began) = (clients.changes.subscribe(), Instant::now());
+            let types = async {
+                // Whoever looks after the leases sleeps until they end.
+                tokio::time::sleep(TYPING_TTL).await;
+                if leaves {
+                    clients.detach(at, "page");
+                    assert!(changes.recv().await.unwrap().clients.is_empty());
+                }
+                clients.attach(at, NewAttachment { typing: true, ..says("page", InputWish::Keep) }).unwrap();
+                let told = [changes.recv().await.unwrap(), changes.recv().await.unwrap()];
+                (told.map(|view| view.clients[0].typing), began.elapsed())
+            };
+            let (told, took) = tokio::select! {
+                told = types => told,
+                () = clients.look_after(at, &earlier) => panic!("the page is there"),
+            };
+            assert_eq!(told, [true, false]);
+            assert!(took < TYPING_TTL * 3, "{took:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_session_that_is_gone_everybody_is_told_that_nobody_is_there() {
+        let (clients, at) = (Clients::default(), session());
+        clients.clear(at);
+        clients.attach(at, says("page", InputWish::Claim)).unwrap();
+        let mut changes = clients.changes.subscribe();
+        clients.clear(at);
+        assert_eq!(changes.try_recv().unwrap(), PresenceView { session: at, clients: Vec::new() });
+        clients.clear(at);
+        assert!(changes.try_recv().is_err(), "nobody was there any more");
     }
 
     #[tokio::test(start_paused = true)]

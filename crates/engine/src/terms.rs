@@ -54,7 +54,11 @@ impl Engine {
         let session = self.task(task)?.task.session;
         let now = self.shared.now();
         check_change(&change)?;
-        let command = move |view: &View<'_>| changed(view, task, &change, now);
+        let may_type = self.input_check(call, session);
+        let command = move |view: &View<'_>| {
+            may_type()?;
+            changed(view, task, &change, now)
+        };
         self.shared.commit(call.actor(), call.key.clone(), command).await?;
         self.wake(session).await;
         self.task(task)

@@ -28,6 +28,8 @@ pub struct TaskPatch {
     pub retry: Option<RetryPolicy>,
     /// In place of those it had.
     pub wants: Option<Vec<String>>,
+    /// The attached client somebody acts in; refused with `input_owned` while another one has the input.
+    pub client: Option<String>,
 }
 
 /// Body of `POST /pool/claim`.

@@ -2865,6 +2865,11 @@ export interface components {
         /** @description Body of `PATCH /tasks/{id}`: what a task that has not begun depends on, and its terms. What is not named stays. */
         TaskPatch: {
             /**
+             * @description The attached client somebody acts in; refused with `input_owned` while another one has the input.
+             * @default null
+             */
+            client: string | null;
+            /**
              * Format: date-time
              * @description When the task fails if it has not ended by then. Also of a task that has begun.
              * @default null

@@ -3,6 +3,7 @@
  *
  * Invariant: what is shown is what the daemon said last, and who may write is the daemon's to say: the page names itself in what it
  * orders, and asks nobody else. A page has the input from the first key until it rests, leaves, or somebody takes it over.
+ * What it says of itself is said one after the other, so that the last of it is what stands.
  */
 import { create } from 'zustand';
 import { ApiError, client, once, take } from './client';
@@ -12,6 +13,8 @@ import type { AttachedClient, InputWish, Presences } from './nouns';
 export const TYPING_MS = 3000;
 /** A page on which nobody types for so long gives the input back. */
 export const REST_MS = 120_000;
+/** A page that is loaded again may ask for its lock before the browser has taken it from the page it was. */
+export const RELOAD_MS = 100;
 const KEPT_AS = 'coditect.client';
 
 function recalled(): string | null {
@@ -40,10 +43,9 @@ export function clientId(): string {
   return own;
 }
 
-/** A duplicated tab begins with what its original had kept; only one of the two keeps the id. */
-export async function settleClient(): Promise<void> {
-  if (!('locks' in navigator)) return;
-  const free = await new Promise<boolean>((settled) => {
+/** Whether nobody else had the lock of the page's id; this page has it from now on. */
+function holdId(): Promise<boolean> {
+  return new Promise((settled) => {
     const held = navigator.locks.request(`${KEPT_AS}.${clientId()}`, { ifAvailable: true }, (lock) => {
       settled(lock !== null);
       // For as long as the page is there.
@@ -52,10 +54,18 @@ export async function settleClient(): Promise<void> {
     // Where there can be no locks nobody else has one.
     held.catch(() => settled(true));
   });
-  if (free) return;
-  own = fresh();
-  await settleClient();
 }
+
+async function settle(): Promise<void> {
+  if (!('locks' in navigator) || (await holdId())) return;
+  await new Promise((later) => setTimeout(later, RELOAD_MS));
+  while (!(await holdId())) own = fresh();
+}
+
+let settling: Promise<void> | undefined;
+
+/** A duplicated tab begins with what its original had kept; only one of the two keeps the id. Asked again, it is the same answer. */
+export const settleClient = (): Promise<void> => (settling ??= settle());
 
 const SYSTEMS = ['Android', 'iPhone', 'iPad', 'Windows', 'Mac', 'Linux'];
 
@@ -98,7 +108,26 @@ function rest(session: string): void {
   resting = setTimeout(() => void attach(session, 'release').catch(() => undefined), REST_MS);
 }
 
-async function attach(session: string, input: InputWish = 'keep', typing = false): Promise<void> {
+/** How many orders in the name of this page are under way, of each session. */
+const visits = new Map<string, number>();
+const isShown = (session: string) => usePresence.getState().session === session;
+
+let last: Promise<unknown> = Promise.resolve();
+
+/** Two requests may overtake each other on the way; so each waits for what came of the one before. */
+function inTurn<R>(say: () => Promise<R>): Promise<R> {
+  const said = last.then(say);
+  last = said.catch(() => undefined);
+  return said;
+}
+
+const attach = (session: string, input: InputWish = 'keep', typing = false): Promise<void> =>
+  inTurn(async () => {
+    // What was wished while the session was left holds nothing there.
+    if (isShown(session) || visits.has(session)) await sayAttached(session, input, typing);
+  });
+
+async function sayAttached(session: string, input: InputWish, typing: boolean): Promise<void> {
   const { heard } = usePresence.getState();
   const body = { client: clientId(), name: clientName(), typing, input };
   const there = await take(
@@ -108,28 +137,35 @@ async function attach(session: string, input: InputWish = 'keep', typing = false
   if (usePresence.getState().heard === heard) usePresence.getState().hear(there);
 }
 
-function detach(session: string): void {
+/** Unsaid it ends by itself, with the lease. */
+async function sayDetached(session: string): Promise<void> {
   const said = client.POST('/api/v1/sessions/{id}/detach', {
     params: { path: { id: session }, ...once() },
     body: { client: clientId() },
     // It is said to its end when the page is going away.
     keepalive: true,
   });
-  // Unsaid it ends by itself, with the lease.
-  take(said).catch(() => undefined);
+  await take(said).catch(() => undefined);
+}
+
+/** The session is left. An order under way there still needs the seat, and is the one to give it back; not the input. */
+function leave(session: string): void {
+  if (visits.has(session)) void attach(session, 'release').catch(() => undefined);
+  else void inTurn(() => sayDetached(session));
 }
 
 /** The session is on the screen, until the function that is given back is called. */
 export function watchClients(session: string): () => void {
   unrest();
   usePresence.setState({ session, clients: [] });
-  const away = () => detach(session);
+  // A page that goes away waits for nothing any more.
+  const away = () => void sayDetached(session);
   window.addEventListener('pagehide', away);
   return () => {
     window.removeEventListener('pagehide', away);
     unrest();
     usePresence.setState({ session: null, clients: [] });
-    away();
+    leave(session);
   };
 }
 
@@ -162,16 +198,20 @@ export async function giveBack(session: string): Promise<void> {
 
 /** Runs an order in the name of this page, which is at the session for at least as long. */
 export async function inClient<R>(session: string, order: (client: string) => Promise<R>): Promise<R> {
-  const visits = usePresence.getState().session !== session;
-  if (visits) await attach(session);
+  visits.set(session, (visits.get(session) ?? 0) + 1);
   try {
+    if (!isShown(session)) await attach(session);
     return await order(clientId());
   } catch (fault) {
     // The daemon has begun anew since this page came.
-    if (visits || !(fault instanceof ApiError) || fault.code !== 'not_attached') throw fault;
+    if (!(fault instanceof ApiError) || fault.code !== 'not_attached') throw fault;
     await attach(session);
     return await order(clientId());
   } finally {
-    if (visits) detach(session);
+    const others = (visits.get(session) ?? 1) - 1;
+    if (others > 0) visits.set(session, others);
+    else visits.delete(session);
+    // Meanwhile it may be on the screen.
+    if (others === 0 && !isShown(session)) leave(session);
   }
 }

@@ -1,7 +1,7 @@
 //! Several people at one session: who has the input gives the agents words and moves what waits; to stop is everybody's.
 
 use crate::scene::{Scene, call};
-use engine::{Call, InputWish, Key, NewAttachment, NewPlan, NewPrompt, TaskMove};
+use engine::{Call, InputWish, Key, NewAttachment, NewPlan, NewPrompt, TaskMove, TermsChange};
 use model::{Event, PlanState, Refusal, SessionId, TaskId, TaskState};
 
 fn in_client(client: &str) -> Call {
@@ -52,16 +52,22 @@ async fn words_for_a_task_and_its_place_are_of_whoever_has_the_input() {
     attach(&scene, session, "page", InputWish::Claim);
     attach(&scene, session, "phone", InputWish::Keep);
     let last = || TaskMove { last: true, ..TaskMove::default() };
+    let due = |seconds| TermsChange { deadline_seconds: Some(seconds), ..TermsChange::default() };
     for (client, code) in [("phone", "input_owned"), ("stranger", "not_attached")] {
         let by = in_client(client);
         assert_eq!(engine.steer_task(&by, asks, "mind the tests").await.unwrap_err().code, code);
         assert_eq!(engine.answer_task(&by, asks, "yes".to_owned()).await.unwrap_err().code, code);
         assert_eq!(engine.move_task(&by, waits, last()).await.unwrap_err().code, code);
+        assert_eq!(engine.change_task(&by, waits, due(600)).await.unwrap_err().code, code);
     }
     let steered = engine.steer_task(&in_client("page"), asks, "mind the tests").await.unwrap_err();
     assert_eq!(steered.code, "cannot_steer", "the input is not what is missing");
     engine.move_task(&in_client("page"), waits, last()).await.unwrap();
     engine.move_task(&call(), waits, last()).await.unwrap();
+    assert!(
+        engine.change_task(&in_client("page"), waits, due(600)).await.unwrap().task.terms.deadline.is_some()
+    );
+    engine.change_task(&call(), waits, due(900)).await.unwrap();
     engine.answer_task(&in_client("page"), asks, "yes".to_owned()).await.unwrap();
     assert_eq!(scene.task_over(waits).await.state, TaskState::Completed);
 }

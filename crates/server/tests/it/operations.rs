@@ -272,6 +272,7 @@ async fn pool(house: &House, contract: &mut Contract, session: &str) {
         (json!({ "deadline_seconds": 0 }), "deadline_out_of_range"),
         (json!({ "retry": { "max_attempts": 21, "on": ["crash"] } }), "retry_out_of_range"),
         (json!({ "depends_on": [task["id"]] }), "dependency_cycle"),
+        (json!({ "no_deadline": true, "client": "nobody" }), "not_attached"),
     ] {
         assert_eq!(house.ask("PATCH", &path).json(&body).send(house.address).await.code(), code);
     }

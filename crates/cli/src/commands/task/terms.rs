@@ -1,7 +1,7 @@
 //! Terms of tasks on the command line, and `coditect task change`.
 
 use super::super::Outcome;
-use super::show;
+use super::{Seat, show};
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::{Args, ValueEnum};
@@ -141,6 +141,8 @@ pub(crate) struct Change {
     /// Nothing in particular is wanted any more
     #[arg(long, conflicts_with = "wants")]
     no_wants: bool,
+    #[command(flatten)]
+    seat: Seat,
 }
 
 impl Change {
@@ -155,6 +157,7 @@ impl Change {
             no_deadline: self.no_deadline,
             retry: self.terms.retry(),
             wants: (!wants.is_empty() || self.no_wants).then_some(wants),
+            client: self.seat.client,
         };
         let changed = context.talk("changing the task", async |client| {
             Ok::<_, Failure>(client.change_task(&self.task, &patch, None).await?)

@@ -28,5 +28,5 @@ pub(super) async fn handle(
         retry: body.retry.map(model::RetryPolicy::from),
         wants: body.wants,
     };
-    Ok(Json(show::task(app.engine.change_task(&call, task, change).await?)))
+    Ok(Json(show::task(app.engine.change_task(&call.in_client(body.client), task, change).await?)))
 }
