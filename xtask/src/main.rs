@@ -32,9 +32,10 @@ cargo xtask <command>
                                 run a command beside PostgreSQL and NATS of its own, as far as they are installed
   run [arguments]               build the page and the binary, run `coditect`
   bench <name> [--quick] [--json] [--no-peers] [--install]
-                                measure bus, daemon, history, import or journal; with --json one object a line. Peers to
-                                compare with are fetched into the user's cache folder. Of bus, agents, core and
-                                radar, --only=<case> runs the cases with that in their name
+                                measure agents, bus, checkpoint, core, daemon, files, history, hook, import, journal or
+                                radar; with --json one object a line. Peers to compare with are fetched into the user's
+                                cache folder. Of agents, bus, core, hook, import and radar, --only=<case> runs the cases
+                                with that in their name
 
 Nothing is installed without `--install` (or CI=true); what is missing is named.";
 

@@ -1,7 +1,7 @@
 //! What can go wrong on the bus, typed, with the next step where a person reads it.
 
 use crate::lock::Wait;
-use model::{ContextEntry, ContextKey, Lock, Refusal, RefusalKind, RegistrationId};
+use model::{ContextEntry, ContextKey, Lock, Refusal, RefusalKind, RegistrationId, named};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -133,11 +133,8 @@ impl fmt::Display for Contended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(lock) = self.holders.first() {
             let (mode, short) = (lock.mode.as_str(), lock.holder.short());
-            write!(f, "`{}` is locked ({mode}) by {} {short}", lock.path, lock.agent)?;
-            match self.holders.len() {
-                1 => Ok(()),
-                more => write!(f, " and {} more", more - 1),
-            }
+            let first = format!("`{}` is locked ({mode}) by {} {short}", lock.path, lock.agent);
+            f.write_str(&named([first], self.holders.len() - 1))
         } else if let Some(wait) = self.waiting.first() {
             write!(f, "{} waits for `{}` and came first", wait.agent, wait.paths.join("`, `"))
         } else {

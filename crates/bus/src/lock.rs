@@ -338,8 +338,11 @@ impl Bus {
     }
 
     /// Gives several locks back at once. What is given back says of which the holder had no lock any more, so that what was done
-    /// under them may not stand; the others are free all the same.
+    /// under them may not stand; the others are free all the same. At most [`LOCK_PATHS_MAX`] of them: everybody waits for that write.
     pub fn release_each(&self, tokens: &[u64], holder: RegistrationId) -> Result<Vec<LockLost>, BusError> {
+        if tokens.len() > LOCK_PATHS_MAX {
+            return Err(BusError::Invalid(format!("at most {LOCK_PATHS_MAX} locks are given back at once")));
+        }
         self.inner.write(|w| release_each(w, tokens, holder))
     }
 

@@ -41,6 +41,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<Vec<String>, Refusal
     );
     tidy_runs(shared).await?;
     said.extend(crate::repo::clone::mend(shared).await?);
+    crate::repo::sweep(shared).await?;
     said.extend(worktree::trash::mend(shared).await?);
     said.extend(worktree::half_made::mend(shared).await?);
     worktree::script::mend(shared).await?;

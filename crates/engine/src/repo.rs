@@ -10,10 +10,14 @@ pub use clone::{CLONES_MAX, NewClone};
 use crate::engine::Shared;
 use crate::{Call, Caller, Engine, RepoView, checkpoint};
 use model::{Event, Refusal, RefusalKind, Repo, RepoId, RepoRemoved, TaskId, TaskState};
+use std::path::Path;
+use std::sync::Arc;
 use store::View;
 
 /// Longest slug, in characters.
 pub(crate) const SLUG_MAX: usize = 64;
+/// What a session without a repository is refused with where one is needed.
+pub(crate) const NO_OWN_REPO: &str = "session_has_no_repo";
 /// Most words of a test command.
 pub(crate) const TEST_COMMAND_MAX: usize = 64;
 
@@ -46,8 +50,7 @@ impl Engine {
         };
         let own =
             self.shared.store.read(|view| Ok(view.session(session)?.and_then(|row| row.session.repo)))?;
-        let own = own
-            .ok_or_else(|| Refusal::invalid("session_has_no_repo", "your session works in no repository"))?;
+        let own = own.ok_or_else(|| Refusal::invalid(NO_OWN_REPO, "your session works in no repository"))?;
         if asked.is_some_and(|asked| asked != own) {
             let message = "an agent sees the repository of its own session";
             return Err(Refusal::new(RefusalKind::Forbidden, "not_your_repo", message)
@@ -188,6 +191,18 @@ pub(crate) fn take_part(shared: &Shared) -> Result<(), Refusal> {
         bus::manage(&shared.workspace.bus(), &repo.path).map_err(|error| error.refusal())?;
     }
     Ok(())
+}
+
+/// Takes out of the repositories what the end of the last daemon left in the middle of storing many files.
+pub(crate) async fn sweep(shared: &Arc<Shared>) -> Result<(), Refusal> {
+    let repos = shared.store.read(|view| view.repos())?;
+    let look = move |_: &Shared| {
+        for file in repos.iter().flat_map(|repo| git::sweep_cut_off(Path::new(&repo.path))) {
+            tracing::debug!(file = %file.display(), "what git had left of a stream that was cut off is gone");
+        }
+        Ok(())
+    };
+    shared.blocking(look).await
 }
 
 fn open_task_in(view: &View<'_>, repo: RepoId) -> Result<Option<TaskId>, Refusal> {

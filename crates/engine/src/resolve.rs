@@ -4,6 +4,7 @@
 //! asks for what is at it looks whose it is.
 
 use crate::plan::title_of;
+use crate::repo::NO_OWN_REPO;
 use crate::session::visible;
 use crate::{Caller, Engine};
 use model::{
@@ -55,8 +56,7 @@ impl Engine {
         for candidate in found {
             match may(&candidate.id) {
                 Ok(()) => seen.push(candidate),
-                // Without a repository of its own an agent sees none: that is `Invalid`.
-                Err(refusal) if is_denied(refusal.kind) => {}
+                Err(refusal) if is_denied(&refusal) => {}
                 Err(refusal) => return Err(refusal),
             }
         }
@@ -178,8 +178,9 @@ fn none_yet(noun: &str) -> Refusal {
         .hint("give an id")
 }
 
-fn is_denied(kind: RefusalKind) -> bool {
-    matches!(kind, RefusalKind::Forbidden | RefusalKind::NotFound | RefusalKind::Invalid)
+/// Whether it is not there for who asks. Without a repository of its own an agent sees none.
+fn is_denied(refusal: &Refusal) -> bool {
+    matches!(refusal.kind, RefusalKind::Forbidden | RefusalKind::NotFound) || refusal.code == NO_OWN_REPO
 }
 
 fn shown(given: &str) -> String {

@@ -55,7 +55,9 @@ impl Repository {
         let (mut at_once, mut bytes, mut unpacked) = (Vec::new(), 0, Vec::new());
         for entry in &entries {
             let size = sizes.get(&entry.blob).copied().unwrap_or(u64::MAX);
-            if size > READ_FILE_MAX || !(entry.standing == Standing::Link || gives(entry)) {
+            // Where the repository has no links, a checkout makes plain files of them.
+            let plain = if entry.standing == Standing::Link { self.is_faithful() } else { gives(entry) };
+            if size > READ_FILE_MAX || !plain {
                 unpacked.push(entry.path.clone());
                 continue;
             }

@@ -6,18 +6,24 @@
 use crate::conversion::Conversion;
 use crate::repository::oid;
 use crate::snapshot::presence;
-use crate::{GitError, Oid, REF_PREFIX, Repository};
+use crate::{GitError, Oid, Repository, TIMEOUT};
 use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt};
 use model::RepoPath;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::mpsc;
+use std::time::Duration;
 
-/// Fewer files than this are copied: what they cost is not felt, and git keeps so few objects one by one in any case.
+/// The ref that streams are about; none points anywhere by it.
+pub(crate) const SURVEY: &str = "refs/coditect/survey";
+/// Fewer files than this are copied: what they cost is not felt, and so few are not worth a pack.
 pub(crate) const POURED_MIN: usize = 32;
 /// Larger files are copied, so that none of them is in memory, in bytes.
 const POURED_FILE_MAX: u64 = 4 * 1024 * 1024;
+
+/// What a slow disk takes in at least, in bytes a second.
+const POURED_A_SECOND: u64 = 4 * 1024 * 1024;
 
 /// What came of it.
 pub(crate) struct Poured {
@@ -35,6 +41,7 @@ impl Repository {
         gone: &BTreeSet<RepoPath>,
     ) -> Result<Poured, GitError> {
         let dir = self.work_tree()?;
+        let time = time_for(&dir, files.keys());
         let (head, gone, end) = (self.head_of_stream(parent), gone.clone(), self.end_of_stream());
         let (tell, told) = mpsc::channel();
         let feed = move |pipe: &mut dyn Write| {
@@ -48,7 +55,9 @@ impl Repository {
             tell.send(poured).ok();
             Ok(())
         };
-        let call = self.call("fast-import").args(["--quiet", "--done"]);
+        // A small pack would be taken apart again, into a file and a sync for each object.
+        let call = self.call("fast-import").setting("fastimport.unpackLimit=0");
+        let call = call.args(["--quiet", "--done"]).timeout(time);
         let call = match self.aside {
             // The index of the file as well: without it nothing in the file is found.
             None => call.setting("core.fsync=committed,pack-metadata"),
@@ -68,15 +77,20 @@ impl Repository {
     /// A commit to hang the tree on. It is the same for the same tree, so that of what is looked at twice nothing is written twice.
     fn head_of_stream(&self, parent: Option<&Oid>) -> String {
         let from = parent.map_or(String::new(), |parent| format!("from {parent}\n"));
-        format!(
-            "commit {REF_PREFIX}survey\ncommitter Coditect <coditect@localhost.invalid> 0 +0000\ndata 0\n{from}"
-        )
+        format!("commit {SURVEY}\ncommitter Coditect <coditect@localhost.invalid> 0 +0000\ndata 0\n{from}")
     }
 
     /// Asks for the tree, and has no ref point at the commit.
     fn end_of_stream(&self) -> String {
-        format!("ls \"\"\n\nreset {REF_PREFIX}survey\nfrom {}\n\ndone\n", self.zero())
+        format!("ls \"\"\n\nreset {SURVEY}\nfrom {}\n\ndone\n", self.zero())
     }
+}
+
+/// How long git may take: what it is held to otherwise, and longer for many bytes, which it gets as they are read.
+fn time_for<'a>(dir: &Dir, files: impl Iterator<Item = &'a RepoPath>) -> Duration {
+    let size = |path: &RepoPath| dir.symlink_metadata(path.as_str()).map_or(0, |meta| meta.len());
+    let bytes: u64 = files.map(|path| size(path).min(POURED_FILE_MAX)).sum();
+    TIMEOUT + Duration::from_secs(bytes / POURED_A_SECOND)
 }
 
 /// The first fault ends it.
@@ -136,4 +150,23 @@ fn read(
 /// A path as the stream names it: a [`RepoPath`] has neither a backslash nor the end of a line in it.
 fn quoted(path: &RepoPath) -> String {
     format!("\"{}\"", path.as_str().replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_bytes_have_more_time() {
+        let place = tempfile::tempdir().unwrap();
+        let dir = Dir::open_ambient_dir(place.path(), cap_std::ambient_authority()).unwrap();
+        let paths: Vec<RepoPath> = ["a", "b", "huge", "gone"].map(|name| name.parse().unwrap()).to_vec();
+        assert_eq!(time_for(&dir, paths.iter()), TIMEOUT);
+        for (name, bytes) in [("a", 1), ("b", POURED_A_SECOND), ("huge", 10 * POURED_FILE_MAX)] {
+            std::fs::File::create(place.path().join(name)).unwrap().set_len(bytes).unwrap();
+        }
+        // The huge one is copied, and the stream only finds out that it is.
+        let seconds = 1 + POURED_FILE_MAX / POURED_A_SECOND;
+        assert_eq!(time_for(&dir, paths.iter()), TIMEOUT + Duration::from_secs(seconds));
+    }
 }

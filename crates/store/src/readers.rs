@@ -59,14 +59,6 @@ impl Readers {
         }
     }
 
-    /// As [`Readers::read`], for what can be run only once.
-    pub(crate) fn read_once<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> Result<T, StoreError> {
-        match self {
-            Self::Files(files) => files.read(read),
-            Self::Server(server) => server.read_once(read),
-        }
-    }
-
     /// Says why no commit comes any more.
     pub(crate) fn stop(&self, reason: &str) {
         if let Self::Files(files) = self {

@@ -176,14 +176,6 @@ impl Store {
         self.inner.shared.readers.read(read)?
     }
 
-    /// Like [`Store::read`], for what can be run only once; on a server a transaction is begun for it.
-    pub fn read_once<T>(
-        &self,
-        read: impl FnOnce(&View<'_>) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        self.inner.shared.readers.read_once(read)?
-    }
-
     /// Like [`Store::read`], for reads that may refuse.
     pub fn read_or_refuse<T>(&self, read: impl Fn(&View<'_>) -> Result<T, Refusal>) -> Result<T, Refusal> {
         self.inner.shared.readers.read(read)?

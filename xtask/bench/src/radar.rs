@@ -95,7 +95,8 @@ async fn measure(order: &Order, root: &Path, repo: &Path) -> Result<(), String> 
     let (engine, repo, places) = open(order, &root.join("data"), repo).await?;
     let call = Call::user("bench");
     let refused = |refusal: model::Refusal| refusal.message;
-    let wanted = |case: &str| order.only.as_deref().is_none_or(|only| only.starts_with(case));
+    let wanted =
+        |case: &str| order.only.as_deref().is_none_or(|only| only.starts_with(case) || case.contains(only));
     // The first look at everything reads every file once.
     let begun = Instant::now();
     engine.sweep_conflicts(&call, None).await.map_err(refused)?;

@@ -334,7 +334,7 @@ impl Acp {
                 Some(limit) => self.limited(limit),
                 None => DriverError::Vendor { about, message }.outcome(),
             },
-            None if self.mark.is_some() && self.updates.is_mute() => {
+            None if self.flavor == Flavor::Kimi && self.updates.is_mute() => {
                 let message = "it ended the turn without a word".to_owned();
                 DriverError::Vendor { about, message }.outcome()
             }

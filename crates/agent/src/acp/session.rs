@@ -9,6 +9,7 @@ use crate::programs::is_at_least;
 use crate::run::wire::{Begin, McpServer, Start};
 use serde_json::{Value, json};
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ const REST: Duration = Duration::from_secs(60);
 const SETTLED: Duration = Duration::from_millis(500);
 /// The mode in which an agent asks before it acts.
 const ASKING: &str = "default";
+/// Codes of faults that are an HTTP status; the protocol's own are below zero.
+const STATUSES: RangeInclusive<i32> = 400..=599;
 
 /// A session, and what was learned on the way.
 pub(crate) struct Opened {
@@ -151,7 +154,8 @@ pub(crate) fn refused(flavor: Flavor, fault: &Fault) -> DriverError {
     if fault.code == AUTH_REQUIRED {
         return DriverError::NotLoggedIn { about: flavor.about() };
     }
-    match limit(fault) {
+    // No model is called before a turn: words alone are of whatever else was asked, such as an MCP server.
+    match limit(fault).filter(Limit::is_own) {
         Some(limit) => limit.error(flavor.about()),
         None => DriverError::Vendor { about: flavor.about(), message: fault.message.clone() },
     }
@@ -159,7 +163,8 @@ pub(crate) fn refused(flavor: Flavor, fault: &Fault) -> DriverError {
 
 /// Gemini answers with the HTTP status of its vendor as the error's code; others say it in words.
 pub(crate) fn limit(fault: &Fault) -> Option<Limit> {
-    Limit::of(Some(i64::from(fault.code)), &fault.message)
+    let status = STATUSES.contains(&fault.code).then(|| i64::from(fault.code));
+    Limit::of(status, &fault.message)
 }
 
 fn servers(mcp: Option<&McpServer>) -> Value {
@@ -238,6 +243,11 @@ mod tests {
         assert_eq!(refused(Flavor::Kimi, &fault(AUTH_REQUIRED)).code(), "vendor_not_logged_in");
         assert_eq!(refused(Flavor::Kimi, &fault(-32603)).code(), "vendor_error");
         assert_eq!(refused(Flavor::Gemini, &fault(429)).code(), "model_rate_limited");
+        let quoted = "MCP server `forge`: API rate limit exceeded, try again in 42 minutes";
+        assert_eq!(
+            refused(Flavor::Gemini, &Fault { code: -32603, message: quoted.into() }).code(),
+            "vendor_error"
+        );
     }
 
     #[test]
@@ -254,6 +264,8 @@ mod tests {
         assert_eq!(waits(429, long), Some(Some(3_600_000)));
         assert_eq!(waits(-32603, "Internal error: RESOURCE_EXHAUSTED: retry in 2m"), Some(Some(120_000)));
         assert_eq!(waits(-32603, "Internal error"), None);
+        assert_eq!(waits(-32603, "tool: API rate limit exceeded, try again in 42 minutes"), Some(None));
+        assert_eq!(waits(500, "tool: API rate limit exceeded, try again in 42 minutes"), None);
     }
 
     #[test]

@@ -28,8 +28,9 @@ pub(crate) struct Thread {
     meter: Meter,
     summary: String,
     since: Instant,
-    /// When the account's limits that are used up are new again.
-    resets_at: Option<Timestamp>,
+    /// The account's limits that are used up by their ids, the one told of last at the end, and when each is new again. Another
+    /// model may have a limit of its own.
+    resets: Vec<(String, Timestamp)>,
 }
 
 /// A patch the agent wants to make.
@@ -70,7 +71,7 @@ impl Thread {
             meter: Meter::default(),
             summary: String::new(),
             since: Instant::now(),
-            resets_at: None,
+            resets: Vec::new(),
         }
     }
 
@@ -117,7 +118,7 @@ impl Thread {
         self.adopt(method, params);
         // The account is the same in all threads.
         if method == "account/rateLimits/updated" {
-            self.resets_at = params.get("rateLimits").and_then(used_up);
+            self.limits_told(params.get("rateLimits").unwrap_or(&Value::Null));
         }
         if !self.concerns(params) {
             return Vec::new();
@@ -261,9 +262,20 @@ impl Thread {
                 Ending::Outcome(TurnOutcome::Completed { summary: std::mem::take(&mut self.summary) })
             }
             Some("interrupted") => Ending::Interrupted,
-            _ => failure(turn.get("error").unwrap_or(&Value::Null), self.resets_at),
+            _ => {
+                // The last one came with the answer that ended the turn.
+                let resets_at = self.resets.last().map(|(_, at)| *at);
+                failure(turn.get("error").unwrap_or(&Value::Null), resets_at)
+            }
         };
         vec![Told::Ended(ending)]
+    }
+
+    /// What is told of one limit says nothing of another.
+    fn limits_told(&mut self, limits: &Value) {
+        let id = text(limits, "limitId").unwrap_or_default();
+        self.resets.retain(|(known, _)| known != id);
+        self.resets.extend(used_up(limits).map(|at| (id.to_owned(), at)));
     }
 }
 
@@ -278,7 +290,7 @@ fn failure(error: &Value, resets_at: Option<Timestamp>) -> Ending {
         message = format!("{message}: {details}");
     }
     if info.as_str() == Some("usageLimitExceeded") {
-        return Ending::Limited(Limit { message, until: resets_at });
+        return Ending::Limited(Limit::told(message, resets_at));
     }
     // Each kind of trouble with the connection has a name of its own, and the status in it.
     let status = info.as_object().and_then(|kinds| kinds.values().next()?.get("httpStatusCode")?.as_i64());
@@ -491,7 +503,7 @@ mod tests {
         assert_eq!(end("failed", broken), failed("broken: wholly"));
         let limit =
             json!({"message": "limit", "codexErrorInfo": "usageLimitExceeded", "additionalDetails": "wait"});
-        let limit_of = Limit { message: "limit: wait".to_owned(), until: None };
+        let limit_of = Limit::told("limit: wait".to_owned(), None);
         assert_eq!(end("failed", limit), Ending::Limited(limit_of));
         assert_eq!(end("failed", Value::Null), failed("it gave no reason"));
         let retry = json!({"method": "error", "params": {"threadId": "thread-1", "willRetry": true,
@@ -526,7 +538,10 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let until = |ending| match ending {
-            Ending::Limited(limit) => limit.until.map(Timestamp::as_millis),
+            Ending::Limited(limit) => match limit.event() {
+                RunEvent::Limited { until, .. } => until.map(Timestamp::as_millis),
+                other => panic!("{other:?}"),
+            },
             other => panic!("{other:?}"),
         };
         assert_eq!(until(ending(&lines[..2].join("\n"))), Some(1_795_319_296_000));
@@ -537,5 +552,15 @@ mod tests {
         assert_eq!(ending(lines[4]), Ending::Trouble("exceeded retry limit".to_owned()));
         let half = lines[0].replace("\"usedPercent\":100", "\"usedPercent\":99");
         assert_eq!(until(ending(&[half.as_str(), lines[2]].join("\n"))), None, "that window is not it");
+        // Each limit is told of by itself: another one that has room takes nothing back, and the one that was full last is it.
+        let other = half.replace("\"limitId\":\"codex\"", "\"limitId\":\"codex_other\"");
+        let full =
+            other.replace("\"usedPercent\":99", "\"usedPercent\":100").replace("1795319296", "1795319300");
+        let then = |told: &[&str]| until(ending(&[told, &lines[1..2]].concat().join("\n")));
+        assert_eq!(then(&[lines[0], &other]), Some(1_795_319_296_000));
+        assert_eq!(then(&[lines[0], &full]), Some(1_795_319_300_000));
+        assert_eq!(then(&[&full, lines[0]]), Some(1_795_319_296_000));
+        assert_eq!(then(&[lines[0], &full, &other]), Some(1_795_319_296_000));
+        assert_eq!(then(&[lines[0], &half]), None, "it has room again");
     }
 }

@@ -1,6 +1,7 @@
 //! What vendors' programs say when their vendor takes no more calls for now.
 //!
-//! Invariant: a time is only what was said; where none was said there is none, and nobody is paused.
+//! Invariant: a time is only what the vendor said; where it said none there is none, and nobody is paused. A program's words may be
+//! those of somebody else that it quotes, such as an MCP server of the user's.
 
 use super::{About, DriverError};
 use crate::run::wire::RunEvent;
@@ -8,6 +9,8 @@ use model::Timestamp;
 
 /// The HTTP status of too many calls.
 pub(crate) const TOO_MANY: i64 = 429;
+/// The HTTP status with which some refuse calls over a quota, and much else.
+const FORBIDDEN: i64 = 403;
 /// What comes before how long it takes.
 const BEFORE: [&str; 7] = [
     "retry in ",
@@ -18,45 +21,77 @@ const BEFORE: [&str; 7] = [
     "resets in ",
     "reset in ",
 ];
-/// Words by which the vendors call it, in small letters.
-const WORDS: [&str; 7] = [
-    "resource_exhausted",
-    "rate limit",
-    "rate_limit",
-    "too many requests",
-    "usage limit",
-    "quota exceeded",
-    "exceeded your current quota",
-];
+/// Words that only a vendor says of it, in small letters.
+const OWN: [&str; 2] = ["resource_exhausted", "exceeded your current quota"];
+/// Words in which anybody may say it.
+const WORDS: [&str; 5] = ["rate limit", "rate_limit", "too many requests", "usage limit", "quota exceeded"];
+/// What stands before the number of a status.
+const NUMBERED: [&str; 3] = ["status", "http", "code"];
+/// Versions of HTTP, which may stand between: `HTTP/1.1 429`.
+const VERSIONS: [&str; 4] = ["0", "1", "2", "3"];
 /// Longest time that is read, in milliseconds: a year.
 const LONGEST: f64 = 365.0 * 86_400_000.0;
 
 /// The vendor takes no more calls, as its program says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Limit {
-    pub(crate) message: String,
+    message: String,
     /// When it takes calls again, where that was said as a time.
-    pub(crate) until: Option<Timestamp>,
+    until: Option<Timestamp>,
+    /// Whether it is certainly the vendor that says so.
+    own: bool,
 }
 
 impl Limit {
-    /// What an error comes to with this HTTP status, or with these words; none when it is about something else.
+    /// A limit that the program tells as such.
+    pub(crate) fn told(message: String, until: Option<Timestamp>) -> Self {
+        Self { message, until, own: true }
+    }
+
+    /// What an error comes to with this HTTP status, or with these words where no status is known; none when it is about
+    /// something else.
     pub(crate) fn of(status: Option<i64>, message: &str) -> Option<Self> {
         let small = message.to_lowercase();
-        let named = small.split(|at: char| !at.is_ascii_alphanumeric()).any(|word| word == "429");
-        let is = status == Some(TOO_MANY) || named || WORDS.iter().any(|word| small.contains(word));
-        is.then(|| Self { message: message.to_owned(), until: None })
+        let says = |words: &[&str]| words.iter().any(|words| small.contains(words));
+        let own = match status {
+            Some(TOO_MANY) => true,
+            Some(FORBIDDEN) => says(&OWN) || small.contains("quota exceeded"),
+            Some(_) => return None,
+            None => says(&OWN) || is_numbered(&small),
+        };
+        let is = own || (status.is_none() && says(&WORDS));
+        is.then(|| Self { message: message.to_owned(), until: None, own })
+    }
+
+    /// Whether it is certainly the vendor that says so.
+    pub(crate) fn is_own(&self) -> bool {
+        self.own
     }
 
     /// What is said to the daemon before the turn ends so.
     pub(crate) fn event(&self) -> RunEvent {
-        let retry_after_ms = self.until.is_none().then(|| wait(&self.message)).flatten();
+        let said = self.own && self.until.is_none();
+        let retry_after_ms = said.then(|| wait(&self.message)).flatten();
         RunEvent::Limited { retry_after_ms, until: self.until, reason: self.message.clone() }
     }
 
     pub(crate) fn error(self, about: &'static About) -> DriverError {
         DriverError::Limited { about, message: self.message }
     }
+}
+
+/// Whether words in small letters begin with the status of too many calls, or call that number one.
+fn is_numbered(small: &str) -> bool {
+    let mut before = NUMBERED[0];
+    for word in small.split(|at: char| !at.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
+        if word == "429" && NUMBERED.contains(&before) {
+            return true;
+        }
+        if !VERSIONS.contains(&word) {
+            before = word;
+        }
+    }
+    false
 }
 
 /// How long is to be waited, in milliseconds, by a sentence such as "try again in 1m30s".
@@ -141,18 +176,48 @@ mod tests {
             "exceeded retry limit, last status: 429 Too Many Requests",
             "RESOURCE_EXHAUSTED",
             "You exceeded your current quota, please check your plan",
+            "HTTP/1.1 429 Too Many Requests",
+            "the provider refused with status code: 429",
         ] {
             assert!(is(None, words), "{words}");
+            assert!(!is(Some(500), words), "another status is known: {words}");
         }
-        for words in ["500 Internal error", "port 14290 is taken", "the model is unknown"] {
+        for words in [
+            "500 Internal error",
+            "port 14290 is taken",
+            "the model is unknown",
+            "panicked at a.rs:429:7",
+            "429 files were read",
+        ] {
             assert!(!is(Some(500), words), "{words}");
         }
+        for words in ["500 Internal error", "panicked at a.rs:429:7", "read 429 files, try again in 5s"] {
+            assert!(!is(None, words), "{words}");
+        }
+        assert!(is(Some(403), "Quota exceeded for quota metric 'Generate requests'"));
+        for words in ["the rate limit is only for members, try again in 5s", "forbidden"] {
+            assert!(!is(Some(403), words), "{words}");
+        }
+    }
+
+    /// An MCP server of the user's is no vendor: what it says ends the turn, and pauses nobody.
+    #[test]
+    fn a_time_that_may_be_somebody_elses_is_not_believed() {
+        let waits = |words| match Limit::of(None, words).unwrap().event() {
+            RunEvent::Limited { retry_after_ms, until: None, .. } => retry_after_ms,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(waits("tool failed: GitHub API rate limit exceeded, try again in 42 minutes"), None);
+        assert_eq!(waits("you hit your usage limit; try again in 3 days"), None);
+        assert_eq!(waits("Internal error: RESOURCE_EXHAUSTED: retry in 2m"), Some(120_000));
+        assert_eq!(waits("429 too many, try again after 20 seconds"), Some(20_000));
+        assert_eq!(waits("last status: 429 Too Many Requests, try again in 5s"), Some(5_000));
     }
 
     #[test]
     fn a_time_goes_before_words() {
         let until = Some(Timestamp::from_millis(7));
-        let limit = Limit { until, ..Limit::of(None, "429, retry in 5s").unwrap() };
+        let limit = Limit::told("429, retry in 5s".to_owned(), until);
         let event = RunEvent::Limited { retry_after_ms: None, until, reason: "429, retry in 5s".to_owned() };
         assert_eq!(limit.event(), event);
     }

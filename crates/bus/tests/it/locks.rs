@@ -242,6 +242,13 @@ fn requests_are_limited_and_checked() {
     ] {
         assert!(matches!(stage.bus.acquire(&bad), Err(BusError::Invalid(_))), "{bad:?}");
     }
+    let tokens: Vec<u64> = (1..=LOCK_PATHS_MAX as u64 + 1).collect();
+    assert!(matches!(stage.bus.release_each(&tokens, a), Err(BusError::Invalid(_))));
+    assert_eq!(
+        stage.bus.release_each(&tokens[1..], a).unwrap().len(),
+        LOCK_PATHS_MAX,
+        "as many as can be taken"
+    );
     let batches = usize::try_from(LOCKS_PER_HOLDER_MAX).unwrap() / LOCK_PATHS_MAX;
     for batch in 0..batches {
         let paths = (0..LOCK_PATHS_MAX).map(|n| format!("{batch}/{n}")).collect();

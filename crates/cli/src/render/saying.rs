@@ -8,6 +8,7 @@ use crate::screen::Screen;
 use client::Client;
 use model::{
     Event, LockPhase, ParticipantId, ParticipantStatus, RegistrationId, Role, TaskId, TaskKind, TurnOutcome,
+    named,
 };
 use std::collections::BTreeMap;
 
@@ -257,9 +258,9 @@ impl Narrator {
             }
             Event::PlanStalled(stall) => ("plan".to_owned(), Paint::Warm, format!("waits: {}", stall.text)),
             Event::FileStrayed(strays) => {
-                let files: Vec<&str> = strays.files.iter().map(|file| file.path.as_str()).collect();
-                let more = if strays.more > 0 { format!(" and {} more", strays.more) } else { String::new() };
-                let text = format!("changed without a lock: {}{more}", files.join(", "));
+                let more = usize::try_from(strays.more).unwrap_or(usize::MAX);
+                let files = named(strays.files.iter().map(|file| file.path.as_str()), more);
+                let text = format!("changed without a lock: {files}");
                 (self.agent(strays.participant), Paint::Warm, text)
             }
             Event::FileRestored(file) => {

@@ -1,7 +1,8 @@
 //! One table of use cases by faces: what is done by HTTP, by command and by tool is one thing, and the WebSocket tells of it.
 //!
-//! To add a use case, add a row to its noun's file in `faces/`. An operation that is in no row and not in [`ELSEWHERE`] fails the test, and so does a tool
-//! of the daemon that no row uses; so nobody can add one to a face and forget the others.
+//! To add a use case, add a row to its noun's file in `faces/`. An operation that is in no row and not in [`ELSEWHERE`] fails the test, and so do one
+//! whose rows are all refused and that is not in [`REFUSED_HERE`], and a tool of the daemon that no row uses; so nobody can add one
+//! to a face and forget the others.
 //!
 //! Each row is done three times, once by each face, on nouns of its own that are alike. Then the answers are compared, field by field,
 //! and what the journal says of the user's doings, without ids and times.
@@ -88,6 +89,18 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("remove_worktree", "needs agents that change files: isolation.rs"),
     ("prune_worktrees", "needs agents that change files: isolation.rs"),
     ("resume_vendor", "needs a vendor that takes no calls: engine/tests/it/limits.rs"),
+];
+
+/// Operations whose rows compare a refusal alone: with which words, and in which tests, they are carried out.
+const REFUSED_HERE: &[(&str, &str, &str)] = &[
+    ("cancel_clone", ".cancel_clone(", "engine/tests/it/cloning.rs"),
+    ("compact_session", ".compact_session(", "engine/tests/it/condensing.rs"),
+    ("export_session", "/export?family=true", "server/tests/it/operations.rs"),
+    ("get_artifact", "check(\"get_artifact\"", "server/tests/it/operations.rs"),
+    ("import_bundle", "\"checkpoint\", \"import\"", "coditect/tests/it/checkpoints.rs"),
+    ("start_clone", ".start_clone(", "engine/tests/it/cloning.rs"),
+    ("start_script", ".start_script(", "engine/tests/it/worktrees.rs"),
+    ("steer_task", ".steer_task(", "engine/tests/it/driven.rs"),
 ];
 
 /// Tools of the daemon that are in no row: why, and in which tests they are called.
@@ -539,13 +552,20 @@ fn a_use_case_of_repositories_is_the_same_by_every_face() {
 #[test]
 fn no_operation_and_no_tool_is_forgotten() {
     let rows = rows();
-    let mut known: BTreeSet<&str> = rows.iter().map(|row| row.operation).collect();
+    let done = rows.iter().filter(|row| row.refused.is_empty());
+    let mut known: BTreeSet<&str> = done.map(|row| row.operation).collect();
+    for (operation, words, file) in REFUSED_HERE {
+        assert!(rows.iter().any(|row| row.operation == *operation), "{operation} is in no row");
+        assert!(known.insert(operation), "{operation} is done in a row, or in the list twice");
+        assert!(tests_of(file).contains(words), "{operation} is carried out by no test in {file}");
+    }
     for (operation, why) in ELSEWHERE {
         assert!(!why.is_empty() && known.insert(operation), "{operation} is in a row, or in the list twice");
     }
     let there = operations();
     for operation in &there {
-        assert!(known.remove(operation.id), "{} is in no row of the table of faces; add one", operation.id);
+        let id = operation.id;
+        assert!(known.remove(id), "{id} is in no row of the table of faces, or refused in each; add one");
     }
     assert_eq!(known, BTreeSet::new(), "these are no operations");
     let used: BTreeSet<&str> = rows.iter().filter_map(|row| Some(row.mcp.as_ref().ok()?.0)).collect();
@@ -558,9 +578,12 @@ fn no_operation_and_no_tool_is_forgotten() {
         );
     }
     for (tool, why, file) in TOOLS_ELSEWHERE {
-        let text =
-            std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap();
-        let called = text.contains(&format!("\"{tool}\""));
+        let called = tests_of(file).contains(&format!("\"{tool}\""));
         assert!(called && !why.is_empty(), "{tool} is called by no test in {file}");
     }
+}
+
+/// The text of a file of tests, by its path below the crates.
+fn tests_of(file: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap()
 }

@@ -108,14 +108,16 @@ impl Hold {
     pub(super) fn release(&self, shared: &Shared) {
         let taken = self.locks.iter().map(|(_, lock)| lock.token);
         let taken: Vec<u64> = taken.filter(|token| !self.given.contains(token)).collect();
-        if taken.is_empty() {
-            return;
-        }
-        match shared.bus.release_each(&taken, self.holder) {
-            Ok(lost) => lost.iter().for_each(|error| {
-                tracing::debug!(%error, "a lock of a restore was lost before its end");
-            }),
-            Err(error) => tracing::debug!(%error, "the locks of a restore go when their time is over"),
+        // One write of any length would keep everybody else from the bus; and a fault in one leaves the others.
+        for some in taken.chunks(bus::LOCK_PATHS_MAX) {
+            match shared.bus.release_each(some, self.holder) {
+                Ok(lost) => lost.iter().for_each(|error| {
+                    tracing::debug!(%error, "a lock of a restore was lost before its end");
+                }),
+                Err(error) => {
+                    tracing::debug!(%error, "these locks of a restore go when their time is over");
+                }
+            }
         }
     }
 }

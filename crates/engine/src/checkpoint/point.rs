@@ -5,6 +5,7 @@
 
 use super::open;
 use crate::engine::Shared;
+use crate::repo::NO_OWN_REPO;
 use crate::turn::standing::Standing;
 use crate::{Call, Caller, Engine, worktree};
 use git::{Keep, Oid, REF_PREFIX, Repository};
@@ -341,10 +342,9 @@ impl Engine {
         let repo = self.shared.store.read_or_refuse(|view| {
             let row = crate::session::visible(view, session)?;
             let Some(repo) = row.session.repo else {
-                return Err(Refusal::invalid("session_has_no_repo", "the session works in no repository")
-                    .hint(
-                        "a checkpoint is of files: open a session with `coditect session new --repo REPO`",
-                    ));
+                return Err(Refusal::invalid(NO_OWN_REPO, "the session works in no repository").hint(
+                    "a checkpoint is of files: open a session with `coditect session new --repo REPO`",
+                ));
             };
             view.repo(repo)?.ok_or_else(|| Refusal::not_found("repo", repo))
         })?;

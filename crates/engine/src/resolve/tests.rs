@@ -245,6 +245,8 @@ fn a_session_and_whole_ids_are_nobodys_secret() {
     let start = &short[..short.len() - 2];
     assert_eq!(scene.engine.resolve_session_for(&scene.run, start).unwrap(), mine, "its child");
     assert_eq!(scene.engine.resolve_session(start).unwrap_err().code, "ambiguous_id");
+    let broken = |_: &SessionId| Err(Refusal::invalid("odd", "no word of whose it is"));
+    assert_eq!(scene.engine.resolve_for(&scene.run, start, broken).unwrap_err().code, "odd");
     let whole = scene.engine.resolve_session_for(&scene.run, &foreign.to_string()).unwrap();
     assert_eq!(scene.engine.may_see(&scene.run, whole).unwrap_err().code, "not_your_session");
 }

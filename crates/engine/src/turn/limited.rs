@@ -31,7 +31,9 @@ pub(super) fn pause(
         return None;
     }
     let after = limited.retry_after_ms.map(|millis| i64::try_from(millis).unwrap_or(i64::MAX));
-    let millis = after.or_else(|| limited.until.map(|until| until.as_millis() - now.as_millis()))?;
+    // A time that is over is that of a limit which is not the one.
+    let until = limited.until.map(|until| until.as_millis() - now.as_millis()).filter(|millis| *millis > 0);
+    let millis = after.or(until)?;
     let millis = millis.clamp(PAUSE_MIN, PAUSE_MAX);
     let reason = limited.reason.chars().take(REASON_MAX).collect();
     Some(VendorPause {
@@ -62,7 +64,9 @@ mod tests {
     fn a_pause_is_as_long_as_the_vendor_says_within_bounds() {
         assert_eq!(until(Some(90_000), None), Some(90_000));
         assert_eq!(until(None, Some(5_060_000)), Some(60_000));
-        assert_eq!((until(Some(0), None), until(None, Some(0))), (Some(PAUSE_MIN), Some(PAUSE_MIN)));
+        assert_eq!((until(Some(0), None), until(None, Some(5_000_001))), (Some(PAUSE_MIN), Some(PAUSE_MIN)));
+        let over = [0, 4_999_999, 5_000_000].map(|at| until(None, Some(at)));
+        assert_eq!(over, [None; 3], "a time that is over is none");
         assert_eq!(until(Some(u64::MAX), None), Some(PAUSE_MAX));
         assert_eq!(until(None, None), None);
     }

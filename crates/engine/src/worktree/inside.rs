@@ -3,7 +3,7 @@
 //! Invariant: whoever cannot be asked counts as somebody.
 
 use crate::engine::Shared;
-use model::{LockMode, Refusal};
+use model::{LockMode, Refusal, named};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -51,11 +51,7 @@ fn all_left(who: impl Fn() -> Vec<String>, label: &str) -> Result<(), Refusal> {
 }
 
 fn refused(names: &[String], label: &str) -> Refusal {
-    let more = names.len().saturating_sub(NAMED_MAX);
-    let mut who = names[..names.len().min(NAMED_MAX)].join(", ");
-    if more > 0 {
-        who.push_str(&format!(" and {more} more"));
-    }
+    let who = named(names.iter().take(NAMED_MAX), names.len().saturating_sub(NAMED_MAX));
     let verb = if names.len() == 1 { "works" } else { "work" };
     let message = format!("{who} {verb} in the worktree {label} now");
     Refusal::conflict("worktree_in_use", message)

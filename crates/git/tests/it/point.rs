@@ -267,6 +267,76 @@ fn where_modes_are_not_the_file_systems_git_has_the_word() {
 }
 
 #[test]
+fn where_there_are_no_links_a_link_is_the_plain_file_that_a_checkout_makes() {
+    let world = World::with(&[("a", "1")]);
+    symlink("a", world.repo.path().join("link")).unwrap();
+    let kept = keep(&world.open, None);
+    let tree = world.open.tree_at(&kept.commit).unwrap();
+    assert_eq!(
+        contents(&world, &tree, &["link"]),
+        [("link".to_owned(), Some(Standing::Link), b"a".to_vec())]
+    );
+    world.repo.git(&["config", "core.symlinks", "false"]);
+    let world = World { open: world.git.open(world.repo.path()).unwrap(), ..world };
+    assert_eq!(contents(&world, &tree, &["link"]), [("link".to_owned(), None, b"a".to_vec())]);
+}
+
+#[test]
+fn what_many_files_make_is_one_pack_and_stays_one() {
+    let world = World::with(&[("a", "1")]);
+    let counted = |what: &str| {
+        let all = world.repo.git(&["count-objects", "-v"]);
+        all.lines().find_map(|line| line.strip_prefix(&format!("{what}: "))).unwrap().to_owned()
+    };
+    let loose = counted("count");
+    many(&world, "fewer than git itself would leave in a pack");
+    for _ in 0..2 {
+        let survey = world.open.survey().unwrap();
+        assert_eq!((counted("count"), counted("packs").as_str()), (loose.clone(), "1"));
+        assert!(world.repo.git(&["ls-tree", "-r", survey.tree.as_str()]).lines().count() > 40);
+    }
+}
+
+/// What git wrote of a stream of ours that ended early, but for its commands and numbers.
+const REPORT: &str = "fast-import crash report:\n    fast-import process: 13002\n\nfatal: stream ends early\n\n\
+    Most Recent Commands Before Crash\n---------------------------------\n  commit refs/coditect/survey\n* data 2\n\n\
+    Inactive Branches\n-----------------\nrefs/coditect/survey:\n  status      : active loaded\n";
+
+#[test]
+fn what_a_stream_left_that_was_cut_off_is_taken_away_and_nothing_else() {
+    let world = World::with(&[("a", "1")]);
+    let foreign = world.repo.beside("foreign");
+    world.repo.git(&["worktree", "add", "--quiet", "-b", "foreign", foreign.to_str().unwrap()]);
+    let git_dir = world.repo.path().join(".git");
+    let admin = git_dir.join("worktrees/foreign");
+    let pack = git_dir.join("objects/pack");
+    let write = |dir: &std::path::Path, name: &str, text: &str| {
+        std::fs::write(dir.join(name), text).unwrap();
+        dir.join(name)
+    };
+    let ours = [write(&git_dir, "fast_import_crash_1", REPORT), write(&admin, "fast_import_crash_2", REPORT)];
+    let theirs = REPORT.replace("refs/coditect/survey:", "refs/heads/main:");
+    let kept = [
+        write(&git_dir, "fast_import_crash_3", &theirs),
+        write(&git_dir, "notes_of_a_crash", REPORT),
+        write(&pack, "tmp_pack_young", "PACK"),
+        write(&pack, "pack-old.keep", ""),
+    ];
+    let old = write(&pack, "tmp_pack_old", "PACK");
+    for file in [&old, &kept[3]] {
+        let file = std::fs::File::options().write(true).open(file).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    }
+    let mut gone = git::sweep_cut_off(world.repo.path());
+    gone.sort();
+    let mut wanted = [&ours[..], &[old]].concat();
+    wanted.sort();
+    assert_eq!(gone, wanted);
+    assert!(gone.iter().all(|file| !file.exists()) && kept.iter().all(|file| file.exists()));
+    assert!(git::sweep_cut_off(world.repo.path()).is_empty());
+}
+
+#[test]
 fn a_ref_goes_only_from_where_it_stands() {
     let world = World::with(&[("a", "1")]);
     let kept = keep(&world.open, None);

@@ -290,7 +290,8 @@ impl Connection {
         done
     }
 
-    /// Sends what waits and the question behind it: one way there and one back.
+    /// Sends what waits and the question behind it: one way there and one back, and once more for a COMMIT
+    /// that waits for the fence among them.
     fn exchange(&self, question: Option<Question<'_>>) -> Result<Vec<Row>, Unsent> {
         let waiting = self.waiting.take();
         let mut client = self.client.borrow_mut();

@@ -55,11 +55,6 @@ impl Readers {
         Ok(read(&View::new(connection, connection)))
     }
 
-    /// As [`Readers::read`], for what can be run only once.
-    pub(crate) fn read_once<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> Result<T, StoreError> {
-        self.raw(|connection| Ok(read(&View::new(connection, connection))))
-    }
-
     /// Runs the closure on the connection of a snapshot.
     pub(crate) fn raw<T>(
         &self,

@@ -148,7 +148,8 @@ impl Writer {
         Ok(self.connection.insert(open))
     }
 
-    /// The fence goes with the first thing the server is asked; of a commit that asks nothing, with all the rest of it.
+    /// The fence goes with the first thing the server is asked; of a commit that asks nothing, with all the rest of it but
+    /// COMMIT, which waits for the answer.
     fn attempt(&mut self, commits: Vec<Commit>, start: Position) -> Result<Vec<Verdict>, Failure> {
         let claim = self.claim.clone();
         self.connected()?.begin_fenced(&claim)?;

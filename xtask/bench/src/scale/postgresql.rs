@@ -2,7 +2,7 @@
 //! server cost without us. In turns, so that both meet the same machine.
 //!
 //! The bare side gets the same columns of the same rows and throws them away; ours makes records of them. Bare values are
-//! written into the statement where ours are parameters, which the server plans once instead of each time.
+//! written into the statement where ours are parameters, which the server plans anew each time where it finds that worth while.
 
 use super::corpus::{self, CHAIN, Corpus, FAMILY, Reader};
 use super::deed::{self, Deed};

@@ -129,6 +129,15 @@ fn ordering() -> Vec<Row> {
         ),
         Row::new(
             "run_merges",
+            Stage::Merging,
+            ("POST", "/merges/run", json!({ "merge": "{merge}" })),
+            &["merge", "run", "{merge}"],
+            Err(THEIRS),
+            ["/items", "/items", ""],
+            &["id", "name", "into"],
+        ),
+        Row::new(
+            "run_merges",
             Stage::Quiet,
             ("POST", "/merges/run", json!({ "merge": "zzzzzzzz" })),
             &["merge", "run", "zzzzzzzz"],
