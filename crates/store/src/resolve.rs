@@ -114,8 +114,8 @@ short_ids! {
     PermissionRuleId "permission rule" Sessions "permission_rules" "rule_id" "''":
         RULE_ID "", RULE_PREFIX "", RULE_NEWEST "";
     PlanId "plan" Sessions "plans" "plan_id" "''":
-        PLAN_ID "", PLAN_PREFIX " AND EXISTS (SELECT 1 FROM sessions s WHERE s.session_id = plans.session_id AND s.removed_at IS NULL)",
-        PLAN_NEWEST " AND EXISTS (SELECT 1 FROM sessions s WHERE s.session_id = plans.session_id AND s.removed_at IS NULL)";
+        PLAN_ID "", PLAN_PREFIX " AND (SELECT s.removed_at IS NULL FROM sessions s WHERE s.session_id = plans.session_id)",
+        PLAN_NEWEST " AND (SELECT s.removed_at IS NULL FROM sessions s WHERE s.session_id = plans.session_id)";
     CheckpointId "checkpoint" Sessions "checkpoints" "checkpoint_id" "git_ref":
         CHECKPOINT_ID "", CHECKPOINT_PREFIX " AND removed IS NULL", CHECKPOINT_NEWEST " AND removed IS NULL";
     ArtifactId "artifact" Sessions "artifacts" "artifact_id" "file_path":
