@@ -390,6 +390,7 @@ fn worktree_verbs(repo: &TempRepo, open: &git::Repository) {
         tree.move_to(to).ok();
         tree.lay_on(to).ok();
         tree.lay_commit(to).ok();
+        tree.lay_again(to).ok();
     }
     open.marked(&side).unwrap();
     open.files().unwrap();

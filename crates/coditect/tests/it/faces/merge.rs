@@ -18,7 +18,7 @@ pub(super) fn collide(place: &Place, worktree: &str, checkout: &str) {
 }
 
 pub(super) fn rows() -> Vec<Row> {
-    adding().into_iter().chain(ordering()).chain(conflicts()).collect()
+    adding().into_iter().chain(looking()).chain(ordering()).chain(conflicts()).collect()
 }
 
 fn adding() -> Vec<Row> {
@@ -68,8 +68,7 @@ fn adding() -> Vec<Row> {
     ]
 }
 
-fn ordering() -> Vec<Row> {
-    const THEIRS: &str = "the order of the queue is the user's";
+fn looking() -> Vec<Row> {
     vec![
         Row::new(
             "list_merges",
@@ -99,6 +98,12 @@ fn ordering() -> Vec<Row> {
             &[],
         )
         .refused("not_found"),
+    ]
+}
+
+fn ordering() -> Vec<Row> {
+    const THEIRS: &str = "the order of the queue is the user's";
+    vec![
         Row::new(
             "move_merge",
             Stage::Merging,
