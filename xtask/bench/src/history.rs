@@ -5,6 +5,7 @@
 //! begins when what follows in the background (archive, sealing, checkpoints) has come to rest.
 
 use crate::Order;
+use crate::rest::rest;
 use crate::row::Row;
 use crate::sample::{P99_MIN, Samples};
 use crate::scratch;
@@ -26,8 +27,6 @@ const ROOM: u64 = 4;
 /// How much slower the middle and the tail may be.
 const P50_MOST: f64 = 1.2;
 const P95_MOST: f64 = 1.5;
-/// At rest: less than this share of one processor for a second.
-const AT_REST: f64 = 0.05;
 
 /// What is measured.
 #[derive(Clone, Copy)]
@@ -114,7 +113,8 @@ async fn measure(order: &Order, long: &Path, short: &Path, gigabytes: u64, note:
     say(&format!("history: folded in {folded:.0} s"));
     tell(&Row::new("history", &format!("fold_{gigabytes}gb"), "s", "once", folded).note(note));
     let empty = Place::open(short).await?;
-    rest(if order.quick { Duration::from_secs(15) } else { Duration::from_secs(300) }).await;
+    let most = if order.quick { Duration::from_secs(15) } else { Duration::from_secs(300) };
+    tokio::task::spawn_blocking(move || rest(most)).await.map_err(|error| error.to_string())?;
     let samples = if order.quick { P99_MIN } else { 2 * P99_MIN };
     for deed in Deed::ALL {
         say(&format!("history: {} × {samples}", deed.name()));
@@ -155,20 +155,6 @@ fn told(deed: Deed, gigabytes: u64, ours: &Samples, base: &Samples) {
         tell(&row.at_most(most * without));
         tell(&Row::new("history", &case, "ratio", stat, with / without).at_most(most));
     }
-}
-
-/// Waits until this process has nearly nothing left to do.
-async fn rest(most: Duration) {
-    let begun = Instant::now();
-    while begun.elapsed() < most {
-        let before = scratch::worked(std::process::id());
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let worked = scratch::worked(std::process::id()).saturating_sub(before);
-        if (worked as f64) < AT_REST * 1e9 {
-            return;
-        }
-    }
-    say("history: the background has not come to rest; measuring all the same");
 }
 
 /// A workspace and its engine.

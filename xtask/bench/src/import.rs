@@ -6,6 +6,7 @@
 mod corpus;
 
 use crate::Order;
+use crate::rest;
 use crate::row::Row;
 use crate::scratch;
 use crate::{say, tell};
@@ -45,9 +46,9 @@ pub(crate) fn bench(order: &Order) -> Result<(), String> {
         let bytes = corpus::write(vendor, &below, megabytes * MEGABYTE)?;
         say(&format!("import: {} MB of {name}", bytes / MEGABYTE));
         let floor = floor(&below)?;
-        let worked = scratch::worked(std::process::id());
+        let worked = rest::worked();
         let (took, view) = runtime.block_on(import(&folder.path().join("data"), vendor, &below))?;
-        let worked = scratch::worked(std::process::id()).saturating_sub(worked);
+        let worked = rest::worked() - worked;
         if view.tally.bytes_done != bytes || view.tally.unknown + view.tally.failed > 0 {
             return Err(format!("{name}: not all was imported: {view:?}"));
         }

@@ -16,6 +16,7 @@ mod opencode;
 mod plain;
 mod process;
 mod radar;
+mod rest;
 mod row;
 mod sample;
 mod scale;

@@ -99,7 +99,7 @@ fn play(order: &Order, notices: usize, kills: usize) -> Result<Verdict, String> 
     let folder = scratch::folder(order, "bus-kills-")?;
     let mut cast = Cast::start(folder.path(), notices / PUBLISHERS)?;
     let mut verdict = Verdict { notices: notices / PUBLISHERS * PUBLISHERS, ..Verdict::default() };
-    let mut dice = Dice(u64::from(std::process::id()) << 20 ^ super::node::now() | 1);
+    let mut dice = Dice(u64::from(std::process::id()) << 20 ^ crate::rest::now() | 1);
     // Spread over the whole: the next one comes when this much has been acknowledged.
     let mut due = dice.below(verdict.notices / kills);
     let mut killed = 0;

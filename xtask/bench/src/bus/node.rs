@@ -4,7 +4,7 @@
 //! receiver holds it.
 
 use super::wire;
-use rustix::time::{ClockId, clock_gettime};
+use crate::rest::{now, worked};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -63,20 +63,6 @@ impl Spec {
             run: value["run"].as_u64()?,
         })
     }
-}
-
-pub(crate) fn now() -> u64 {
-    nanos(ClockId::Monotonic)
-}
-
-/// Processor time of this process.
-pub(crate) fn worked() -> u64 {
-    nanos(ClockId::ProcessCPUTime)
-}
-
-fn nanos(clock: ClockId) -> u64 {
-    let time = clock_gettime(clock);
-    (time.tv_sec as u64) * 1_000_000_000 + time.tv_nsec as u64
 }
 
 pub(crate) fn run(text: &str) -> Result<(), String> {

@@ -1,9 +1,10 @@
 //! What needs no fleet: floods, locks among contenders, and the lock of a killed holder.
 
 use super::fleet::{Crew, again};
-use super::node::{now, say};
+use super::node::say;
 use super::wire::{open_bus, register};
 use crate::Order;
+use crate::rest::now;
 use crate::sample::Samples;
 use crate::scratch;
 use bus::{LockRequest, NewNotice, SAFETY_POLL};

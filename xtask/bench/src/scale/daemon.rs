@@ -29,8 +29,8 @@ const LIST_MOST: f64 = 5.0;
 const START_MOST: f64 = 300.0;
 const RESIDENT_MOST: f64 = 120.0;
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(10);
-/// How long the archive of the sessions may take to be written.
-const ARCHIVED_WITHIN: Duration = Duration::from_secs(600);
+/// How long the archive of the sessions and the databases that follow behind may take to be written.
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(600);
 
 pub(super) fn bench(order: &Order, folder: &Path) -> Result<(), String> {
     let count = if order.quick { SESSIONS_QUICK } else { SESSIONS };
@@ -52,16 +52,17 @@ pub(super) fn bench(order: &Order, folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Folds the databases and writes the archive, so that the daemon finds a workspace as it left it.
+/// Folds the databases and writes what follows behind, so that the daemon finds a workspace as it left it.
 fn prepared(root: &Path) -> Result<(), String> {
     let workspace = corpus::workspace(root)?;
     let opened =
         Store::open(&workspace, Arc::new(SystemClock), Arc::new(SystemEntropy), StoreOptions::default());
     let (store, _) = opened.map_err(|error| error.to_string())?;
     let begun = Instant::now();
-    while store.archive_position().position < store.durable() {
-        if begun.elapsed() > ARCHIVED_WITHIN {
-            return Err("the archive of the sessions was not written in time".to_owned());
+    let behind = |status: store::FollowerStatus| status.position < store.durable();
+    while behind(store.archive_position()) || behind(store.side_position()) {
+        if begun.elapsed() > FOLLOWED_WITHIN {
+            return Err("what follows behind did not come up in time".to_owned());
         }
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -6,6 +6,7 @@
 
 use super::corpus::{self, CHAIN, Corpus, FAMILY, Reader};
 use super::deed::{self, Deed};
+use crate::rest::rest;
 use crate::row::Row;
 use crate::sample::{P99_MIN, Samples};
 use crate::{Order, say, scratch, tell};
@@ -76,7 +77,7 @@ fn moved(folder: &Path, count: usize, options: &PostgresqlOptions) -> Result<(Co
         StoreOptions { postgresql: Some(options.clone()), ..StoreOptions::default() },
     );
     let (store, _) = opened.map_err(|error| error.to_string())?;
-    deed::rest();
+    rest(deed::REST_MOST);
     Ok((corpus, store))
 }
 

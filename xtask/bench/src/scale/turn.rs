@@ -4,6 +4,7 @@
 //! Daemon, guard and native loop are the real binary; the model is scripted and answers at once.
 
 use super::{corpus, daemon, deed};
+use crate::rest::rest;
 use crate::row::Row;
 use crate::sample::Samples;
 use crate::{Order, say, scratch, tell};
@@ -67,7 +68,7 @@ fn folded(root: &Path) -> Result<(), String> {
     let opened = store::Store::open(&workspace, clock, entropy, store::StoreOptions::default());
     let (store, _) = opened.map_err(|error| error.to_string())?;
     // The archive follows behind.
-    deed::rest();
+    rest(deed::REST_MOST);
     store.close();
     Ok(())
 }

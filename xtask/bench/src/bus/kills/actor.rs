@@ -1,7 +1,7 @@
 //! Who is killed: a publisher, a receiver or a janitor, in one of its lives.
 
-use crate::bus::node::now;
 use crate::bus::wire::open_bus;
+use crate::rest::now;
 use bus::system::{SystemClock, SystemEntropy};
 use bus::{Bus, BusError, Liveness, LockRequest, NewNotice, NewRegistration, Replay};
 use model::{Channel, LockMode, RegistrationId};
