@@ -220,10 +220,12 @@ impl Writer {
             true => Failure::Busy,
             false => error.into(),
         })?;
+        // One commit alone is taken back with its transaction.
+        let several = commits.len() > 1;
         let mut fresh = Vec::new();
         let mut verdicts = Vec::with_capacity(commits.len());
         for commit in commits {
-            verdicts.push(self.one(commit, start, &mut fresh)?);
+            verdicts.push(self.one(commit, start, several, &mut fresh)?);
         }
         if fresh.is_empty() {
             self.files.roll_back();
@@ -274,14 +276,24 @@ impl Writer {
         Ok(())
     }
 
-    /// One commit inside its own savepoint.
-    fn one(&mut self, commit: Commit, start: Position, fresh: &mut Vec<Record>) -> Result<Verdict, Failure> {
-        self.files.execute("SAVEPOINT one")?;
+    /// One commit; of several, each inside its own savepoint.
+    fn one(
+        &mut self,
+        commit: Commit,
+        start: Position,
+        several: bool,
+        fresh: &mut Vec<Record>,
+    ) -> Result<Verdict, Failure> {
+        if several {
+            self.files.execute("SAVEPOINT one")?;
+        }
         let before = self.journal.position();
         let decided = catch_unwind(AssertUnwindSafe(|| self.decide(commit, start, fresh)));
         let rejection = match decided {
             Ok(Ok(receipt)) => {
-                self.files.execute("RELEASE one")?;
+                if several {
+                    self.files.execute("RELEASE one")?;
+                }
                 if !receipt.replayed {
                     fresh.extend(receipt.records.iter().cloned());
                 }
@@ -295,8 +307,10 @@ impl Writer {
             Rejection::Batch(failure) => return Err(failure),
         };
         // SQLite may have given up the whole transaction already; then the savepoint is gone with the commits before it.
-        self.files.execute("ROLLBACK TO one")?;
-        self.files.execute("RELEASE one")?;
+        if several {
+            self.files.execute("ROLLBACK TO one")?;
+            self.files.execute("RELEASE one")?;
+        }
         if self.journal.position() != before {
             self.journal.rewind(before).map_err(|error| Failure::Fatal(error.to_string()))?;
         }

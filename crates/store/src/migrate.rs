@@ -115,6 +115,11 @@ const SESSIONS: &[Migration] = &[
         name: "sessions/0020_ended_merges",
         sql: include_str!("../migrations/sessions/0020_ended_merges.sql"),
     },
+    Migration {
+        number: 21,
+        name: "sessions/0021_fewer_pages",
+        sql: include_str!("../migrations/sessions/0021_fewer_pages.sql"),
+    },
 ];
 
 const MESSAGES: &[Migration] = &[

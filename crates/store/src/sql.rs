@@ -77,20 +77,35 @@ impl Connection<'_> {
         params: impl Params,
         mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
+        let mut all = Vec::new();
+        self.each(statement, params, |row| {
+            all.push(read(row)?);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// One row after the other.
+    pub(crate) fn each(
+        self,
+        statement: &Statement,
+        params: impl Params,
+        mut take: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let columns = Columns::default();
         params.with(|values| match self {
             Self::Sqlite(file) => {
                 let mut prepared = file.prepare_cached(statement.sql)?;
                 let mut found = prepared.query(values)?;
-                let (mut all, columns) = (Vec::new(), Columns::default());
                 while let Some(row) = found.next()? {
-                    all.push(read(&Row::sqlite(row, &columns))?);
+                    take(&Row::sqlite(row, &columns))?;
                 }
-                Ok(all)
+                Ok(())
             }
-            Self::Postgresql(server) => {
-                let (found, columns) = (server.rows(statement, values)?, Columns::default());
-                found.iter().map(|row| read(&Row::postgresql(row, &columns))).collect()
-            }
+            Self::Postgresql(server) => server
+                .rows(statement, values)?
+                .iter()
+                .try_for_each(|row| take(&Row::postgresql(row, &columns))),
         })
     }
 }
@@ -119,7 +134,9 @@ impl Columns {
     fn number(&self, name: &'static str, cells: &Cells<'_>) -> Result<usize, StoreError> {
         let mut known = self.known.borrow_mut();
         let next = self.next.get();
-        let at = if known.get(next).is_some_and(|column| column.0 == name) {
+        // Mostly it is the very same text, and need not be compared.
+        let is_next = |column: &(&'static str, usize)| std::ptr::eq(column.0, name) || column.0 == name;
+        let at = if known.get(next).is_some_and(is_next) {
             next
         } else if let Some(at) = known.iter().position(|column| column.0 == name) {
             at

@@ -45,6 +45,16 @@ impl<'a> View<'a> {
         self.note_damage(statement.database, found)
     }
 
+    pub(crate) fn each(
+        &self,
+        statement: &Statement,
+        params: impl Params,
+        take: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let done = self.connection(statement.database).each(statement, params, take);
+        self.note_damage(statement.database, done)
+    }
+
     /// The first column of the only row, as a count.
     pub(crate) fn count(&self, statement: &Statement, params: impl Params) -> Result<u64, StoreError> {
         let count = self.row(statement, params, |row| row.get::<_, Option<i64>>(0))?;

@@ -69,7 +69,7 @@ pub(super) fn created(db: &Connection, record: &Record, session: &Session) -> Re
             seq(record),
             session.created_at.as_millis(),
             at(record),
-            column::to_json(session)?,
+            column::to_short_json(session)?,
             session.lineage.kind.as_str(),
             session.named_by.as_str(),
             (!hidden).then_some(0),

@@ -201,7 +201,11 @@ impl View<'_> {
         let mut reached: Option<SessionMark> = None;
         for listed in halves {
             let half = Walk { view: self, filter, listed: *listed }.page()?;
-            found.extend(half.rows);
+            if found.is_empty() {
+                found = half.rows
+            } else {
+                found.extend(half.rows)
+            }
             // What lies behind the end of either half is not known yet.
             reached = match (reached, half.reached) {
                 (Some(one), Some(other)) => {
@@ -370,20 +374,22 @@ impl Walk<'_> {
     fn walk(&self, way: &Way<'_>) -> Result<Half, StoreError> {
         let filter = self.filter;
         let mut at = filter.after.clone();
-        let (mut rows, mut looked) = (Vec::new(), 0);
+        // Rows are large, and a vector that grows moves them.
+        let (mut rows, mut looked) = (Vec::with_capacity(filter.limit.min(BATCH)), 0);
         loop {
             let batch = if filter.is_plain() { filter.limit - rows.len() } else { BATCH };
-            let found = self.read(way, at.as_ref(), batch)?;
-            looked += found.len();
-            let is_end = found.len() < batch;
-            for (mark, row) in found {
-                at = Some(mark.clone());
-                rows.extend(row.map(|row| (mark, row)));
-                if rows.len() == filter.limit {
-                    return Ok(Half { rows, reached: at });
+            let (before, from) = (looked, at.clone());
+            self.read(way, from.as_ref(), batch, |mark, row| {
+                looked += 1;
+                if rows.len() < filter.limit {
+                    at = Some(mark.clone());
+                    rows.extend(row.map(|row| (mark, row)));
                 }
+            })?;
+            if rows.len() == filter.limit {
+                return Ok(Half { rows, reached: at });
             }
-            if is_end {
+            if looked - before < batch {
                 return Ok(Half { rows, reached: None });
             }
             if looked >= LOOKED_MAX {
@@ -395,12 +401,14 @@ impl Walk<'_> {
     /// All that fit, sorted by nothing yet, where there are few by the way's own filter; none when there are many.
     fn gather(&self, way: &Way<'_>) -> Result<Option<Vec<(SessionMark, SessionRow)>>, StoreError> {
         let filter = self.filter;
-        let found = self.read(way, None, LOOKED_MAX + 1)?;
-        if found.len() > LOOKED_MAX {
+        let (mut rows, mut looked) = (Vec::new(), 0);
+        self.read(way, None, LOOKED_MAX + 1, |mark, row| {
+            looked += 1;
+            rows.extend(row.map(|row| (mark, row)));
+        })?;
+        if looked > LOOKED_MAX {
             return Ok(None);
         }
-        let mut rows: Vec<(SessionMark, SessionRow)> =
-            found.into_iter().filter_map(|(mark, row)| Some((mark, row?))).collect();
         if let Some(after) = &filter.after {
             rows.retain(|(mark, _)| filter.order(mark, after).is_gt());
         }
@@ -413,20 +421,22 @@ impl Walk<'_> {
         way: &Way<'_>,
         after: Option<&SessionMark>,
         most: usize,
-    ) -> Result<Vec<(SessionMark, Option<SessionRow>)>, StoreError> {
+        mut take: impl FnMut(SessionMark, Option<SessionRow>),
+    ) -> Result<(), StoreError> {
         let filter = self.filter;
         let seq = after.map_or(if way.up { i64::MIN } else { i64::MAX }, |mark| mark.seq);
         let (plain, most, listed) = (filter.is_plain(), limit(most), self.listed);
         let read = |row: &Row<'_>| {
             let wanted = plain || filter.wants(row)?;
-            Ok((filter.mark(row)?, if wanted { Some(read_session(row)?) } else { None }))
+            take(filter.mark(row)?, if wanted { Some(read_session(row)?) } else { None });
+            Ok(())
         };
         match (way.value, way.by_making) {
-            (Some(value), _) => self.view.rows(way.statement, params![listed, seq, most, value], read),
-            (None, true) => self.view.rows(way.statement, params![listed, seq, most], read),
+            (Some(value), _) => self.view.each(way.statement, params![listed, seq, most, value], read),
+            (None, true) => self.view.each(way.statement, params![listed, seq, most], read),
             (None, false) => match after.map_or_else(|| filter.edge(), |mark| mark.value.clone()) {
-                SortValue::Number(at) => self.view.rows(way.statement, params![listed, seq, most, at], read),
-                SortValue::Text(at) => self.view.rows(way.statement, params![listed, seq, most, at], read),
+                SortValue::Number(at) => self.view.each(way.statement, params![listed, seq, most, at], read),
+                SortValue::Text(at) => self.view.each(way.statement, params![listed, seq, most, at], read),
             },
         }
     }
