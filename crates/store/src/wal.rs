@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-/// Pages in the log, and not yet in the file, that start the thread: 16 MiB, some 150 new sessions. It keeps the disk busy beside
-/// one commit or two, and of a hundred that should be less than one.
+/// Pages in the log, and not yet in the file, that start the thread: 16 MiB, some 150 new sessions. What all of them
+/// write to, as the ends of indexes, is copied once.
 pub(crate) const BACKGROUND_PAGES: i64 = 4_000;
 /// Pages the committer takes over itself when it is idle: 1 MiB.
 pub(crate) const IDLE_PAGES: i64 = 256;
