@@ -1,13 +1,14 @@
 //! The lock on a data root: one daemon, or one command that works without one.
 //!
-//! Invariant: the lock is the kernel's, so it ends with its holder however that ends; what the file says
-//! is only for people and may be old.
+//! Invariant: the lock is the kernel's, so it ends with its holder however that ends; what the file says is for people, and may
+//! be old. A child that the holder was just starting when it was killed has the lock until it runs its program.
 
 use super::DaemonError;
 use model::{DataRoot, Timestamp};
 use protocol::DaemonInfo;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -18,8 +19,10 @@ use std::time::{Duration, Instant};
 const TEXT_MAX: u64 = 4096;
 /// How long a holder gets to say who it is: it writes that right after it took the lock.
 const NAME_PATIENCE: Duration = Duration::from_millis(500);
+/// How long what a dead holder has left behind is waited for.
+const LEFT_PATIENCE: Duration = Duration::from_secs(2);
 /// Pause between two looks.
-const NAME_NAP: Duration = Duration::from_millis(10);
+const NAP: Duration = Duration::from_millis(10);
 
 /// Held for as long as it lives.
 #[derive(Debug)]
@@ -43,10 +46,16 @@ impl DaemonLock {
         let fd = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|error| fault("open", error.into()))?;
         let mut file = File::from(fd);
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => return Err(held(root)),
-            Err(error) => return Err(fault("lock", error.into())),
+        let started = Instant::now();
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                Err(Errno::WOULDBLOCK) if started.elapsed() < LEFT_PATIENCE && is_dead(&path) => {
+                    std::thread::sleep(NAP);
+                }
+                Err(Errno::WOULDBLOCK) => return Err(held(root)),
+                Err(error) => return Err(fault("lock", error.into())),
+            }
         }
         let holder = serde_json::to_vec(&Holder { pid: std::process::id(), since: now })
             .map_err(|error| fault("write", error.into()))?;
@@ -64,7 +73,7 @@ fn held(root: &DataRoot) -> DaemonError {
     let started = Instant::now();
     let mut pid = read_pid(&root.daemon_lock());
     while pid.is_none() && started.elapsed() < NAME_PATIENCE {
-        std::thread::sleep(NAME_NAP);
+        std::thread::sleep(NAP);
         pid = read_pid(&root.daemon_lock());
     }
     let url = read(&root.daemon_info())
@@ -72,6 +81,12 @@ fn held(root: &DataRoot) -> DaemonError {
         .filter(|info| pid.is_none_or(|pid| pid == info.pid))
         .map(|info| format!("http://{}", info.address));
     DaemonError::Running { root: root.path().to_owned(), pid, url }
+}
+
+/// Whether the process that the lock file names is gone.
+fn is_dead(path: &Path) -> bool {
+    let pid = read_pid(path).and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+    pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
 }
 
 fn read_pid(path: &Path) -> Option<u32> {
@@ -106,6 +121,28 @@ mod tests {
         assert_eq!((pid, url), (Some(std::process::id()), None));
         drop(first);
         DaemonLock::take(&root, Timestamp::from_millis(3)).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_daemon_was_starting_is_waited_for() {
+        let (_dir, root) = root();
+        let mut child = File::create(root.daemon_lock()).unwrap();
+        flock(&child, FlockOperation::NonBlockingLockExclusive).unwrap();
+        // A number that no process has.
+        let holder = Holder { pid: i32::MAX.cast_unsigned(), since: Timestamp::from_millis(1) };
+        child.write_all(&serde_json::to_vec(&holder).unwrap()).unwrap();
+        let (begun, taken) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let taking = scope.spawn(|| {
+                begun.send(()).unwrap();
+                DaemonLock::take(&root, Timestamp::from_millis(2))
+            });
+            taken.recv().unwrap();
+            std::thread::sleep(5 * NAP);
+            assert!(!taking.is_finished(), "nobody who lives has it");
+            drop(child);
+            taking.join().unwrap().unwrap();
+        });
     }
 
     #[test]
