@@ -196,6 +196,11 @@ impl Bus {
         Doorbell::listen_in(&self.inner.bell(&bell.file_name()), seat)
     }
 
+    /// Rings the daemon's bell with nothing to be heard, so that whoever listens there sees what else has changed.
+    pub fn wake_daemon(&self) {
+        self.inner.call_daemon(self.inner.slots.mapping().as_deref());
+    }
+
     /// Why sessions of this process have no slots in shared memory; none when they have. Without them bells are
     /// FIFOs and heartbeats are rows.
     pub fn slot_fault(&self) -> Option<SlotFault> {
@@ -310,6 +315,20 @@ impl Inner {
                 let _ = rustix::fs::unlink(file.path());
             }
         }
+    }
+
+    /// Rings the daemon, when there may be one. One with a slot is seen there; only one that cannot map the slots
+    /// listens at its FIFO alone, and a FIFO that was just found without a listener need not be tried again at once.
+    pub(crate) fn call_daemon(&self, mapping: Option<&Mapping>) {
+        let slot = slot::find(mapping, 0, slot::DAEMON);
+        if mapping.is_some() && slot.is_none() && self.unheard.is_recent() {
+            return;
+        }
+        slot::ring(slot, || {
+            if !doorbell::ring(&self.bell(&Bell::Daemon.file_name())) {
+                self.unheard.note();
+            }
+        });
     }
 
     pub(crate) fn bell(&self, name: &str) -> PathBuf {

@@ -200,7 +200,7 @@ impl Write<'_> {
         // Looked at once for all who are rung.
         let mapping = slots.mapping();
         if self.told {
-            self.call_daemon(mapping.as_deref());
+            self.inner.call_daemon(mapping.as_deref());
         }
         self.call(mapping.as_deref());
         for bell in &self.rings {
@@ -213,20 +213,6 @@ impl Write<'_> {
 }
 
 impl Write<'_> {
-    /// Rings the daemon, when there may be one. One with a slot is seen there; only one that cannot map the slots
-    /// listens at its FIFO alone, and a FIFO that was just found without a listener need not be tried again at once.
-    fn call_daemon(&self, mapping: Option<&Mapping>) {
-        let slot = slot::find(mapping, 0, slot::DAEMON);
-        if mapping.is_some() && slot.is_none() && self.inner.unheard.is_recent() {
-            return;
-        }
-        slot::ring(slot, || {
-            if !doorbell::ring(&self.inner.bell(&Bell::Daemon.file_name())) {
-                self.inner.unheard.note();
-            }
-        });
-    }
-
     /// Rings registrations. The list of them is read after COMMIT: whoever is not on it yet looks after it came.
     fn call(&self, mapping: Option<&Mapping>) {
         if self.called.is_empty() && self.cast.is_none() {

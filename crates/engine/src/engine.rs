@@ -247,11 +247,18 @@ impl Engine {
         self.shared.count_dropped(n);
     }
 
+    /// Begins nothing new from now on, and says so to all that runs; [`Self::shutdown`] waits for it, too.
+    pub fn begin_shutdown(&self) {
+        self.shared.stopping.cancel();
+        self.shared.tasks.close();
+        // Who follows the outbox waits at its bell and hears of nothing else.
+        self.shared.bus.wake_daemon();
+    }
+
     /// Ends runs, writes what is waiting, closes the databases. Safe to call twice.
     pub async fn shutdown(&self) {
         let shared = &self.shared;
-        shared.stopping.cancel();
-        shared.tasks.close();
+        self.begin_shutdown();
         if tokio::time::timeout(SHUTDOWN_PATIENCE, shared.tasks.wait()).await.is_err() {
             tracing::warn!(left = shared.tasks.len(), "shutdown goes on without waiting for the rest");
         }

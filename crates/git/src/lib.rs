@@ -69,7 +69,7 @@ pub use pile::{Pile, REBASE_MAX, Stuck};
 pub use point::{
     Facts, Keep, Kept, LINE_MAX, POINT_FILES_MAX, Survey, UNTRACKED_BYTES_MAX, UNTRACKED_FILE_MAX,
 };
-pub use process::{Git, Limits, OUTPUT_MAX, TIMEOUT};
+pub use process::{Git, Limits, OUTPUT_MAX, TIMEOUT, is_own_git};
 pub use radar::{Dirty, Held, LOOK_FILE_MAX};
 pub use replay::Replayed;
 pub use repository::{REF_PREFIX, Repository};

@@ -4,7 +4,10 @@
 //! repository, configuration and work tree are named explicitly, it lives in a process group of its
 //! own, and it ends within a time limit whatever it does.
 
+mod own;
 mod watched;
+
+pub use own::is_own_git;
 
 use crate::{GitError, UserHome};
 use std::ffi::{OsStr, OsString};
@@ -30,7 +33,8 @@ const REAP_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Set for every git process beside what names the repository. Together with the sealed
 /// configuration they leave git no way to start a program, ask a person or reach a network.
-const ENVIRONMENT: [(&str, &str); 20] = [
+const ENVIRONMENT: [(&str, &str); 21] = [
+    (own::MARK, "1"),
     ("GIT_ADVICE", "0"),
     ("GIT_ALLOW_PROTOCOL", ""),
     ("GIT_ASKPASS", ""),

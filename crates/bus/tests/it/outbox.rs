@@ -30,6 +30,21 @@ fn rows_come_in_commit_order_and_go_when_done() {
 }
 
 #[test]
+fn the_daemon_is_woken_by_word_too_and_finds_nothing() {
+    let stage = Stage::new();
+    let bell = stage.bus.doorbell(Bell::Daemon).unwrap();
+    assert!(!bell.wait(Duration::ZERO).unwrap());
+    let bus = stage.bus.clone();
+    let woken = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| bell.wait(Duration::from_secs(600)).unwrap());
+        bus.wake_daemon();
+        waiting.join().unwrap()
+    });
+    assert!(woken);
+    assert_eq!(stage.bus.outbox(0, 10).unwrap().1.len(), 0);
+}
+
+#[test]
 fn a_refused_change_leaves_no_row() {
     let stage = Stage::new();
     let [a, b] = ["a", "b"].map(|name| stage.agent(name));

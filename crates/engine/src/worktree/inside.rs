@@ -75,14 +75,18 @@ fn announced(shared: &Shared, path: &Path) -> Vec<String> {
     names
 }
 
-/// Processes whose working directory is in there; those that may not be asked are somebody else's.
+/// Processes whose working directory is in there, but for the git processes with which we look at it; those that may
+/// not be asked are somebody else's.
 fn standing(path: &Path) -> Vec<String> {
     let own = std::process::id();
+    let stands =
+        |id: &u32| std::fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|cwd| cwd.starts_with(path));
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     ids.take(PROCESSES_MAX)
-        .filter(|id| *id != own)
-        .filter(|id| std::fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|cwd| cwd.starts_with(path)))
+        .filter(|id| *id != own && stands(id))
+        // One that has ended since then was nobody's to ask.
+        .filter(|id| !git::is_own_git(*id) && stands(id))
         .map(|id| {
             let name = std::fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
             format!("process {id} ({})", name.trim())

@@ -65,6 +65,15 @@ pub(crate) struct Scene {
     engine: Option<Engine>,
 }
 
+/// What waits for something else of the engine's would be waited for at the end of a test.
+impl Drop for Scene {
+    fn drop(&mut self) {
+        if let Some(engine) = &self.engine {
+            engine.begin_shutdown();
+        }
+    }
+}
+
 impl Scene {
     pub(crate) async fn new(files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();

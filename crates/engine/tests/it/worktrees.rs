@@ -164,7 +164,7 @@ async fn somebody_who_stands_in_it_keeps_it_even_from_an_order() {
     let scene = Scene::new(&[("a", "1\n")]).await;
     let repo = scene.add_repo(None).await;
     let made = add(&scene, &repo, "one").await;
-    let mut shell = standing(&made.path);
+    let mut shell = standing(&made.path, None);
     let refusal = trash(&scene, &made, true).await.unwrap_err();
     assert_eq!(refusal.code, "worktree_in_use");
     assert!(refusal.message.contains("sleep"), "{refusal}");
@@ -175,9 +175,24 @@ async fn somebody_who_stands_in_it_keeps_it_even_from_an_order() {
     assert!(trash(&scene, &made, false).await.is_ok());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_git_that_looks_at_it_is_nobody_who_works_in_it() {
+    let scene = Scene::new(&[("a", "1\n")]).await;
+    let repo = scene.add_repo(None).await;
+    let made = add(&scene, &repo, "one").await;
+    let mut looking = standing(&made.path, Some("CODITECT_GIT"));
+    let shown = scene.engine().worktree(id(&made)).await.unwrap();
+    assert_eq!((shown.inside, shown.kept_because), (vec![], None));
+    let gone = trash(&scene, &made, false).await;
+    looking.kill().unwrap();
+    looking.wait().unwrap();
+    gone.unwrap();
+}
+
 #[expect(clippy::disallowed_methods, reason = "a process of this test's own, in the worktree")]
-fn standing(path: &str) -> std::process::Child {
-    std::process::Command::new("sleep").arg("600").current_dir(path).spawn().unwrap()
+fn standing(path: &str, mark: Option<&str>) -> std::process::Child {
+    let mut sleep = std::process::Command::new("sleep");
+    sleep.arg("600").current_dir(path).envs(mark.map(|name| (name, "1"))).spawn().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use crate::open::fake_git_within;
 use crate::world::World;
 use git::{GitError, Limits, OUTPUT_MAX};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use testkit::TempRepo;
 
@@ -57,11 +58,45 @@ fn the_environment_of_the_caller_does_not_reach_git() {
     let seen = std::fs::read_to_string(seen).unwrap();
     for name in seen.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name) {
         let ours = name.starts_with("GIT_")
-            || ["PATH", "HOME", "XDG_CONFIG_HOME", "LC_ALL", "SSH_ASKPASS"].contains(&name);
+            || ["CODITECT_GIT", "PATH", "HOME", "XDG_CONFIG_HOME", "LC_ALL", "SSH_ASKPASS"].contains(&name);
         // The last three are what /bin/sh itself sets.
         assert!(ours || ["PWD", "_", "OLDPWD", "SHLVL"].contains(&name), "{name}");
     }
     assert!(seen.contains("GIT_CONFIG_GLOBAL=/dev/null") && seen.contains("GIT_TERMINAL_PROMPT=0"));
+}
+
+#[test]
+fn our_git_is_known_wherever_it_is_seen() {
+    const LOOKS: usize = 200;
+    let world = World::with(&[("a", "1")]);
+    let path = world.repo.path().canonicalize().unwrap();
+    let stands = |id: u32| std::fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|cwd| cwd == path);
+    let over = AtomicBool::new(false);
+    let seen = std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut seen = 0;
+            while !over.load(Ordering::Relaxed) {
+                let entries = std::fs::read_dir("/proc").unwrap().flatten();
+                let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+                for id in ids.filter(|id| stands(*id)) {
+                    seen += 1;
+                    let line = || std::fs::read(format!("/proc/{id}/cmdline"));
+                    assert!(git::is_own_git(id) || !stands(id), "{:?}", line().map(String::from_utf8));
+                }
+            }
+            seen
+        });
+        for _ in 0..LOOKS {
+            world.open.status(&[]).unwrap();
+        }
+        over.store(true, Ordering::Relaxed);
+        watcher.join().unwrap()
+    });
+    assert!(seen > 0, "none was seen");
+    assert!(
+        !git::is_own_git(std::process::id()) && !git::is_own_git(1),
+        "the test and the first process are not git"
+    );
 }
 
 #[test]

@@ -37,6 +37,13 @@ pub(crate) struct House {
     running: Option<Running>,
 }
 
+/// What waits for something else of the engine's would be waited for at the end of a test.
+impl Drop for House {
+    fn drop(&mut self) {
+        self.engine.begin_shutdown();
+    }
+}
+
 impl House {
     pub(crate) async fn open() -> Self {
         Self::with(|_| {}).await
