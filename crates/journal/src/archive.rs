@@ -13,13 +13,16 @@ use mapping::Cast;
 use model::{Cursor, Event, SessionId};
 use serde::{Deserialize, Serialize};
 use session_file::SessionFile;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// Session files held open at once.
 pub const OPEN_FILES_MAX: usize = 64;
+/// Session files whose end and cast are known without reading them, some hundred bytes each. More sessions than these in
+/// turns are read anew for each line.
+pub const KNOWN_FILES_MAX: usize = 4_096;
 /// `catch_up` saves its position after this many records, so that an interrupted one goes on there.
 const SAVE_EVERY: usize = 50_000;
 const POSITION_FILE: &str = "position.json";
@@ -32,6 +35,10 @@ pub struct Archive {
     /// The journal's epoch at the last save; 0 before the first.
     epoch: u64,
     files: HashMap<SessionId, SessionFile>,
+    /// How many of them are open.
+    open: usize,
+    /// Where names of files may not be durable yet.
+    directories: BTreeSet<PathBuf>,
     /// Records of a write whose last one has not come yet.
     unfinished: Vec<Record>,
     unsaved: bool,
@@ -64,6 +71,8 @@ impl Archive {
             position,
             epoch: saved.map_or(0, |saved| saved.journal_epoch),
             files: HashMap::new(),
+            open: 0,
+            directories: BTreeSet::new(),
             unfinished: Vec::new(),
             unsaved: false,
         })
@@ -89,8 +98,9 @@ impl Archive {
         let records = std::mem::take(&mut self.unfinished);
         let written = self.write(&records);
         if written.is_err() {
-            // Some files may hold lines of this write already: forget them, so that they are cut.
-            self.files.clear();
+            // Some files may hold lines of this write already, which are to be cut.
+            self.files.values_mut().for_each(SessionFile::doubt);
+            self.open = 0;
             return written;
         }
         self.position = record.position;
@@ -115,32 +125,44 @@ impl Archive {
         }
         for (session, lines) in lines {
             if !lines.is_empty() {
-                self.file(session)?.append(&lines)?;
+                self.opened(session)?.append(&lines)?;
             }
         }
         Ok(())
     }
 
     fn cast(&mut self, session: SessionId) -> Result<&mut Cast, JournalError> {
-        self.file(session).map(|file| &mut file.cast)
+        self.opened(session).map(|file| &mut file.cast)
     }
 
-    fn file(&mut self, session: SessionId) -> Result<&mut SessionFile, JournalError> {
-        if !self.files.contains_key(&session) {
-            if self.files.len() >= OPEN_FILES_MAX {
-                // Which ones are in use changes slowly; starting over is cheap and needs no order.
+    /// The session's file, open.
+    fn opened(&mut self, session: SessionId) -> Result<&mut SessionFile, JournalError> {
+        let known = self.files.get(&session);
+        if !known.is_some_and(SessionFile::is_open) {
+            // Which ones are in use changes slowly; starting over is cheap and needs no order.
+            if known.is_none() && self.files.len() >= KNOWN_FILES_MAX {
                 self.sync_files()?;
                 self.files.clear();
+                self.open = 0;
             }
-            let path = self.dir.join(session_path(session));
-            let file = SessionFile::open(&path, self.position.cursor.seq)?;
-            self.files.insert(session, file);
+            if self.open >= OPEN_FILES_MAX {
+                self.files.values_mut().for_each(SessionFile::close);
+                self.open = 0;
+            }
+            let new = || SessionFile::new(self.dir.join(session_path(session)));
+            let file = self.files.entry(session).or_insert_with(new);
+            self.directories.insert(file.directory().to_owned());
+            file.open(self.position.cursor.seq)?;
+            self.open += 1;
         }
         self.files.get_mut(&session).ok_or_else(|| JournalError::Archive("no file".to_owned()))
     }
 
     fn sync_files(&mut self) -> Result<(), JournalError> {
-        self.files.values_mut().try_for_each(SessionFile::sync)
+        self.files.values_mut().try_for_each(SessionFile::sync)?;
+        self.directories.iter().try_for_each(|directory| disk::sync_dir(directory))?;
+        self.directories.clear();
+        Ok(())
     }
 
     /// Makes what was applied durable and saves the position.
@@ -172,6 +194,7 @@ impl Archive {
             self.set_aside()?;
         } else if self.epoch != 0 && self.epoch != epoch {
             self.files.clear();
+            self.open = 0;
             let after = self.position.cursor.seq;
             each_file(&self.dir, &mut |path| session_file::set_aside_after(path, after))?;
         }

@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 
 /// Records taken in between two looks at whether to stop.
 const PAGE: usize = 512;
-/// How long lines may wait for the disk. Syncing each would fight with the journal's own sync.
-const SYNC_AFTER: Duration = Duration::from_secs(1);
+/// Lines go to the disk when nothing has come for so long. Syncing each would fight with the journal's own sync.
+const QUIET: Duration = Duration::from_secs(1);
+/// And when the first of them has waited for so long: each of the files is synced by itself, a thousand when a thousand
+/// sessions are at work. What a power cut takes is written again after the next start.
+const SYNC_AFTER: Duration = Duration::from_secs(30);
 
 pub(crate) fn follow(shared: &Waiting, directory: &Path, journal: &Reader) -> Result<(), StoreError> {
     let mut archive = Archive::open(directory)?;
@@ -28,14 +31,18 @@ pub(crate) fn follow(shared: &Waiting, directory: &Path, journal: &Reader) -> Re
 fn catch_up(shared: &Waiting, archive: &mut Archive, journal: &Reader) -> Result<(), JournalError> {
     archive.catch_up(journal)?;
     let mut seen = archive.position().cursor;
-    let mut sync_at = None;
-    while shared.wait(seen, sync_at) {
+    let mut unsynced: Option<Unsynced> = None;
+    while shared.wait(seen, unsynced.map(Unsynced::due)) {
         match journal.read_after(seen, PAGE)? {
             ReadPage::Records(page) => {
                 for record in &page {
                     archive.apply(record)?;
                     seen = record.position.cursor;
-                    sync_at.get_or_insert_with(|| Instant::now() + SYNC_AFTER);
+                }
+                if !page.is_empty() {
+                    let newest = Instant::now();
+                    unsynced =
+                        Some(Unsynced { oldest: unsynced.map_or(newest, |waiting| waiting.oldest), newest });
                 }
             }
             ReadPage::Reset { .. } => {
@@ -43,10 +50,23 @@ fn catch_up(shared: &Waiting, archive: &mut Archive, journal: &Reader) -> Result
                 seen = archive.position().cursor;
             }
         }
-        if sync_at.is_some_and(|at| at <= Instant::now()) {
+        if unsynced.is_some_and(|waiting| waiting.due() <= Instant::now()) {
             archive.sync()?;
-            sync_at = None;
+            unsynced = None;
         }
     }
     archive.sync()
+}
+
+/// When lines came that are not on the disk yet.
+#[derive(Clone, Copy)]
+struct Unsynced {
+    oldest: Instant,
+    newest: Instant,
+}
+
+impl Unsynced {
+    fn due(self) -> Instant {
+        (self.newest + QUIET).min(self.oldest + SYNC_AFTER)
+    }
 }

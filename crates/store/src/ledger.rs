@@ -64,7 +64,7 @@ impl Ledger {
     pub(crate) fn tidy(&mut self) {
         if let Self::Files(files) = self {
             files.writer.restock();
-            files.copy_logs(wal::IDLE_PAGES);
+            files.copy_logs();
         }
     }
 
@@ -82,29 +82,31 @@ impl Ledger {
 }
 
 impl FilesLedger {
-    /// Wakes the checkpoint thread, or does its work when a log has become too long.
+    /// Wakes the checkpoint thread, or copies the rest of a log that has become long.
     fn look_at_logs(&self) {
         if !self.writer.has_room() {
             return;
         }
-        // A log that cannot be asked is no longer than before.
-        let backlogs = self.writer.files.each().map(|(_, file)| wal::backlog(file).unwrap_or_default());
-        if backlogs.iter().any(|backlog| backlog.log >= wal::LOG_PAGES_MAX) {
-            self.copy_logs(0);
-        } else if backlogs.iter().any(|backlog| backlog.waiting() >= wal::BACKGROUND_PAGES) {
-            // A bell that is already rung is as good as two.
-            let _rung = self.checkpoint.as_ref().map(|bell| bell.try_send(()));
+        for (_, file) in self.writer.files.each() {
+            // A log that cannot be asked is no longer than before.
+            match wal::backlog(file).unwrap_or_default().due() {
+                wal::Due::Nobody => {}
+                // A bell that is already rung is as good as two.
+                wal::Due::Thread => drop(self.checkpoint.as_ref().map(|bell| bell.try_send(()))),
+                // What fails here fails again at a commit, where it is answered for.
+                wal::Due::Committer => drop(wal::checkpoint(file)),
+            }
         }
     }
 
-    /// Copies the rest of each log that has at least this many pages to copy, so that the next commit starts it over.
-    fn copy_logs(&self, at_least: i64) {
+    /// Copies the rest of each log that has enough of it, so that the next commit starts it over.
+    fn copy_logs(&self) {
         if !self.writer.has_room() {
             return;
         }
         for (_, file) in self.writer.files.each() {
-            if wal::backlog(file).is_ok_and(|backlog| backlog.waiting() >= at_least) {
-                // What fails here fails again at a commit, where it is answered for.
+            if wal::backlog(file).is_ok_and(|backlog| backlog.waiting() >= wal::IDLE_PAGES) {
+                // As above.
                 drop(wal::checkpoint(file));
             }
         }

@@ -1,8 +1,9 @@
 //! Moving pages from the write-ahead logs into the files, off the way of commits.
 //!
 //! Two phases: a thread of its own copies most pages while commits go on, which never lets the log start over; the
-//! committer copies the rest when it has nothing else to do, or when a log has become too long, and then the next commit starts
-//! the log from its beginning. Inline checkpoints, SQLite's default, would make single commits wait for seconds.
+//! committer copies the rest when it has nothing else to do, or when a log has become long and the thread has left it
+//! little, and then the next commit starts the log from its beginning. Inline checkpoints, SQLite's default, would make
+//! single commits wait for seconds.
 
 use crate::readers::FileReaders;
 use crate::statement::Database;
@@ -18,8 +19,11 @@ use std::thread::JoinHandle;
 pub(crate) const BACKGROUND_PAGES: i64 = 4_000;
 /// Pages the committer takes over itself when it is idle: 1 MiB.
 pub(crate) const IDLE_PAGES: i64 = 256;
-/// Length of a log at which the committer no longer waits to be idle: 64 MiB.
+/// Length of a log at which the committer no longer waits to be idle, but until the thread has left it no more than
+/// [`IDLE_PAGES`]: 64 MiB.
 pub(crate) const LOG_PAGES_MAX: i64 = 16_384;
+/// Length at which it waits for nothing: 256 MiB.
+pub(crate) const LOG_PAGES_END: i64 = 4 * LOG_PAGES_MAX;
 
 /// How long a log is, in pages, and how much of it is in the file already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,6 +36,26 @@ impl Backlog {
     pub(crate) const fn waiting(self) -> i64 {
         self.log - self.copied
     }
+
+    /// Who is to copy pages of it between two commits.
+    pub(crate) const fn due(self) -> Due {
+        let (long, waiting) = (self.log >= LOG_PAGES_MAX, self.waiting());
+        if waiting > 0 && (self.log >= LOG_PAGES_END || long && waiting <= IDLE_PAGES) {
+            Due::Committer
+        } else if waiting > IDLE_PAGES && (long || waiting >= BACKGROUND_PAGES) {
+            Due::Thread
+        } else {
+            Due::Nobody
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    Nobody,
+    Thread,
+    /// Commits wait for it.
+    Committer,
 }
 
 /// Asks without copying anything.
@@ -131,6 +155,19 @@ mod tests {
         write(&files.sessions, 1);
         let after = backlog(&files.sessions).unwrap();
         assert!(after.log < before.log, "{before:?} {after:?}");
+    }
+
+    #[test]
+    fn commits_wait_for_little_unless_a_log_has_become_far_too_long() {
+        let due = |log, waiting| Backlog { log, copied: log - waiting }.due();
+        assert_eq!(due(BACKGROUND_PAGES - 1, BACKGROUND_PAGES - 1), Due::Nobody);
+        assert_eq!(due(BACKGROUND_PAGES, BACKGROUND_PAGES), Due::Thread);
+        assert_eq!(due(LOG_PAGES_MAX - 1, IDLE_PAGES), Due::Nobody);
+        assert_eq!(due(LOG_PAGES_MAX, IDLE_PAGES + 1), Due::Thread);
+        assert_eq!(due(LOG_PAGES_MAX, IDLE_PAGES), Due::Committer);
+        assert_eq!(due(LOG_PAGES_MAX, 0), Due::Nobody, "the next commit starts it over");
+        assert_eq!(due(LOG_PAGES_END - 1, LOG_PAGES_END - 1), Due::Thread);
+        assert_eq!(due(LOG_PAGES_END, LOG_PAGES_END), Due::Committer);
     }
 
     #[test]

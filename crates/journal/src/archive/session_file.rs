@@ -13,44 +13,82 @@ const LINE_MAX: u64 = 4 * crate::PAYLOAD_MAX as u64;
 #[derive(Debug)]
 pub(super) struct SessionFile {
     path: PathBuf,
-    file: File,
+    /// Where the next line goes, and the file while it is held open; nothing when its end is to be looked for first.
+    end: Option<u64>,
+    file: Option<File>,
     dirty: bool,
     /// Who takes part, as the file itself tells.
     pub(super) cast: Cast,
 }
 
 impl SessionFile {
-    /// Opens or makes the file and cuts what is behind the saved position.
-    pub(super) fn open(path: &Path, saved: u64) -> Result<Self, JournalError> {
-        let failed = |error| JournalError::io("open", path, error);
-        let dir = path.parent().unwrap_or(Path::new("."));
-        disk::create_dirs(dir)?;
-        let made = !path.exists();
-        let mut file = disk::open_or_create(path)?;
-        if made {
-            disk::sync_dir(dir)?;
-        }
-        let mut cast = Cast::default();
-        let end = end_of(&file, saved, &mut cast).map_err(failed)?;
-        let dirty = file.metadata().map_err(failed)?.len() > end;
-        if dirty {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, end: None, file: None, dirty: false, cast: Cast::default() }
+    }
+
+    /// Opens or makes the file and cuts what is behind the number. One that somebody else has changed since it was closed
+    /// is read again.
+    pub(super) fn open(&mut self, saved: u64) -> Result<(), JournalError> {
+        let failed = |error| JournalError::io("open", &self.path, error);
+        disk::create_dirs(self.directory())?;
+        let mut file = disk::open_or_create(&self.path)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let end = match self.end {
+            Some(end) if end == length => end,
+            _ => end_of(&file, saved, &mut self.cast).map_err(failed)?,
+        };
+        if length > end {
             file.set_len(end).map_err(failed)?;
+            self.dirty = true;
         }
         file.seek(SeekFrom::Start(end)).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), file, dirty, cast })
+        (self.end, self.file) = (Some(end), Some(file));
+        Ok(())
     }
 
+    pub(super) const fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Gives the descriptor back.
+    pub(super) fn close(&mut self) {
+        self.file = None;
+    }
+
+    /// Forgets where it ends: it may hold lines that are written once more.
+    pub(super) fn doubt(&mut self) {
+        (self.end, self.file) = (None, None);
+    }
+
+    /// Writes behind the last line of a file that is open.
     pub(super) fn append(&mut self, lines: &[u8]) -> Result<(), JournalError> {
         self.dirty = true;
-        self.file.write_all(lines).map_err(|error| JournalError::io("write", &self.path, error))
+        let closed = || std::io::Error::other("the file is not open");
+        let written = self.file.as_mut().ok_or_else(closed).and_then(|file| file.write_all(lines));
+        written.map_err(|error| JournalError::io("write", &self.path, error))?;
+        self.end = self.end.map(|end| end + lines.len() as u64);
+        Ok(())
     }
 
+    /// Makes its lines durable.
     pub(super) fn sync(&mut self) -> Result<(), JournalError> {
         if self.dirty {
-            self.file.sync_data().map_err(|error| JournalError::io("sync", &self.path, error))?;
+            let synced = match &self.file {
+                Some(file) => file.sync_data(),
+                None => File::open(&self.path).and_then(|file| file.sync_data()),
+            };
+            match synced {
+                // Somebody has deleted it.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                synced => synced.map_err(|error| JournalError::io("sync", &self.path, error))?,
+            }
             self.dirty = false;
         }
         Ok(())
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
     }
 }
 

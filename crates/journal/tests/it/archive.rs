@@ -2,7 +2,7 @@
 
 use crate::sample::{Story, outside};
 use crate::support::{Place, drafts, fill, many_segments, small};
-use journal::archive::{Archive, OPEN_FILES_MAX, session_path};
+use journal::archive::{Archive, KNOWN_FILES_MAX, OPEN_FILES_MAX, session_path};
 use journal::{Journal, Position};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -171,21 +171,59 @@ fn torn_lines_and_a_lost_position_are_made_good() {
     }
 }
 
-#[test]
-fn more_sessions_than_open_files() {
-    let place = Place::fast();
+/// The stories' records in turns, up to so many writes of each, taken in by an archive in `place`.
+fn in_turns(place: &Place, stories: &[Story], writes: usize, between: impl FnOnce()) {
     let mut journal = place.open();
+    for at in 0..writes {
+        for story in stories {
+            journal.append(&story.writes()[at]).unwrap();
+        }
+    }
+    journal.sync().unwrap();
+    let mut archive = Archive::open(&logs(place)).unwrap();
+    let records = crate::support::all(&journal.reader());
+    let (before, after) = records.split_at(records.len() / 2);
+    before.iter().for_each(|record| archive.apply(record).unwrap());
+    between();
+    after.iter().for_each(|record| archive.apply(record).unwrap());
+    archive.sync().unwrap();
+    assert_eq!(archive.position(), journal.position());
+}
+
+/// What the story's lines say, without their numbers.
+fn said(place: &Place, story: &Story) -> Vec<String> {
+    lines(place, story).iter().map(|line| format!("{}{}", line["type"], line["payload"])).collect()
+}
+
+#[test]
+fn more_sessions_than_files_are_open_or_known() {
+    for (sessions, writes) in [(OPEN_FILES_MAX + 9, 4), (KNOWN_FILES_MAX + 9, 2)] {
+        let (place, alone) = (Place::fast(), Place::fast());
+        let stories: Vec<Story> = (0..sessions as u64).map(Story::new).collect();
+        in_turns(&place, &stories, writes, || {});
+        in_turns(&alone, &stories[3..4], writes, || {});
+        assert_eq!(
+            said(&place, &stories[3]),
+            said(&alone, &stories[3]),
+            "names survive the closing of a file"
+        );
+    }
+}
+
+#[test]
+fn a_closed_file_that_somebody_changed_is_read_again() {
     let stories: Vec<Story> = (0..OPEN_FILES_MAX as u64 + 9).map(Story::new).collect();
-    told(&mut journal, &stories.iter().collect::<Vec<_>>());
-    caught_up(&place, &journal);
-    let alone = Place::fast();
-    let mut journal = alone.open();
-    told(&mut journal, &[&stories[3]]);
-    caught_up(&alone, &journal);
-    let kinds = |place: &Place| -> Vec<String> {
-        lines(place, &stories[3]).iter().map(|l| format!("{}{}", l["type"], l["payload"])).collect()
-    };
-    assert_eq!(kinds(&place), kinds(&alone), "names survive the closing of a file");
+    let (place, untouched) = (Place::fast(), Place::fast());
+    let path = |at: usize| logs(&place).join(session_path(stories[at].session));
+    in_turns(&untouched, &stories, 4, || {});
+    in_turns(&place, &stories, 4, || {
+        let whole = fs::read_to_string(path(1)).unwrap();
+        fs::write(path(1), whole + "not a line").unwrap();
+        fs::remove_file(path(2)).unwrap();
+    });
+    assert_eq!(said(&place, &stories[1]), said(&untouched, &stories[1]));
+    let (left, all) = (said(&place, &stories[2]), said(&untouched, &stories[2]));
+    assert!(!left.is_empty() && left.len() < all.len() && all.ends_with(&left), "{left:?} of {all:?}");
 }
 
 #[test]
