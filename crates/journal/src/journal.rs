@@ -16,7 +16,11 @@ use crate::segment::Segment;
 use crate::{Draft, JournalError, Position};
 use crate::{Reader, Record, disk, error};
 use model::{Clock, Cursor, Entropy, JournalRepair};
+#[cfg(target_os = "linux")]
+use rustix::fs::Advice;
 use std::fs::File;
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -191,6 +195,16 @@ impl Journal {
         self.end = end;
         self.position = to;
         Ok(())
+    }
+
+    /// Has the disk begin with what was written, while there is something else to do before [`Self::sync`]. It is a hint:
+    /// nothing rests on it.
+    pub fn hasten(&self) {
+        // Of pages that are not on the disk yet, this advice begins the writing and drops none (Linux, mm/fadvise.c).
+        #[cfg(target_os = "linux")]
+        if let Some(length) = NonZeroU64::new(self.end - self.durable_end) {
+            let _hint = rustix::fs::fadvise(&self.file, self.durable_end, Some(length), Advice::DontNeed);
+        }
     }
 
     /// Makes everything written durable with one fdatasync, and shows it to readers. A failure

@@ -330,6 +330,7 @@ impl Writer {
         }
         let drafts = commit::drafts(events, &actor, key.as_ref(), past);
         let records = self.journal.write(&drafts)?;
+        self.journal.hasten();
         for record in &records {
             for (database, connection) in self.files.each() {
                 apply::apply(database, &connection.into(), record)?;

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-/// Pages in the log, and not yet in the file, that start the thread: 16 MiB, some 150 new sessions. What all of them
-/// write to, as the ends of indexes, is copied once.
-pub(crate) const BACKGROUND_PAGES: i64 = 4_000;
+/// Pages in the log, and not yet in the file, that start the thread: 4 MiB. The journal's sync waits behind what goes to
+/// the disk at once.
+pub(crate) const BACKGROUND_PAGES: i64 = 1_000;
 /// Pages the committer takes over itself when it is idle: 1 MiB.
 pub(crate) const IDLE_PAGES: i64 = 256;
 /// Length of a log at which the committer no longer waits to be idle, but until the thread has left it no more than
