@@ -141,9 +141,7 @@ impl Archive {
         if !known.is_some_and(SessionFile::is_open) {
             // Which ones are in use changes slowly; starting over is cheap and needs no order.
             if known.is_none() && self.files.len() >= KNOWN_FILES_MAX {
-                self.sync_files()?;
-                self.files.clear();
-                self.open = 0;
+                self.forget()?;
             }
             if self.open >= OPEN_FILES_MAX {
                 self.files.values_mut().for_each(SessionFile::close);
@@ -158,9 +156,19 @@ impl Archive {
         self.files.get_mut(&session).ok_or_else(|| JournalError::Archive("no file".to_owned()))
     }
 
+    /// Makes all lines durable, and knows no file any more.
+    fn forget(&mut self) -> Result<(), JournalError> {
+        self.sync_files()?;
+        self.files.clear();
+        self.open = 0;
+        Ok(())
+    }
+
     fn sync_files(&mut self) -> Result<(), JournalError> {
         self.files.values_mut().try_for_each(SessionFile::sync)?;
-        self.directories.iter().try_for_each(|directory| disk::sync_dir(directory))?;
+        // One that somebody has deleted holds no names.
+        let mut there = self.directories.iter().filter(|directory| directory.is_dir());
+        there.try_for_each(|directory| disk::sync_dir(directory))?;
         self.directories.clear();
         Ok(())
     }
@@ -193,8 +201,7 @@ impl Archive {
         if reader.position_at(self.position.cursor.seq)? != Some(self.position) {
             self.set_aside()?;
         } else if self.epoch != 0 && self.epoch != epoch {
-            self.files.clear();
-            self.open = 0;
+            self.forget()?;
             let after = self.position.cursor.seq;
             each_file(&self.dir, &mut |path| session_file::set_aside_after(path, after))?;
         }

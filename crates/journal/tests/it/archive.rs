@@ -227,6 +227,22 @@ fn a_closed_file_that_somebody_changed_is_read_again() {
 }
 
 #[test]
+fn it_goes_on_when_somebody_deletes_its_folders() {
+    let stories: Vec<Story> = (0..OPEN_FILES_MAX as u64 + 9).map(Story::new).collect();
+    let place = Place::fast();
+    let day = |story: &Story| logs(&place).join(session_path(story.session)).parent().unwrap().to_owned();
+    in_turns(&place, &stories, 4, || fs::remove_dir_all(day(&stories[0])).unwrap());
+    assert!(!said(&place, &stories[2]).is_empty(), "what came later is there");
+    let gone = Place::fast();
+    let mut journal = gone.open();
+    let mut archive = Archive::open(&logs(&gone)).unwrap();
+    let records = fill(&mut journal, &stories[0].writes()[0]);
+    records.iter().for_each(|record| archive.apply(record).unwrap());
+    fs::remove_dir_all(logs(&gone).join(session_path(stories[0].session)).parent().unwrap()).unwrap();
+    archive.sync().unwrap();
+}
+
+#[test]
 fn lines_of_records_that_were_cut_off_are_set_aside() {
     let place = Place::new();
     let mut journal = place.open();
