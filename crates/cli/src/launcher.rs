@@ -127,7 +127,14 @@ async fn wait(context: &Context, client: &Client, child: &mut Child) -> Result<V
     let mut ended = None;
     loop {
         let error = match client.version().await {
-            Ok(version) => return Ok(version),
+            Ok(version) => {
+                // Ours has lost against another. One that has not come to the lock yet would be the daemon as soon as
+                // that one has gone, and nobody has asked for it then.
+                if version.pid != child.id() {
+                    drop(child.kill().and_then(|()| child.wait()));
+                }
+                return Ok(version);
+            }
             Err(error) => error,
         };
         if ended.is_none()

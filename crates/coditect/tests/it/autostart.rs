@@ -27,6 +27,14 @@ fn commands_at_the_same_moment_share_one_daemon() {
     for output in outputs {
         assert!(output.status.success(), "{}", text(&output));
     }
+    // Who comes too late to be the daemon does not become it once the first has gone.
+    assert!(house.run(&["daemon", "stop"]).status.success());
+    let root = house.root.path().as_os_str().as_encoded_bytes().to_owned();
+    let left = std::fs::read_dir("/proc").unwrap().flatten().filter(|process| {
+        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|word| word == root)
+    });
+    assert_eq!(left.count(), 0, "daemons that were started beside the first");
     let log = std::fs::read_to_string(house.root.daemon_log()).unwrap();
     assert_eq!(log.matches(r#""message":"ready""#).count(), 1, "{log}");
 }
