@@ -6,12 +6,12 @@
 use crate::idempotency::{self, Seen};
 use crate::rebuild::suspect;
 use crate::statement::Database;
+use crate::verdict::{self, Rejection, Verdict};
 use crate::watermark::Standing;
 use crate::{Commit, CommitError, Receipt, StoreError, View, apply, commit, connection, fold, watermark};
 use journal::{IdempotencyKey, Journal, JournalError, Position, ReadPage, Reader, Record};
 use model::{Cursor, Event, Refusal, RefusalKind};
 use rusqlite::Connection;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// The committer's connections.
@@ -69,19 +69,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// Why one commit came to nothing; the rest of its batch goes on unless the whole fails.
-enum Rejection {
-    Commit(CommitError),
-    Batch(Failure),
-}
-
-impl From<Refusal> for Rejection {
-    fn from(refusal: Refusal) -> Self {
-        Self::Commit(CommitError::Refused(refusal))
-    }
-}
-
-impl From<StoreError> for Rejection {
+impl From<StoreError> for Rejection<Failure> {
     fn from(error: StoreError) -> Self {
         if error.is_full() || error.is_fatal() {
             return Self::Batch(error.into());
@@ -91,7 +79,7 @@ impl From<StoreError> for Rejection {
     }
 }
 
-impl From<JournalError> for Rejection {
+impl From<JournalError> for Rejection<Failure> {
     fn from(error: JournalError) -> Self {
         match error {
             JournalError::Full => Self::Commit(CommitError::Full),
@@ -103,8 +91,6 @@ impl From<JournalError> for Rejection {
         }
     }
 }
-
-pub(crate) type Verdict = Result<Receipt, CommitError>;
 
 /// What commits write to.
 pub(crate) struct Writer {
@@ -288,24 +274,13 @@ impl Writer {
             self.files.execute("SAVEPOINT one")?;
         }
         let before = self.journal.position();
-        let decided = catch_unwind(AssertUnwindSafe(|| self.decide(commit, start, fresh)));
-        let rejection = match decided {
-            Ok(Ok(receipt)) => {
-                if several {
-                    self.files.execute("RELEASE one")?;
-                }
-                if !receipt.replayed {
-                    fresh.extend(receipt.records.iter().cloned());
-                }
-                return Ok(Ok(receipt));
+        let verdict = verdict::reach(fresh, |fresh| self.decide(commit, start, fresh))?;
+        if verdict.is_ok() {
+            if several {
+                self.files.execute("RELEASE one")?;
             }
-            Ok(Err(rejection)) => rejection,
-            Err(_) => Refusal::internal("the command panicked; this is a bug").into(),
-        };
-        let error = match rejection {
-            Rejection::Commit(error) => error,
-            Rejection::Batch(failure) => return Err(failure),
-        };
+            return Ok(verdict);
+        }
         // SQLite may have given up the whole transaction already; then the savepoint is gone with the commits before it.
         if several {
             self.files.execute("ROLLBACK TO one")?;
@@ -314,10 +289,15 @@ impl Writer {
         if self.journal.position() != before {
             self.journal.rewind(before).map_err(|error| Failure::Fatal(error.to_string()))?;
         }
-        Ok(Err(error))
+        Ok(verdict)
     }
 
-    fn decide(&mut self, commit: Commit, start: Position, fresh: &[Record]) -> Result<Receipt, Rejection> {
+    fn decide(
+        &mut self,
+        commit: Commit,
+        start: Position,
+        fresh: &[Record],
+    ) -> Result<Receipt, Rejection<Failure>> {
         let Commit { actor, key, command, past, .. } = commit;
         if let Some(key) = &key
             && let Some(seen) = idempotency::seen(&(&self.files.sessions).into(), &actor, key)?
@@ -339,7 +319,7 @@ impl Writer {
         Ok(Receipt { records, replayed: false })
     }
 
-    fn ask(&self, command: crate::commit::Command) -> Result<Vec<Event>, Rejection> {
+    fn ask(&self, command: crate::commit::Command) -> Result<Vec<Event>, Rejection<Failure>> {
         let view = View::new(&self.files.sessions, &self.files.messages);
         let decided = command(&view);
         match view.damaged() {

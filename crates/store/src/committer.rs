@@ -3,10 +3,10 @@
 //! Invariant: nobody is answered before the outcome is final. A receipt means durable; a refusal too is given only
 //! once the commits it was decided upon are.
 
-use crate::batch::Verdict;
 use crate::follower::Follower;
 use crate::ledger::{Fresh, Ledger};
 use crate::readers::Readers;
+use crate::verdict::Verdict;
 use crate::{Commit, CommitError, RebuildReport, StoreError};
 use model::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};

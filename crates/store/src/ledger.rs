@@ -1,8 +1,9 @@
 //! What the committer writes to: a journal and two databases in files, or all of it on a server.
 
-use crate::batch::{Files, Verdict, Writer};
+use crate::batch::{Files, Writer};
 use crate::readers::{FileReaders, Readers};
 use crate::rebuild::Beside;
+use crate::verdict::Verdict;
 use crate::{Commit, RebuildReport, StoreError, dump, postgresql, wal};
 use model::Cursor;
 use std::sync::Arc;

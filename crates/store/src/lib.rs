@@ -55,6 +55,7 @@ mod task;
 mod transcript;
 mod turn;
 mod user;
+mod verdict;
 mod view;
 mod wal;
 mod watermark;

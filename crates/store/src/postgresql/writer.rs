@@ -11,12 +11,12 @@ use super::moving::put_later;
 use super::place::Place;
 use super::reading::Readers;
 use super::shelf::{hash_of, put_blob_later};
-use crate::batch::{Verdict, replayed};
+use crate::batch::replayed;
 use crate::statement::Database;
+use crate::verdict::{self, Rejection, Verdict};
 use crate::{Commit, CommitError, RebuildReport, Receipt, StoreError, View, apply, commit, idempotency};
 use journal::{JournalError, Position, Record, Scribe};
 use model::{Refusal, RefusalKind};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,19 +48,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// Why one commit came to nothing; the rest of its batch goes on unless the whole fails.
-enum Rejection {
-    Commit(CommitError),
-    Batch(Failure),
-}
-
-impl From<Refusal> for Rejection {
-    fn from(refusal: Refusal) -> Self {
-        Self::Commit(CommitError::Refused(refusal))
-    }
-}
-
-impl From<StoreError> for Rejection {
+impl From<StoreError> for Rejection<Failure> {
     fn from(error: StoreError) -> Self {
         if error.is_away() || error.is_full() || error.is_busy() {
             return Self::Batch(error.into());
@@ -70,7 +58,7 @@ impl From<StoreError> for Rejection {
     }
 }
 
-impl From<JournalError> for Rejection {
+impl From<JournalError> for Rejection<Failure> {
     fn from(error: JournalError) -> Self {
         match error {
             JournalError::PayloadTooLarge { .. } => {
@@ -192,32 +180,22 @@ impl Writer {
             self.open()?.say("SAVEPOINT one");
         }
         let before = self.scribe.position();
-        let decided = catch_unwind(AssertUnwindSafe(|| self.decide(commit, start, several, fresh)));
+        let verdict = verdict::reach(fresh, |fresh| self.decide(commit, start, several, fresh));
         if self.open()?.is_lost() {
             return Err(self.succeeded());
         }
-        let rejection = match decided {
-            Ok(Ok(receipt)) => {
-                if several {
-                    self.open()?.say("RELEASE one");
-                }
-                if !receipt.replayed {
-                    fresh.extend(receipt.records.iter().cloned());
-                }
-                return Ok(Ok(receipt));
+        let verdict = verdict?;
+        if verdict.is_ok() {
+            if several {
+                self.open()?.say("RELEASE one");
             }
-            Ok(Err(rejection)) => rejection,
-            Err(_) => Refusal::internal("the command panicked; this is a bug").into(),
-        };
-        let error = match rejection {
-            Rejection::Commit(error) => error,
-            Rejection::Batch(failure) => return Err(failure),
-        };
+            return Ok(verdict);
+        }
         if several {
             self.open()?.take_back(mark, "ROLLBACK TO one; RELEASE one");
         }
         self.scribe.rewind(before);
-        Ok(Err(error))
+        Ok(verdict)
     }
 
     /// Somebody else is the owner.
@@ -237,7 +215,7 @@ impl Writer {
         start: Position,
         several: bool,
         fresh: &[Record],
-    ) -> Result<Receipt, Rejection> {
+    ) -> Result<Receipt, Rejection<Failure>> {
         let Commit { actor, key, command, past, .. } = commit;
         let connection = self.open()?;
         if let Some(key) = &key
