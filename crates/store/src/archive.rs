@@ -70,3 +70,17 @@ impl Unsynced {
         (self.newest + QUIET).min(self.oldest + SYNC_AFTER)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_wait_for_quiet_and_no_longer_than_they_may() {
+        let oldest = Instant::now();
+        let after = |waited: Duration| Unsynced { oldest, newest: oldest + waited }.due() - oldest;
+        assert_eq!(after(Duration::ZERO), QUIET);
+        assert_eq!(after(SYNC_AFTER - 2 * QUIET), SYNC_AFTER - QUIET, "what came last puts it off");
+        assert_eq!(after(SYNC_AFTER), SYNC_AFTER, "and not for ever");
+    }
+}

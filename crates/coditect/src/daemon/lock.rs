@@ -123,14 +123,30 @@ mod tests {
         DaemonLock::take(&root, Timestamp::from_millis(3)).unwrap();
     }
 
-    #[test]
-    fn what_a_killed_daemon_was_starting_is_waited_for() {
-        let (_dir, root) = root();
+    /// The lock as a child has it whose parent, the daemon, was killed.
+    fn left_behind(root: &DataRoot) -> File {
         let mut child = File::create(root.daemon_lock()).unwrap();
         flock(&child, FlockOperation::NonBlockingLockExclusive).unwrap();
         // A number that no process has.
         let holder = Holder { pid: i32::MAX.cast_unsigned(), since: Timestamp::from_millis(1) };
         child.write_all(&serde_json::to_vec(&holder).unwrap()).unwrap();
+        child
+    }
+
+    #[test]
+    fn what_never_lets_go_is_not_waited_for_for_ever() {
+        let (_dir, root) = root();
+        let _child = left_behind(&root);
+        let started = Instant::now();
+        let refused = DaemonLock::take(&root, Timestamp::from_millis(2)).unwrap_err();
+        assert!(matches!(refused, DaemonError::Running { .. }), "{refused}");
+        assert!(started.elapsed() >= LEFT_PATIENCE);
+    }
+
+    #[test]
+    fn what_a_killed_daemon_was_starting_is_waited_for() {
+        let (_dir, root) = root();
+        let child = left_behind(&root);
         let (begun, taken) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             let taking = scope.spawn(|| {
