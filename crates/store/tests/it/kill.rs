@@ -1,15 +1,13 @@
 //! kill -9 of a process that commits as fast as it can: what was acknowledged is there, and the databases are
 //! what the journal says.
 
+use crate::acknowledged::{Acknowledged, Log};
 use crate::fixtures::World;
 use crate::workspace::{Workspace, keyed, open_with};
 use model::{Actor, Cursor, DataRoot, Event};
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use store::{Commit, Opening, Store};
 use testkit::{ManualClock, SeededEntropy};
 
@@ -17,24 +15,6 @@ const KILLS: u64 = 24;
 /// Where the child finds its workspace.
 const ROOT: &str = "CODITECT_TEST_STORE_ROOT";
 const SEED: &str = "CODITECT_TEST_STORE_SEED";
-
-/// What the child's clients were answered, synced by them before they go on.
-struct Acknowledged {
-    path: PathBuf,
-}
-
-impl Acknowledged {
-    fn of(root: &Path) -> Self {
-        Self { path: root.join("acknowledged") }
-    }
-
-    fn keys(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(&self.path).unwrap_or_default();
-        // The last line may be torn: then its client had not been answered completely.
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        whole.lines().map(str::to_owned).collect()
-    }
-}
 
 #[expect(clippy::disallowed_methods, reason = "the child of this test is this test's own binary")]
 fn spawn_child(root: &Path, seed: u64) -> Child {
@@ -61,8 +41,7 @@ fn child_commits_until_it_is_killed() {
     let dir = DataRoot::new(&root).workspace("default");
     let dice = SeededEntropy::new(seed);
     let (store, _) = open_with(&dir, &ManualClock::default(), &dice).unwrap();
-    let log = OpenOptions::new().create(true).append(true).open(Acknowledged::of(&root).path).unwrap();
-    let log = Mutex::new(log);
+    let log = Acknowledged::of(&root).open();
     std::thread::scope(|scope| {
         for client in 0..3 {
             let (store, log) = (store.clone(), &log);
@@ -71,7 +50,7 @@ fn child_commits_until_it_is_killed() {
     });
 }
 
-fn commit_forever(store: &Store, log: &Mutex<File>, seed: u64, client: u64) {
+fn commit_forever(store: &Store, log: &Log, seed: u64, client: u64) {
     let world = World::seeded(1000 + seed * 10 + client);
     for n in 0_u64.. {
         let session = world.session("Auth");
@@ -84,9 +63,7 @@ fn commit_forever(store: &Store, log: &Mutex<File>, seed: u64, client: u64) {
         let key = format!("{seed}-{client}-{n}");
         let request = Commit::new(Actor::User, move |_| Ok(events)).key(keyed(&key, "h"));
         store.commit(request).unwrap();
-        let mut log = log.lock().unwrap();
-        log.write_all(format!("{key}\n").as_bytes()).unwrap();
-        log.sync_data().unwrap();
+        log.add(&key);
     }
 }
 

@@ -1,13 +1,12 @@
 //! What only a server makes possible: two daemons that want one workspace, connections that break, text it cannot hold.
 
+use crate::acknowledged::Acknowledged;
 use crate::fixtures::World;
 use crate::schema::Schema;
 use crate::workspace::{commit, keyed};
 use model::{Actor, DataRoot, Event};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -106,12 +105,12 @@ fn child_commits_until_it_is_refused() {
     let root = PathBuf::from(told(ROOT));
     let schema = Schema::borrowed(&told(NAME));
     let (store, _) = open(&root, &schema, "alpha", &SeededEntropy::new(7)).unwrap();
-    let mut log = OpenOptions::new().create(true).append(true).open(root.join("acknowledged")).unwrap();
+    let log = Acknowledged::of(&root).open();
     for n in 0.. {
         let title = format!("{}-{n}", std::process::id());
         let seed = u64::from(std::process::id()) * 100_000 + n;
         match create(&store, &World::seeded(seed), &title) {
-            Ok(_) => writeln!(log, "{title}").unwrap(),
+            Ok(_) => log.add(&title),
             Err(CommitError::Stopped(why)) => {
                 std::fs::write(root.join("stopped"), why).unwrap();
                 return;
@@ -123,15 +122,17 @@ fn child_commits_until_it_is_refused() {
     }
 }
 
-fn acknowledged(root: &Path) -> BTreeSet<String> {
-    let text = std::fs::read_to_string(root.join("acknowledged")).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
+/// What was acknowledged and is not there.
+fn lost(root: &Path, store: &Store) -> Vec<String> {
+    let kept = titles(store);
+    Acknowledged::of(root).keys().into_iter().filter(|title| !kept.contains(title)).collect()
 }
 
 /// Until the child has been answered some times more.
 fn let_work(child: &mut Child, root: &Path) {
-    let before = acknowledged(root).len();
-    while acknowledged(root).len() < before + 5 {
+    let acknowledged = Acknowledged::of(root);
+    let before = acknowledged.keys().len();
+    while acknowledged.keys().len() < before + 5 {
         assert!(child.try_wait().unwrap().is_none(), "the child ended by itself");
         std::thread::yield_now();
     }
@@ -154,8 +155,7 @@ fn a_stopped_owner_is_succeeded_and_refused_when_it_goes_on() {
     assert!(child.wait().unwrap().success(), "it stops by itself");
     let why = std::fs::read_to_string(root.join("stopped")).unwrap();
     assert!(why.contains("taken over by beta"), "{why}");
-    let (kept, answered) = (titles(&store), acknowledged(root));
-    assert!(answered.is_subset(&kept), "nothing acknowledged is lost");
+    assert_eq!(lost(root, &store), [""; 0]);
     create(&store, &World::seeded(6), "later").unwrap();
     let report = store.verify().unwrap();
     assert_eq!((report.problems, report.journal.problems), (Vec::new(), Vec::new()));
@@ -176,7 +176,7 @@ fn a_killed_owner_loses_nothing_and_its_own_machine_does_not_wait() {
         let (store, report) = alpha.open(&schema).unwrap();
         assert_eq!(report.taken_over.as_deref(), Some("alpha"));
         assert_eq!((report.sessions, report.position.seq), (Opening::Current, store.durable().seq));
-        assert!(acknowledged(root).is_subset(&titles(&store)), "life {life}");
+        assert_eq!(lost(root, &store), [""; 0], "life {life}");
         store.close();
     }
     let mut child = spawn(&schema, root);
@@ -186,7 +186,7 @@ fn a_killed_owner_loses_nothing_and_its_own_machine_does_not_wait() {
     // Another machine waits for the lease.
     let (store, report) = beta.open(&schema).unwrap();
     assert_eq!(report.taken_over.as_deref(), Some("alpha"));
-    assert!(acknowledged(root).is_subset(&titles(&store)));
+    assert_eq!(lost(root, &store), [""; 0]);
     assert_eq!(store.verify().unwrap().journal.problems, []);
 }
 
