@@ -8,6 +8,8 @@ use protocol::limits::ARTIFACT_MAX;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+const GO_ON: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 async fn put(house: &House, token: &str, query: &str, content: impl Into<Vec<u8>>) -> Reply {
     Ask::new("POST", &format!("/api/v1/artifacts?{query}"))
         .bearer(token)
@@ -156,22 +158,21 @@ async fn so_many_artifacts_are_taken_in_at_once_and_the_next_is_told_when_to_com
     let house = House::with(|bounds| bounds.uploads = 1).await;
     let head = format!(
         "POST /api/v1/artifacts?name=slow HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\
-         content-type: application/octet-stream\r\ncontent-length: 4\r\nconnection: close\r\n\r\nab",
+         content-type: application/octet-stream\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\
+         connection: close\r\n\r\n",
         house.address, house.token
     );
     let mut slow = tokio::net::TcpStream::connect(house.address).await.unwrap();
     slow.write_all(head.as_bytes()).await.unwrap();
-    // The first is let in once its head was read; until then the other may be.
-    let refused = loop {
-        let other = put(&house, &house.token, "name=other", "x").await;
-        if other.status != 201 {
-            break other;
-        }
-    };
+    // Asked to go on: it has its place, and its body is waited for.
+    let mut said = [0; GO_ON.len()];
+    slow.read_exact(&mut said).await.unwrap();
+    assert_eq!(&said, GO_ON);
+    let refused = put(&house, &house.token, "name=other", "x").await;
     assert_eq!((refused.status, refused.code().as_str()), (503, "uploads_busy"));
     assert_eq!(refused.headers["retry-after"], "1");
     assert!(refused.json()["error"]["hint"].is_string(), "{refused:?}");
-    slow.write_all(b"cd").await.unwrap();
+    slow.write_all(b"abcd").await.unwrap();
     let mut answer = Vec::new();
     slow.read_to_end(&mut answer).await.unwrap();
     assert_eq!(Reply::parse(&answer).status, 201);
