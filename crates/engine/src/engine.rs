@@ -153,7 +153,7 @@ impl Engine {
         let shared = Arc::new(shared);
         let mut report = StartReport { events: opened.position.seq, repairs: repairs(&opened) };
         report.repairs.extend(recovery::recover(&shared).await?);
-        shared.tasks.spawn(outbox::pump(Arc::clone(&shared)));
+        outbox::follow(&shared).await;
         // After recovery, which tells what the dead of the last life held.
         let janitor = shared.bus.keep_house().map_err(|error| error.refusal())?;
         *shared.house.lock().unwrap_or_else(PoisonError::into_inner) = Some(janitor);

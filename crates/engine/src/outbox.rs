@@ -23,15 +23,22 @@ const PAGE: usize = 256;
 /// Characters of an event that are logged when it is set aside.
 const SET_ASIDE_SHOWN: usize = 4096;
 
-/// Follows the outbox until the engine stops.
-pub(crate) async fn pump(shared: Arc<Shared>) {
-    let mut bell = match shared.bus.doorbell(Bell::Daemon) {
-        Ok(bell) => bell,
-        Err(error) => {
-            tracing::error!(%error, "nobody hears the bus: its events wait in the outbox");
-            return;
+/// Journals what waits, and follows the outbox from then on until the engine stops.
+pub(crate) async fn follow(shared: &Arc<Shared>) {
+    let bell = shared.blocking(|shared| {
+        let bell = shared.bus.doorbell(Bell::Daemon).map_err(|error| error.refusal())?;
+        if let Err(error) = move_rows(shared) {
+            tracing::warn!(%error, "the bus's events wait in the outbox");
         }
-    };
+        Ok(bell)
+    });
+    match bell.await {
+        Ok(bell) => drop(shared.tasks.spawn(pump(Arc::clone(shared), bell))),
+        Err(error) => tracing::error!(%error, "nobody hears the bus: its events wait in the outbox"),
+    }
+}
+
+async fn pump(shared: Arc<Shared>, mut bell: Doorbell) {
     while !shared.stopping.is_cancelled() {
         let follower = Arc::clone(&shared);
         let waited = tokio::task::spawn_blocking(move || {

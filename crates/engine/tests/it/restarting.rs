@@ -1,7 +1,11 @@
 //! What a start finds of what was under way.
 
 use crate::scene::Scene;
+use bus::system::{SystemClock, SystemEntropy};
+use bus::{Bus, Liveness, NewRegistration};
 use model::{Event, ParticipantStatus, PlanState, TaskState, TurnOutcome};
+use std::sync::Arc;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_under_way_at_the_stop_goes_on_after_the_start() {
@@ -27,6 +31,29 @@ async fn work_under_way_at_the_stop_goes_on_after_the_start() {
         matches!(&outcomes[0], TurnOutcome::Failed { code, .. } if code == "daemon_stopped"),
         "{outcomes:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happened_on_the_bus_is_told_when_the_engine_is_open() {
+    let mut scene = Scene::new(&[]).await;
+    let announced = |event: &Event| matches!(event, Event::RegistrationAnnounced(_));
+    assert!(scene.events().iter().any(announced), "the user is there");
+    scene.shut().await;
+    let bus = scene.root().workspace("default").bus();
+    let bus = Bus::open(&bus, Arc::new(SystemClock), Arc::new(SystemEntropy)).unwrap();
+    let ada = NewRegistration {
+        id: None,
+        agent: "ada".to_owned(),
+        vendor: "anthropic".to_owned(),
+        model: None,
+        session: None,
+        worktree: None,
+        liveness: Liveness::Lease { ttl: Duration::from_secs(3600) },
+    };
+    let ada = bus.register(ada).unwrap().id;
+    scene.open().await;
+    let is_ada = |event: &Event| matches!(event, Event::RegistrationAnnounced(one) if one.id == ada);
+    assert!(scene.events().iter().any(is_ada), "who came while no engine was there");
 }
 
 #[tokio::test(flavor = "multi_thread")]
