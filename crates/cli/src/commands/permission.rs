@@ -193,8 +193,11 @@ fn watch(context: &Context, session: Option<String>) -> Outcome {
     context.follow(async |client| {
         let query = PermissionQuery { session: session.clone(), ..PermissionQuery::default() };
         let seen = client.status().await?.cursor;
+        // What was asked or decided in the moment of the look is said once.
+        let mut told = std::collections::BTreeSet::new();
         for waiting in client.permissions(&query).await?.items {
             say(context, &waiting)?;
+            told.insert((waiting.id, false));
         }
         let wish = Subscription {
             after: Some(seen),
@@ -203,7 +206,6 @@ fn watch(context: &Context, session: Option<String>) -> Outcome {
             client: None,
         };
         let mut stream = client.watch(wish, Some(DAEMON_AWAY_MAX));
-        let mut told = std::collections::BTreeSet::new();
         loop {
             let StreamItem::Message(message) = stream.next().await? else { continue };
             let ServerMessage::Event(record) = *message else { continue };
@@ -213,7 +215,6 @@ fn watch(context: &Context, session: Option<String>) -> Outcome {
                 _ => continue,
             };
             let found = found(client, &id.to_string()).await?;
-            // What was decided in the moment it was asked is said once.
             if told.insert((id, found.decision.is_some())) {
                 say(context, &found)?;
             }
