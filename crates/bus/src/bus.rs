@@ -347,13 +347,14 @@ impl Inner {
             .map_err(|error| refused(error, &path, "opening"))
     }
 
-    /// One process at a time creates, migrates or raises the fence.
+    /// One process at a time creates, migrates or raises the fence. Who is in a hurry waits for it as long as anybody: most take
+    /// no time, and while the first one makes the bus nothing can be said without it.
     pub(crate) fn opening(&self) -> Result<File, BusError> {
         let file = self.runtime_file("opening")?;
-        let deadline = Instant::now() + self.write_wait;
+        let deadline = Instant::now() + WRITE_WAIT_MAX;
         while !try_flock(&file)? {
             if Instant::now() >= deadline {
-                return Err(BusError::Busy(self.write_wait));
+                return Err(BusError::Busy(WRITE_WAIT_MAX));
             }
             std::thread::sleep(Duration::from_micros(200));
         }

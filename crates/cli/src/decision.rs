@@ -8,7 +8,7 @@ use bus::{Neighbour, Undecided, Verdict, guard_undecided};
 use model::{Clock, Lock, RegistrationId, Timestamp, WorkspaceDir};
 use std::time::Duration;
 
-/// Longest wait for the bus before it is decided without it.
+/// Longest wait for the bus before it is decided without it; who is just making it is waited for longer.
 pub(crate) const ASK_MAX: Duration = Duration::from_millis(500);
 /// Most holders one sentence names.
 const NAMED_MAX: usize = 3;
