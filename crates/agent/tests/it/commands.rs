@@ -97,15 +97,15 @@ async fn a_command_that_takes_too_long_is_ended_however_deaf() {
     let mut daemon = Daemon::new();
     let start = daemon.start(
         Vendor::Anthropic,
-        "[[tool bash|{\"command\":\"trap '' TERM; echo on; sleep 1000; sleep 1000\",\"timeout_ms\":300}]]\
-         [[tool bash|{\"command\":\"trap 'echo cleaned; exit' TERM; echo on; sleep 1000 & wait\",\"timeout_ms\":300}]]",
+        "[[tool bash|{\"command\":\"trap '' TERM; echo on; sleep 1000; sleep 1000\",\"timeout_ms\":3000}]]\
+         [[tool bash|{\"command\":\"trap 'echo cleaned; exit' TERM; echo on; sleep 1000 & wait\",\"timeout_ms\":3000}]]",
     );
     daemon.play(start).await;
     assert_eq!(
         daemon.results(),
         [
-            ("on\n[timed out after 300 ms]".to_owned(), true),
-            ("on\ncleaned\n[timed out after 300 ms]".to_owned(), true),
+            ("on\n[timed out after 3000 ms]".to_owned(), true),
+            ("on\ncleaned\n[timed out after 3000 ms]".to_owned(), true),
         ]
     );
 }

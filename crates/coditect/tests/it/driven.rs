@@ -209,20 +209,19 @@ pub(crate) fn a_used_up_limit_pauses_its_vendor(cli: VendorCli) {
 
 /// Two sessions want one file: the second waits, and both edits are made.
 pub(crate) fn waits_for_a_lock(cli: VendorCli) {
-    // Until the second program has started, too; those on Node take their time.
-    let pause = if cli == VendorCli::Codex { 4_000 } else { 20_000 };
-    let Some(studio) = Studio::find(cli) else { return };
+    let Some(studio) = Studio::allowing(cli, "all") else { return };
     let (first, second) = (studio.session(), studio.session());
-    let prompt = format!("[[write shared.txt|first]] [[think Slowly.]] [[sleep {pause}]] [[say First.]]");
-    studio.prompt(&first, &prompt);
+    let wait = "until test -e go.txt; do sleep 0.1; done";
+    studio.prompt(&first, &format!("[[write shared.txt|first]] [[bash {wait}]] [[say First.]]"));
     until("the first to write", || (!studio.changes().is_empty()).then_some(()));
     studio.prompt(&second, "[[write shared.txt|second]] [[say Second.]]");
+    let waits = |event: &Event| matches!(event, Event::ParticipantStatusChanged(change) if change.status == ParticipantStatus::WaitingLock);
+    until("the second to wait", || studio.events().iter().any(waits).then_some(()));
+    studio.repo.write("go.txt", "");
     let ends = studio.ended(2);
     assert!(ends.iter().all(completed), "{ends:?}");
     assert_eq!(studio.repo.read("shared.txt").trim_end(), "second");
     let events = studio.events();
-    let waits = |event: &Event| matches!(event, Event::ParticipantStatusChanged(change) if change.status == ParticipantStatus::WaitingLock);
-    assert!(events.iter().any(waits), "the second was said to wait");
     let mut story = Vec::new();
     for event in &events {
         match event {
@@ -244,7 +243,9 @@ pub(crate) fn a_killed_program_is_noticed(cli: VendorCli) {
     let session = studio.session();
     studio.prompt(&session, "[[say Hm.]] [[sleep 60000]]");
     until("the model to be asked", || (!studio.models.requests().is_empty()).then_some(()));
-    let program = until("the program", || programs(&studio).into_iter().min());
+    // The first of them: numbers wrap.
+    let age = |pid: u32| Some((process_start(pid)?, pid));
+    let (_, program) = until("the program", || programs(&studio).into_iter().filter_map(age).min());
     kill(program, Signal::KILL);
     let ends = studio.ended(1);
     assert!(matches!(&ends[0], TurnOutcome::Failed { code, .. } if code == "vendor_died"), "{ends:?}");

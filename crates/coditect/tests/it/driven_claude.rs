@@ -143,7 +143,8 @@ fn words_for_it_are_answered_in_the_same_turn() {
     let Some(place) = Driven::find("Claude Code is steered from the command line") else { return };
     let daemon = place.daemon();
     let session = place.session("claude");
-    let task = place.prompt(&session, "claude", "[[sleep 4000]][[say first]]");
+    // Longer than the way from the command line to the program takes on a busy machine.
+    let task = place.prompt(&session, "claude", "[[sleep 15000]][[say first]]");
     place.working(&daemon, 1);
     let steered = place.house.json(&["task", "steer", &task, "[[say second]]", "--json"]);
     assert_eq!(steered["id"], json!(task));

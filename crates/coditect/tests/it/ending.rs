@@ -11,6 +11,9 @@ use serde_json::json;
 const STUBBORN: &str = "[[bash (setsid sh -c 'trap \"\" TERM HUP INT; sleep 623' > /dev/null 2>&1 &) ; \
                         trap '' TERM HUP INT; sleep 624]] [[say done]]";
 
+/// Seconds after which a turn is ended; both commands run long before.
+const PATIENT: u64 = 15;
+
 struct Busy {
     place: Workplace,
     daemon: Daemon,
@@ -86,7 +89,7 @@ fn a_cancel_leaves_nobody() {
 
 #[test]
 fn a_deadline_leaves_nobody() {
-    let busy = Busy::with(json!({ "turn_deadline_seconds": 3 }));
+    let busy = Busy::with(json!({ "turn_deadline_seconds": PATIENT }));
     busy.nobody_is_left();
     assert_eq!(busy.place.over(&busy.task).0, TaskState::Failed);
     assert!(failed_with(&busy.outcomes(), "deadline"), "{:?}", busy.outcomes());
@@ -94,7 +97,7 @@ fn a_deadline_leaves_nobody() {
 
 #[test]
 fn silence_leaves_nobody() {
-    let busy = Busy::with(json!({ "stall_seconds": 3 }));
+    let busy = Busy::with(json!({ "stall_seconds": PATIENT }));
     busy.nobody_is_left();
     assert_eq!(busy.place.over(&busy.task).0, TaskState::Failed);
     assert!(failed_with(&busy.outcomes(), "stalled"), "{:?}", busy.outcomes());

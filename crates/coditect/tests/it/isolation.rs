@@ -1,6 +1,6 @@
 //! Agents that work apart: in worktrees of their own, and in sandboxes.
 
-use crate::house::{Daemon, text};
+use crate::house::{Daemon, text, until};
 use crate::kill::Workplace;
 use model::TaskState;
 use serde_json::{Value, json};
@@ -47,7 +47,9 @@ fn work_in_a_worktree_of_ones_own_comes_home_when_it_is_landed() {
     let session = done(&place, "[[write note.txt|mine]] [[bash echo shell > shell.txt]] [[say done]]");
     assert_eq!(place.repo.git(&["status", "-s"]), "", "the user's checkout is the user's");
     assert!(!place.repo.path().join("note.txt").exists());
-    let listed = worktrees(&place);
+    // The run leaves after its task is over.
+    let in_use = |one: &Value| one["kept_because"] == "claude works in it";
+    let listed = until("the run to leave", || Some(worktrees(&place)).filter(|all| !all.iter().any(in_use)));
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0]["kept_because"], "1 commit not landed", "what a shell made is committed, too");
     let own = std::path::PathBuf::from(listed[0]["path"].as_str().unwrap());
@@ -121,7 +123,7 @@ fn a_worktree_in_which_somebody_works_is_let_alone() {
     let wait =
         format!("[[write a|1]] [[bash until [ -e {} ]; do sleep 0.02; done]] [[say done]]", go.display());
     let task = place.prompt(&session, "claude", &wait);
-    crate::house::until("the edit", || {
+    until("the edit", || {
         worktrees(&place).first().and_then(|one| one["dirty"].as_u64()).filter(|dirty| *dirty > 0)
     });
     for args in [vec!["worktree", "rm", &session, "claude", "--discard"], vec!["session", "land", &session]] {

@@ -18,9 +18,11 @@ use std::time::Duration;
 /// Plans of the demo that are played to their end.
 const PLANS: usize = 5;
 const KILLS_PER_PLAN: usize = 10;
-/// Of these, shot between append and answer.
+/// Of these, aimed between append and answer.
 const AIMED_PER_PLAN: usize = 5;
-const AIMED_MIN: usize = 15;
+/// So many must hit. Who aims needs a processor in that moment, so there are more shots where the first ones miss.
+const HITS_PER_PLAN: usize = 3;
+const KILLS_MAX: usize = 40;
 /// Milliseconds after the start between which the other kills fall.
 const LIVES: std::ops::Range<u64> = 20..900;
 
@@ -38,24 +40,28 @@ async fn play() {
     let mut stage = Stage::new();
     let mut clerk = Clerk::new(&stage);
     let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut between = 0;
+    let (mut kills, mut between) = (0, 0);
     for _ in 0..PLANS {
         stage.start();
         let plan = stage.coordinate().await;
-        for kill in 0..KILLS_PER_PLAN {
-            if kill < AIMED_PER_PLAN {
-                between += usize::from(shoot(&mut stage, &mut clerk).await);
+        let (mut killed, mut hits) = (0, 0);
+        while killed < KILLS_PER_PLAN || hits < HITS_PER_PLAN {
+            assert!(killed < KILLS_MAX, "{hits} of the kills fell between append and answer");
+            if !(AIMED_PER_PLAN..KILLS_PER_PLAN).contains(&killed) {
+                hits += usize::from(shoot(&mut stage, &mut clerk).await);
             } else {
                 dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let life = Duration::from_millis(LIVES.start + (dice >> 33) % (LIVES.end - LIVES.start));
                 let _ = tokio::time::timeout(life, clerk.work(&stage)).await;
                 stage.kill();
             }
+            killed += 1;
             let before = stage.clock();
             stage.start();
             clerk.ask_again(&stage).await;
             check(&stage, &clerk, before).await;
         }
+        (kills, between) = (kills + killed, between + hits);
         let over = stage.plan_over(&plan).await;
         assert_eq!(over.state, PlanState::Completed, "{:?}", over.text);
         assert_eq!(over.tests.unwrap().failed, 0);
@@ -63,10 +69,8 @@ async fn play() {
         assert!(report.ok, "{report:?}");
         stage.kill();
     }
-    assert!(between >= AIMED_MIN, "{between} of the kills fell between append and answer");
     eprintln!(
-        "{} kills, {between} between append and answer; {} answers, all of them kept",
-        PLANS * KILLS_PER_PLAN,
+        "{kills} kills, {between} between append and answer; {} answers, all of them kept",
         clerk.answered()
     );
 }

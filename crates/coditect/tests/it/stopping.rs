@@ -1,6 +1,6 @@
 //! Commands that meet a data root whose daemon does not answer any more, or not yet: they wait for it to have gone.
 
-use crate::house::{House, text};
+use crate::house::{House, text, until};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -63,8 +63,11 @@ fn stopping_what_stops_already_ends_when_it_has_ended() {
 fn what_a_daemon_in_the_background_says_is_beside_its_log() {
     let house = House::new();
     assert!(house.run(&["session", "list", "--json"]).status.success());
-    let said = std::fs::read_to_string(house.root.daemon_dir().join("daemon.out")).unwrap();
-    assert!(said.contains("coditect daemon ready"), "{said}");
+    // It answers before it says so.
+    until("the daemon's word", || {
+        let said = std::fs::read_to_string(house.root.daemon_dir().join("daemon.out")).unwrap();
+        said.contains("coditect daemon ready").then_some(())
+    });
     let log = std::fs::read_to_string(house.root.daemon_log()).unwrap();
     for line in log.lines() {
         serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));

@@ -74,17 +74,23 @@ async fn an_edit_waits_for_the_other_agents_turn() {
     let scene = Scene::new(&[("a.txt", "x\n")]).await;
     let repo = scene.add_repo(None).await;
     let session = scene.session(Some(&repo), &["claude", "codex"]).await;
-    let text = "[[for claude]]\n[[edit a.txt|x|x\\nclaude]]\n[[sleep 1500]]\n[[say done]]\n[[end]]\n\
-                [[for codex]]\n[[bash until grep -q claude a.txt; do sleep 0.05; done]]\n[[edit a.txt|x|x\\ncodex]]\n[[say done]]\n[[end]]";
-    let task = scene.prompt(session, text, &[]).await.unwrap();
-    let done = scene.task_over(task.task.id).await;
-    assert_eq!(done.state, TaskState::Completed, "{:?}", done.text);
-    assert_eq!(scene.repo.read("a.txt"), "x\ncodex\nclaude\n");
+    let go = scene.repo.beside("go");
+    let text = format!(
+        "[[for claude]]\n[[edit a.txt|x|x\\nclaude]]\n[[bash until test -e '{}'; do sleep 0.05; done]]\n[[say done]]\n[[end]]\n\
+         [[for codex]]\n[[bash until grep -q claude a.txt; do sleep 0.05; done]]\n[[edit a.txt|x|x\\ncodex]]\n[[say done]]\n[[end]]",
+        go.display()
+    );
+    let task = scene.prompt(session, &text, &[]).await.unwrap();
     let waited = |event: &Event| {
         matches!(event, Event::ParticipantStatusChanged(change)
             if change.status == model::ParticipantStatus::WaitingLock && change.detail.as_deref().is_some_and(|detail| detail.contains("held by claude")))
     };
-    assert!(scene.events().iter().any(waited), "the wait was said, and for whom");
+    let said = || scene.events().iter().any(waited).then_some(());
+    scene.until("the wait to be said, and for whom", said).await;
+    std::fs::write(go, "").unwrap();
+    let done = scene.task_over(task.task.id).await;
+    assert_eq!(done.state, TaskState::Completed, "{:?}", done.text);
+    assert_eq!(scene.repo.read("a.txt"), "x\ncodex\nclaude\n");
     scene.all_locks_given_back().await;
     let phases = |events: Vec<Event>| -> Vec<LockPhase> {
         let phase = |event| if let Event::LockChanged(change) = event { Some(change.phase) } else { None };

@@ -14,7 +14,8 @@ fn a_git_that_hangs_is_ended_with_its_children() {
     let repo = TempRepo::with(&[("a", "1")]);
     let pid_file = repo.beside("pid");
     let script = format!("{VERSION}\nsleep 600 & echo $! > '{}'\nwait", pid_file.display());
-    let limits = Limits { timeout: Duration::from_millis(300), output: OUTPUT_MAX };
+    // Long enough for a busy machine to start it and its child.
+    let limits = Limits { timeout: Duration::from_secs(3), output: OUTPUT_MAX };
     let git = fake_git_within(&repo, &script, limits);
     let error = git.open(repo.path()).unwrap_err();
     assert!(matches!(&error, GitError::TimedOut { limit, .. } if *limit == limits.timeout), "{error}");

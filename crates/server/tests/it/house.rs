@@ -15,6 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use testkit::TempRepo;
 
+/// Between two looks, and how many there are: a minute. Only a failing test waits that long.
+const NAP: Duration = Duration::from_millis(5);
+const LOOKS: usize = 12_000;
+
 /// Says what the real guard says, holds the lock the real guard holds, writes to the daemon what the
 /// test put into `script` beside it, and ends when it is told to.
 const GUARD: &str = r#"#!/bin/sh
@@ -144,23 +148,23 @@ impl House {
     /// Asks until the answer is the wished one.
     pub(crate) async fn until(&self, path: &str, wished: impl Fn(&Value) -> bool) -> Value {
         let mut last = Value::Null;
-        for _ in 0..2_000 {
+        for _ in 0..LOOKS {
             last = self.get(path).await.json();
             if wished(&last) {
                 return last;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(NAP).await;
         }
         panic!("{path} never became it: {last}");
     }
 
     /// Waits until the token of the start is worth nothing.
     pub(crate) async fn until_refused(&self) {
-        for _ in 0..2_000 {
+        for _ in 0..LOOKS {
             if self.get("/version").await.status == 401 {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(NAP).await;
         }
         panic!("the token still counts");
     }
@@ -176,6 +180,10 @@ impl House {
                 .is_some_and(|all| all.iter().any(|event| event["payload"]["channel"] == channel))
         };
         self.until(&format!("/events?after={before}"), marked).await;
+        // It is shown as soon as the journal has it, and counts when the databases have it, too.
+        while self.engine.newest() == before {
+            tokio::time::sleep(NAP).await;
+        }
     }
 
     /// The credential of the one run that lives in the session.

@@ -300,7 +300,7 @@ async fn broken_frames_have_the_codes_of_the_protocol() {
 
 #[tokio::test]
 async fn who_never_subscribes_is_let_go() {
-    let house = House::with(|bounds| bounds.ws_subscribe_timeout = Duration::from_millis(50)).await;
+    let house = House::with(|bounds| bounds.ws_subscribe_timeout = Duration::from_secs(2)).await;
     let mut idle = Watcher::connect(&house).await;
     assert_eq!(idle.end().await, Close::NotSubscribed.code());
     let mut good = Watcher::subscribe(&house, json!({ "after": "0.0" })).await;

@@ -1,8 +1,8 @@
 //! Files that are not what they should be: ahead, of another history or schema, damaged, somebody else's.
 
 use crate::fixtures::World;
-use crate::workspace::Workspace;
-use model::Cursor;
+use crate::workspace::{Workspace, commit, level};
+use model::{Actor, Cursor, Event};
 use rusqlite::Connection;
 use std::path::PathBuf;
 use store::{Opening, Store, StoreError};
@@ -327,8 +327,12 @@ fn what_is_stored_is_for_its_owner_alone() {
 pub(crate) fn the_archive_follows_to_the_end_before_the_store_is_closed() {
     let workspace = Workspace::new();
     let (store, _) = workspace.open();
-    let history = World::new().history();
+    let world = World::new();
+    let history = world.history();
     history.commit_all(&store);
+    // Closing waits a moment for it: it has only the last one left to write then.
+    level(&store, Store::archive_position);
+    commit(&store, Actor::User, vec![Event::SessionCreated(world.session("the last"))]);
     let other = store.clone();
     store.close();
     let status = other.archive_position();

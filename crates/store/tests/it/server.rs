@@ -24,15 +24,22 @@ pub(crate) struct Machine {
     dir: tempfile::TempDir,
     name: &'static str,
     dice: SeededEntropy,
+    lease: Option<Duration>,
 }
 
 impl Machine {
     pub(crate) fn new(name: &'static str, seed: u64) -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), name, dice: SeededEntropy::new(seed) }
+        let dir = tempfile::tempdir().unwrap();
+        Self { dir, name, dice: SeededEntropy::new(seed), lease: Some(LEASE) }
+    }
+
+    /// With the lease everybody has: nobody takes it for dead because its machine is busy.
+    fn patient(self) -> Self {
+        Self { lease: None, ..self }
     }
 
     pub(crate) fn open(&self, schema: &Schema) -> Result<(Store, OpenReport), StoreError> {
-        open(self.dir.path(), schema, self.name, &self.dice)
+        open(self.dir.path(), schema, self.name, &self.dice, self.lease)
     }
 }
 
@@ -41,9 +48,10 @@ fn open(
     schema: &Schema,
     machine: &str,
     dice: &SeededEntropy,
+    lease: Option<Duration>,
 ) -> Result<(Store, OpenReport), StoreError> {
     let mut server = schema.options(machine);
-    server.lease = LEASE;
+    server.lease = lease.unwrap_or(server.lease);
     let options = StoreOptions { postgresql: Some(server), ..StoreOptions::default() };
     let workspace = DataRoot::new(root).workspace("default");
     Store::open(&workspace, Arc::new(ManualClock::default()), Arc::new(dice.clone()), options)
@@ -63,7 +71,7 @@ fn create(store: &Store, world: &World, title: &str) -> Result<store::Receipt, C
 #[test]
 fn who_leaves_in_order_is_followed_at_once_and_who_lives_is_not_pushed_aside() {
     let Some(schema) = Schema::new() else { return };
-    let (alpha, beta) = (Machine::new("alpha", 1), Machine::new("beta", 2));
+    let (alpha, beta) = (Machine::new("alpha", 1).patient(), Machine::new("beta", 2).patient());
     let (first, report) = alpha.open(&schema).unwrap();
     assert_eq!((report.taken_over, report.sessions), (None, Opening::Created { records: 0 }));
     create(&first, &World::seeded(1), "one").unwrap();
@@ -104,7 +112,7 @@ fn told(name: &str) -> String {
 fn child_commits_until_it_is_refused() {
     let root = PathBuf::from(told(ROOT));
     let schema = Schema::borrowed(&told(NAME));
-    let (store, _) = open(&root, &schema, "alpha", &SeededEntropy::new(7)).unwrap();
+    let (store, _) = open(&root, &schema, "alpha", &SeededEntropy::new(7), Some(LEASE)).unwrap();
     let log = Acknowledged::of(&root).open();
     for n in 0.. {
         let title = format!("{}-{n}", std::process::id());

@@ -1,22 +1,14 @@
 //! Databases that follow the journal from behind: what is in them, and that they can be thrown away.
 
 use crate::fixtures::World;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, level};
 use rusqlite::Connection;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::{AgentFigures, Store};
 
 const SIDES: [&str; 3] = ["artifacts.db", "agent_metrics.db", "parsed_sessions.db"];
-/// Only a failing test waits that long.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 fn settled(store: &Store) {
-    let since = Instant::now();
-    while store.side_position().position != store.durable() {
-        let status = store.side_position();
-        assert!(status.stopped.is_none() && since.elapsed() < PATIENCE, "{status:?}");
-        std::thread::yield_now();
-    }
+    level(store, Store::side_position);
 }
 
 /// Every row of every table, as text.

@@ -6,8 +6,12 @@ use model::{Actor, DataRoot, Event, WorkspaceDir};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::{Commit, OpenReport, Receipt, Store, StoreError, StoreOptions};
+use std::time::{Duration, Instant};
+use store::{Commit, FollowerStatus, OpenReport, Receipt, Store, StoreError, StoreOptions};
 use testkit::{ManualClock, SeededEntropy};
+
+/// Only a failing test waits that long.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 thread_local! {
     static ON_SERVER: Cell<bool> = const { Cell::new(false) };
@@ -98,6 +102,16 @@ pub(crate) fn open_in(
     options: StoreOptions,
 ) -> Result<(Store, OpenReport), StoreError> {
     Store::open(dir, Arc::new(clock.clone()), Arc::new(dice.clone()), options)
+}
+
+/// Until what follows the journal from behind has all of it.
+pub(crate) fn level(store: &Store, status: impl Fn(&Store) -> FollowerStatus) {
+    let since = Instant::now();
+    while status(store).position != store.durable() {
+        let status = status(store);
+        assert!(status.stopped.is_none() && since.elapsed() < PATIENCE, "{status:?}");
+        std::thread::yield_now();
+    }
 }
 
 /// Commits the events as one change.

@@ -32,6 +32,7 @@ const MOMENTS: [Moment; 12] = [
     Moved(0),
     Moved(10),
 ];
+const KILLS_MAX: usize = 40;
 /// How long anything may take. Only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_secs(60);
 const CUT_OFF: &str = "the daemon ended while it was tried";
@@ -146,7 +147,12 @@ fn at(moment: Moment, mut is_there: impl FnMut() -> bool) {
 fn a_landing_that_is_killed_is_there_once_or_waits() {
     let place = Place::new();
     let (mut all, mut half) = (Vec::new(), 0);
-    for (round, moment) in MOMENTS.into_iter().enumerate() {
+    // A moment between the branch and the record is short: it is aimed at until it is met.
+    let moments = MOMENTS.into_iter().chain(std::iter::repeat(Moved(0)));
+    for (round, moment) in moments.take(KILLS_MAX).enumerate() {
+        if round >= MOMENTS.len() && half > 0 {
+            break;
+        }
         for name in ["began", "ended", "go"] {
             let _ = std::fs::remove_file(place.mark(name));
         }
@@ -194,8 +200,5 @@ fn a_landing_that_is_killed_is_there_once_or_waits() {
     assert!(half > 0, "no kill fell between the branch and the record");
     let verified = place.house.run(&["data", "verify", "--json"]);
     assert!(verified.status.success(), "{}", text(&verified));
-    eprintln!(
-        "{} kills, {half} of them after the branch had moved and before it was recorded",
-        MOMENTS.len()
-    );
+    eprintln!("{half} kills after the branch had moved and before it was recorded");
 }
