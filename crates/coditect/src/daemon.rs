@@ -19,7 +19,7 @@ pub(crate) use machine::identify;
 pub(crate) use stop::Tie;
 
 use crate::demo;
-use crate::output::{complain, say};
+use crate::output::{Complaint, complain, say};
 use crate::process;
 use cli::{DaemonRun, Host};
 use engine::{Engine, EngineOptions};
@@ -49,7 +49,7 @@ pub(crate) fn run(host: &Host, order: DaemonRun, tie: Tie) -> ExitCode {
 fn serve(host: &Host, order: &DaemonRun, tie: Tie) -> Result<(), DaemonError> {
     let started = host.clock.uptime();
     place::prepare(&order.root, &order.workspace)?;
-    let _lock = DaemonLock::take(&order.root, host.clock.now())?;
+    let lock = DaemonLock::take(&order.root, host.clock.now())?;
     // What a killed daemon announced is not so; nobody shall take our answer for its word.
     let _ = std::fs::remove_file(order.root.daemon_info());
     let _log = log::begin(
@@ -65,7 +65,7 @@ fn serve(host: &Host, order: &DaemonRun, tie: Tie) -> Result<(), DaemonError> {
         .enable_all()
         .build()
         .map_err(DaemonError::Runtime)?;
-    let ended = runtime.block_on(live(host, order, tie, started));
+    let ended = runtime.block_on(live(host, order, tie, started, &lock));
     runtime.shutdown_timeout(LAST_WAIT);
     match &ended {
         Ok(()) => tracing::info!("the daemon has stopped"),
@@ -74,7 +74,13 @@ fn serve(host: &Host, order: &DaemonRun, tie: Tie) -> Result<(), DaemonError> {
     ended
 }
 
-async fn live(host: &Host, order: &DaemonRun, tie: Tie, started: Duration) -> Result<(), DaemonError> {
+async fn live(
+    host: &Host,
+    order: &DaemonRun,
+    tie: Tie,
+    started: Duration,
+    lock: &DaemonLock,
+) -> Result<(), DaemonError> {
     let mut signals = StopSignals::listen(tie).map_err(DaemonError::Runtime)?;
     // Opening may take long after a crash; being killed then is as good as being asked to stop.
     let (engine, running) = tokio::select! {
@@ -97,6 +103,7 @@ async fn live(host: &Host, order: &DaemonRun, tie: Tie, started: Duration) -> Re
         () = running.stop_requested() => Reason::Asked,
         why = engine.failed() => Reason::Failed(why),
         reason = signals.wait() => reason,
+        () = lock.lost() => end_without_data_root(order),
     };
     tracing::info!(reason = reason.as_str(), "stopping");
     running.stop().await;
@@ -106,6 +113,13 @@ async fn live(host: &Host, order: &DaemonRun, tie: Tie, started: Duration) -> Re
         Reason::Failed(why) => Err(DaemonError::Failed(why)),
         _ => Ok(()),
     }
+}
+
+/// At once, as after a kill: whatever else were done could change what is in its place now, and may be another daemon's.
+fn end_without_data_root(order: &DaemonRun) -> ! {
+    let complaint = Complaint::from(DaemonError::Gone { root: order.root.path().to_owned() });
+    complain(&complaint);
+    std::process::exit(i32::from(complaint.class.code()))
 }
 
 /// Opens the engine and the server before it; what a crash left behind is mended on the way.

@@ -23,6 +23,8 @@ pub(crate) enum DaemonError {
     Engine(Refusal),
     #[error("{0}")]
     Server(#[from] ServerError),
+    #[error("{} was deleted, moved or replaced while its daemon ran", root.display())]
+    Gone { root: PathBuf },
     #[error("the daemon stopped because it could no longer write safely: {0}")]
     Failed(String),
 }
@@ -48,6 +50,7 @@ impl DaemonError {
             Self::Engine(_) => "workspace_not_opened",
             Self::Server(ServerError::PortTaken { .. }) => "port_taken",
             Self::Server(_) => "server_not_started",
+            Self::Gone { .. } => "data_root_gone",
             Self::Failed(_) => "daemon_failed",
         }
     }
@@ -60,6 +63,9 @@ impl DaemonError {
             }
             Self::Io { .. } => "mend that, or give another data root with --data-root",
             Self::Engine(refusal) => return refusal.hint.clone(),
+            Self::Gone { .. } => {
+                "what was acknowledged is where it was moved to: name that with --data-root, or begin anew with `coditect up`"
+            }
             Self::Failed(_) => {
                 "check the disk, then start it again with `coditect up`; what was acknowledged is kept"
             }
@@ -73,7 +79,7 @@ impl DaemonError {
             Self::Running { .. } => RefusalKind::Conflict,
             Self::Engine(refusal) => refusal.kind,
             Self::Server(ServerError::PortTaken { .. }) => RefusalKind::Conflict,
-            Self::FileSystem { .. } | Self::Io { .. } => RefusalKind::Unavailable,
+            Self::FileSystem { .. } | Self::Io { .. } | Self::Gone { .. } => RefusalKind::Unavailable,
             Self::Workspace(_) => RefusalKind::Invalid,
             Self::Runtime(_) | Self::Server(_) | Self::Failed(_) => RefusalKind::Internal,
         }

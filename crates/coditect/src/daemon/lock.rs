@@ -11,8 +11,9 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{Read, Write};
-use std::path::Path;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Bytes of the lock file that are read.
@@ -23,11 +24,14 @@ const NAME_PATIENCE: Duration = Duration::from_millis(500);
 const LEFT_PATIENCE: Duration = Duration::from_secs(2);
 /// Pause between two looks.
 const NAP: Duration = Duration::from_millis(10);
+/// How often a daemon looks whether its lock is still in its place.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Held for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct DaemonLock {
-    _file: File,
+    file: File,
+    path: PathBuf,
 }
 
 /// Who holds the lock, in its file.
@@ -64,7 +68,23 @@ impl DaemonLock {
         if let Err(error) = named {
             tracing::warn!(%error, "the lock file does not say who holds it");
         }
-        Ok(Self { _file: file })
+        Ok(Self { file, path })
+    }
+
+    /// Waits until the data root was deleted, moved away or replaced: another daemon may have the one that is there then.
+    pub(crate) async fn lost(&self) {
+        while self.is_in_place() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn is_in_place(&self) -> bool {
+        match (self.file.metadata(), std::fs::symlink_metadata(&self.path)) {
+            (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+            // Who cannot look has seen nothing.
+            (_, Err(error)) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+            (Err(_), _) => true,
+        }
     }
 }
 
@@ -179,5 +199,18 @@ mod tests {
         std::os::unix::fs::symlink(&elsewhere, root.daemon_lock()).unwrap();
         assert!(DaemonLock::take(&root, Timestamp::from_millis(1)).is_err());
         assert_eq!(std::fs::read_to_string(elsewhere).unwrap(), "data");
+    }
+
+    #[test]
+    fn a_lock_is_lost_when_something_else_or_nothing_is_in_its_place() {
+        let (_dir, root) = root();
+        let lock = DaemonLock::take(&root, Timestamp::from_millis(1)).unwrap();
+        assert!(lock.is_in_place());
+        std::fs::remove_file(root.daemon_lock()).unwrap();
+        assert!(!lock.is_in_place());
+        let next = DaemonLock::take(&root, Timestamp::from_millis(2)).unwrap();
+        assert!(next.is_in_place() && !lock.is_in_place());
+        std::fs::rename(root.daemon_dir(), root.path().join("away")).unwrap();
+        assert!(!next.is_in_place());
     }
 }

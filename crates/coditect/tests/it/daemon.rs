@@ -160,6 +160,27 @@ fn a_configuration_with_a_mistake_is_shown_and_nothing_starts() {
 }
 
 #[test]
+fn a_daemon_whose_data_root_is_replaced_ends_and_leaves_the_next_one_alone() {
+    let house = House::new();
+    let mut first = house.daemon();
+    house.json(&["session", "new", "kept", "--agents", "claude", "--json"]);
+    let away = house.dir.path().join("away");
+    std::fs::rename(house.root.path(), &away).unwrap();
+    let second = house.daemon();
+    let mut said = String::new();
+    first.stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(first.ended(), Some(1), "{said}");
+    assert!(said.contains("data_root_gone") && said.contains("--data-root"), "{said}");
+    assert_eq!(house.pid(), Some(second.pid()));
+    assert!(house.root.daemon_dir().join("daemon.sock").exists());
+    assert_eq!(house.json(&["session", "list", "--json"])["items"], serde_json::json!([]));
+    second.kill();
+    std::fs::remove_dir_all(house.root.path()).unwrap();
+    std::fs::rename(away, house.root.path()).unwrap();
+    assert_eq!(house.json(&["session", "list", "--json"])["items"][0]["title"], "kept");
+}
+
+#[test]
 fn the_log_names_requests_and_never_the_token() {
     let house = House::new();
     let mut command = house.command(&["daemon", "run"]);
