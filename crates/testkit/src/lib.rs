@@ -6,6 +6,7 @@ mod database;
 mod entropy;
 mod every_event;
 mod json_schema;
+pub mod noted;
 mod skipped;
 mod temp_repo;
 pub mod vendors;

@@ -32,6 +32,9 @@ use std::time::Duration;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// A registration's lease nobody lets run out.
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Shorter, even when it is over, than everything a case does not let run out: [`crate::stage::TTL`], the life of a notice
+/// on `state`, [`PATIENCE`].
+const BRIEF_SECONDS: u32 = 20;
 
 /// How a handle is opened.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +62,27 @@ pub(crate) trait Fixture: Sync {
 
     /// Lets this much time go by on the clock of the bus: by moving it, or by waiting.
     fn pass(&self, time: Duration);
+
+    /// The lease or the life that a case lets run out, in seconds. What a case does before its end takes the time the
+    /// machine takes, so it is long where time passes by moving a clock, and no longer than it must be where it passes by
+    /// waiting.
+    fn brief_seconds(&self) -> u32 {
+        BRIEF_SECONDS
+    }
+
+    fn brief(&self) -> Duration {
+        Duration::from_secs(self.brief_seconds().into())
+    }
+
+    /// So little of it that most is left; three times this is more than the whole.
+    fn pass_part(&self) {
+        self.pass(self.brief() * 2 / 5);
+    }
+
+    /// More than the whole, by so much that it is over also for who knows the time only roughly.
+    fn pass_all(&self) {
+        self.pass(self.brief() * 7 / 5);
+    }
 
     /// The bus is lost and made anew under the same name. Handles opened before may be of no more use.
     fn remake(&self);

@@ -82,12 +82,8 @@ impl Contest {
         actor.wait();
         self.kills += 1;
         // Its next life starts a new page, with the death of the last one on it.
-        let mut journal =
-            std::fs::File::options().append(true).create(true).open(self.journal(slot)).unwrap();
-        // The kernel may have broken a last line off where a page ends; what it was going to say was not done.
-        let text = std::fs::read(self.journal(slot)).unwrap();
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        journal.set_len(whole as u64).unwrap();
+        // What a line that was broken off was going to say was not done.
+        let mut journal = testkit::noted::go_on(&self.journal(slot));
         journal.write_all(format!("k {at}\n").as_bytes()).unwrap();
         self.actors[slot] = self.enter(slot);
     }

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use testkit::SeededEntropy;
+use testkit::noted::{go_on, lines};
 
 const PUBLISHERS: usize = 2;
 const RECEIVERS: usize = 3;
@@ -31,13 +32,6 @@ fn notes(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!("notes-{name}"))
 }
 
-/// Whole lines only: the last one may have been cut off by a kill.
-fn lines(path: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    whole.lines().map(str::to_owned).collect()
-}
-
 /// The same session in each life: its notices keep their sender, and so their keys.
 fn join(bus: &Bus, name: &str, id: RegistrationId) -> RegistrationId {
     let lease = Liveness::Lease { ttl: Duration::from_secs(3600) };
@@ -48,7 +42,7 @@ pub(crate) fn run(argument: &str) {
     let words: Vec<&str> = argument.split(' ').collect();
     let (kind, name, dir) = (words[0], words[1], Path::new(words[3]));
     let bus = open(dir);
-    let mut notes = File::options().append(true).create(true).open(notes(dir, name)).unwrap();
+    let mut notes = go_on(&notes(dir, name));
     match kind {
         "publisher" => publish(&bus, join(&bus, name, words[2].parse().unwrap()), dir, name, &mut notes),
         "receiver" => receive(&bus, join(&bus, name, words[2].parse().unwrap()), name, &mut notes),

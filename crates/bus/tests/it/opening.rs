@@ -121,3 +121,25 @@ fn many_may_come_first() {
     assert!(generation.ends_with("-1"), "the epoch rose once: {generation}");
     assert!(opened.iter().all(|bus| bus.generation().unwrap() == generation));
 }
+
+#[test]
+fn even_the_hasty_wait_for_who_makes_the_bus() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = dir.path().join("rt");
+    std::fs::create_dir(&runtime).unwrap();
+    std::fs::set_permissions(&runtime, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let first = std::fs::File::create(runtime.join("opening")).unwrap();
+    rustix::fs::flock(&first, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let hasty = Options { write_wait: Duration::from_millis(1), ..in_boot("one") };
+    let opened = std::thread::scope(|scope| {
+        let opening = scope.spawn(|| {
+            let (clock, dice) = (Arc::new(ManualClock::default()), Arc::new(SeededEntropy::default()));
+            Bus::open_with(dir.path(), clock, dice, hasty)
+        });
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(!opening.is_finished(), "it waits");
+        drop(first);
+        opening.join().unwrap()
+    });
+    opened.unwrap();
+}

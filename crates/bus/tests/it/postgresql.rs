@@ -372,12 +372,14 @@ impl Standstill {
     }
 }
 
-/// So little patience that a test need not have much.
+/// So little patience that a test need not have much, where nothing is ever answered.
 const HASTY: PostgresOptions = PostgresOptions {
     safety_poll: Duration::from_millis(100),
     write_wait: Duration::from_millis(400),
     answer_wait: Duration::from_millis(300),
 };
+/// Time enough for a busy server to answer the questions that are to be answered.
+const FAIR: PostgresOptions = PostgresOptions { answer_wait: Duration::from_secs(4), ..HASTY };
 
 #[test]
 fn a_server_that_says_nothing_is_not_waited_for_without_end() {
@@ -397,21 +399,25 @@ fn a_server_that_stops_in_the_middle_is_an_error_and_serves_on_when_it_goes_on()
     let Some(schema) = Schema::new() else { return };
     let still = Standstill::before(schema.server());
     let url = schema.url.replacen(&schema.server(), &format!("127.0.0.1:{}", still.port), 1);
-    let bus = schema.open_url(&format!("{url}?sslmode=disable"), HASTY).unwrap();
+    // The schema is made with all the patience that takes.
     let direct = schema.open(PostgresOptions::default()).unwrap();
-    let a = agent(&bus, "a");
+    let bus = schema.open_url(&format!("{url}?sslmode=disable"), FAIR).unwrap();
+    let a = agent(&direct, "a");
     let query = NoticeQuery { recipient: Some(a), ..NoticeQuery::default() };
     bus.wait(&query, Duration::from_millis(1)).unwrap();
     still.stopped.store(1, SeqCst);
-    for asked in [
-        bus.heartbeat(a),
-        bus.locks(None).map(drop),
-        bus.publish_all(&[say(a, "x")]).map(drop),
-        bus.acquire(&exclusive(a, &["x"])).map(drop),
-        bus.wait(&query, Duration::from_secs(3600)).map(drop),
-    ] {
-        assert!(matches!(asked, Err(BusError::Unreachable { .. })), "{asked:?}");
-    }
+    std::thread::scope(|scope| {
+        for asked in [
+            scope.spawn(|| bus.heartbeat(a)),
+            scope.spawn(|| bus.locks(None).map(drop)),
+            scope.spawn(|| bus.publish_all(&[say(a, "x")]).map(drop)),
+            scope.spawn(|| bus.acquire(&exclusive(a, &["x"])).map(drop)),
+            scope.spawn(|| bus.wait(&query, Duration::from_secs(3600)).map(drop)),
+        ] {
+            let asked = asked.join().unwrap();
+            assert!(matches!(asked, Err(BusError::Unreachable { .. })), "{asked:?}");
+        }
+    });
     // What was begun there and never committed is rolled back with its connection, or by the server's own patience.
     still.stopped.store(0, SeqCst);
     assert_eq!(texts(&[publish(&bus, say(a, "again"))]), ["again"]);
@@ -423,8 +429,8 @@ fn a_commit_that_a_stopped_server_never_answers_is_said_to_be_unknown() {
     let Some(schema) = Schema::new() else { return };
     let cutter = Cutter::before(schema.server(), Cut::Never);
     let url = schema.url.replacen(&schema.server(), &format!("127.0.0.1:{}", cutter.port), 1);
-    let bus = schema.open_url(&format!("{url}?sslmode=disable"), HASTY).unwrap();
-    let a = agent(&bus, "a");
+    let a = agent(&schema.open(PostgresOptions::default()).unwrap(), "a");
+    let bus = schema.open_url(&format!("{url}?sslmode=disable"), FAIR).unwrap();
     cutter.cuts.store(1, SeqCst);
     let asked = bus.publish_all(&[say(a, "x")]);
     assert!(matches!(asked, Err(BusError::Unanswered { .. })), "{asked:?}");

@@ -292,21 +292,22 @@ fn a_lost_ring_costs_time_only() {
     let lock = stage.bus.acquire(&exclusive(a, &["x"])).unwrap().locks.remove(0);
     let waiter = Waiter::start(&stage.bus, exclusive(b, &["x"]));
     // The FIFO loses its name, so the ring after the release reaches nobody... but the waiter must not count as dead
-    // either: it holds the lock when it looks for itself. Only the name is put back, over a different FIFO.
+    // either: it holds the lock when it looks for itself. A different FIFO takes the name in one step, so that at no moment
+    // nobody listens there.
     let sql = stage.sql();
     let bell: String = sql.query_row("SELECT bell FROM lock_waits", [], |row| row.get(0)).unwrap();
     let path = stage.dir.path().join("rt").join(bell);
-    let hidden = path.with_extension("hidden");
-    std::fs::rename(&path, &hidden).unwrap();
+    let deaf = path.with_extension("deaf");
     rustix::fs::mknodat(
         rustix::fs::CWD,
-        &path,
+        &deaf,
         rustix::fs::FileType::Fifo,
         rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
         0,
     )
     .unwrap();
-    let _deaf = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    let _open = std::fs::File::options().read(true).write(true).open(&deaf).unwrap();
+    std::fs::rename(&deaf, &path).unwrap();
     stage.bus.release(lock.token, a).unwrap();
     let token = waiter.token();
     stage.bus.check(token, TREE, "x", b).unwrap();

@@ -1,9 +1,10 @@
-//! What the clients of a process that will be killed were answered, one key in each line of a file.
+//! What the clients of a process that will be killed were answered, a key on each line of a file.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use testkit::noted;
 
 pub(crate) struct Acknowledged {
     path: PathBuf,
@@ -15,21 +16,11 @@ impl Acknowledged {
     }
 
     pub(crate) fn keys(&self) -> Vec<String> {
-        self.whole().lines().map(str::to_owned).collect()
+        noted::lines(&self.path)
     }
 
-    /// For the next process, which must not go on in the middle of what the last one left.
     pub(crate) fn open(&self) -> Log {
-        let file = OpenOptions::new().create(true).append(true).open(&self.path).unwrap();
-        file.set_len(self.whole().len() as u64).unwrap();
-        Log(Mutex::new(file))
-    }
-
-    /// Without a last line that a kill broke off: its client had not been answered completely.
-    fn whole(&self) -> String {
-        let mut text = std::fs::read_to_string(&self.path).unwrap_or_default();
-        text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
-        text
+        Log(Mutex::new(noted::go_on(&self.path)))
     }
 }
 

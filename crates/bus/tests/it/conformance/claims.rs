@@ -48,17 +48,20 @@ pub(crate) fn a_claim_that_ran_out_is_somebody_elses(stage: &dyn Fixture) {
     let (bus, other) = (stage.open(), stage.open());
     let [boss, a, b] = ["boss", "a", "b"].map(|name| agent(&*bus, name));
     let work = publish(&*bus, say(boss, "x"));
-    let first = bus.claim(work.id, a, Duration::from_secs(3)).unwrap();
-    stage.pass(Duration::from_secs(2));
-    bus.renew_claim(first.token, a, Duration::from_secs(3)).unwrap();
-    stage.pass(Duration::from_secs(2));
+    let first = bus.claim(work.id, a, stage.brief()).unwrap();
+    for _ in 0..2 {
+        stage.pass_part();
+        bus.renew_claim(first.token, a, stage.brief()).unwrap();
+    }
+    // Longer than the first lease alone.
+    stage.pass_part();
     match other.claim(work.id, b, MINUTE) {
         Err(BusError::Claimed { by, .. }) => assert_eq!(by, Some(a)),
         other => panic!("{other:?}"),
     }
     assert!(other.claim_next(b, MINUTE).unwrap().is_none());
     assert!(matches!(other.finish_claim(first.token, b), Err(BusError::Lost(LockLost::NotYours { .. }))));
-    stage.pass(Duration::from_secs(4));
+    stage.pass(stage.brief());
     let second = other.claim_next(b, MINUTE).unwrap().unwrap();
     assert_eq!((second.notice, second.attempts), (work.id, 2));
     assert!(second.token > first.token);
@@ -104,9 +107,9 @@ pub(crate) fn finished_work_is_not_claimed_again(stage: &dyn Fixture) {
     let bus = stage.open();
     let [boss, a, b] = ["boss", "a", "b"].map(|name| agent(&*bus, name));
     let work = publish(&*bus, NewNotice { ttl_seconds: Some(3600), ..say(boss, "x") });
-    let claim = bus.claim(work.id, a, Duration::from_secs(2)).unwrap();
+    let claim = bus.claim(work.id, a, stage.brief()).unwrap();
     bus.finish_claim(claim.token, a).unwrap();
-    stage.pass(Duration::from_secs(3));
+    stage.pass_all();
     assert!(matches!(bus.claim(work.id, b, MINUTE), Err(BusError::Claimed { .. })));
     assert!(bus.claim_next(b, MINUTE).unwrap().is_none());
     assert!(matches!(bus.finish_claim(claim.token, a), Err(BusError::Lost(LockLost::Gone { .. }))));

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use testkit::noted::{go_on, lines};
 
 /// Notices in each batch.
 const BATCH: usize = 5;
@@ -23,7 +24,7 @@ pub(crate) fn run(argument: &str) {
     let mut word = || words.next().unwrap();
     let (kind, me, notes, address) = (word(), word().parse().unwrap(), word(), word());
     let bus = open_at(address);
-    let mut notes = File::options().append(true).create(true).open(notes).unwrap();
+    let mut notes = go_on(Path::new(notes));
     match kind {
         "publisher" => publish(&*bus, me, &mut notes),
         _ => hold(&*bus, me, &mut notes),
@@ -47,13 +48,6 @@ fn hold(bus: &dyn Backend, me: RegistrationId, notes: &mut File) {
     loop {
         std::thread::park();
     }
-}
-
-/// Whole lines: the last one may have been cut off.
-fn lines(path: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    whole.lines().map(str::to_owned).collect()
 }
 
 fn start(stage: &dyn Fixture, kind: &str, me: RegistrationId, notes: &Path) -> Process {

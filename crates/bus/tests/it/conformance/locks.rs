@@ -100,12 +100,11 @@ pub(crate) fn tokens_rise_whatever_happens(stage: &dyn Fixture) {
         let x = take(&*bus, a, "x");
         rise(x.token);
         bus.release(x.token, a).unwrap();
-        // Short enough where time passes by waiting, long enough for what comes before.
-        let ttl = Duration::from_secs(3);
+        let ttl = stage.brief();
         rise(other.acquire(&LockRequest { ttl, ..exclusive(b, &["x"]) }).unwrap().locks[0].token);
         assert!(other.acquire(&exclusive(a, &["x", "y"])).is_err());
         rise(take(&*bus, a, "y").token);
-        stage.pass(ttl * 2);
+        stage.pass_all();
         rise(take(&*other, a, "x").token);
         // With connections anew, and then in a bus that was made anew.
         drop((bus, other));
@@ -147,17 +146,17 @@ pub(crate) fn a_write_is_checked(stage: &dyn Fixture) {
 pub(crate) fn a_lease_is_renewed_or_lost(stage: &dyn Fixture) {
     let (bus, other) = (stage.open(), stage.open());
     let [a, b] = ["a", "b"].map(|name| agent(&*bus, name));
-    let short = LockRequest { ttl: Duration::from_secs(3), ..exclusive(a, &["x"]) };
+    let short = LockRequest { ttl: stage.brief(), ..exclusive(a, &["x"]) };
     let lock = bus.acquire(&short).unwrap().locks.remove(0);
-    for _ in 0..2 {
-        stage.pass(Duration::from_secs(2));
-        let renewed = other.renew(lock.token, a, Duration::from_secs(3)).unwrap();
+    for _ in 0..3 {
+        stage.pass_part();
+        let renewed = other.renew(lock.token, a, stage.brief()).unwrap();
         assert_eq!(renewed.token, lock.token);
         assert!(renewed.expires_at > lock.expires_at);
     }
     assert!(matches!(other.renew(lock.token, b, TTL), Err(BusError::Lost(LockLost::NotYours { .. }))));
     other.check(lock.token, TREE, "x", a).unwrap();
-    stage.pass(Duration::from_secs(4));
+    stage.pass_all();
     let expired = |result: Result<(), BusError>| {
         assert!(matches!(result, Err(BusError::Lost(LockLost::Expired { token })) if token == lock.token));
     };
@@ -232,10 +231,10 @@ pub(crate) fn a_conflict_is_announced(stage: &dyn Fixture) {
 
 pub(crate) fn the_dead_hold_nothing(stage: &dyn Fixture) {
     let (bus, other) = (stage.open(), stage.open());
-    let mortal = lives(&*bus, "mortal", Duration::from_secs(2));
+    let mortal = lives(&*bus, "mortal", stage.brief());
     let heir = agent(&*other, "heir");
     let lock = bus.acquire(&LockRequest { ttl: DAY, ..exclusive(mortal, &["x"]) }).unwrap().locks.remove(0);
-    stage.pass(Duration::from_secs(3));
+    stage.pass_all();
     // Nobody has cleared it away yet, and its lock's own lease is long.
     let next = take(&*other, heir, "x");
     assert!(next.token > lock.token);

@@ -10,6 +10,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A case waits for it up to three times.
+const BRIEF_SECONDS: u32 = 4;
+
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) workspace: String,
@@ -67,6 +70,10 @@ impl Fixture for Server {
 
     fn pass(&self, time: Duration) {
         std::thread::sleep(time);
+    }
+
+    fn brief_seconds(&self) -> u32 {
+        BRIEF_SECONDS
     }
 
     fn remake(&self) {

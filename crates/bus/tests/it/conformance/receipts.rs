@@ -52,19 +52,19 @@ pub(crate) fn marks_are_kept_apart(stage: &dyn Fixture) {
 pub(crate) fn what_nobody_acknowledges_comes_again_and_is_given_up(stage: &dyn Fixture) {
     let (bus, reader) = (stage.open(), stage.open());
     let [a, b, c] = ["a", "b", "c"].map(|name| agent(&*bus, name));
-    let ack = Some(AckRule { seconds: 2, attempts: 2 });
+    let ack = Some(AckRule { seconds: stage.brief_seconds(), attempts: 2 });
     let sent = publish(&*bus, NewNotice { ack, ..say(a, "to all") });
     reader.ack(sent.id, c).unwrap();
     bus.clear().unwrap();
     assert!(again(&*reader, b, sent.id).is_empty(), "it is not due yet");
-    stage.pass(Duration::from_secs(3));
+    stage.pass_all();
     bus.clear().unwrap();
     assert_eq!(again(&*reader, b, sent.id), [sent.id]);
     assert!(again(&*reader, b, sent.id).is_empty(), "once for each attempt");
     assert!(again(&*reader, c, sent.id).is_empty(), "who has answered is left alone");
     assert_eq!(receipt(&*bus, sent.id, b).attempts, 2);
     assert!(bus.dead_letters(None).unwrap().is_empty());
-    stage.pass(Duration::from_secs(3));
+    stage.pass_all();
     bus.clear().unwrap();
     let dead = bus.dead_letters(Some(a)).unwrap();
     assert_eq!(dead.len(), 1);

@@ -4,7 +4,6 @@ use super::{DAY, Fixture, agent, lives, say};
 use crate::stage::{exclusive, new};
 use bus::{BusError, Liveness, NewNotice, NewRegistration};
 use model::{Id, RegistrationPhase};
-use std::time::Duration;
 
 pub(crate) fn the_same_again_is_the_same(stage: &dyn Fixture) {
     let (bus, other) = (stage.open(), stage.open());
@@ -33,15 +32,15 @@ pub(crate) fn the_same_again_is_the_same(stage: &dyn Fixture) {
 
 pub(crate) fn a_lease_is_life(stage: &dyn Fixture) {
     let (bus, other) = (stage.open(), stage.open());
-    let [short, long] = [("short", 3), ("long", 3600)]
-        .map(|(name, seconds)| lives(&*bus, name, Duration::from_secs(seconds)));
+    let [short, long] =
+        [("short", stage.brief()), ("long", DAY)].map(|(name, lease)| lives(&*bus, name, lease));
     // Signs of life keep it going beyond the first lease.
     for _ in 0..3 {
-        stage.pass(Duration::from_secs(2));
+        stage.pass_part();
         other.heartbeat(short).unwrap();
     }
     bus.publish_all(&[say(short, "alive")]).unwrap();
-    stage.pass(Duration::from_secs(4));
+    stage.pass_all();
     assert!(matches!(bus.publish_all(&[say(short, "dead")]), Err(BusError::Ended(who)) if who == short));
     assert!(matches!(bus.acquire(&exclusive(short, &["x"])), Err(BusError::Ended(_))));
     bus.clear().unwrap();
@@ -59,12 +58,12 @@ pub(crate) fn whose_lease_ran_out_comes_back(stage: &dyn Fixture) {
     let witness = agent(&*bus, "witness");
     let asked = |name: &str| NewRegistration {
         id: Some(Id::new(&bus::system::SystemClock, &bus::system::SystemEntropy)),
-        ..new(name, Liveness::Lease { ttl: Duration::from_secs(3) })
+        ..new(name, Liveness::Lease { ttl: stage.brief() })
     };
     let both = [asked("cleared"), asked("met")];
     let [cleared, met] = both.clone().map(|asked| bus.register(asked).unwrap().id);
     let lock = bus.acquire(&exclusive(cleared, &["x"])).unwrap().locks.remove(0);
-    stage.pass(Duration::from_secs(4));
+    stage.pass_all();
     // One after its end was written, the other before anybody saw it.
     let back = other.register(both[1].clone()).unwrap();
     assert_eq!((back.id, back.phase), (met, RegistrationPhase::Active));

@@ -114,25 +114,25 @@ pub(crate) fn the_end_of_a_holder_hands_on(stage: &dyn Fixture) {
 pub(crate) fn a_lease_that_ran_out_hands_on(stage: &dyn Fixture) {
     let bus = stage.open();
     let [a, b] = ["a", "b"].map(|name| agent(&*bus, name));
-    let brief = LockRequest { ttl: Duration::from_secs(2), ..exclusive(a, &["x"]) };
+    let brief = LockRequest { ttl: stage.brief(), ..exclusive(a, &["x"]) };
     let token = bus.acquire(&brief).unwrap().locks[0].token;
     std::thread::scope(|scope| {
         let (waiter, _) = wait_in_line(scope, stage, Handle::default(), exclusive(b, &["x"]));
         // The holder says nothing more, and nobody clears anything away.
-        stage.pass(Duration::from_secs(3));
+        stage.pass_all();
         assert!(waiter.join().unwrap().unwrap().locks[0].token > token);
     });
 }
 
 pub(crate) fn a_dead_holder_hands_on(stage: &dyn Fixture) {
     let bus = stage.open();
-    let mortal = lives(&*bus, "mortal", Duration::from_secs(2));
+    let mortal = lives(&*bus, "mortal", stage.brief());
     let heir = agent(&*bus, "heir");
     let long = LockRequest { ttl: DAY, ..exclusive(mortal, &["x"]) };
     let token = bus.acquire(&long).unwrap().locks[0].token;
     std::thread::scope(|scope| {
         let (waiter, _) = wait_in_line(scope, stage, Handle::default(), exclusive(heir, &["x"]));
-        stage.pass(Duration::from_secs(3));
+        stage.pass_all();
         assert!(waiter.join().unwrap().unwrap().locks[0].token > token);
     });
     assert!(bus.registrations().unwrap().iter().all(|registration| registration.id != mortal));
