@@ -116,10 +116,13 @@ impl Bus {
         })
     }
 
-    /// The rows up to and including this one are in the journal and can go.
-    pub fn outbox_done(&self, upto: i64) -> Result<(), BusError> {
+    /// The rows of this generation up to and including this one are in the journal and can go. Those of a bus that was made
+    /// anew meanwhile stay.
+    pub fn outbox_done(&self, generation: &str, upto: i64) -> Result<(), BusError> {
         self.inner.write(|w| {
-            w.conn.prepare_cached("DELETE FROM outbox WHERE id <= ?1")?.execute([upto])?;
+            let sql = "DELETE FROM outbox WHERE id <= ?1
+                       AND (SELECT birth FROM bus_state WHERE id = 1) || '-' || epoch = ?2";
+            w.conn.prepare_cached(sql)?.execute(rusqlite::params![upto, generation])?;
             Ok(())
         })
     }

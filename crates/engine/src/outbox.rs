@@ -20,6 +20,8 @@ type Verdict = Result<Receipt, CommitError>;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Rows taken at a time.
 const PAGE: usize = 256;
+/// What waits is journaled before the engine counts as open, so much of it; a start does not take longer for more.
+const PAGES_AT_START: usize = 16;
 /// Characters of an event that are logged when it is set aside.
 const SET_ASIDE_SHOWN: usize = 4096;
 
@@ -27,8 +29,15 @@ const SET_ASIDE_SHOWN: usize = 4096;
 pub(crate) async fn follow(shared: &Arc<Shared>) {
     let bell = shared.blocking(|shared| {
         let bell = shared.bus.doorbell(Bell::Daemon).map_err(|error| error.refusal())?;
-        if let Err(error) = move_rows(shared) {
-            tracing::warn!(%error, "the bus's events wait in the outbox");
+        for _ in 0..PAGES_AT_START {
+            match move_page(shared) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "the bus's events wait in the outbox");
+                    break;
+                }
+            }
         }
         Ok(bell)
     });
@@ -79,20 +88,23 @@ fn listen(bell: &Doorbell) -> Result<bool, Refusal> {
 /// True when there were any.
 fn move_rows(shared: &Shared) -> Result<bool, Refusal> {
     let mut moved = false;
-    loop {
-        let (generation, rows) = shared.bus.outbox(0, PAGE).map_err(|error| error.refusal())?;
-        if rows.is_empty() {
-            return Ok(moved);
-        }
+    while move_page(shared)? {
         moved = true;
-        let page = journal_page(shared, &generation, rows)?;
-        if let Some(done) = page.done {
-            shared.bus.outbox_done(done).map_err(|error| error.refusal())?;
-        }
-        if let Some(refusal) = page.waits {
-            return Err(refusal);
-        }
     }
+    Ok(moved)
+}
+
+/// True when there were any.
+fn move_page(shared: &Shared) -> Result<bool, Refusal> {
+    let (generation, rows) = shared.bus.outbox(0, PAGE).map_err(|error| error.refusal())?;
+    if rows.is_empty() {
+        return Ok(false);
+    }
+    let page = journal_page(shared, &generation, rows)?;
+    if let Some(done) = page.done {
+        shared.bus.outbox_done(&generation, done).map_err(|error| error.refusal())?;
+    }
+    page.waits.map_or(Ok(true), Err)
 }
 
 /// What became of the rows of a page.

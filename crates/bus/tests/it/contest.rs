@@ -100,9 +100,9 @@ impl Contest {
     /// Does the daemon's part: takes what happened out of the outbox.
     fn drain(&mut self) {
         loop {
-            let (_, rows) = self.bus.outbox(0, 1000).unwrap();
+            let (generation, rows) = self.bus.outbox(0, 1000).unwrap();
             let Some(last) = rows.last() else { return };
-            self.bus.outbox_done(last.id).unwrap();
+            self.bus.outbox_done(&generation, last.id).unwrap();
             rows.iter().for_each(|row| self.record.see(&row.event));
         }
     }

@@ -81,7 +81,7 @@ fn purging_gives_the_space_back() {
     for _ in 0..20 {
         stage.bus.publish(NewNotice { payload: big.clone(), ..say(a, "") }).unwrap();
     }
-    stage.bus.outbox_done(i64::MAX).unwrap();
+    stage.bus.outbox_done(&stage.bus.generation().unwrap(), i64::MAX).unwrap();
     let pages = || -> i64 { stage.sql().query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap() };
     let before = pages();
     stage.clock.advance(Duration::from_secs(600));

@@ -17,11 +17,13 @@ fn rows_come_in_commit_order_and_go_when_done() {
     let (generation, rows) = stage.bus.outbox(0, 2).unwrap();
     assert_eq!(generation, stage.bus.generation().unwrap());
     assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 2]);
-    stage.bus.outbox_done(2).unwrap();
+    stage.bus.outbox_done(&generation, 2).unwrap();
     let (_, rest) = stage.bus.outbox(0, OUTBOX_PAGE_MAX).unwrap();
     assert_eq!(rest.len(), 1);
     assert_eq!(rest[0].id, 3);
-    stage.bus.outbox_done(3).unwrap();
+    stage.bus.outbox_done("another-1", 3).unwrap();
+    assert_eq!(stage.bus.outbox(0, 10).unwrap().1, rest, "they are not of that bus");
+    stage.bus.outbox_done(&generation, 3).unwrap();
     assert!(!bell.wait(Duration::ZERO).unwrap(), "emptying the outbox is no news");
     // Ids go on after the table was empty.
     stage.agent("b");
