@@ -52,7 +52,7 @@ fn serve(host: &Host, order: &DaemonRun, tie: Tie) -> Result<(), DaemonError> {
     let lock = DaemonLock::take(&order.root, host.clock.now())?;
     // What a killed daemon announced is not so; nobody shall take our answer for its word.
     let _ = std::fs::remove_file(order.root.daemon_info());
-    let _log = log::begin(
+    let log = log::begin(
         &order.root.daemon_log(),
         Arc::clone(&host.clock),
         host.environment.get(log::FILTER_VARIABLE),
@@ -66,6 +66,14 @@ fn serve(host: &Host, order: &DaemonRun, tie: Tie) -> Result<(), DaemonError> {
         .build()
         .map_err(DaemonError::Runtime)?;
     let ended = runtime.block_on(live(host, order, tie, started, &lock));
+    if let Err(error @ DaemonError::Gone { .. }) = ended {
+        tracing::error!(%error, "the daemon ends at once");
+        drop(log);
+        let complaint = Complaint::from(error);
+        complain(&complaint);
+        // As after a kill: its threads do nothing more.
+        std::process::exit(i32::from(complaint.class.code()));
+    }
     runtime.shutdown_timeout(LAST_WAIT);
     match &ended {
         Ok(()) => tracing::info!("the daemon has stopped"),
@@ -90,6 +98,9 @@ async fn live(
             return Ok(());
         }
     };
+    if !lock.is_in_place() {
+        return Err(left_alone(engine, running, order));
+    }
     announce(host, order, &running)?;
     let ready_ms = millis(host.clock.uptime().saturating_sub(started));
     let address = running.address();
@@ -103,8 +114,11 @@ async fn live(
         () = running.stop_requested() => Reason::Asked,
         why = engine.failed() => Reason::Failed(why),
         reason = signals.wait() => reason,
-        () = lock.lost() => end_without_data_root(order),
+        () = lock.lost() => return Err(left_alone(engine, running, order)),
     };
+    if !lock.is_in_place() {
+        return Err(left_alone(engine, running, order));
+    }
     tracing::info!(reason = reason.as_str(), "stopping");
     running.stop().await;
     engine.shutdown().await;
@@ -115,11 +129,10 @@ async fn live(
     }
 }
 
-/// At once, as after a kill: whatever else were done could change what is in its place now, and may be another daemon's.
-fn end_without_data_root(order: &DaemonRun) -> ! {
-    let complaint = Complaint::from(DaemonError::Gone { root: order.root.path().to_owned() });
-    complain(&complaint);
-    std::process::exit(i32::from(complaint.class.code()))
+/// Neither is ended in order: that could change what is in the data root's place now, and may be another daemon's.
+fn left_alone(engine: Engine, running: Running, order: &DaemonRun) -> DaemonError {
+    std::mem::forget((engine, running));
+    DaemonError::Gone { root: order.root.path().to_owned() }
 }
 
 /// Opens the engine and the server before it; what a crash left behind is mended on the way.

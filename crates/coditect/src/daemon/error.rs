@@ -64,7 +64,7 @@ impl DaemonError {
             Self::Io { .. } => "mend that, or give another data root with --data-root",
             Self::Engine(refusal) => return refusal.hint.clone(),
             Self::Gone { .. } => {
-                "what was acknowledged is where it was moved to: name that with --data-root, or begin anew with `coditect up`"
+                "if it was moved, all that was acknowledged is there: name that place with --data-root; else begin anew with `coditect up`"
             }
             Self::Failed(_) => {
                 "check the disk, then start it again with `coditect up`; what was acknowledged is kept"

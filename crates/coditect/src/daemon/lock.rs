@@ -25,7 +25,7 @@ const LEFT_PATIENCE: Duration = Duration::from_secs(2);
 /// Pause between two looks.
 const NAP: Duration = Duration::from_millis(10);
 /// How often a daemon looks whether its lock is still in its place.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Held for as long as it lives.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl DaemonLock {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|error| fault("open", error.into()))?;
-        let mut file = File::from(fd);
+        let file = File::from(fd);
         let started = Instant::now();
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -61,6 +61,12 @@ impl DaemonLock {
                 Err(error) => return Err(fault("lock", error.into())),
             }
         }
+        let lock = Self { file, path: path.clone() };
+        if !lock.is_in_place() {
+            // Whoever was waited for took the folder along.
+            return Self::take(root, now);
+        }
+        let mut file = &lock.file;
         let holder = serde_json::to_vec(&Holder { pid: std::process::id(), since: now })
             .map_err(|error| fault("write", error.into()))?;
         // On a full disk the lock holds all the same; it only has no name on it.
@@ -68,7 +74,7 @@ impl DaemonLock {
         if let Err(error) = named {
             tracing::warn!(%error, "the lock file does not say who holds it");
         }
-        Ok(Self { file, path })
+        Ok(lock)
     }
 
     /// Waits until the data root was deleted, moved away or replaced: another daemon may have the one that is there then.
@@ -78,7 +84,7 @@ impl DaemonLock {
         }
     }
 
-    fn is_in_place(&self) -> bool {
+    pub(crate) fn is_in_place(&self) -> bool {
         match (self.file.metadata(), std::fs::symlink_metadata(&self.path)) {
             (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
             // Who cannot look has seen nothing.
