@@ -347,14 +347,19 @@ impl Inner {
             .map_err(|error| refused(error, &path, "opening"))
     }
 
-    /// One process at a time creates, migrates or raises the fence. Who is in a hurry waits for it as long as anybody: most take
-    /// no time, and while the first one makes the bus nothing can be said without it.
+    /// One process at a time creates, migrates or raises the fence. Nothing can be said without a bus, so whoever makes it is
+    /// waited for by the hasty, too: up to [`WRITE_WAIT_MAX`].
     pub(crate) fn opening(&self) -> Result<File, BusError> {
         let file = self.runtime_file("opening")?;
-        let deadline = Instant::now() + WRITE_WAIT_MAX;
+        let begun = Instant::now();
+        let mut deadline = begun + self.write_wait;
         while !try_flock(&file)? {
-            if Instant::now() >= deadline {
-                return Err(BusError::Busy(WRITE_WAIT_MAX));
+            let now = Instant::now();
+            if now < begun + WRITE_WAIT_MAX && !crate::fence::Fence::is_there(&self.dir) {
+                deadline = deadline.max(now + self.write_wait);
+            }
+            if now >= deadline {
+                return Err(BusError::Busy(self.write_wait));
             }
             std::thread::sleep(Duration::from_micros(200));
         }

@@ -58,6 +58,11 @@ impl Fence {
         }
     }
 
+    /// Whether a bus was ever made here.
+    pub(crate) fn is_there(dir: &Path) -> bool {
+        dir.join(FENCE).exists()
+    }
+
     /// Durable when this returns.
     pub(crate) fn write(&self, dir: &Path) -> Result<(), BusError> {
         let place = || -> std::io::Result<()> {

@@ -130,16 +130,20 @@ fn even_the_hasty_wait_for_who_makes_the_bus() {
     std::fs::set_permissions(&runtime, std::fs::Permissions::from_mode(0o700)).unwrap();
     let first = std::fs::File::create(runtime.join("opening")).unwrap();
     rustix::fs::flock(&first, rustix::fs::FlockOperation::LockExclusive).unwrap();
-    let hasty = Options { write_wait: Duration::from_millis(1), ..in_boot("one") };
+    let hasty = || {
+        let options = Options { write_wait: Duration::from_millis(50), ..in_boot("one") };
+        let (clock, dice) = (Arc::new(ManualClock::default()), Arc::new(SeededEntropy::default()));
+        Bus::open_with(dir.path(), clock, dice, options)
+    };
     let opened = std::thread::scope(|scope| {
-        let opening = scope.spawn(|| {
-            let (clock, dice) = (Arc::new(ManualClock::default()), Arc::new(SeededEntropy::default()));
-            Bus::open_with(dir.path(), clock, dice, hasty)
-        });
+        let opening = scope.spawn(hasty);
         std::thread::sleep(Duration::from_millis(200));
         assert!(!opening.is_finished(), "it waits");
         drop(first);
         opening.join().unwrap()
     });
-    opened.unwrap();
+    drop(opened.unwrap());
+    let stopped = std::fs::File::create(runtime.join("opening")).unwrap();
+    rustix::fs::flock(&stopped, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    assert!(matches!(hasty(), Err(BusError::Busy(_))), "once there is one, nobody waits so long");
 }
