@@ -7,23 +7,26 @@ use std::path::Path;
 ///
 /// # Panics
 ///
-/// When the file cannot be written.
+/// When the file cannot be read or written.
 pub fn go_on(path: &Path) -> File {
     let file = File::options().append(true).create(true).open(path).expect("open the notes");
     file.set_len(whole(path).len() as u64).expect("cut the notes");
     file
 }
 
-/// None when nobody has begun.
+/// Empty when nobody has begun.
 pub fn lines(path: &Path) -> Vec<String> {
     whole(path).lines().map(str::to_owned).collect()
 }
 
 /// Without a last line that was broken off.
 fn whole(path: &Path) -> String {
-    let mut text = std::fs::read_to_string(path).unwrap_or_default();
-    text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
-    text
+    let mut bytes = match std::fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        read => read.expect("read the notes"),
+    };
+    bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+    String::from_utf8(bytes).expect("the notes are text")
 }
 
 #[cfg(test)]
@@ -36,8 +39,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notes");
         assert_eq!(lines(&path), [""; 0]);
-        for life in ["one\nbrok", "two\n", "off"] {
-            go_on(&path).write_all(life.as_bytes()).unwrap();
+        // A letter of two bytes, of which one came to the disk.
+        for life in [&b"one\nbrok\xc3"[..], b"two\n", b"off"] {
+            go_on(&path).write_all(life).unwrap();
         }
         assert_eq!(lines(&path), ["one", "two"]);
     }

@@ -1,8 +1,7 @@
 //! The gate of the older design, as ratios: ten sessions that each say five things a second to all the others are told within
 //! a fifth of the time in which a 250 ms poll tells them, and none works for more than a twentieth of a core.
 //!
-//! Both ways run in turns on one machine, so a machine that is busy makes both worse. The best round of each way decides how
-//! soon: a session that is preempted while it holds a lock says nothing of the bell. The middle one decides how much work.
+//! Both ways run in turns on one machine, so a machine that is busy makes both worse; the middle round decides.
 
 use crate::process::Process;
 use crate::stage::new;
@@ -28,7 +27,8 @@ const TOLD: usize = (SESSIONS - 1) * NOTICES as usize;
 /// Who has not been told it all this long after the last word was said never will be.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(200);
-const ROUNDS: usize = 3;
+/// A session that is preempted while it holds a lock says nothing of the bell, so that it has to happen in three of them.
+const ROUNDS: usize = 5;
 const POLL: Duration = Duration::from_millis(250);
 /// 50 ms of 250 ms.
 const LATENCY_MOST: f64 = 0.2;
@@ -173,16 +173,16 @@ fn middle(mut figures: Vec<f64>) -> f64 {
 
 #[test]
 fn who_is_rung_is_told_in_a_fifth_of_the_time_of_who_polls() {
-    let (mut soonest, mut soonest_poll, mut work) = (u64::MAX, u64::MAX, Vec::new());
+    let (mut latency, mut work) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let ((rung, share), (polled, poll_share)) = (round("bell"), round("poll"));
-        (soonest, soonest_poll) = (soonest.min(rung), soonest_poll.min(polled));
+        latency.push(rung as f64 / polled as f64);
         work.push(share);
         println!(
             "p99 {rung} ns by the bell, {polled} ns by a poll; a session works {share:.4} and {poll_share:.4} of a core"
         );
     }
-    let (latency, work) = (soonest as f64 / soonest_poll as f64, middle(work));
+    let (latency, work) = (middle(latency), middle(work));
     assert!(latency <= LATENCY_MOST, "the bell takes {latency:.3} of the poll's time");
     assert!(work <= WORK_MOST, "a session works {work:.3} of a core");
 }

@@ -22,7 +22,7 @@ const KILLS_PER_PLAN: usize = 10;
 const AIMED_PER_PLAN: usize = 5;
 /// So many must hit. Who aims needs a processor in that moment, so there are more shots where the first ones miss.
 const HITS_PER_PLAN: usize = 3;
-const KILLS_MAX: usize = 40;
+const KILLS_PER_PLAN_MAX: usize = 40;
 /// Milliseconds after the start between which the other kills fall.
 const LIVES: std::ops::Range<u64> = 20..900;
 
@@ -46,7 +46,7 @@ async fn play() {
         let plan = stage.coordinate().await;
         let (mut killed, mut hits) = (0, 0);
         while killed < KILLS_PER_PLAN || hits < HITS_PER_PLAN {
-            assert!(killed < KILLS_MAX, "{hits} of the kills fell between append and answer");
+            assert!(killed < KILLS_PER_PLAN_MAX, "{hits} of the kills fell between append and answer");
             if !(AIMED_PER_PLAN..KILLS_PER_PLAN).contains(&killed) {
                 hits += usize::from(shoot(&mut stage, &mut clerk).await);
             } else {

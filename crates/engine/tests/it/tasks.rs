@@ -1,7 +1,7 @@
 //! Terms of tasks: where they stand in the conversation and in git, what they wait for, how long they may take, how often they
 //! are tried, who does them.
 
-use crate::scene::{Scene, call};
+use crate::scene::{Scene, call, names};
 use engine::{ClaimOutcome, NewClaim, NewPrompt, NewTerms, TaskView, TermsChange};
 use model::{Event, OnFailed, Refusal, RetryOn, RetryPolicy, SessionId, TaskId, TaskState};
 
@@ -115,10 +115,14 @@ async fn a_deadline_ends_a_task_that_waits_and_one_that_is_worked_on() {
     let session = scene.session(None, &["claude", "codex"]).await;
     let soon = || NewTerms { deadline_seconds: Some(1), ..NewTerms::default() };
     let gate = scene.prompt(session, "[[ask Go on?]]", &["codex"]).await.unwrap().task.id;
-    let working = scene.prompt(session, "[[sleep 600000]]", &["claude"]).await.unwrap().task.id;
-    scene.task_in(working, &[TaskState::Working]).await;
-    let now = TermsChange { deadline_seconds: Some(1), ..TermsChange::default() };
-    change(&scene, working, now).await.unwrap();
+    let new = NewPrompt {
+        text: "[[sleep 600000]]".to_owned(),
+        targets: names(&["claude"]),
+        // Until then it has begun, on a busy machine, too.
+        terms: NewTerms { deadline_seconds: Some(8), ..NewTerms::default() },
+        ..NewPrompt::default()
+    };
+    let working = scene.engine().prompt(&call(), session, new).await.unwrap().task.id;
     let waiting = prompt(&scene, session, "[[say never]]", &[gate], soon()).await.unwrap().task.id;
     let after =
         prompt(&scene, session, "[[say never]]", &[waiting], NewTerms::default()).await.unwrap().task.id;

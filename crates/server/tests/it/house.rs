@@ -179,11 +179,17 @@ impl House {
                 .as_array()
                 .is_some_and(|all| all.iter().any(|event| event["payload"]["channel"] == channel))
         };
-        self.until(&format!("/events?after={before}"), marked).await;
+        let events = self.until(&format!("/events?after={before}"), marked).await;
+        let mark: model::Cursor =
+            events["items"].as_array().unwrap().last().unwrap()["cursor"].as_str().unwrap().parse().unwrap();
         // It is shown as soon as the journal has it, and counts when the databases have it, too.
-        while self.engine.newest() == before {
+        for _ in 0..LOOKS {
+            if self.engine.newest() >= mark {
+                return;
+            }
             tokio::time::sleep(NAP).await;
         }
+        panic!("the mark never counted");
     }
 
     /// The credential of the one run that lives in the session.

@@ -62,7 +62,8 @@ impl Stage {
         std::fs::create_dir_all(root.config().parent().unwrap()).unwrap();
         std::fs::write(root.config(), serde_json::json!({ "agents": agents }).to_string()).unwrap();
         let client = Client::new(Options {
-            timeout: Duration::from_secs(10),
+            // The sockets of a dead daemon stay open until its last write has come to the disk.
+            timeout: Duration::from_secs(30),
             ..Options::user(root, Arc::new(bus::system::SystemEntropy))
         });
         Self { dir, client, daemon: None, repos: 0, repo: String::new(), _model: model }
