@@ -3,7 +3,7 @@
 use crate::database::{self, Database, Role};
 use crate::doorbell::{self, Bell, Doorbell, SAFETY_POLL, Unheard};
 use crate::error::BusError;
-use crate::fence::{High, Identity};
+use crate::fence::{Fence, High, Identity};
 use crate::mapping::Mapping;
 use crate::pool::{Checkout, Pool};
 use crate::registry;
@@ -355,8 +355,8 @@ impl Inner {
         let mut deadline = begun + self.write_wait;
         while !try_flock(&file)? {
             let now = Instant::now();
-            if now < begun + WRITE_WAIT_MAX && !crate::fence::Fence::is_there(&self.dir) {
-                deadline = deadline.max(now + self.write_wait);
+            if !Fence::is_there(&self.dir) {
+                deadline = deadline.max((now + self.write_wait).min(begun + WRITE_WAIT_MAX));
             }
             if now >= deadline {
                 return Err(BusError::Busy(self.write_wait));

@@ -32,6 +32,7 @@ const MOMENTS: [Moment; 12] = [
     Moved(0),
     Moved(10),
 ];
+/// Whoever has not met that moment until then never will.
 const KILLS_MAX: usize = 40;
 /// How long anything may take. Only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_secs(60);
